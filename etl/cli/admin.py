@@ -1,0 +1,126 @@
+"""The commands around a run: set up, enqueue, look."""
+
+from itertools import chain
+from typing import BinaryIO
+
+import click
+import msgspec
+from rich.console import Console
+
+from etl.cli.context import Context, pass_context
+from etl.configuration import Settings
+from etl.database.clock import clock_of
+from etl.job import initialize, open_queue, open_warehouse
+from etl.report.status import Status, print_status, status_json
+from etl.source.enqueue import enqueue as add_to_queue
+from etl.source.intake import check_ids, read_pending
+from etl.source.overview import overview
+from etl.warehouse.overview import last_runs, open_dead_letters
+
+RUNS_SHOWN = 10
+
+
+@click.command()
+@pass_context
+def init(context: Context) -> None:
+    r"""Create or upgrade the pending table and the warehouse; safe to repeat.
+
+    \b
+    Example:
+      task-audit --config production.toml init
+    """
+    for done in initialize(context.settings()):
+        name = done.name[0].upper() + done.name[1:]
+        if done.before == done.after:
+            click.echo(f"{name}: version {done.after}, nothing to do.")
+        elif done.before is None:
+            click.echo(f"{name}: created, version {done.after}.")
+        else:
+            click.echo(f"{name}: upgraded from version {done.before} to {done.after}.")
+
+
+@click.command()
+@click.argument("task_ids", metavar="[ID]...", nargs=-1)
+@click.option(
+    "--file",
+    "file",
+    type=click.File("rb"),
+    help="CSV, NDJSON or Parquet with task_id and optional submitted_at, or one ID a line; - is standard input.",
+)
+@pass_context
+def enqueue(context: Context, *, task_ids: tuple[str, ...], file: BinaryIO | None) -> None:
+    r"""Add pending task IDs; one that is already there is left alone.
+
+    \b
+    Example:
+      task-audit enqueue 1534087020903704704
+      task-audit enqueue --file leavers.csv
+      psql -Atc 'SELECT id FROM leaver_task' | task-audit enqueue --file -
+    """
+    if not task_ids and file is None:
+        raise click.UsageError("Give task IDs, or --file PATH, or --file - for standard input.")
+    settings = context.settings()
+    from_file = read_pending(file, name=file.name) if file else ()
+    with open_queue(settings.source) as (engine, table):
+        added = add_to_queue(engine, table, chain(check_ids(task_ids), from_file))
+    click.echo(f"{added.new} new, {added.given - added.new} already there.")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_context
+def status(context: Context, *, as_json: bool) -> None:
+    r"""Show the backlog by state and age, open dead letters and the last runs.
+
+    \b
+    Example:
+      task-audit status --json | jq .dead_letters
+    """
+    found = _status(context.settings())
+    if as_json:
+        click.echo(status_json(found))
+    else:
+        print_status(found, console=Console())
+
+
+@click.group()
+def config() -> None:
+    """Look at the configuration."""
+
+
+@config.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_context
+def show(context: Context, *, as_json: bool) -> None:
+    r"""Show every setting in force and where it came from, secrets masked.
+
+    \b
+    Example:
+      TASK_AUDIT_API__MAX_RATE=20 task-audit config show
+    """
+    configuration = context.configuration()
+    rows = configuration.rows()
+    if as_json:
+        values = {row.name: {"value": row.value, "origin": row.origin} for row in rows}
+        click.echo(msgspec.json.encode(values))
+        return
+    width = max(len(f"{row.key} = {row.value}") for row in rows)
+    section = None
+    for row in rows:
+        if row.section != section:
+            click.echo(f"{'' if section is None else chr(10)}[{row.section}]")
+            section = row.section
+        click.echo(f"{f'{row.key} = {row.value}':<{width}}  # {row.origin}")
+
+
+def _status(settings: Settings) -> Status:
+    backlog = None
+    if settings.source.mode == "queue":
+        with open_queue(settings.source) as (engine, table):
+            backlog = overview(engine, table, now=clock_of(engine)())
+    with open_warehouse(settings.warehouse) as warehouse:
+        return Status(
+            backlog=backlog,
+            dead_letters=open_dead_letters(warehouse.engine),
+            runs=last_runs(warehouse.engine, number=RUNS_SHOWN),
+        )

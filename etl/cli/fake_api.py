@@ -1,0 +1,74 @@
+"""``task-audit fake-api``: the stand-in KooDrive API in the foreground."""
+
+import asyncio
+import signal
+from typing import Any
+
+import click
+import msgspec
+
+from etl.fake_api import Behaviour, FakeApi, Fault
+from etl.fake_api.effects import EFFECTS
+from etl.fake_api.faults import parse_fault
+
+
+class FaultType(click.ParamType[Fault]):
+    """A fault to order, as ``NAME:RATE`` or ``NAME:ID,ID``."""
+
+    name = "fault"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
+        """Read the fault, or end with a usage error that lists the known ones."""
+        try:
+            return parse_fault(value, known_names=EFFECTS)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command("fake-api", epilog=f"Faults: {', '.join(sorted(EFFECTS))}.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0, the default, is a free one."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Another seed describes other tasks.")
+@click.option("--rate", type=click.IntRange(min=1), help="Requests accepted in any one second; the excess gets 429.")
+@click.option("--latency", type=click.FloatRange(min=0), default=0.0, help="Seconds before every answer.")
+@click.option("--jitter", type=click.FloatRange(min=0), default=0.0, help="Up to so many more seconds.")
+@click.option("--token", help="The Authorization value to accept; an invented one, not a real secret.")
+@click.option("--app-id", help="Accept signatures of this app, made with --app-secret.")
+@click.option("--app-secret", help="The app's invented secret. Without a token and an app any value passes.")
+@click.option("--fault", "faults", type=FaultType(), multiple=True, metavar="FAULT", help="Misbehave; may be repeated.")
+@click.option("--progress", is_flag=True, help="Let an unfinished task go on with every ask.")
+def fake_api(*, host: str, port: int, latency: float, jitter: float, **behaviour: Any) -> None:
+    """Run a stand-in KooDrive API to try things against.
+
+    It knows every task ID, tells the same story for the same ID and seed, prints its base URL when it is ready, and
+    prints what it has seen when it is stopped (Ctrl-C). While it runs, GET /stand-in/stats has the counts and
+    POST /stand-in/world changes a task.
+
+    A FAULT is NAME:RATE for a share of the requests (0 to 1) or NAME:ID,ID for these tasks. With xK after it, it
+    strikes only the first K asks of a task, so that asking again helps.
+
+    \b
+    Example: at most 100 requests a second, the first two asks of every tenth task fail, one task is unknown
+        task-audit fake-api --port 8080 --rate 100 --fault http_503:0.1x2 --fault not_found:1534087020903704704
+    """  # noqa: D301  the escape is click's mark against rewrapping
+    try:
+        ordered = Behaviour(latency_seconds=latency, latency_jitter_seconds=jitter, **behaviour)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    try:
+        asyncio.run(_serve(FakeApi(ordered, host=host, port=port)))
+    except OSError as error:
+        raise click.UsageError(f"Cannot listen on {host}:{port}: {error.strerror}.") from error
+
+
+async def _serve(api: FakeApi) -> None:
+    """Serve until the first signal to stop."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with api:
+        click.echo(api.base_url)
+        await stop.wait()
+    click.echo(msgspec.json.encode(api.stats.summary()), err=True)

@@ -1,0 +1,105 @@
+"""`task-audit run`: parse, send a run off, report, and end with its verdict."""
+
+import asyncio
+import os
+import signal
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime, time, timedelta
+
+import click
+import msgspec
+from rich.console import Console
+
+from etl.cli.context import Context, pass_context
+from etl.cli.types import Duration, RangeBound, TimeOfDay, seconds_until
+from etl.configuration import Settings
+from etl.errors import StoppedError
+from etl.fetch.stop import Stop
+from etl.job import Order, Watch, run_job
+from etl.pipeline import Corridor
+from etl.report.summary import print_summary
+from etl.runs import AuditRun
+from etl.tasks import Selection
+from etl.telemetry import ProgressBar, is_for_a_person
+
+DIED_BY_SIGNAL = 128
+
+
+@click.command()
+@click.option("--since", type=RangeBound(is_end=False), help="Submitted on or after this date or instant (UTC).")
+@click.option("--until", type=RangeBound(is_end=True), help="Submitted on or before this date, or before this instant.")
+@click.option("--limit", type=click.IntRange(min=1), help="Ask about at most so many tasks, oldest first.")
+@click.option("--refetch", is_flag=True, help="Also ask again about tasks that were audited before.")
+@click.option("--dry-run", is_flag=True, help="Fetch and normalize, but write nothing anywhere.")
+@click.option("--max-duration", type=Duration(), help="End cleanly after so long, e.g. 2h or 90m.")
+@click.option("--stop-at", type=TimeOfDay(), help="End cleanly at this time of day in UTC, e.g. 06:00.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's row as one JSON object on stdout.")
+@pass_context
+def run(
+    context: Context,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int | None,
+    refetch: bool,
+    dry_run: bool,
+    max_duration: timedelta | None,
+    stop_at: time | None,
+    as_json: bool,
+) -> None:
+    r"""Audit the tasks that are due: claim, fetch, normalize, load.
+
+    A plain date means the whole UTC day at both ends. The exit code is the verdict: 0 everything was audited, 65 some
+    tasks are dead letters, 69 something is unavailable, 75 stopped early, 77 credentials refused, 78 configuration.
+
+    \b
+    Example:
+      task-audit run --since 2026-11-01 --until 2026-11-07
+      task-audit run --stop-at 06:00 --json
+    """
+    if since and until and since > until:
+        raise click.UsageError("--since is after --until.")
+    settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
+    order = Order(selection=Selection(since=since, until=until, refetch=refetch), tasks=limit, dry_run=dry_run)
+    watch = watch_progress if is_for_a_person(settings.telemetry.log_format) and sys.stderr.isatty() else None
+    finished = asyncio.run(run_until_told(settings, order, seconds=_seconds(settings, stop_at), watch=watch))
+    print_summary(finished, console=Console(stderr=True), dry_run=dry_run)
+    if as_json:
+        click.echo(msgspec.json.encode(asdict(finished)))
+    sys.exit(finished.exit_code)
+
+
+async def run_until_told(
+    settings: Settings, order: Order, *, seconds: float | None, watch: Watch | None = None
+) -> AuditRun:
+    """Run until everything is done, the time is up, or a signal comes."""
+    stop = Stop()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _stop_or_die, stop, number)
+    if seconds is not None:
+        loop.call_later(seconds, stop.order, StoppedError("The time for this run is up."))
+    return await run_job(settings, order, stop=stop, watch=watch)
+
+
+def watch_progress(corridor: Corridor, total: int | None) -> None:
+    """Show a progress bar until the event loop ends."""
+    following = asyncio.ensure_future(ProgressBar(total=total).follow(lambda: corridor.run))
+    # The loop keeps only a weak reference to a task.
+    _following.add(following)
+
+
+_following: set[asyncio.Future[None]] = set()
+
+
+def _stop_or_die(stop: Stop, number: signal.Signals) -> None:
+    if stop.is_ordered:
+        # Asked twice: whoever asks does not want to wait. Leases expire by themselves.
+        os._exit(DIED_BY_SIGNAL + number)
+    stop.order(StoppedError(f"Stopped by {number.name}."))
+
+
+def _seconds(settings: Settings, stop_at: time | None) -> float | None:
+    limits = [settings.run.deadline_seconds, seconds_until(stop_at, now=datetime.now(UTC)) if stop_at else None]
+    return min((limit for limit in limits if limit is not None), default=None)

@@ -1,0 +1,72 @@
+"""Values as people type them: dates, durations, times of day. Pure, but for the clock that is passed in."""
+
+import re
+from datetime import UTC, datetime, time, timedelta
+
+import click
+
+DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+class RangeBound(click.ParamType[datetime]):
+    """A plain date, which means the whole UTC day, or an ISO-8601 instant; a naive one is UTC."""
+
+    name = "date"
+
+    def __init__(self, *, is_end: bool) -> None:
+        self._is_end = is_end
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """Make an instant: the first of the range, or the first after it."""
+        if isinstance(value, datetime):
+            return value
+        try:
+            instant = datetime.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(f"{value!r} is not a date such as 2026-11-01 or 2026-11-01T06:00:00Z.", param, ctx)
+        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        is_plain = PLAIN_DATE.fullmatch(value.strip()) is not None
+        return instant + timedelta(days=1) if is_plain and self._is_end else instant
+
+
+class Duration(click.ParamType[timedelta]):
+    """A duration such as 2h, 90m or 1h30m; a plain number is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: str | timedelta, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Make a positive duration."""
+        if isinstance(value, timedelta):
+            return value
+        text = value.strip()
+        match = DURATION.fullmatch(f"{text}s" if text.isdigit() else text)
+        days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
+        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if not duration:
+            self.fail(f"{value!r} is not a duration such as 2h, 90m or 1h30m.", param, ctx)
+        return duration
+
+
+class TimeOfDay(click.ParamType[time]):
+    """A time of day in UTC, such as 06:00."""
+
+    name = "HH:MM"
+
+    def convert(self, value: str | time, param: click.Parameter | None, ctx: click.Context | None) -> time:
+        """Make a time of day."""
+        if isinstance(value, time):
+            return value
+        try:
+            moment = time.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(f"{value!r} is not a time of day such as 06:00.", param, ctx)
+        if moment.tzinfo is not None:
+            self.fail(f"{value!r}: the time of day is in UTC, without a zone.", param, ctx)
+        return moment
+
+
+def seconds_until(moment: time, *, now: datetime) -> float:
+    """Count the seconds to the next such time of day, in UTC."""
+    today = datetime.combine(now.astimezone(UTC).date(), moment, tzinfo=UTC)
+    return (today - now).total_seconds() % timedelta(days=1).total_seconds() or timedelta(days=1).total_seconds()

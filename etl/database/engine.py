@@ -1,0 +1,135 @@
+"""Opens databases: one engine per URL, with each driver set up so that all of them keep time and transactions alike."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import NoSuchModuleError
+
+from etl.database.faults import translating
+from etl.errors import ConfigurationError
+from etl.settings import parse_database_url
+
+LOCK_WAIT_SECONDS = 30.0
+CONNECT_TIMEOUT_SECONDS = 10
+
+EXTRAS = {"postgresql": "postgresql"}
+"""The optional extra that brings an engine's driver."""
+
+
+def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create: bool = False) -> Engine:
+    """Make an engine; it connects when it is first used.
+
+    Args:
+        url: an SQLAlchemy URL of a supported engine.
+        name: how to call the database in errors, for example "the warehouse".
+        schema: found first when a table is named without a schema.
+        create: whether a database file may be created.
+
+    Raises:
+        ConfigurationError: the driver is not installed, or the file does not exist and may not be created.
+    """
+    parsed = parse_database_url(url)
+    if not create:
+        _require_file(parsed, name)
+    engine = _create_engine(parsed)
+    event.listen(engine, "handle_error", translating(f"{name} ({parsed.render_as_string(hide_password=True)})"))
+    match parsed.get_backend_name():
+        case "sqlite":
+            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "begin", _begin_sqlite)
+        case "duckdb":
+            event.listen(engine, "connect", _set_up_duckdb(schema))
+        case "postgresql":
+            event.listen(engine, "connect", _set_up_postgresql(schema))
+    return engine
+
+
+def same_database(one: SecretStr, other: SecretStr) -> bool:
+    """Say whether two URLs lead to one database as one user, so that one transaction can span both."""
+    return _identity(parse_database_url(one)) == _identity(parse_database_url(other))
+
+
+def _identity(url: URL) -> tuple[object, ...]:
+    database = str(Path(url.database or "").resolve()) if _is_file(url) else url.database
+    return (url.get_backend_name(), url.username, url.host, url.port, database, url.query.get("host"))
+
+
+def _is_file(url: URL) -> bool:
+    return url.get_backend_name() in {"sqlite", "duckdb"}
+
+
+def _require_file(url: URL, name: str) -> None:
+    if _is_file(url) and not Path(url.database or "").exists():
+        raise ConfigurationError(
+            f"{name[0].upper()}{name[1:]} {url.database} does not exist.",
+            remedy="Create it with `task-audit init`, or mend the URL.",
+        )
+
+
+def _create_engine(url: URL) -> Engine:
+    try:
+        return create_engine(url, **_engine_options(url))
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        engine = url.get_backend_name()
+        raise ConfigurationError(
+            f"The driver for {engine} is not installed ({error}).",
+            remedy=f"Install it: pip install 'koodrive-task-audit[{EXTRAS.get(engine, engine)}]'.",
+        ) from None
+
+
+def _engine_options(url: URL) -> dict[str, Any]:
+    match url.get_backend_name():
+        case "sqlite":
+            return {"connect_args": {"timeout": LOCK_WAIT_SECONDS}}
+        case "postgresql":
+            # Keepalives let a connection that a firewall forgot fail within a minute instead of hours.
+            keepalives = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+            arguments = {"application_name": "task-audit", "connect_timeout": CONNECT_TIMEOUT_SECONDS, **keepalives}
+            return {"connect_args": {key: value for key, value in arguments.items() if key not in url.query}}
+        case _:
+            return {}
+
+
+def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
+    assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - the dialect's own driver
+    # The driver's implicit transactions are off: _begin_sqlite opens every one.
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")
+    # With WAL, FULL is what keeps a committed transaction over a power cut.
+    connection.execute("PRAGMA synchronous = FULL")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader that turns writer half-way can fail with SQLITE_BUSY at once, so writers lock at the start.
+    reads_only = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def _set_up_duckdb(schema: str | None) -> Any:
+    def set_up(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
+        if schema:
+            cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+            cursor.execute(f'USE "{schema}"')
+        cursor.close()
+
+    return set_up
+
+
+def _set_up_postgresql(schema: str | None) -> Any:
+    def set_up(connection: DBAPIConnection, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SET TIME ZONE 'UTC'")
+        if schema:
+            # What was on the path stays on it: the pending table may live in another schema of the same database.
+            path = "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false)"
+            cursor.execute(path, (f'"{schema}"',))
+        cursor.close()
+        connection.commit()
+
+    return set_up

@@ -1,0 +1,122 @@
+"""What an error of a database means for the run: try later, mend the configuration, or a bug.
+
+Each engine names its errors in its own way, so each has a small table. An error that no table knows is a bug and keeps
+its traceback.
+"""
+
+import sqlite3
+
+from sqlalchemy.engine import ExceptionContext
+
+from etl.errors import ConfigurationError, StoppedError, TaskAuditError, UnavailableError
+
+Fault = type[TaskAuditError]
+
+REMEDY: dict[Fault, str] = {
+    UnavailableError: "Nothing that was not committed is lost; run again when it is back.",
+    StoppedError: "Another program holds it; run again when that has ended.",
+    ConfigurationError: "Check the URL and the rights, then run `task-audit init`.",
+}
+
+SQLITE: dict[str, Fault] = {
+    "SQLITE_BUSY": StoppedError,
+    "SQLITE_LOCKED": StoppedError,
+    "SQLITE_CANTOPEN": UnavailableError,
+    "SQLITE_CORRUPT": UnavailableError,
+    "SQLITE_FULL": UnavailableError,
+    "SQLITE_IOERR": UnavailableError,
+    "SQLITE_NOTADB": ConfigurationError,
+    "SQLITE_PERM": UnavailableError,
+    "SQLITE_READONLY": UnavailableError,
+}
+"""By the name of the primary result code (https://www.sqlite.org/rescode.html)."""
+
+POSTGRESQL: dict[str, Fault] = {
+    "08": UnavailableError,  # connection exception
+    "25006": UnavailableError,  # read-only transaction: a standby after a failover
+    "28": ConfigurationError,  # invalid authorization
+    "3D000": ConfigurationError,  # no such database
+    "3F000": ConfigurationError,  # no such schema
+    "40": UnavailableError,  # serialization failure, deadlock
+    "42501": ConfigurationError,  # insufficient privilege
+    "42703": ConfigurationError,  # no such column
+    "42P01": ConfigurationError,  # no such table
+    "53": UnavailableError,  # insufficient resources: disk full, too many connections
+    "55P03": StoppedError,  # lock not available
+    "57": UnavailableError,  # operator intervention: shutdown, terminated backend
+    "58": UnavailableError,  # system error
+}
+"""By SQLSTATE, whole or its class (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
+
+DUCKDB: dict[str, Fault] = {
+    "BinderException": ConfigurationError,
+    "CatalogException": ConfigurationError,
+    "ConnectionException": UnavailableError,
+    "IOException": UnavailableError,
+    "OutOfMemoryException": UnavailableError,
+}
+"""By the name of the exception."""
+
+
+def translate(error: BaseException, *, database: str) -> TaskAuditError | None:
+    """Say what a driver's error means; None is a bug.
+
+    Args:
+        error: the exception of the driver itself, not SQLAlchemy's around it.
+        database: how to call the database in the message, for example "the warehouse".
+    """
+    fault = _fault_of(error)
+    if fault is None:
+        return None
+    return fault(f"{database[0].upper()}{database[1:]} says: {_first_line(error)}.", remedy=REMEDY[fault])
+
+
+def translating(database: str) -> "Translator":
+    """Make a listener for SQLAlchemy's ``handle_error`` event that raises the translated error."""
+    return Translator(database)
+
+
+class Translator:
+    """Raises a run's error in the place of a driver's."""
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+
+    def __call__(self, context: ExceptionContext) -> None:
+        """Translate, or leave the error as it is."""
+        original = context.original_exception
+        translated = translate(original, database=self._database)
+        if translated is not None:
+            raise translated from original
+
+
+def _fault_of(error: BaseException) -> Fault | None:
+    if isinstance(error, sqlite3.Error):
+        return _sqlite_fault(error)
+    module = type(error).__module__
+    if module.startswith("psycopg"):
+        return _postgresql_fault(error)
+    if "duckdb" in module:
+        return StoppedError if "Could not set lock" in str(error) else DUCKDB.get(type(error).__name__)
+    return None
+
+
+def _sqlite_fault(error: sqlite3.Error) -> Fault | None:
+    if str(error).startswith(("no such table", "no such column")):
+        return ConfigurationError
+    name = getattr(error, "sqlite_errorname", "")
+    return next((fault for code, fault in SQLITE.items() if name.startswith(code)), None)
+
+
+def _postgresql_fault(error: BaseException) -> Fault | None:
+    sqlstate: str | None = getattr(error, "sqlstate", None)
+    if sqlstate is None:
+        # A connection that could not be made, or was lost, carries no state.
+        return UnavailableError if type(error).__name__ in {"OperationalError", "ConnectionTimeout"} else None
+    return POSTGRESQL.get(sqlstate) or POSTGRESQL.get(sqlstate[:2])
+
+
+def _first_line(error: BaseException) -> str:
+    """Keep the first line: those after it may quote data."""
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

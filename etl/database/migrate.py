@@ -1,0 +1,115 @@
+"""Brings a schema to the version this program was written for, by Alembic, and refuses any other version at run time.
+
+The pending table and the warehouse are migrated apart: each has its own folder of revisions and its own version table,
+so that both may stand in one database.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from alembic import command, context
+from alembic.config import Config
+from alembic.ddl.impl import DefaultImpl
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
+
+from etl.errors import ConfigurationError
+
+
+class DuckDBImpl(DefaultImpl):
+    """Teaches Alembic the name of the dialect; its own SQL does for the rest."""
+
+    __dialect__ = "duckdb"
+    transactional_ddl = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """A versioned schema."""
+
+    name: str
+    """How to call it in messages, for example "the warehouse"."""
+    revisions: Path
+    """The folder with Alembic's env.py and versions."""
+    version_table: str
+    schema: str | None = None
+    """The database schema it lives in."""
+    table: str | None = None
+    """The name of its one table, where that is the user's choice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """What an upgrade did."""
+
+    name: str
+    before: str | None
+    """The revision found; None is an empty database."""
+    after: str
+
+
+def upgrade(engine: Engine, schema: Schema) -> Upgrade:
+    """Create or upgrade a schema in one transaction; safe to repeat.
+
+    Raises:
+        ConfigurationError: the database is of a newer version than this program.
+    """
+    with engine.begin() as connection:
+        before = _revision(connection, schema)
+        _refuse_unknown(before, schema)
+        configuration = Config()
+        # Alembic reads % in its options as interpolation.
+        configuration.set_main_option("script_location", str(schema.revisions).replace("%", "%%"))
+        configuration.attributes.update(connection=connection, schema=schema)
+        command.upgrade(configuration, "head")
+        after = _revision(connection, schema)
+    return Upgrade(name=schema.name, before=before, after=str(after))
+
+
+def require_current(connection: Connection, schema: Schema) -> None:
+    """Check that a schema is of the version this program was written for.
+
+    Raises:
+        ConfigurationError: it is missing, older or newer.
+    """
+    revision = _revision(connection, schema)
+    if revision == ScriptDirectory(str(schema.revisions)).get_current_head():
+        return
+    _refuse_unknown(revision, schema)
+    state = "is not set up yet" if revision is None else f"is of an older version ({revision})"
+    raise ConfigurationError(f"{schema.name[0].upper()}{schema.name[1:]} {state}.", remedy="Run `task-audit init`.")
+
+
+def run_in_environment() -> None:
+    """Do what Alembic's env.py is for: run the revisions on the connection that ``upgrade`` opened."""
+    connection: Connection = context.config.attributes["connection"]
+    schema: Schema = context.config.attributes["schema"]
+    context.configure(
+        connection=connection,
+        version_table=schema.version_table,
+        version_table_schema=schema.schema,
+        transactional_ddl=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def current_schema() -> Schema:
+    """Tell a revision which schema it is run for."""
+    schema: Schema = context.config.attributes["schema"]
+    return schema
+
+
+def _revision(connection: Connection, schema: Schema) -> str | None:
+    options = {"version_table": schema.version_table, "version_table_schema": schema.schema}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+def _refuse_unknown(revision: str | None, schema: Schema) -> None:
+    known = {script.revision for script in ScriptDirectory(str(schema.revisions)).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise ConfigurationError(
+            f"{schema.name[0].upper()}{schema.name[1:]} is of version {revision}, newer than this program.",
+            remedy="Upgrade koodrive-task-audit.",
+        )

@@ -1,0 +1,91 @@
+"""Runs the stand-in on a loopback port: on the current event loop, or on a thread with a loop of its own."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from etl.fake_api.answers import Answers
+from etl.fake_api.behaviour import Behaviour
+from etl.fake_api.stats import Stats
+from etl.fake_api.world import World
+
+SHUTDOWN_SECONDS = 0.2
+"""How long requests that are still waiting for their answer may hold up the end."""
+
+
+class FakeApi:
+    """A stand-in KooDrive API that listens while its ``async with`` block runs."""
+
+    def __init__(self, behaviour: Behaviour | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._answers = Answers(behaviour or Behaviour())
+        self._host = host
+        self._port = port
+
+    @property
+    def stats(self) -> Stats:
+        """What it has seen."""
+        return self._answers.stats
+
+    @property
+    def world(self) -> World:
+        """What it says of the tasks; ``world.overrides`` may be changed while it runs."""
+        return self._answers.world
+
+    @property
+    def base_url(self) -> str:
+        """Where it listens, without a slash at the end."""
+        return f"http://{self._host}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        # With cancellation, a client that hangs up ends its stalled request.
+        server = web.Server(self._answers.answer, access_log=None, handler_cancellation=True)
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, self._host, self._port).start()
+        except OSError:
+            await self._runner.cleanup()
+            raise
+        self._port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._answers.closing.set()
+        await self._runner.cleanup()
+
+
+@contextmanager
+def running_in_thread(behaviour: Behaviour | None = None) -> Iterator[FakeApi]:
+    """Run a stand-in on a thread while the block runs, for callers that have no event loop."""
+    started: Future[tuple[FakeApi, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        async with FakeApi(behaviour) as api:
+            started.set_result((api, asyncio.get_running_loop(), stop))
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="fake-api", daemon=True)
+    thread.start()
+    api, loop, stop = started.result()
+    try:
+        yield api
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()

@@ -1,0 +1,182 @@
+"""Puts a run together from the configuration: opens the databases and the API, and sends the run down the corridor."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from math import ceil
+
+from sqlalchemy import Engine, Table
+
+from etl.configuration import Settings
+from etl.database.clock import Clock, clock_of
+from etl.database.engine import open_engine, same_database
+from etl.database.migrate import Upgrade, require_current, upgrade
+from etl.errors import ConfigurationError
+from etl.fetch.pace import Pace
+from etl.fetch.pool import Pool
+from etl.fetch.retry import RetryPolicy
+from etl.fetch.stop import Stop
+from etl.koodrive.client import KooDrive, open_koodrive
+from etl.pipeline import Corridor, Limits
+from etl.runs import AuditRun, begin_run
+from etl.settings import ApiSettings, SourceSettings, WarehouseSettings
+from etl.source import Source
+from etl.source.queue import Queue, queue_schema
+from etl.source.read_only import ReadOnlySource, unclaimed, user_relation
+from etl.source.tables import pending_table
+from etl.tasks import Selection
+from etl.warehouse.dry_run import DryRun
+from etl.warehouse.loader import Warehouse
+from etl.warehouse.schema import upgrade_warehouse
+
+CLAIM_SECONDS = 5
+"""How many seconds of work one claim takes: enough not to wait for the database, and little to lose by a crash."""
+
+Watch = Callable[[Corridor, int | None], None]
+"""Told of a corridor that is about to be walked, and of how many tasks are due, where that is known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What this run was ordered to do, beside the configuration."""
+
+    selection: Selection = field(default_factory=Selection)
+    tasks: int | None = None
+    """Tasks to ask about, at most."""
+    dry_run: bool = False
+    """Fetch and normalize, and write nothing anywhere."""
+
+
+async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch | None = None) -> AuditRun:
+    """Do one run; returns the row of the finished run.
+
+    Raises:
+        TaskAuditError: the run could not begin.
+    """
+    with ExitStack() as databases:
+        source_engine = databases.enter_context(open_source(settings.source))
+        clock = clock_of(source_engine)
+        run = begin_run(order.selection, max_rate=settings.api.max_rate, now=clock())
+        warehouse = None
+        if not order.dry_run or settings.source.mode == "read_only":
+            warehouse = databases.enter_context(open_warehouse(settings.warehouse))
+        source = _source(settings, order, source_engine, warehouse, run_id=run.run_id, clock=clock)
+        async with open_koodrive(settings.api, run_id=run.run_id, clock=clock) as koodrive:
+            corridor = Corridor(
+                source,
+                _pool(koodrive, settings.api, stop),
+                DryRun() if order.dry_run or warehouse is None else warehouse,
+                run=run,
+                limits=_limits(settings, order),
+                stop=stop,
+                clock=clock,
+                shares_database=same_database(settings.source.url, settings.warehouse.url),
+            )
+            if watch is not None:
+                watch(corridor, _at_most(source.count(), order.tasks))
+            return await corridor.walk()
+
+
+@contextmanager
+def open_source(settings: SourceSettings, *, create: bool = False) -> Iterator[Engine]:
+    """Open the pending database."""
+    engine = open_engine(settings.url, name="the pending database", create=create)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def open_queue(settings: SourceSettings) -> Iterator[tuple[Engine, Table]]:
+    """Open the job's own pending table, and check its version.
+
+    Raises:
+        ConfigurationError: the pending table is the user's own, or not of this program's version.
+    """
+    if settings.mode != "queue":
+        raise ConfigurationError(
+            "The pending table is your own (source.mode is read_only), so nothing is added to it here.",
+            remedy="Add rows to it by your own means, or use mode = 'queue'.",
+        )
+    table = pending_table(settings.table)
+    with open_source(settings) as engine:
+        with engine.connect() as connection:
+            require_current(connection, queue_schema(table))
+        yield engine, table
+
+
+@contextmanager
+def open_warehouse(settings: WarehouseSettings) -> Iterator[Warehouse]:
+    """Open the warehouse, and check its version."""
+    engine = open_engine(settings.url, name="the warehouse", schema=settings.schema_name)
+    try:
+        warehouse = Warehouse(engine, schema=settings.schema_name)
+        warehouse.require_current()
+        yield warehouse
+    finally:
+        engine.dispose()
+
+
+def initialize(settings: Settings) -> list[Upgrade]:
+    """Create or upgrade the pending table, where it is the job's own, and the warehouse."""
+    done = []
+    if settings.source.mode == "queue":
+        with open_source(settings.source, create=True) as engine:
+            done.append(upgrade(engine, queue_schema(pending_table(settings.source.table))))
+    schema = settings.warehouse.schema_name
+    engine = open_engine(settings.warehouse.url, name="the warehouse", schema=schema, create=True)
+    try:
+        done.append(upgrade_warehouse(engine, schema=schema))
+    finally:
+        engine.dispose()
+    return done
+
+
+def _source(
+    settings: Settings, order: Order, engine: Engine, warehouse: Warehouse | None, *, run_id: str, clock: Clock
+) -> Source:
+    if settings.source.mode == "read_only":
+        settled = _nothing_settled if order.selection.refetch or warehouse is None else warehouse.settled
+        source = ReadOnlySource(engine, user_relation(settings.source), order.selection, settled=settled)
+        source.check()
+        return source
+    table = pending_table(settings.source.table)
+    with engine.connect() as connection:
+        require_current(connection, queue_schema(table))
+    if order.dry_run:
+        # A claim would write: a dry run looks on.
+        due = unclaimed(table, order.selection)
+        return ReadOnlySource(engine, due, order.selection, settled=_nothing_settled)
+    lease = timedelta(seconds=settings.run.lease_seconds)
+    return Queue(engine, table, order.selection, owner=run_id, lease=lease, clock=clock)
+
+
+def _nothing_settled(_task_ids: Sequence[str]) -> set[str]:
+    return set()
+
+
+def _pool(koodrive: KooDrive, settings: ApiSettings, stop: Stop) -> Pool:
+    return Pool(
+        koodrive.ask,
+        pace=Pace(settings.max_rate, sleep=stop.sleep),
+        policy=RetryPolicy(attempts=settings.attempts),
+        concurrency=settings.concurrency,
+        stop=stop,
+    )
+
+
+def _limits(settings: Settings, order: Order) -> Limits:
+    work_ahead = max(2 * settings.api.concurrency, ceil(settings.api.max_rate * CLAIM_SECONDS))
+    return Limits(
+        batch_size=settings.run.batch_size,
+        claim_size=min(settings.run.batch_size, work_ahead),
+        lease_seconds=settings.run.lease_seconds,
+        dead_letter_after=settings.run.dead_letter_after,
+        tasks=order.tasks,
+    )
+
+
+def _at_most(due: int | None, tasks: int | None) -> int | None:
+    return min((number for number in (due, tasks) if number is not None), default=None)

@@ -1,0 +1,301 @@
+"""The corridor: claim, fetch, normalize, load, acknowledge - fetching goes on while the batch before is loaded.
+
+Whatever ends a run early, it ends in one way: an order to stop. Then nothing more is claimed or asked, what was fetched
+is loaded, and what is still held is given back.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol, TypeVar
+
+import structlog
+
+from etl.errors import BugError, TaskAuditError
+from etl.fetch.backlog import Backlog
+from etl.fetch.pool import Pool
+from etl.fetch.stop import Stop
+from etl.normalize import normalize
+from etl.runs import OUTCOMES, AuditRun, verdict
+from etl.settle import last_word, refuse, settle
+from etl.source import Source
+from etl.tasks import FetchFailure, Observation, Outcome, PendingTask
+from etl.warehouse.loader import Batch, Within
+
+FLUSH_SECONDS = 5.0
+"""A batch is loaded when it is full or so old, so that a slow API never keeps answers in memory for long."""
+
+GRACE_SECONDS = 5.0
+"""How long requests in flight may go on after the order to stop."""
+
+T = TypeVar("T")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Loader(Protocol):
+    """What the corridor needs of a warehouse."""
+
+    def start(self, run: AuditRun) -> None:
+        """Write the row of a run that starts."""
+        ...
+
+    def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
+        """Write a batch and the run's counters; returns the counters after it."""
+        ...
+
+    def finish(self, run: AuditRun) -> None:
+        """Write the row of a run that has ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much at a time, and how often."""
+
+    batch_size: int
+    """Tasks in one load, at most."""
+    claim_size: int
+    """Tasks in one claim, at most."""
+    lease_seconds: float
+    dead_letter_after: int
+    """Runs that may fail a task."""
+    tasks: int | None = None
+    """Tasks to claim in this run, at most."""
+
+
+class Corridor:
+    """One run, from the first claim to the last acknowledgement."""
+
+    def __init__(
+        self,
+        source: Source,
+        pool: Pool,
+        warehouse: Loader,
+        *,
+        run: AuditRun,
+        limits: Limits,
+        stop: Stop,
+        clock: Callable[[], datetime],
+        shares_database: bool,
+    ) -> None:
+        """Open the doors.
+
+        Args:
+            source: hands out tasks.
+            pool: asks about them.
+            warehouse: takes the facts.
+            run: the row of this run.
+            limits: how much at a time.
+            stop: where an early end is ordered.
+            clock: tells the time, aware and in UTC.
+            shares_database: whether source and warehouse are one database, so that one transaction spans both.
+        """
+        self._source = source
+        self._pool = pool
+        self._warehouse = warehouse
+        self._loaded = run
+        self._limits = limits
+        self._stop = stop
+        self._clock = clock
+        self._shares_database = shares_database
+        self._backlog = Backlog(low=limits.claim_size // 2)
+        self._outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue(limits.batch_size)
+        self._claimed = 0
+        self._held: dict[str, PendingTask] = {}
+        """Tasks that are claimed and not yet accounted for."""
+        self._can_load = True
+
+    @property
+    def run(self) -> AuditRun:
+        """The run's counters at this moment: what was loaded, and the claims and the traffic until now."""
+        traffic = self._pool.traffic
+        return replace(
+            self._loaded,
+            claimed=self._claimed,
+            requests=traffic.requests,
+            retries=traffic.retries,
+            throttled=traffic.throttled,
+        )
+
+    async def walk(self) -> AuditRun:
+        """Run to the end, whatever ends it; returns the row of the finished run.
+
+        Raises:
+            TaskAuditError: the run could not even begin.
+        """
+        await asyncio.to_thread(self._warehouse.start, self.run)
+        log.info("run_started", run_id=self._loaded.run_id, max_rate=self._loaded.max_rate)
+        try:
+            await self._through_the_rooms()
+        except* Exception as unforeseen:
+            log.exception("bug", exc_info=unforeseen)
+            self._stop.order(BugError(f"Unforeseen: {unforeseen.exceptions[0]!r}."))
+        await self._give_back()
+        return await self._finish()
+
+    async def _through_the_rooms(self) -> None:
+        async with asyncio.TaskGroup() as rooms:
+            heartbeat = rooms.create_task(self._keep_leases())
+            doorkeeper = rooms.create_task(self._close_when_stopped())
+            loading = rooms.create_task(self._load())
+            claiming = rooms.create_task(self._claim())
+            await self._fetch()
+            await claiming
+            await self._outcomes.put(None)
+            await loading
+            doorkeeper.cancel()
+            heartbeat.cancel()
+
+    async def _claim(self) -> None:
+        while not self._stop.is_ordered and (wanted := self._wanted()):
+            tasks = await self._in_database(self._source.claim, wanted) or []
+            if not tasks:
+                break
+            self._claimed += len(tasks)
+            self._held.update({task.task_id: task for task in tasks})
+            await self._admit(tasks)
+            await self._backlog.runs_low()
+        self._backlog.end()
+
+    def _wanted(self) -> int:
+        if self._limits.tasks is None:
+            return self._limits.claim_size
+        return min(self._limits.claim_size, self._limits.tasks - self._claimed)
+
+    async def _admit(self, tasks: Sequence[PendingTask]) -> None:
+        """Let into the backlog what may be asked about; the rest has its outcome already."""
+        askable = []
+        for task in tasks:
+            failure = refuse(task, dead_letter_after=self._limits.dead_letter_after, now=self._clock())
+            if failure is None:
+                askable.append(task)
+            else:
+                await self._outcomes.put(failure)
+        self._backlog.fill(askable)
+
+    async def _fetch(self) -> None:
+        fetching = asyncio.ensure_future(self._pool.work(self._backlog, self._outcomes.put))
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if self._stop.is_ordered:
+            await asyncio.wait({fetching}, timeout=GRACE_SECONDS)
+            fetching.cancel()
+        stopping.cancel()
+        with suppress(asyncio.CancelledError):
+            await fetching
+
+    async def _close_when_stopped(self) -> None:
+        await self._stop.wait()
+        self._backlog.close()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.lease_seconds / 3)
+            await self._in_database(self._source.renew, list(self._held.values()))
+
+    async def _load(self) -> None:
+        more = True
+        while more:
+            outcomes, more = await next_batch(self._outcomes, size=self._limits.batch_size, seconds=FLUSH_SECONDS)
+            # After a load that failed, the rest is not tried: it stays held, and is given back.
+            if outcomes and self._can_load:
+                await self._load_batch(outcomes)
+
+    async def _load_batch(self, outcomes: Sequence[Outcome]) -> None:
+        final = [self._last_word(outcome) for outcome in outcomes]
+        settlements = [settle(outcome) for outcome in final]
+
+        def load() -> AuditRun:
+            batch = make_batch(final)
+            if self._shares_database:
+                return self._warehouse.load(
+                    batch, self.run, within=lambda connection: self._source.settle(settlements, within=connection)
+                )
+            return self._warehouse.load(batch, self.run)
+
+        loaded = await self._in_database(load)
+        if loaded is None:
+            self._can_load = False
+            return
+        self._loaded = loaded
+        for outcome in final:
+            self._held.pop(outcome.task.task_id, None)
+        log.info("batch_loaded", tasks=len(final), audited=loaded.audited, dead_lettered=loaded.dead_lettered)
+        if not self._shares_database:
+            # The facts are committed: a crash or an error here costs one more request per task, never a fact.
+            await self._in_database(self._source.settle, settlements)
+
+    def _last_word(self, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, FetchFailure):
+            return last_word(outcome, dead_letter_after=self._limits.dead_letter_after)
+        return outcome
+
+    async def _in_database(self, do: Callable[..., T], *arguments: object) -> T | None:
+        """Do something in a thread; an error of the database ends the run, and gives None."""
+        try:
+            return await asyncio.to_thread(do, *arguments)
+        except TaskAuditError as error:
+            self._stop.order(error)
+            return None
+
+    async def _give_back(self) -> None:
+        held = list(self._held.values())
+        self._loaded = replace(self._loaded, released=self._loaded.released + len(held))
+        if held and await self._in_database(_done, self._source.release, held) is None:
+            log.warning("leases_left_to_expire", tasks=len(held), seconds=self._limits.lease_seconds)
+
+    async def _finish(self) -> AuditRun:
+        ended_by = self._stop.reason
+        exit_code = verdict(self.run, ended_by)
+        finished = replace(
+            self.run,
+            finished_at=self._clock(),
+            outcome=OUTCOMES[exit_code],
+            exit_code=int(exit_code),
+            error=str(ended_by) if ended_by else None,
+        )
+        if await self._in_database(_done, self._warehouse.finish, finished) is None:
+            log.error("run_row_not_written", run_id=finished.run_id)
+        log.info("run_finished", outcome=finished.outcome, exit_code=finished.exit_code)
+        return finished
+
+
+def make_batch(outcomes: Sequence[Outcome]) -> Batch:
+    """Sort outcomes into what a load writes."""
+    observations = [outcome for outcome in outcomes if isinstance(outcome, Observation)]
+    failures = [outcome for outcome in outcomes if isinstance(outcome, FetchFailure)]
+    return Batch(
+        facts=normalize(observations),
+        audited=len(observations),
+        dead_letters=[failure for failure in failures if failure.is_lasting],
+        released=sum(not failure.is_lasting for failure in failures),
+    )
+
+
+async def next_batch(
+    outcomes: "asyncio.Queue[Outcome | None]", *, size: int, seconds: float
+) -> tuple[list[Outcome], bool]:
+    """Gather outcomes until there are ``size``, or the first is ``seconds`` old, or None says that they have ended.
+
+    Returns:
+        The outcomes, and whether there may be more.
+    """
+    batch: list[Outcome] = []
+    with suppress(TimeoutError):
+        async with asyncio.timeout(None) as patience:
+            while len(batch) < size:
+                outcome = await outcomes.get()
+                if outcome is None:
+                    return batch, False
+                if not batch:
+                    patience.reschedule(asyncio.get_running_loop().time() + seconds)
+                batch.append(outcome)
+    return batch, True
+
+
+def _done(do: Callable[[T], None], argument: T) -> bool:
+    do(argument)
+    return True

@@ -1,0 +1,64 @@
+"""How queue and warehouse stand, for a person and for a machine."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+RUN_COLUMNS = ("started_at", "outcome", "claimed", "audited", "changed", "still_open", "dead_lettered", "released")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything that `task-audit status` tells."""
+
+    backlog: Sequence[Any] | None
+    """The states of the pending table; None where it is the user's own."""
+    dead_letters: Sequence[Any]
+    runs: Sequence[dict[str, Any]]
+
+
+def status_json(status: Status) -> str:
+    """Write the status as one JSON object."""
+    return msgspec.json.encode(asdict(status)).decode()
+
+
+def print_status(status: Status, *, console: Console) -> None:
+    """Print the status as tables."""
+    if status.backlog is None:
+        console.print("The pending table is your own (read_only): what is pending follows from the facts.\n")
+    else:
+        _print_rows("Pending table", [asdict(row) for row in status.backlog], console=console)
+    _print_rows("Open dead letters", [asdict(row) for row in status.dead_letters], console=console)
+    runs = [{name: run[name] for name in RUN_COLUMNS} for run in status.runs]
+    _print_rows("Last runs", runs, console=console)
+
+
+def _print_rows(title: str, rows: Sequence[dict[str, Any]], *, console: Console) -> None:
+    if not rows:
+        console.print(f"[bold]{title}[/bold]: none\n")
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    for name in rows[0]:
+        is_number = all(isinstance(row[name], int | None) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_shown(value) for value in row.values()))
+    console.print(table)
+    console.print()
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "-"
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M}"
+        case int():
+            return f"{value:,}"
+        case _:
+            return str(value)

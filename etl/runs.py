@@ -1,0 +1,78 @@
+"""A run: its numbers, whether they balance, and its verdict. One field per column of ``audit_run``."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from platform import node
+
+from uuid_utils.compat import uuid7
+
+from etl import __version__
+from etl.errors import ExitCode, TaskAuditError
+from etl.tasks import Selection
+
+OUTCOMES: dict[ExitCode, str] = {
+    ExitCode.OK: "succeeded",
+    ExitCode.DEAD_LETTERS: "dead_letters",
+    ExitCode.UNAVAILABLE: "unavailable",
+    ExitCode.BUG: "bug",
+    ExitCode.STOPPED: "stopped",
+    ExitCode.CREDENTIALS: "credentials_refused",
+    ExitCode.CONFIGURATION: "configuration_error",
+}
+RUNNING = "running"
+"""The outcome of a run that has not ended, or was killed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRun:
+    """The row of one run in ``audit_run``."""
+
+    run_id: str = field(default_factory=lambda: str(uuid7()))
+    started_at: datetime
+    finished_at: datetime | None = None
+    outcome: str = RUNNING
+    exit_code: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    claimed: int = 0
+    audited: int = 0
+    """Tasks that gave a fact: ``changed`` + ``unchanged``."""
+    changed: int = 0
+    unchanged: int = 0
+    still_open: int = 0
+    """Audited tasks that have not ended yet, and stay pending."""
+    dead_lettered: int = 0
+    released: int = 0
+    """Tasks given back: not asked, or without an answer for now."""
+    requests: int = 0
+    retries: int = 0
+    throttled: int = 0
+    max_rate: float
+    """Requests per second that were allowed."""
+    version: str = __version__
+    host: str = field(default_factory=node)
+    error: str | None = None
+
+    @property
+    def is_balanced(self) -> bool:
+        """Say whether every claimed task is accounted for exactly once."""
+        return (
+            self.claimed == self.audited + self.dead_lettered + self.released
+            and self.audited == self.changed + self.unchanged
+        )
+
+
+def begin_run(selection: Selection, *, max_rate: float, now: datetime) -> AuditRun:
+    """Make the row of a run that starts now."""
+    return AuditRun(started_at=now, since=selection.since, until=selection.until, max_rate=max_rate)
+
+
+def verdict(run: AuditRun, ended_by: TaskAuditError | None) -> ExitCode:
+    """Decide the exit code of a run from its numbers and from what ended it early, if anything did."""
+    if not run.is_balanced:
+        return ExitCode.BUG
+    if ended_by is not None:
+        return ended_by.exit_code
+    if run.released:
+        return ExitCode.STOPPED if run.audited + run.dead_lettered else ExitCode.UNAVAILABLE
+    return ExitCode.DEAD_LETTERS if run.dead_lettered else ExitCode.OK

@@ -1,0 +1,203 @@
+"""The settings, one frozen value per room.
+
+What each key means is said here once; how it is read is in ``configuration``. Secrets and database URLs are
+``SecretStr``: they cannot be printed by accident.
+"""
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import yarl
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+"""The driver to take where a URL names only the engine."""
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+LOCALHOST_NAMES = frozenset({"localhost"})
+
+
+def parse_database_url(url: SecretStr) -> URL:
+    """Read an SQLAlchemy URL, naming the driver where the URL leaves it out."""
+    parsed = make_url(url.get_secret_value())
+    return parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
+    try:
+        parsed = parse_database_url(url)
+    except ArgumentError:
+        raise ValueError("is not an SQLAlchemy URL such as postgresql://user@host/database") from None
+    engine = parsed.get_backend_name()
+    if engine not in engines:
+        raise ValueError(f"names the engine {engine!r}; supported here: {', '.join(engines)}")
+    if engine != "postgresql" and parsed.database in {None, "", ":memory:"}:
+        raise ValueError("names no file; a database in memory would be lost with the run")
+    return url
+
+
+def _check_source_url(url: SecretStr) -> SecretStr:
+    return _check_engine(url, ("sqlite", "postgresql"))
+
+
+def _check_warehouse_url(url: SecretStr) -> SecretStr:
+    return _check_engine(url, ("duckdb", "sqlite", "postgresql"))
+
+
+def _check_identifier(name: str) -> str:
+    if not IDENTIFIER.fullmatch(name):
+        raise ValueError("is not a plain SQL name (letters, digits and _, at most 63)")
+    return name
+
+
+def _check_table_name(name: str) -> str:
+    parts = name.split(".")
+    if len(parts) > 2 or not all(IDENTIFIER.fullmatch(part) for part in parts):  # noqa: PLR2004 - schema.table
+        raise ValueError("is not a table name, plain or as schema.table")
+    return name
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address stays on this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host in LOCALHOST_NAMES
+
+
+def _check_base_url(value: str) -> str:
+    try:
+        url = yarl.URL(value)
+    except ValueError:
+        raise ValueError("is not a URL such as https://cn.myhuaweicloud-koodrive.com") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("is not a URL such as https://cn.myhuaweicloud-koodrive.com")
+    if url.user or url.password or url.query_string or url.fragment:
+        raise ValueError("holds more than scheme, host, port and path; credentials have settings of their own")
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise ValueError("must be https: credentials would cross the network in clear text")
+    return value.rstrip("/")
+
+
+def _check_header_value(value: str) -> str:
+    if not value.isascii() or not value.isprintable() or not value.strip():
+        raise ValueError("must be printable ASCII, since it travels in a header")
+    return value
+
+
+def _check_secret_header(secret: SecretStr) -> SecretStr:
+    _check_header_value(secret.get_secret_value().strip())
+    return secret
+
+
+HeaderValue = Annotated[str, AfterValidator(_check_header_value)]
+SecretHeader = Annotated[SecretStr, AfterValidator(_check_secret_header)]
+
+
+class Section(BaseModel):
+    """A section of the configuration: unknown keys are refused, inputs never shown."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
+
+
+class SourceSettings(Section):
+    """Where pending task IDs come from."""
+
+    url: Annotated[SecretStr, AfterValidator(_check_source_url)] = SecretStr("sqlite:///pending.sqlite")
+    """SQLAlchemy URL of the pending database: sqlite or postgresql."""
+    table: Annotated[str, AfterValidator(_check_table_name)] = "pending_task"
+    """Table (or, read_only, view) of pending tasks, plain or as schema.table."""
+    mode: Literal["queue", "read_only"] = "queue"
+    """queue: the job's own table, with leases. read_only: the user's own table or view, never written to."""
+    task_id_column: Annotated[str, AfterValidator(_check_identifier)] = "task_id"
+    """read_only: the column with the task ID."""
+    submitted_at_column: Annotated[str, AfterValidator(_check_identifier)] | None = None
+    """read_only: the column with the time of submission; without it the time inside the ID is used."""
+    where: str | None = None
+    """read_only: an SQL condition that pending rows meet. It is code: whoever sets it can read the database."""
+
+    @model_validator(mode="after")
+    def _only_read_only_has_columns(self) -> Self:
+        read_only_keys = {"task_id_column", "submitted_at_column", "where"} & self.model_fields_set
+        if self.mode == "queue" and read_only_keys:
+            raise ValueError(f"{', '.join(sorted(read_only_keys))}: only for mode = 'read_only'")
+        return self
+
+
+class ApiSettings(Section):
+    """How KooDrive is asked."""
+
+    base_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
+    """Scheme and host of the API; https, or http on this machine."""
+    user_id: HeaderValue | None = None
+    """X-User-Id: the user on whose behalf requests are made; needed with auth = 'app'."""
+    auth: Literal["token", "app"] = "token"
+    """token: a bearer token. app: requests signed with AppId and AppSecret."""
+    token: SecretHeader | None = None
+    """The access token, with or without its 'Bearer ' prefix."""
+    token_file: Path | None = None
+    """A file that holds the access token."""
+    app_id: HeaderValue | None = None
+    """AppId of app authentication."""
+    app_secret: SecretStr | None = None
+    """AppSecret of app authentication."""
+    app_secret_file: Path | None = None
+    """A file that holds the AppSecret."""
+    language: HeaderValue = "en-US"
+    """Language of messages."""
+    max_rate: float = Field(default=50, gt=0, le=1_000_000, allow_inf_nan=False)
+    """Requests per second, at most."""
+    concurrency: int = Field(default=64, ge=1, le=1024)
+    """Requests in flight, at most."""
+    timeout_seconds: float = Field(default=30, gt=0, le=600, allow_inf_nan=False)
+    """Seconds for one request, from connecting to the last byte."""
+    attempts: int = Field(default=4, ge=1, le=10)
+    """Requests for one task in one run, at most."""
+
+    @model_validator(mode="after")
+    def _one_place_for_each_secret(self) -> Self:
+        if self.token and self.token_file:
+            raise ValueError("token and token_file are both set; keep one")
+        if self.app_secret and self.app_secret_file:
+            raise ValueError("app_secret and app_secret_file are both set; keep one")
+        return self
+
+
+class WarehouseSettings(Section):
+    """Where the facts go."""
+
+    url: Annotated[SecretStr, AfterValidator(_check_warehouse_url)] = SecretStr("duckdb:///warehouse.duckdb")
+    """SQLAlchemy URL of the warehouse: duckdb, sqlite or postgresql."""
+    schema_name: Annotated[str, AfterValidator(_check_identifier)] | None = Field(default=None, alias="schema")
+    """Schema of the tables; none is the database's own default."""
+
+    @model_validator(mode="after")
+    def _sqlite_has_no_schemas(self) -> Self:
+        if self.schema_name and parse_database_url(self.url).get_backend_name() == "sqlite":
+            raise ValueError("schema: SQLite has no schemas")
+        return self
+
+
+class RunSettings(Section):
+    """How one run behaves."""
+
+    batch_size: int = Field(default=5_000, ge=1, le=100_000)
+    """Tasks in one load, at most."""
+    lease_seconds: float = Field(default=300, ge=3, le=86_400, allow_inf_nan=False)
+    """How long a claim holds without a heartbeat."""
+    deadline_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    """Seconds after which a run ends cleanly; none is no limit."""
+    dead_letter_after: int = Field(default=5, ge=1, le=1_000)
+    """Runs that may fail a task before it is a dead letter."""
+
+
+class TelemetrySettings(Section):
+    """What the run tells."""
+
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """auto: console on a terminal, JSON elsewhere."""

@@ -1,0 +1,58 @@
+"""What becomes of a task, given what was learnt about it. Pure."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import assert_never
+
+from etl.tasks import (
+    TERMINAL_STATUSES,
+    FailureReason,
+    FetchFailure,
+    Observation,
+    Outcome,
+    PendingTask,
+    Settlement,
+    TaskState,
+    is_valid_task_id,
+)
+
+
+def refuse(task: PendingTask, *, dead_letter_after: int, now: datetime) -> FetchFailure | None:
+    """Say why a task must not be asked about, if so.
+
+    A task that was claimed again and again without an answer, not even a failure, has perhaps killed each of its runs.
+    """
+    if not is_valid_task_id(task.task_id):
+        detail = "A task ID is 1 to 19 digits."
+        return FetchFailure(task=task, reason=FailureReason.INVALID_ID, failed_at=now, detail=detail)
+    if task.attempts > dead_letter_after:
+        detail = f"Claimed by {task.attempts - 1} runs that ended without an answer."
+        return FetchFailure(task=task, reason=FailureReason.EXHAUSTED, failed_at=now, detail=detail)
+    return None
+
+
+def last_word(failure: FetchFailure, *, dead_letter_after: int) -> FetchFailure:
+    """Turn a failure for now into one for good, if its task has had its runs."""
+    if failure.is_lasting or failure.task.attempts < dead_letter_after:
+        return failure
+    detail = f"Failed in {failure.task.attempts} runs, at last: {failure.reason}: {failure.detail}"
+    return replace(failure, reason=FailureReason.EXHAUSTED, detail=detail)
+
+
+def settle(outcome: Outcome) -> Settlement:
+    """Say what to write about a task where it came from."""
+    match outcome:
+        case Observation():
+            state = TaskState.DONE if is_finished(outcome) else TaskState.PENDING
+            return Settlement(task=outcome.task, state=state, settled_at=outcome.observed_at)
+        case FetchFailure():
+            state_after = TaskState.DEAD if outcome.is_lasting else None
+            error = f"{outcome.reason}: {outcome.detail}"
+            return Settlement(task=outcome.task, state=state_after, settled_at=outcome.failed_at, error=error)
+        case _:
+            assert_never(outcome)
+
+
+def is_finished(observation: Observation) -> bool:
+    """Say whether the task has ended; a status that nobody documented has not."""
+    return int(observation.detail.status) in TERMINAL_STATUSES

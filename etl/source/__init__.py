@@ -1,0 +1,35 @@
+"""Where pending task IDs come from: the job's own queue with leases, or the user's own table, never written to.
+
+A source hands out tasks and is told what became of them. It knows nothing of HTTP or of facts.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from etl.tasks import PendingTask, Settlement
+
+
+class Source(Protocol):
+    """What the corridor needs of a source."""
+
+    def claim(self, limit: int) -> list[PendingTask]:
+        """Take up to ``limit`` due tasks, oldest first; an empty list means that there are no more in this run."""
+        ...
+
+    def count(self) -> int | None:
+        """Count the tasks that are due, for progress only; None where that would cost too much."""
+        ...
+
+    def renew(self, held: Sequence[PendingTask]) -> None:
+        """Prolong the leases of tasks that this run holds."""
+        ...
+
+    def settle(self, settlements: Sequence[Settlement], *, within: Connection | None = None) -> None:
+        """Write down what became of tasks, in the caller's transaction or in one of its own."""
+        ...
+
+    def release(self, held: Sequence[PendingTask]) -> None:
+        """Give tasks back as if they had not been claimed."""
+        ...

@@ -1,0 +1,45 @@
+"""Adds tasks to the pending table; a task that is already there is left alone."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import Engine, Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from etl.source.intake import PendingRow
+
+CHUNK_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """How many tasks were given, and how many of them were new."""
+
+    given: int
+    new: int
+
+
+def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueued:
+    """Add tasks in one transaction, in bounded memory: all of them, or none if a row is refused."""
+    given = new = 0
+    statement = _insert_new(engine, table)
+    with engine.begin() as connection:
+        for chunk in _chunks(rows):
+            result = connection.execute(
+                statement, [{"task_id": task_id, "submitted_at": submitted_at} for task_id, submitted_at in chunk]
+            )
+            given += len(chunk)
+            new += result.rowcount
+    return Enqueued(given, new)
+
+
+def _insert_new(engine: Engine, table: Table) -> Insert:
+    insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+def _chunks(rows: Iterable[PendingRow]) -> Iterator[list[PendingRow]]:
+    iterator = iter(rows)
+    while chunk := list(islice(iterator, CHUNK_ROWS)):
+        yield chunk

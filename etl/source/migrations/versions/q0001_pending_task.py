@@ -1,0 +1,42 @@
+"""The pending table: state, lease, fence and attempts of every task."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from etl.database.migrate import current_schema
+from etl.database.types import UtcDateTime
+from etl.source.tables import submitted_ms
+
+revision = "q0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    """Create the table as any program may fill it: a plain INSERT of a task ID is enough."""
+    schema = current_schema()
+    table = op.create_table(
+        str(schema.table),
+        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("submitted_at", UtcDateTime),
+        sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+        sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("next_check_at", UtcDateTime),
+        sa.Column("lease_owner", sa.Text),
+        sa.Column("lease_until", UtcDateTime),
+        sa.Column("fence", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("last_checked_at", UtcDateTime),
+        sa.Column("last_error", sa.Text),
+        sa.CheckConstraint("state IN ('pending', 'done', 'dead')", name=f"{schema.table}_state"),
+        *_time_check(f"{schema.table}_submitted_at"),
+        schema=schema.schema,
+    )
+    position = submitted_ms(table.c.submitted_at, table.c.task_id)
+    sa.Index(f"{schema.table}_due", table.c.state, position, table.c.task_id).create(op.get_bind())
+
+
+def _time_check(name: str) -> list[sa.CheckConstraint]:
+    """SQLite takes any text for a time, so the table refuses what is none when it is written."""
+    if op.get_context().dialect.name != "sqlite":
+        return []
+    is_time = "submitted_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' AND julianday(submitted_at) IS NOT NULL"
+    return [sa.CheckConstraint(f"submitted_at IS NULL OR ({is_time})", name=name)]

@@ -1,0 +1,199 @@
+"""The job's own pending table: claims with a lease and a fence, so that any number of runs can share it.
+
+A claim counts an attempt, and an answer clears the count; a run that dies therefore leaves its attempts behind, and a
+task that is given back unasked gets its attempt back. Every write after the claim names the fence it was given: who
+has lost a lease writes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Table,
+    Update,
+    bindparam,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+
+from etl.database.migrate import Schema
+from etl.source.tables import submitted_ms
+from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
+
+Clock = Callable[[], datetime]
+
+
+def queue_schema(table: Table) -> Schema:
+    """Describe the pending table to the migrations."""
+    return Schema(
+        name=f"the pending table {table.fullname}",
+        revisions=Path(__file__).parent / "migrations",
+        version_table=f"{table.name}_version",
+        schema=table.schema,
+        table=table.name,
+    )
+
+
+class Queue:
+    """Tasks claimed from the pending table by one run."""
+
+    def __init__(
+        self, engine: Engine, table: Table, selection: Selection, *, owner: str, lease: timedelta, clock: Clock
+    ) -> None:
+        self._engine = engine
+        self._table = table
+        self._selection = selection
+        self._owner = owner
+        self._lease = lease
+        self._clock = clock
+        self._started_at = clock()
+        self._after: tuple[int, str] | None = None
+        """Where the last claim ended, so that the next one need not pass over what came before."""
+
+    def claim(self, limit: int) -> list[PendingTask]:
+        """Take up to ``limit`` due tasks, oldest first."""
+        tasks = self._claim(limit)
+        if not tasks and self._after is not None:
+            # What others have given back meanwhile lies before the cursor.
+            self._after = None
+            tasks = self._claim(limit)
+        return tasks
+
+    def count(self) -> int:
+        """Count the tasks that are due."""
+        with self._engine.execution_options(read_only=True).connect() as connection:
+            due = select(func.count()).select_from(self._table).where(*self._due(self._clock()))
+            return connection.execute(due).scalar_one()
+
+    def renew(self, held: Sequence[PendingTask]) -> None:
+        """Prolong the leases of tasks that this run holds."""
+        self._update_held(held, lease_until=self._clock() + self._lease)
+
+    def settle(self, settlements: Sequence[Settlement], *, within: Connection | None = None) -> None:
+        """Write down what became of tasks, where this run still holds them."""
+        if within is not None:
+            self._settle(within, settlements)
+        elif settlements:
+            with self._engine.begin() as connection:
+                self._settle(connection, settlements)
+
+    def release(self, held: Sequence[PendingTask]) -> None:
+        """Give tasks back, with the attempt that the claim counted."""
+        self._update_held(held, lease_owner=null(), lease_until=null(), attempts=self._table.c.attempts - 1)
+
+    def _claim(self, limit: int) -> list[PendingTask]:
+        table, now = self._table, self._clock()
+        position = (submitted_ms(table.c.submitted_at, table.c.task_id), table.c.task_id)
+        due = (
+            select(table.c.task_id)
+            .where(*self._due(now))
+            .order_by(*position)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+            .cte("due")
+            # Without this fence the planner may run the LIMIT more than once and claim too many.
+            .prefix_with("MATERIALIZED", dialect="postgresql")
+        )
+        claimed = (
+            update(table)
+            .where(table.c.task_id.in_(select(due.c.task_id)))
+            .values(
+                lease_owner=self._owner,
+                lease_until=now + self._lease,
+                fence=table.c.fence + 1,
+                attempts=table.c.attempts + 1,
+            )
+            .returning(table.c.task_id, table.c.submitted_at, table.c.attempts, table.c.fence, position[0].label("ms"))
+        )
+        with self._engine.begin() as connection:
+            rows = sorted(connection.execute(claimed), key=lambda row: (row.ms, row.task_id))
+        if rows:
+            self._after = (rows[-1].ms, rows[-1].task_id)
+        return [
+            PendingTask(task_id=row.task_id, submitted_at=row.submitted_at, attempts=row.attempts, fence=row.fence)
+            for row in rows
+        ]
+
+    def _due(self, now: datetime) -> list[ColumnElement[bool]]:
+        table, selection = self._table, self._selection
+        states = [TaskState.PENDING, TaskState.DONE] if selection.refetch else [TaskState.PENDING]
+        conditions = [
+            table.c.state.in_([str(state) for state in states]),
+            or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
+            or_(table.c.next_check_at.is_(None), table.c.next_check_at <= now),
+            # A task that is still open after this run has asked about it waits for the next run.
+            or_(table.c.last_checked_at.is_(None), table.c.last_checked_at < self._started_at),
+            *within_range(submitted_ms(table.c.submitted_at, table.c.task_id), selection),
+        ]
+        if self._after is not None:
+            position = tuple_(submitted_ms(table.c.submitted_at, table.c.task_id), table.c.task_id)
+            conditions.append(position > tuple_(literal(self._after[0]), literal(self._after[1])))
+        return conditions
+
+    def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
+        table = self._table
+        settled = _of_fence(update(table), table).values(
+            # Aliased binds: a bind may not bear the name of a column that is set.
+            state=bindparam("new_state"),
+            attempts=bindparam("new_attempts"),
+            last_checked_at=bindparam("settled_at"),
+            last_error=bindparam("error"),
+            next_check_at=null(),
+            lease_owner=null(),
+            lease_until=null(),
+        )
+        left_as_it_was = settled.values(state=table.c.state)
+        for statement, keeps_state in ((settled, False), (left_as_it_was, True)):
+            rows = [_settled_row(each) for each in settlements if (each.state is None) is keeps_state]
+            rows.sort(key=lambda row: row["held_id"])
+            if rows:
+                connection.execute(statement, rows)
+
+    def _update_held(self, held: Sequence[PendingTask], **values: Any) -> None:
+        if held:
+            statement = _of_fence(update(self._table), self._table).values(**values)
+            rows = [{"held_id": task.task_id, "held_fence": task.fence} for task in sorted(held, key=_by_id)]
+            with self._engine.begin() as connection:
+                connection.execute(statement, rows)
+
+
+def _by_id(task: PendingTask) -> str:
+    # One order for everybody, so that two runs cannot wait for each other's row locks.
+    return task.task_id
+
+
+def within_range(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:
+    """Compare submission times with a selection's half-open range."""
+    conditions = []
+    if selection.since is not None:
+        conditions.append(position >= milliseconds(selection.since))
+    if selection.until is not None:
+        conditions.append(position < milliseconds(selection.until))
+        # 0 stands for an ID without a time, which belongs to no range.
+        conditions.append(position != 0)
+    return conditions
+
+
+def _of_fence(statement: Update, table: Table) -> Update:
+    return statement.where(table.c.task_id == bindparam("held_id"), table.c.fence == bindparam("held_fence"))
+
+
+def _settled_row(settlement: Settlement) -> dict[str, Any]:
+    return {
+        "held_id": settlement.task.task_id,
+        "held_fence": settlement.task.fence,
+        "new_state": settlement.state,
+        "new_attempts": settlement.task.attempts if settlement.error else 0,
+        "settled_at": settlement.settled_at,
+        "error": settlement.error,
+    }

@@ -1,0 +1,136 @@
+"""The user's own table or view of task IDs: read in pages by key, never written to.
+
+Nothing can be marked there, so what is pending follows from the warehouse: every task in the table that has neither a
+terminal fact nor an open dead letter.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    Subquery,
+    Table,
+    Text,
+    cast,
+    column,
+    func,
+    literal,
+    null,
+    select,
+    table,
+    text,
+    tuple_,
+)
+from sqlalchemy.exc import DBAPIError
+
+from etl.database.types import UtcDateTime
+from etl.errors import ConfigurationError
+from etl.settings import SourceSettings
+from etl.source.queue import within_range
+from etl.source.tables import submitted_ms
+from etl.tasks import PendingTask, Selection, Settlement, TaskState
+
+PAGE_ROWS = 5_000
+
+Settled = Callable[[Sequence[str]], set[str]]
+"""Says which of some task IDs need not be asked about any more."""
+
+
+class ReadOnlySource:
+    """Tasks read from a relation with one row a task: ``task_id`` and ``submitted_at``."""
+
+    def __init__(self, engine: Engine, relation: Subquery, selection: Selection, *, settled: Settled) -> None:
+        self._engine = engine.execution_options(read_only=True)
+        self._relation = relation
+        self._selection = selection
+        self._settled = settled
+        self._after: tuple[int, str] | None = None
+        self._ahead: list[PendingTask] = []
+        """Tasks of the last page that no claim has taken yet."""
+
+    def check(self) -> None:
+        """Read one row.
+
+        Raises:
+            ConfigurationError: the table, its columns or the condition are not what the settings say.
+        """
+        try:
+            with self._engine.connect() as connection:
+                connection.execute(select(self._relation).limit(1)).all()
+        except DBAPIError as error:
+            reason = str(error.orig).strip().splitlines()[0]
+            raise ConfigurationError(
+                f"The pending tasks cannot be read as configured: {reason}.",
+                remedy="Check source.table, source.task_id_column, source.submitted_at_column and source.where.",
+            ) from None
+
+    def claim(self, limit: int) -> list[PendingTask]:
+        """Take up to ``limit`` due tasks, oldest first."""
+        while not self._ahead:
+            page = self._next_page()
+            if not page:
+                return []
+            settled = self._settled([task.task_id for task in page])
+            self._ahead = [task for task in page if task.task_id not in settled]
+        tasks, self._ahead = self._ahead[:limit], self._ahead[limit:]
+        return tasks
+
+    def count(self) -> None:
+        """Leave it open: what is due follows from the warehouse, page by page."""
+
+    def renew(self, held: Sequence[PendingTask]) -> None:
+        """Do nothing: there are no leases."""
+
+    def settle(self, settlements: Sequence[Settlement], *, within: Connection | None = None) -> None:
+        """Do nothing: the facts and dead letters in the warehouse say what is settled."""
+
+    def release(self, held: Sequence[PendingTask]) -> None:
+        """Do nothing: nothing was taken."""
+
+    def _next_page(self) -> list[PendingTask]:
+        with self._engine.connect() as connection:
+            rows = connection.execute(self._page()).all()
+        if rows:
+            self._after = (rows[-1].ms, rows[-1].task_id)
+        return [PendingTask(task_id=row.task_id, submitted_at=row.submitted_at) for row in rows]
+
+    def _page(self) -> Select[Any]:
+        task_id, submitted_at = self._relation.c.task_id, self._relation.c.submitted_at
+        ms = submitted_ms(submitted_at, task_id)
+        page = (
+            select(task_id, submitted_at, ms.label("ms"))
+            .where(*within_range(ms, self._selection))
+            .order_by(ms, task_id)
+            .limit(PAGE_ROWS)
+        )
+        if self._after is not None:
+            page = page.where(tuple_(ms, task_id) > tuple_(literal(self._after[0]), literal(self._after[1])))
+        return page
+
+
+def user_relation(settings: SourceSettings) -> Subquery:
+    """Describe the user's table or view: each task ID once, as text, with its earliest submission."""
+    schema, _, name = settings.table.rpartition(".")
+    columns = [settings.task_id_column, *filter(None, [settings.submitted_at_column])]
+    rows = table(name, *(column(each) for each in columns), schema=schema or None)
+    task_id = cast(rows.c[settings.task_id_column], Text)
+    submitted_at = rows.c[settings.submitted_at_column] if settings.submitted_at_column else null()
+    pending = (
+        # The cast reads dates, naive times (as UTC) and texts alike.
+        select(task_id.label("task_id"), func.min(cast(submitted_at, UtcDateTime)).label("submitted_at"))
+        .where(task_id.is_not(None))
+        .group_by(task_id)
+    )
+    if settings.where:
+        pending = pending.where(text(f"({settings.where})"))
+    return pending.subquery("pending")
+
+
+def unclaimed(queue: Table, selection: Selection) -> Subquery:
+    """Describe the pending table to a run that may not claim: all that is due, leases aside."""
+    states = [TaskState.PENDING, TaskState.DONE] if selection.refetch else [TaskState.PENDING]
+    rows = select(queue.c.task_id, queue.c.submitted_at)
+    return rows.where(queue.c.state.in_([str(state) for state in states])).subquery("pending")

@@ -1,0 +1,201 @@
+"""The values that walk the corridor: what is pending, what KooDrive said, what could not be learnt.
+
+Nothing here does I/O, reads a clock or knows a database. All times are aware and in UTC.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import Enum, IntEnum, StrEnum, auto
+
+import msgspec
+
+UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+ID_EPOCH_MS = 1_546_272_000_000
+"""Milliseconds from 1970 to 2019-01-01T00:00:00+08:00, where KooDrive's IDs begin (calibrated on documented pairs)."""
+
+ID_TIME_SHIFT = 23
+"""The bits below a KooDrive ID's millisecond."""
+
+MAX_TASK_ID_DIGITS = 19
+
+
+class TaskStatus(IntEnum):
+    """The documented task statuses; a response may carry any other number."""
+
+    NEW = 0
+    EXECUTING = 1
+    SUCCESS = 2
+    FAILED = 3
+
+
+TERMINAL_STATUSES = frozenset({TaskStatus.SUCCESS, TaskStatus.FAILED})
+"""A task in one of these is finished. An unknown status is not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingTask:
+    """A task to be asked about, claimed by this run."""
+
+    task_id: str
+    submitted_at: datetime | None = None
+    """When it was submitted, as the pending table says."""
+    attempts: int = 1
+    """How many runs, this one included, have claimed it since it was last audited."""
+    fence: int = 0
+    """The number of this claim; a write with an older number is refused by the pending table."""
+
+
+class TaskDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """KooDrive's answer to ``GET /koodrive/ose/v1/task/{task_id}``, as it came.
+
+    The documentation and its examples disagree on which fields are numbers and which are text, so both are taken here
+    and settled in ``normalize``. Unknown fields are ignored.
+    """
+
+    task_id: int | str
+    status: int | str
+    task_name: str | None = None
+    task_type: int | str | None = None
+    tenant_id: int | str | None = None
+    user_id: int | str | None = None
+    result_code: int | str | None = None
+    response_code: int | str | None = msgspec.field(default=None, name="code")
+    response_message: str | None = msgspec.field(default=None, name="msg")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A task as KooDrive described it at one instant."""
+
+    task: PendingTask
+    detail: TaskDetail
+    observed_at: datetime
+
+
+class Recovery(Enum):
+    """What happens after a failure."""
+
+    RETRY = auto()
+    """Ask again within the run; at the last attempt the task stays pending."""
+
+    RETRY_ONCE = auto()
+    """Ask once more; seen twice, it lasts."""
+
+    DEAD_LETTER = auto()
+    """Asking again will not help."""
+
+
+class FailureReason(StrEnum):
+    """Why a task could not be audited."""
+
+    NOT_FOUND = "not_found"
+    FORBIDDEN = "forbidden"
+    BAD_PAYLOAD = "bad_payload"
+    TOO_LARGE = "too_large"
+    INVALID_ID = "invalid_id"
+    REJECTED = "rejected"
+    EXHAUSTED = "exhausted"
+    THROTTLED = "throttled"
+    SERVER_ERROR = "server_error"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+
+
+RECOVERY: dict[FailureReason, Recovery] = {
+    FailureReason.NOT_FOUND: Recovery.DEAD_LETTER,
+    FailureReason.FORBIDDEN: Recovery.DEAD_LETTER,
+    FailureReason.BAD_PAYLOAD: Recovery.RETRY_ONCE,
+    FailureReason.TOO_LARGE: Recovery.DEAD_LETTER,
+    FailureReason.INVALID_ID: Recovery.DEAD_LETTER,
+    FailureReason.REJECTED: Recovery.DEAD_LETTER,
+    FailureReason.EXHAUSTED: Recovery.DEAD_LETTER,
+    FailureReason.THROTTLED: Recovery.RETRY,
+    FailureReason.SERVER_ERROR: Recovery.RETRY,
+    FailureReason.UNREACHABLE: Recovery.RETRY,
+    FailureReason.TIMEOUT: Recovery.RETRY,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFailure:
+    """A task that gave no observation."""
+
+    task: PendingTask
+    reason: FailureReason
+    failed_at: datetime
+    detail: str
+    """One bounded sentence for a person."""
+    http_status: int | None = None
+    error_code: str | None = None
+    """The code of the API or its gateway, as text."""
+    trace_id: str | None = None
+    """The X-Traceid of the last request, as the server saw it."""
+    sightings: int = 1
+    """How many requests in a row have failed in this way."""
+
+    @property
+    def recovery(self) -> Recovery:
+        """What the reason allows."""
+        return RECOVERY[self.reason]
+
+    @property
+    def is_lasting(self) -> bool:
+        """Say whether asking again will not help."""
+        seen_twice = self.sightings > 1
+        return self.recovery is Recovery.DEAD_LETTER or (self.recovery is Recovery.RETRY_ONCE and seen_twice)
+
+
+Outcome = Observation | FetchFailure
+
+
+class TaskState(StrEnum):
+    """The states of a row in the pending table."""
+
+    PENDING = "pending"
+    DONE = "done"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What becomes of a claimed task after this run has asked about it."""
+
+    task: PendingTask
+    state: TaskState | None
+    """The new state; None leaves it as it was."""
+    settled_at: datetime
+    error: str | None = None
+    """Why it could not be audited; None means that it was, which clears its attempts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which tasks a run asks about."""
+
+    since: datetime | None = None
+    """Submitted at or after this instant."""
+    until: datetime | None = None
+    """Submitted before this instant."""
+    refetch: bool = False
+    """Also tasks that were audited before."""
+
+
+def is_valid_task_id(task_id: str) -> bool:
+    """Say whether the ID can stand in the API's path: 1 to 19 ASCII digits."""
+    return 1 <= len(task_id) <= MAX_TASK_ID_DIGITS and task_id.isascii() and task_id.isdigit()
+
+
+def time_in_id(task_id: str) -> datetime:
+    """Read the creation time from a valid task ID, to the millisecond."""
+    return instant_of((int(task_id) >> ID_TIME_SHIFT) + ID_EPOCH_MS)
+
+
+def milliseconds(instant: datetime) -> int:
+    """Count the milliseconds from 1970 to an aware instant, rounded down."""
+    return (instant - UNIX_EPOCH) // timedelta(milliseconds=1)
+
+
+def instant_of(unix_ms: int) -> datetime:
+    """Make an instant of milliseconds from 1970."""
+    return UNIX_EPOCH + timedelta(milliseconds=unix_ms)

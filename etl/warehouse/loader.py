@@ -1,0 +1,148 @@
+"""Writes a batch - facts, changes, dimensions, dead letters and the run's counters - in one transaction."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+from zlib import crc32
+
+import polars as pl
+from sqlalchemy import Connection, Engine, func, insert, select, update
+
+from etl.database.migrate import require_current
+from etl.runs import AuditRun
+from etl.tasks import TERMINAL_STATUSES, FetchFailure
+from etl.warehouse import statements
+from etl.warehouse.schema import warehouse_schema
+from etl.warehouse.staging import staged
+from etl.warehouse.tables import audit_run, dead_letter, fact_task_status
+
+Within = Callable[[Connection], None]
+"""Something to be done in the transaction of a load."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one load writes."""
+
+    facts: pl.DataFrame
+    """Normalized rows, one per task."""
+    audited: int
+    """How many claimed tasks those rows account for."""
+    dead_letters: Sequence[FetchFailure] = ()
+    released: int = 0
+    """Tasks of this batch that gave no answer for now."""
+
+
+class Warehouse:
+    """The warehouse of one run."""
+
+    def __init__(self, engine: Engine, *, schema: str | None = None) -> None:
+        self.engine = engine
+        self._schema = warehouse_schema(schema)
+
+    def require_current(self) -> None:
+        """Check the schema's version.
+
+        Raises:
+            ConfigurationError: it is missing, older or newer than this program.
+        """
+        with self.engine.connect() as connection:
+            require_current(connection, self._schema)
+
+    def start(self, run: AuditRun) -> None:
+        """Write the row of a run that starts."""
+        with self.engine.begin() as connection:
+            connection.execute(insert(audit_run).values(**asdict(run)))
+
+    def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
+        """Write a batch and the run's counters with it.
+
+        Args:
+            batch: normalized facts and dead letters.
+            run: the counters before this batch.
+            within: done in the same transaction, at its end.
+
+        Returns:
+            The counters after this batch, as they were written.
+        """
+        with self.engine.begin() as connection:
+            self._wait_for_turn(connection)
+            with staged(connection, batch.facts):
+                counted = connection.execute(statements.count_batch()).one()
+                self._write_facts(connection, run)
+            self._write_dead_letters(connection, batch, run)
+            loaded = replace(
+                run,
+                audited=run.audited + batch.audited,
+                changed=run.changed + counted.changed,
+                unchanged=run.unchanged + batch.audited - counted.changed,
+                still_open=run.still_open + counted.still_open,
+                dead_lettered=run.dead_lettered + len(batch.dead_letters),
+                released=run.released + batch.released,
+            )
+            _write_run(connection, loaded)
+            if within is not None:
+                within(connection)
+        return loaded
+
+    def finish(self, run: AuditRun) -> None:
+        """Write the row of a run that has ended."""
+        with self.engine.begin() as connection:
+            _write_run(connection, run)
+
+    def settled(self, task_ids: Sequence[str]) -> set[str]:
+        """Say which tasks have a terminal fact or an open dead letter."""
+        ended = select(fact_task_status.c.task_id).where(
+            fact_task_status.c.task_id.in_(task_ids),
+            fact_task_status.c.status.in_([int(status) for status in TERMINAL_STATUSES]),
+        )
+        dead = select(dead_letter.c.task_id).where(
+            dead_letter.c.task_id.in_(task_ids), dead_letter.c.resolved_at.is_(None)
+        )
+        with self.engine.connect() as connection:
+            return set(connection.scalars(ended.union(dead)))
+
+    def _wait_for_turn(self, connection: Connection) -> None:
+        # DuckDB and SQLite have one writer anyway. PostgreSQL's loads take turns for as long as their transaction
+        # lasts, since a change is found by comparing with facts that nobody else may be writing.
+        if connection.dialect.name == "postgresql":
+            turn = crc32(f"task-audit load {self._schema.schema}".encode())
+            connection.execute(select(func.pg_advisory_xact_lock(turn)))
+
+    def _write_facts(self, connection: Connection, run: AuditRun) -> None:
+        run_id = {"run_id": run.run_id}
+        # Changes come first: they are read off the facts as they were before this batch.
+        connection.execute(statements.insert_changes(), run_id)
+        connection.execute(statements.upsert_facts(connection.dialect.name), run_id)
+        connection.execute(statements.insert_unknown_statuses())
+        connection.execute(statements.insert_unknown_types())
+        connection.execute(statements.insert_new_result_codes())
+        connection.execute(statements.resolve_dead_letters())
+
+    def _write_dead_letters(self, connection: Connection, batch: Batch, run: AuditRun) -> None:
+        rows = [_dead_letter_row(failure, run) for failure in batch.dead_letters]
+        if rows:
+            rows.sort(key=lambda row: row["task_id"])
+            connection.execute(statements.upsert_dead_letter(connection.dialect.name), rows)
+
+
+def _write_run(connection: Connection, run: AuditRun) -> None:
+    row = asdict(run)
+    del row["run_id"]
+    connection.execute(update(audit_run).where(audit_run.c.run_id == run.run_id).values(**row))
+
+
+def _dead_letter_row(failure: FetchFailure, run: AuditRun) -> dict[str, Any]:
+    return {
+        "task_id": failure.task.task_id,
+        "reason": failure.reason,
+        "http_status": failure.http_status,
+        "error_code": failure.error_code,
+        "detail": failure.detail,
+        "trace_id": failure.trace_id,
+        "attempts": failure.task.attempts,
+        "first_failed_at": failure.failed_at,
+        "last_failed_at": failure.failed_at,
+        "resolved_at": None,
+        "run_id": run.run_id,
+    }

@@ -1,0 +1,116 @@
+"""The warehouse: facts, their changes, dimensions, dead letters and runs."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from etl.database.types import UtcDateTime
+
+revision = "w0001"
+down_revision = None
+
+STATUSES = [
+    (0, "NEW", False, "Accepted, not started."),
+    (1, "EXECUTING", False, "Running."),
+    (2, "SUCCESS", True, "Ended well."),
+    (3, "FAILED", True, "Ended badly; the result code says why."),
+]
+TYPES = [
+    (0, "HAND_OVER", "A leaver's files are handed over, then deleted."),
+    (1, "BATCH_USER_IMPORT", "Users are imported from a file."),
+]
+
+
+def upgrade() -> None:
+    """Create the tables and the documented dimension rows."""
+    op.create_table(
+        "fact_task_status",
+        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("task_name", sa.Text),
+        sa.Column("task_type", sa.BigInteger),
+        sa.Column("tenant_id", sa.Text),
+        sa.Column("user_id", sa.Text),
+        sa.Column("status", sa.BigInteger, nullable=False),
+        sa.Column("result_code", sa.Text),
+        sa.Column("response_code", sa.Text),
+        sa.Column("response_message", sa.Text),
+        sa.Column("submitted_at", UtcDateTime),
+        sa.Column("submitted_at_source", sa.Text, nullable=False),
+        sa.Column("first_seen_at", UtcDateTime, nullable=False),
+        sa.Column("status_changed_at", UtcDateTime, nullable=False),
+        sa.Column("last_checked_at", UtcDateTime, nullable=False),
+        sa.Column("run_id", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "fact_task_status_change",
+        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("observed_at", UtcDateTime, primary_key=True),
+        sa.Column("previous_status", sa.BigInteger),
+        sa.Column("status", sa.BigInteger, nullable=False),
+        sa.Column("previous_result_code", sa.Text),
+        sa.Column("result_code", sa.Text),
+        sa.Column("run_id", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "dim_task_status",
+        sa.Column("status", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("status_name", sa.Text, nullable=False),
+        sa.Column("is_terminal", sa.Boolean, nullable=False),
+        sa.Column("description", sa.Text),
+    )
+    op.create_table(
+        "dim_task_type",
+        sa.Column("task_type", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("task_type_name", sa.Text, nullable=False),
+        sa.Column("description", sa.Text),
+    )
+    op.create_table(
+        "dim_result_code",
+        sa.Column("result_code", sa.Text, primary_key=True),
+        sa.Column("title", sa.Text),
+        sa.Column("category", sa.Text),
+        sa.Column("action", sa.Text),
+        sa.Column("is_documented", sa.Boolean, nullable=False),
+        sa.Column("first_seen_at", UtcDateTime, nullable=False),
+    )
+    op.create_table(
+        "dead_letter",
+        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("http_status", sa.Integer),
+        sa.Column("error_code", sa.Text),
+        sa.Column("detail", sa.Text, nullable=False),
+        sa.Column("trace_id", sa.Text),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("first_failed_at", UtcDateTime, nullable=False),
+        sa.Column("last_failed_at", UtcDateTime, nullable=False),
+        sa.Column("resolved_at", UtcDateTime),
+        sa.Column("run_id", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "audit_run",
+        sa.Column("run_id", sa.Text, primary_key=True),
+        sa.Column("started_at", UtcDateTime, nullable=False),
+        sa.Column("finished_at", UtcDateTime),
+        sa.Column("outcome", sa.Text, nullable=False),
+        sa.Column("exit_code", sa.Integer),
+        sa.Column("since", UtcDateTime),
+        sa.Column("until", UtcDateTime),
+        sa.Column("claimed", sa.BigInteger, nullable=False),
+        sa.Column("audited", sa.BigInteger, nullable=False),
+        sa.Column("changed", sa.BigInteger, nullable=False),
+        sa.Column("unchanged", sa.BigInteger, nullable=False),
+        sa.Column("still_open", sa.BigInteger, nullable=False),
+        sa.Column("dead_lettered", sa.BigInteger, nullable=False),
+        sa.Column("released", sa.BigInteger, nullable=False),
+        sa.Column("requests", sa.BigInteger, nullable=False),
+        sa.Column("retries", sa.BigInteger, nullable=False),
+        sa.Column("throttled", sa.BigInteger, nullable=False),
+        sa.Column("max_rate", sa.Double, nullable=False),
+        sa.Column("version", sa.Text, nullable=False),
+        sa.Column("host", sa.Text, nullable=False),
+        sa.Column("error", sa.Text),
+    )
+    status = sa.table("dim_task_status", *map(sa.column, ("status", "status_name", "is_terminal", "description")))
+    op.bulk_insert(status, [dict(zip(status.c.keys(), row, strict=True)) for row in STATUSES])
+    task_type = sa.table("dim_task_type", *map(sa.column, ("task_type", "task_type_name", "description")))
+    op.bulk_insert(task_type, [dict(zip(task_type.c.keys(), row, strict=True)) for row in TYPES])

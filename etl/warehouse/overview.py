@@ -1,0 +1,44 @@
+"""How the warehouse stands: the last runs, and what could not be audited."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, func, select
+
+from etl.warehouse.tables import audit_run, dead_letter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetters:
+    """The open dead letters of one reason."""
+
+    reason: str
+    tasks: int
+    oldest_failed_at: datetime
+    newest_failed_at: datetime
+
+
+def last_runs(engine: Engine, *, number: int) -> list[dict[str, Any]]:
+    """List the last runs, newest first, as rows of ``audit_run``."""
+    query = select(audit_run).order_by(audit_run.c.started_at.desc()).limit(number)
+    with engine.execution_options(read_only=True).connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def open_dead_letters(engine: Engine) -> list[DeadLetters]:
+    """Count the open dead letters by reason."""
+    letters = dead_letter.c
+    query = (
+        select(
+            letters.reason,
+            func.count().label("tasks"),
+            func.min(letters.first_failed_at).label("oldest_failed_at"),
+            func.max(letters.last_failed_at).label("newest_failed_at"),
+        )
+        .where(letters.resolved_at.is_(None))
+        .group_by(letters.reason)
+        .order_by(func.count().desc(), letters.reason)
+    )
+    with engine.execution_options(read_only=True).connect() as connection:
+        return [DeadLetters(**row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,79 @@
+"""Brings a batch of fact rows before the database as ``stage_facts``, by the way that is fastest for each engine.
+
+Measured on batches of 5,000 to 500,000 rows: COPY for PostgreSQL, the driver's executemany for SQLite; DuckDB scans the
+frame in place.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+from sqlalchemy import Connection, delete
+from sqlalchemy.schema import CreateTable
+
+from etl.warehouse.tables import stage_facts
+
+SQLITE_TIME = "%Y-%m-%d %H:%M:%S%.6f"
+"""The form of ``etl.database.types.SQLITE_FORMAT`` in the language of polars."""
+
+
+@contextmanager
+def staged(connection: Connection, facts: pl.DataFrame) -> Iterator[None]:
+    """Offer the rows as ``stage_facts`` to statements of this transaction.
+
+    Args:
+        connection: within a transaction.
+        facts: rows of schema ``etl.normalize.FACTS``, one per task.
+    """
+    match connection.dialect.name:
+        case "postgresql":
+            _copy(connection, facts)
+            yield
+        case "sqlite":
+            _insert(connection, facts)
+            yield
+        case "duckdb":
+            with _registered(connection, facts):
+                yield
+
+
+def _copy(connection: Connection, facts: pl.DataFrame) -> None:
+    connection.execute(CreateTable(stage_facts, if_not_exists=True))
+    cursor: Any = connection.connection.cursor()
+    with cursor.copy(f"COPY stage_facts ({', '.join(facts.columns)}) FROM STDIN (FORMAT csv)") as copy:
+        # Unquoted nothing is null and a quoted nothing is the empty text, for polars and PostgreSQL alike.
+        copy.write(facts.write_csv(include_header=False))
+    # Without statistics the planner joins a large batch by nested loops.
+    connection.exec_driver_sql("ANALYZE stage_facts")
+
+
+def _insert(connection: Connection, facts: pl.DataFrame) -> None:
+    connection.execute(CreateTable(stage_facts, if_not_exists=True))
+    connection.execute(delete(stage_facts))
+    rows = facts.with_columns(cs.datetime().dt.strftime(SQLITE_TIME)).rows()
+    if rows:
+        marks = ", ".join("?" * len(facts.columns))
+        insert = f"INSERT INTO stage_facts ({', '.join(facts.columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+        connection.exec_driver_sql(insert, rows)
+
+
+class _ArrowStream:
+    """Shows DuckDB a frame by the Arrow stream alone, so that it need not import pyarrow to read it."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        self._frame = frame
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self._frame.__arrow_c_stream__(requested_schema)
+
+
+@contextmanager
+def _registered(connection: Connection, facts: pl.DataFrame) -> Iterator[None]:
+    driver: Any = connection.connection.driver_connection
+    driver.register(stage_facts.name, _ArrowStream(facts))
+    try:
+        yield
+    finally:
+        driver.unregister(stage_facts.name)

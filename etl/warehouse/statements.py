@@ -1,0 +1,176 @@
+"""The set-based statements that turn a staged batch into facts, changes and dimension rows.
+
+Every one reads ``stage_facts`` beside the facts as they are, and writes only what is news: a repeated observation of a
+finished task touches nothing, an older observation never replaces a newer one. They count on loads happening one at a
+time, which ``loader`` sees to.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Insert,
+    Select,
+    Table,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    case,
+    cast,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from etl.tasks import TERMINAL_STATUSES
+from etl.warehouse.tables import (
+    dead_letter,
+    dim_result_code,
+    dim_task_status,
+    dim_task_type,
+    fact_task_status,
+    fact_task_status_change,
+    stage_facts,
+)
+
+fact, stage = fact_task_status.c, stage_facts.c
+
+CONTENT = (
+    "task_name",
+    "task_type",
+    "tenant_id",
+    "user_id",
+    "status",
+    "result_code",
+    "submitted_at",
+    "submitted_at_source",
+)
+"""The columns whose change makes a new version of a fact. The response's own code and wording are not among them: the
+API words the same answer in several ways."""
+
+_known: FromClause = stage_facts.outerjoin(fact_task_status, fact.task_id == stage.task_id)
+_is_first = fact.task_id.is_(None)
+_is_newer = stage.observed_at > fact.last_checked_at
+_is_open = stage.status.not_in([int(status) for status in TERMINAL_STATUSES])
+_differs = or_(*(stage[name].is_distinct_from(fact[name]) for name in CONTENT))
+_moved = or_(stage.status.is_distinct_from(fact.status), stage.result_code.is_distinct_from(fact.result_code))
+_is_new_version = or_(_is_first, and_(_is_newer, _differs))
+
+run_id = bindparam("run_id", type_=Text)
+
+
+def count_batch() -> Select[tuple[int, int]]:
+    """Count the staged rows that make a new version of a fact, and those of tasks that are still open."""
+    return select(
+        func.coalesce(func.sum(case((_is_new_version, 1), else_=0)), 0).label("changed"),
+        func.coalesce(func.sum(case((_is_open, 1), else_=0)), 0).label("still_open"),
+    ).select_from(_known)
+
+
+def insert_changes() -> Insert:
+    """Record every change of status or result code, the first observation included."""
+    changes = select(
+        stage.task_id,
+        stage.observed_at,
+        fact.status.label("previous_status"),
+        stage.status,
+        fact.result_code.label("previous_result_code"),
+        stage.result_code,
+        run_id,
+    )
+    news = changes.select_from(_known).where(or_(_is_first, and_(_is_newer, _moved))).order_by(stage.task_id)
+    return fact_task_status_change.insert().from_select(
+        ["task_id", "observed_at", "previous_status", "status", "previous_result_code", "result_code", "run_id"], news
+    )
+
+
+def upsert_facts(dialect: str) -> Insert:
+    """Write new versions of facts, and when tasks that are still open were last checked."""
+    values: dict[str, ColumnElement[Any]] = {
+        **{column.name: stage[column.name] for column in fact if column.name in stage},
+        "first_seen_at": func.coalesce(fact.first_seen_at, stage.observed_at),
+        "status_changed_at": case((or_(_is_first, _moved), stage.observed_at), else_=fact.status_changed_at),
+        "last_checked_at": stage.observed_at,
+        "run_id": case((or_(_is_first, _differs), run_id), else_=fact.run_id),
+    }
+    news = (
+        select(*(value.label(name) for name, value in values.items()))
+        .select_from(_known)
+        .where(or_(_is_first, and_(_is_newer, or_(_differs, _is_open))))
+        # One order for everybody, so that two writers cannot wait for each other.
+        .order_by(stage.task_id)
+    )
+    return _upsert(dialect, fact_task_status, list(values), news)
+
+
+def insert_unknown_statuses() -> Insert:
+    """Give a status that nobody documented a row of its own; it is not terminal."""
+    row = {"status": stage.status, "status_name": _unknown(stage.status), "is_terminal": false()}
+    return _insert_missing(dim_task_status, row)
+
+
+def insert_unknown_types() -> Insert:
+    """Give a task type that nobody documented a row of its own."""
+    return _insert_missing(dim_task_type, {"task_type": stage.task_type, "task_type_name": _unknown(stage.task_type)})
+
+
+def insert_new_result_codes() -> Insert:
+    """Note every result code that was never met before; its labels are the user's to fill in."""
+    row = {
+        "result_code": stage.result_code,
+        "is_documented": false(),
+        "first_seen_at": func.min(stage.observed_at),
+    }
+    return _insert_missing(dim_result_code, row)
+
+
+def resolve_dead_letters() -> Update:
+    """Mark the dead letters of tasks that were audited after all."""
+    observed_at = (
+        select(stage.observed_at).where(stage.task_id == dead_letter.c.task_id).correlate(dead_letter).scalar_subquery()
+    )
+    return (
+        update(dead_letter)
+        .where(dead_letter.c.resolved_at.is_(None), dead_letter.c.task_id.in_(select(stage.task_id)))
+        .values(resolved_at=observed_at)
+    )
+
+
+def upsert_dead_letter(dialect: str) -> Insert:
+    """Write a dead letter, keeping the time of its first failure."""
+    insert = _insert_into(dialect, dead_letter)
+    changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
+    return insert.on_conflict_do_update(
+        index_elements=["task_id"], set_={name: insert.excluded[name] for name in changing}
+    )
+
+
+def _unknown(number: ColumnElement[int]) -> ColumnElement[str]:
+    return literal("UNKNOWN(", Text) + cast(number, Text) + literal(")", Text)
+
+
+def _insert_missing(dimension: Table, row: dict[str, ColumnElement[Any]]) -> Insert:
+    key_name, key = next(iter(row.items()))
+    known = select(dimension.c[key_name]).where(dimension.c[key_name] == key).correlate(stage_facts).exists()
+    missing = select(*(value.label(name) for name, value in row.items())).where(key.is_not(None), not_(known))
+    return dimension.insert().from_select(list(row), missing.group_by(key))
+
+
+def _upsert(dialect: str, table: Table, columns: list[str], rows: Select[Any]) -> Insert:
+    insert = _insert_into(dialect, table)
+    changing = {name: insert.excluded[name] for name in columns if name not in table.primary_key.columns}
+    return insert.from_select(columns, rows).on_conflict_do_update(
+        index_elements=list(table.primary_key.columns.keys()), set_=changing
+    )
+
+
+def _insert_into(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
+    # DuckDB's dialect speaks PostgreSQL's ON CONFLICT.
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

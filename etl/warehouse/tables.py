@@ -1,0 +1,129 @@
+"""The warehouse's tables, as the newest migration leaves them. A test compares the two."""
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, Table, Text
+
+from etl.database.types import UtcDateTime
+
+METADATA = MetaData()
+
+fact_task_status = Table(
+    "fact_task_status",
+    METADATA,
+    Column("task_id", Text, primary_key=True),
+    Column("task_name", Text),
+    Column("task_type", BigInteger),
+    Column("tenant_id", Text),
+    Column("user_id", Text),
+    Column("status", BigInteger, nullable=False),
+    Column("result_code", Text),
+    Column("response_code", Text),
+    Column("response_message", Text),
+    Column("submitted_at", UtcDateTime),
+    Column("submitted_at_source", Text, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column("status_changed_at", UtcDateTime, nullable=False),
+    Column("last_checked_at", UtcDateTime, nullable=False),
+    Column("run_id", Text, nullable=False),
+)
+
+fact_task_status_change = Table(
+    "fact_task_status_change",
+    METADATA,
+    Column("task_id", Text, primary_key=True),
+    Column("observed_at", UtcDateTime, primary_key=True),
+    Column("previous_status", BigInteger),
+    Column("status", BigInteger, nullable=False),
+    Column("previous_result_code", Text),
+    Column("result_code", Text),
+    Column("run_id", Text, nullable=False),
+)
+
+dim_task_status = Table(
+    "dim_task_status",
+    METADATA,
+    Column("status", BigInteger, primary_key=True, autoincrement=False),
+    Column("status_name", Text, nullable=False),
+    Column("is_terminal", Boolean, nullable=False),
+    Column("description", Text),
+)
+
+dim_task_type = Table(
+    "dim_task_type",
+    METADATA,
+    Column("task_type", BigInteger, primary_key=True, autoincrement=False),
+    Column("task_type_name", Text, nullable=False),
+    Column("description", Text),
+)
+
+dim_result_code = Table(
+    "dim_result_code",
+    METADATA,
+    Column("result_code", Text, primary_key=True),
+    Column("title", Text),
+    Column("category", Text),
+    Column("action", Text),
+    Column("is_documented", Boolean, nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False),
+)
+
+dead_letter = Table(
+    "dead_letter",
+    METADATA,
+    Column("task_id", Text, primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("http_status", Integer),
+    Column("error_code", Text),
+    Column("detail", Text, nullable=False),
+    Column("trace_id", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("first_failed_at", UtcDateTime, nullable=False),
+    Column("last_failed_at", UtcDateTime, nullable=False),
+    Column("resolved_at", UtcDateTime),
+    Column("run_id", Text, nullable=False),
+)
+
+audit_run = Table(
+    "audit_run",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("outcome", Text, nullable=False),
+    Column("exit_code", Integer),
+    Column("since", UtcDateTime),
+    Column("until", UtcDateTime),
+    Column("claimed", BigInteger, nullable=False),
+    Column("audited", BigInteger, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("unchanged", BigInteger, nullable=False),
+    Column("still_open", BigInteger, nullable=False),
+    Column("dead_lettered", BigInteger, nullable=False),
+    Column("released", BigInteger, nullable=False),
+    Column("requests", BigInteger, nullable=False),
+    Column("retries", BigInteger, nullable=False),
+    Column("throttled", BigInteger, nullable=False),
+    Column("max_rate", Double, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("error", Text),
+)
+
+stage_facts = Table(
+    "stage_facts",
+    MetaData(),
+    Column("task_id", Text, nullable=False),
+    Column("task_name", Text),
+    Column("task_type", BigInteger),
+    Column("tenant_id", Text),
+    Column("user_id", Text),
+    Column("status", BigInteger, nullable=False),
+    Column("result_code", Text),
+    Column("response_code", Text),
+    Column("response_message", Text),
+    Column("submitted_at", UtcDateTime),
+    Column("submitted_at_source", Text, nullable=False),
+    Column("observed_at", UtcDateTime, nullable=False),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DELETE ROWS",
+)
+"""The staging table of one batch: the normalized rows, one per task. DuckDB reads them where they are instead."""

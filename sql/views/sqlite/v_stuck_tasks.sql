@@ -1,0 +1,15 @@
+-- Tasks that have not ended, with the hours since they were submitted and since their status last changed.
+SELECT
+    f.task_id,
+    f.task_name,
+    f.tenant_id,
+    f.status,
+    s.status_name,
+    f.submitted_at,
+    f.status_changed_at,
+    f.last_checked_at,
+    (julianday('now') - julianday(f.submitted_at)) * 24.0 AS hours_since_submitted,
+    (julianday('now') - julianday(f.status_changed_at)) * 24.0 AS hours_in_status
+FROM fact_task_status AS f
+JOIN dim_task_status AS s ON s.status = f.status
+WHERE f.status NOT IN (2, 3)

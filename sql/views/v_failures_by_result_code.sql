@@ -1,0 +1,14 @@
+-- Failed tasks by result code, the most frequent first when ordered by tasks; a failure without a code counts as 'none'.
+SELECT
+    COALESCE(f.result_code, 'none') AS result_code,
+    r.title,
+    r.category,
+    r.action,
+    COUNT(*) AS tasks,
+    COUNT(DISTINCT f.tenant_id) AS tenants,
+    MIN(f.status_changed_at) AS first_failed_at,
+    MAX(f.status_changed_at) AS last_failed_at
+FROM fact_task_status AS f
+LEFT JOIN dim_result_code AS r ON r.result_code = f.result_code
+WHERE f.status = 3
+GROUP BY COALESCE(f.result_code, 'none'), r.title, r.category, r.action

@@ -1,0 +1,25 @@
+-- Every audited task with the words for its numbers: how it stands, since when, and how old it is.
+SELECT
+    f.task_id,
+    f.task_name,
+    f.task_type,
+    COALESCE(t.task_type_name, 'UNKNOWN') AS task_type_name,
+    f.tenant_id,
+    f.user_id,
+    f.status,
+    s.status_name,
+    s.is_terminal,
+    f.result_code,
+    r.title AS result_title,
+    r.category AS result_category,
+    r.action AS result_action,
+    f.submitted_at,
+    f.submitted_at_source,
+    f.first_seen_at,
+    f.status_changed_at,
+    f.last_checked_at,
+    f.run_id
+FROM fact_task_status AS f
+JOIN dim_task_status AS s ON s.status = f.status
+LEFT JOIN dim_task_type AS t ON t.task_type = f.task_type
+LEFT JOIN dim_result_code AS r ON r.result_code = f.result_code

@@ -1,0 +1,24 @@
+"""What every file of cron/ has to agree on."""
+
+from pathlib import Path
+
+import pytest
+
+from etl.errors import ExitCode
+
+
+@pytest.fixture(scope="session")
+def cron() -> Path:
+    return Path(__file__).parents[2] / "cron"
+
+
+@pytest.fixture(scope="session")
+def retryable() -> set[int]:
+    """The codes after which another attempt can help."""
+    return {ExitCode.UNAVAILABLE, ExitCode.STOPPED}
+
+
+@pytest.fixture(scope="session")
+def final(retryable) -> set[int]:
+    """The codes after which somebody has to do something first."""
+    return set(ExitCode) - retryable - {ExitCode.OK}

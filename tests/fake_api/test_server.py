@@ -1,0 +1,194 @@
+import asyncio
+import socket
+from collections import Counter
+
+import aiohttp
+import pytest
+
+from etl.fake_api import Behaviour, FakeApi, Fault, Override, StatusWeights, running_in_thread
+from etl.fake_api.stats import peak_per_second
+from etl.fake_api.world import World
+
+TASK_ID = "1534087020903704704"
+
+OVERRIDE = b'{"1534087020903704704":{"status":3,"resultCode":"18000205","taskName":"lym0412normal"}}'
+
+
+def test_detail_is_the_documented_shape(told):
+    (answer,), _ = told(Behaviour(seed=7), TASK_ID)
+    task = World(seed=7).task(TASK_ID)
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    assert answer.json == {
+        "taskId": TASK_ID,
+        "taskName": task.task_name,
+        "taskType": task.task_type,
+        "tenantId": task.tenant_id,
+        "userId": task.user_id,
+        "status": 3,
+        "resultCode": task.result_code,
+        "code": 0,
+        "msg": "success",
+    }
+
+
+def test_result_code_is_left_out_of_a_success(told):
+    weights = StatusWeights(success=1, failed=0, executing=0, new=0)
+    (answer,), _ = told(Behaviour(weights=weights), TASK_ID)
+    assert answer.json["status"] == 2
+    assert "resultCode" not in answer.json
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("1" * 20, 400, 13000102),
+        ("abc", 400, 13000102),
+        (TASK_ID + "/more", 404, "APIGW.0101"),
+        ("/elsewhere", 404, "APIGW.0101"),
+    ],
+)
+def test_paths_that_are_no_task(told, name, status, code):
+    (answer,), _ = told(Behaviour(), name)
+    assert (answer.status, answer.json.get("error_code", answer.json.get("code"))) == (status, code)
+
+
+def test_only_get_is_published(told):
+    (answer,), _ = told(Behaviour(), TASK_ID, method="POST", body=b"{}")
+    assert (answer.status, answer.json["error_code"]) == (404, "APIGW.0101")
+
+
+def test_progress_over_http(told):
+    weights = StatusWeights(success=0, failed=0, executing=0, new=1)
+    answers, _ = told(Behaviour(progress=True, weights=weights), *[TASK_ID] * 4)
+    assert [answer.json["status"] for answer in answers] == [0, 1, 2, 2]
+
+
+def test_latency_depends_on_seed_task_and_ask(told, monkeypatch):
+    waited = []
+
+    async def remember(seconds):
+        waited.append(seconds)
+
+    monkeypatch.setattr("etl.fake_api.answers.asyncio.sleep", remember)
+    told(Behaviour(latency_seconds=2, latency_jitter_seconds=1), TASK_ID, TASK_ID)
+    told(Behaviour(latency_seconds=2, latency_jitter_seconds=1), TASK_ID, TASK_ID)
+    latencies = [seconds for seconds in waited if seconds >= 2]
+    assert latencies[:2] == latencies[2:]
+    assert len(set(latencies)) == 2
+    assert all(2 <= seconds < 3 for seconds in latencies)
+
+
+def test_counts(told):
+    behaviour = Behaviour(faults=(Fault(name="http_503", task_ids=frozenset({"18"})),))
+    names = ("/stand-in/stats", "17", "17", "18", "abc", "/stand-in/stats", "/stand-in/stats/tasks")
+    answers, api = told(behaviour, *names)
+    assert answers[0].json["requests"] == 0
+    assert answers[5].json == {
+        "requests": 4,
+        "by_status": {"200": 2, "400": 1, "503": 1},
+        "tasks_asked": 2,
+        "most_asks_of_a_task": 2,
+        "trace_ids": 1,
+        "throttled": 0,
+        "rejected": {},
+        "faults": {"http_503": 1},
+        "peak_per_second": 4,
+    }
+    assert answers[6].json == {"17": 2, "18": 1}
+    assert api.stats.trace_ids == {"t" * 58}
+    assert list(api.stats.arrivals) == sorted(api.stats.arrivals)
+
+
+def test_reset_counts_from_zero_and_forgets_no_progress(ask):
+    async def scenario():
+        weights = StatusWeights(success=0, failed=0, executing=0, new=1)
+        async with FakeApi(Behaviour(progress=True, weights=weights)) as api:
+            await ask(api.base_url, TASK_ID)
+            reset = await ask(api.base_url, "/stand-in/stats/reset", method="POST")
+            return reset, await ask(api.base_url, TASK_ID), api.stats
+
+    reset, second, stats = asyncio.run(scenario())
+    assert (reset.status, reset.json["requests"]) == (200, 0)
+    assert second.json["status"] == 1
+    assert (stats.requests, stats.asks) == (1, Counter({TASK_ID: 1}))
+
+
+def test_the_world_is_steered_over_http(ask):
+    async def scenario():
+        async with FakeApi() as api:
+            steered = await ask(api.base_url, "/stand-in/world", method="POST", body=OVERRIDE)
+            return steered, await ask(api.base_url, TASK_ID), await ask(api.base_url, "list")
+
+    steered, detail, listing = asyncio.run(scenario())
+    assert steered.status == 200
+    assert (detail.json["status"], detail.json["resultCode"]) == (3, "18000205")
+    assert [task["taskId"] for task in listing.json["taskListDtos"]] == [TASK_ID]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"17":{"state":3}}', b'{"17":{"status":"3"}}'])
+def test_the_world_refuses_what_it_does_not_understand(told, body):
+    (answer,), api = told(Behaviour(), "/stand-in/world", method="POST", body=body)
+    assert answer.status == 400
+    assert answer.json["error"]
+    assert not api.world.overrides
+
+
+def test_own_pages_that_are_not_there(told):
+    (answer,), api = told(Behaviour(), "/stand-in/stats/reset")
+    assert answer.status == 404
+    assert api.stats.requests == 0
+
+
+def test_running_in_thread(ask):
+    with running_in_thread(Behaviour(seed=3)) as api:
+        api.world.overrides["17"] = Override(status=1)
+        assert asyncio.run(ask(api.base_url, "17")).json["status"] == 1
+        assert api.stats.requests == 1
+        port = int(api.base_url.rpartition(":")[2])
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_a_taken_port_is_said_at_once():
+    async def scenario():
+        async with FakeApi() as first:
+            port = int(first.base_url.rpartition(":")[2])
+            async with FakeApi(port=port):
+                pass
+
+    with pytest.raises(OSError, match="in use"):
+        asyncio.run(scenario())
+
+
+def test_the_end_does_not_wait_for_slow_answers(ask):
+    async def scenario():
+        async with FakeApi(Behaviour(latency_seconds=60)) as api:
+            waiting = asyncio.create_task(ask(api.base_url, TASK_ID))
+            while not api.stats.requests:  # noqa: ASYNC110  the stand-in has no event for it
+                await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            await waiting
+
+    with pytest.raises(aiohttp.ClientConnectionError):
+        asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("ordered", "complaint"),
+    [
+        ({"app_id": "a"}, "both an ID and a secret"),
+        ({"app_secret": "s"}, "both an ID and a secret"),
+        ({"faults": (Fault(name="gremlins", rate=1),)}, "no fault gremlins"),
+    ],
+)
+def test_a_behaviour_that_makes_no_sense_is_refused(ordered, complaint):
+    with pytest.raises(ValueError, match=complaint):
+        Behaviour(**ordered)
+
+
+@pytest.mark.parametrize(
+    ("moments", "expected"),
+    [([], 0), ([5.0], 1), ([0.0, 1.0], 1), ([0.0, 0.999], 2), ([0.0, 0.1, 0.9, 1.0, 1.05, 3.0], 4)],
+)
+def test_peak_per_second(moments, expected):
+    assert peak_per_second(moments) == expected
