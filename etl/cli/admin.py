@@ -1,7 +1,9 @@
 """The commands around a run: set up, enqueue, look."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
 from itertools import chain
-from typing import BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 import click
 import msgspec
@@ -13,7 +15,7 @@ from etl.database.clock import clock_of
 from etl.job import initialize, open_queue, open_warehouse
 from etl.report.status import Status, print_status, status_json
 from etl.source.enqueue import enqueue as add_to_queue
-from etl.source.intake import check_ids, read_pending
+from etl.source.intake import PendingRow, check_ids, read_pending
 from etl.source.overview import overview
 from etl.warehouse.overview import last_runs, open_dead_letters
 
@@ -43,12 +45,12 @@ def init(context: Context) -> None:
 @click.argument("task_ids", metavar="[ID]...", nargs=-1)
 @click.option(
     "--file",
-    "file",
-    type=click.File("rb"),
+    "path",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="CSV, NDJSON or Parquet with task_id and optional submitted_at, or one ID a line; - is standard input.",
 )
 @pass_context
-def enqueue(context: Context, *, task_ids: tuple[str, ...], file: BinaryIO | None) -> None:
+def enqueue(context: Context, *, task_ids: tuple[str, ...], path: str | None) -> None:
     r"""Add pending task IDs; one that is already there is left alone.
 
     \b
@@ -57,11 +59,11 @@ def enqueue(context: Context, *, task_ids: tuple[str, ...], file: BinaryIO | Non
       task-audit enqueue --file leavers.csv
       psql -Atc 'SELECT id FROM leaver_task' | task-audit enqueue --file -
     """
-    if not task_ids and file is None:
+    if not task_ids and path is None:
         raise click.UsageError("Give task IDs, or --file PATH, or --file - for standard input.")
     settings = context.settings()
-    from_file = read_pending(file, name=file.name) if file else ()
-    with open_queue(settings.source) as (engine, table):
+    with ExitStack() as files, open_queue(settings.source) as (engine, table):
+        from_file = _pending_in(files.enter_context(click.open_file(path, "rb")), path) if path else ()
         added = add_to_queue(engine, table, chain(check_ids(task_ids), from_file))
     click.echo(f"{added.new} new, {added.given - added.new} already there.")
 
@@ -111,6 +113,10 @@ def show(context: Context, *, as_json: bool) -> None:
             click.echo(f"{'' if section is None else chr(10)}[{row.section}]")
             section = row.section
         click.echo(f"{f'{row.key} = {row.value}':<{width}}  # {row.origin}")
+
+
+def _pending_in(file: IO[Any], path: str) -> Iterator[PendingRow]:
+    return read_pending(cast("BinaryIO", file), name="standard input" if path == "-" else path)
 
 
 def _status(settings: Settings) -> Status:
