@@ -25,10 +25,11 @@ RUNS_SHOWN = 10
 @click.command()
 @pass_context
 def init(context: Context) -> None:
-    r"""Create or upgrade the pending table and the warehouse; safe to repeat.
+    """Create or upgrade the pending table and the warehouse; safe to repeat.
 
     \b
     Example:
+      task-audit init
       task-audit --config production.toml init
     """
     for done in initialize(context.settings()):
@@ -51,7 +52,7 @@ def init(context: Context) -> None:
 )
 @pass_context
 def enqueue(context: Context, *, task_ids: tuple[str, ...], path: str | None) -> None:
-    r"""Add pending task IDs; one that is already there is left alone.
+    """Add pending task IDs; one that is already there is left alone.
 
     \b
     Example:
@@ -72,7 +73,7 @@ def enqueue(context: Context, *, task_ids: tuple[str, ...], path: str | None) ->
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_context
 def status(context: Context, *, as_json: bool) -> None:
-    r"""Show the backlog by state and age, open dead letters and the last runs.
+    """Show the backlog by state and age, open dead letters and the last runs.
 
     \b
     Example:
@@ -94,7 +95,7 @@ def config() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_context
 def show(context: Context, *, as_json: bool) -> None:
-    r"""Show every setting in force and where it came from, secrets masked.
+    """Show every setting in force and where it came from, secrets masked.
 
     \b
     Example:

@@ -27,7 +27,7 @@ from etl.telemetry import configure_logs
 @click.option("--seed", type=int, default=0, help="Another seed invents other tasks.")
 @pass_context
 def demo(context: Context, *, folder: Path, seed: int) -> None:
-    r"""Run the whole job once on embedded parts: no configuration, no network.
+    """Run the whole job once on embedded parts: no configuration, no network.
 
     It starts a stand-in API on a free port of this machine, fills a pending table, audits it into a warehouse, and asks
     the warehouse one question.

@@ -52,7 +52,7 @@ def fake_api(*, host: str, port: int, latency: float, jitter: float, **behaviour
     \b
     Example: at most 100 requests a second, the first two asks of every tenth task fail, one task is unknown
         task-audit fake-api --port 8080 --rate 100 --fault http_503:0.1x2 --fault not_found:1534087020903704704
-    """  # noqa: D301  the escape is click's mark against rewrapping
+    """
     try:
         ordered = Behaviour(latency_seconds=latency, latency_jitter_seconds=jitter, **behaviour)
     except ValueError as error:

@@ -48,7 +48,7 @@ def run(
     stop_at: time | None,
     as_json: bool,
 ) -> None:
-    r"""Audit the tasks that are due: claim, fetch, normalize, load.
+    """Audit the tasks that are due: claim, fetch, normalize, load.
 
     A plain date means the whole UTC day at both ends. The exit code is the verdict: 0 everything was audited, 65 some
     tasks are dead letters, 69 something is unavailable, 75 stopped early, 77 credentials refused, 78 configuration.

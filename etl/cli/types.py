@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import click
 
-DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
+DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
 PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -22,12 +22,16 @@ class RangeBound(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            instant = datetime.fromisoformat(value.strip())
-        except ValueError:
+            instant = self._instant(value.strip())
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a date such as 2026-11-01 or 2026-11-01T06:00:00Z.", param, ctx)
+        return instant
+
+    def _instant(self, text: str) -> datetime:
+        instant = datetime.fromisoformat(text)
         instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-        is_plain = PLAIN_DATE.fullmatch(value.strip()) is not None
-        return instant + timedelta(days=1) if is_plain and self._is_end else instant
+        ends_a_day = self._is_end and PLAIN_DATE.fullmatch(text) is not None
+        return instant + timedelta(days=1) if ends_a_day else instant
 
 
 class Duration(click.ParamType[timedelta]):

@@ -128,13 +128,12 @@ def _text_rows(stream: BinaryIO, name: str) -> Iterator[tuple[int, Any, Any]]:
 
 
 def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-    number = 0
-    try:
-        for number, line in enumerate(text, 1):
-            yield number, line
-    except UnicodeDecodeError:
-        raise InputError(f"{name}, after line {number}, is not UTF-8.", remedy="Save the file as UTF-8.") from None
+    for number, line in enumerate(stream, 1):
+        try:
+            # A byte order mark may stand in front of the first line.
+            yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise InputError(f"{name}, line {number}, is not UTF-8.", remedy="Save the file as UTF-8.") from None
 
 
 def _chain(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,176 @@
+"""The commands as scripts see them: exit codes, one-line errors, stdout for data alone."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def one_line(result):
+    assert "Traceback" not in result.stderr
+    return result.stderr.strip().splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["run", "--since", "2026-11-08", "--until", "2026-11-01"], "--since is after --until"),
+        (["run", "--since", "gestern"], "is not a date"),
+        (["run", "--limit", "0"], "--limit"),
+        (["run", "--max-duration", "soon"], "is not a duration"),
+        (["run", "--stop-at", "noon"], "is not a time of day"),
+        (["run", "--nonsense"], "--nonsense"),
+        (["nonsense"], "nonsense"),
+        (["enqueue"], "Give task IDs"),
+        (["enqueue", "--file", "missing.csv"], "missing.csv"),
+        (["--log-format", "xml", "status"], "--log-format"),
+    ],
+)
+def test_wrong_usage_is_2_and_names_the_thing(task_audit, arguments, complaint):
+    result = task_audit(*arguments)
+
+    assert result.exit_code == 2
+    assert complaint in one_line(result)
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("[api]\nmax_rat = 3", "api.max_rat"),
+        ("[api]\nmax_rate = 'fast'", "api.max_rate"),
+        ("[aip]\n", "aip"),
+        ("[api\n", "not valid TOML"),
+        ("[api]\nbase_url = 'http://example.com'", "https"),
+        ("[source]\nurl = 'oracle://x'", "source.url"),
+        ("[warehouse]\nurl = 'postgresql://user:CANARY@127.0.0.1:9/x'", "127.0.0.1:9"),
+    ],
+)
+def test_a_wrong_configuration_is_78_and_a_dead_database_69(task_audit, tmp_path, content, complaint):
+    file = tmp_path / "wrong.toml"
+    file.write_text(content, encoding="utf-8")
+
+    result = task_audit("--config", file, "init")
+
+    assert result.exit_code == (69 if "127.0.0.1:9" in content else 78)
+    assert complaint in one_line(result)
+    assert "CANARY" not in result.stderr
+
+
+def test_a_missing_configuration_file_is_78(task_audit):
+    result = task_audit("--config", "none.toml", "status")
+
+    assert result.exit_code == 78
+    assert "none.toml" in one_line(result)
+
+
+@pytest.mark.parametrize("command", [["run"], ["status"], ["enqueue", "1"]])
+def test_before_init_every_command_says_what_to_do_and_leaves_no_file(task_audit, configure, tmp_path, command):
+    configure(api__base_url="http://127.0.0.1:9", api__token="t")
+
+    result = task_audit(*command)
+
+    assert result.exit_code == 78
+    assert "task-audit init" in one_line(result)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"api__token": "t"}, "api.base_url"),
+        ({"api__base_url": "http://127.0.0.1:9"}, "api.token"),
+        ({"api__base_url": "http://127.0.0.1:9", "api__auth": "app"}, "api.app_id"),
+        ({"api__base_url": "http://127.0.0.1:9", "api__token_file": "missing"}, "api.token_file"),
+    ],
+)
+def test_a_run_without_what_it_needs_is_78(task_audit, configure, settings, complaint):
+    task_audit("init")
+    configure(**settings)
+
+    result = task_audit("run")
+
+    assert result.exit_code == 78
+    assert complaint in one_line(result)
+
+
+def test_init_says_what_it_did(task_audit):
+    first, second = task_audit("init"), task_audit("init")
+
+    assert first.exit_code == second.exit_code == 0
+    assert first.stdout.count("created") == 2
+    assert second.stdout.count("nothing to do") == 2
+
+
+def test_enqueue_prints_how_many_were_new(task_audit, tmp_path):
+    task_audit("init")
+    (tmp_path / "more.csv").write_text("task_id\n2\n3\n", encoding="utf-8")
+
+    assert task_audit("enqueue", "1", "2").stdout == "2 new, 0 already there.\n"
+    assert task_audit("enqueue", "--file", "more.csv").stdout == "1 new, 1 already there.\n"
+
+
+def test_enqueue_reads_standard_input(task_audit):
+    task_audit("init")
+    command = [sys.executable, "-m", "etl", "enqueue", "--file", "-"]
+
+    result = subprocess.run(command, input="1\n2\n", capture_output=True, text=True, check=True)
+
+    assert result.stdout == "2 new, 0 already there.\n"
+
+
+def test_a_refused_row_adds_nothing(task_audit, tmp_path):
+    task_audit("init")
+    (tmp_path / "bad.csv").write_text("task_id,submitted_at\n1,2026-11-01\n2,soon\n", encoding="utf-8")
+
+    result = task_audit("enqueue", "--file", "bad.csv")
+
+    assert result.exit_code == 2
+    assert "bad.csv, line 3" in one_line(result)
+    with sqlite3.connect("pending.sqlite") as connection:
+        assert connection.execute("SELECT COUNT(*) FROM pending_task").fetchone() == (0,)
+    connection.close()
+
+
+def test_status_as_json_and_for_a_person(task_audit):
+    task_audit("init")
+    task_audit("enqueue", "1534087020903704704", "nonsense")
+
+    status = json.loads(task_audit("status", "--json").stdout)
+
+    assert status["runs"] == status["dead_letters"] == []
+    (pending,) = status["backlog"]
+    assert (pending["state"], pending["tasks"], pending["older"]) == ("pending", 2, 2)
+    assert pending["oldest_submitted_at"].startswith("2024-10-17T07:17:03.871")
+    assert "pending" in task_audit("status").stdout
+
+
+def test_config_show_masks_secrets_and_names_origins(task_audit, configure, tmp_path):
+    configure(api__token="CANARY-token", source__url="postgresql://me:CANARY-password@db/x?sslpassword=CANARY")
+    file = tmp_path / "some.toml"
+    file.write_text("[api]\nmax_rate = 7\n", encoding="utf-8")
+
+    shown = task_audit("--config", file, "config", "show")
+    as_json = json.loads(task_audit("--config", file, "config", "show", "--json").stdout)
+
+    assert "CANARY" not in shown.stdout + json.dumps(as_json)
+    assert as_json["api.max_rate"] == {"value": "7.0", "origin": f"[api] max_rate in {file}"}
+    assert as_json["api.token"]["origin"] == "TASK_AUDIT_API__TOKEN"
+    assert as_json["api.concurrency"]["origin"] == "default"
+
+
+def test_the_demo_runs_in_an_empty_folder(task_audit, tmp_path):
+    result = task_audit("demo")
+
+    assert result.exit_code == 0
+    assert "v_failures_by_result_code" in result.stdout
+    assert "18000205" in result.stdout
+    assert "1,000 new or changed" in result.stderr
+    assert {path.name for path in (tmp_path / "task-audit-demo").iterdir()} == {"pending.sqlite", "warehouse.duckdb"}
