@@ -5,13 +5,12 @@ stdout is data, stderr is talk, the exit code is the verdict.
 
 import sys
 import traceback
-from pathlib import Path
 
 import click
 
 from etl import __version__
 from etl.cli.admin import config, enqueue, init, status
-from etl.cli.context import Context
+from etl.cli.context import common_options
 from etl.cli.demo import demo
 from etl.cli.fake_api import fake_api
 from etl.cli.run import run
@@ -19,19 +18,10 @@ from etl.errors import ExitCode, TaskAuditError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.option(
-    "--config",
-    "config_file",
-    type=click.Path(path_type=Path),
-    help="The TOML file to read; by default the one that TASK_AUDIT_CONFIG names.",
-)
-@click.option("--log-format", type=click.Choice(["auto", "console", "json"]), help="auto: JSON unless on a terminal.")
-@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+@common_options
 @click.version_option(__version__, prog_name="task-audit")
-@click.pass_context
-def cli(context: click.Context, *, config_file: Path | None, log_format: str | None, verbose: bool) -> None:
+def cli() -> None:
     """Audit KooDrive tasks into a warehouse: which ran, how did each end, and what is stuck."""
-    context.obj = Context(config_file=config_file, log_format=log_format, verbose=verbose)
 
 
 for command in (demo, init, enqueue, run, status, config, fake_api):

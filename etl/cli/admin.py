@@ -9,7 +9,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from etl.cli.context import Context, pass_context
+from etl.cli.context import Context, common_options, pass_context
 from etl.configuration import Settings
 from etl.database.clock import clock_of
 from etl.job import initialize, open_queue, open_warehouse
@@ -23,6 +23,7 @@ RUNS_SHOWN = 10
 
 
 @click.command()
+@common_options
 @pass_context
 def init(context: Context) -> None:
     """Create or upgrade the pending table and the warehouse; safe to repeat.
@@ -50,6 +51,7 @@ def init(context: Context) -> None:
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="CSV, NDJSON or Parquet with task_id and optional submitted_at, or one ID a line; - is standard input.",
 )
+@common_options
 @pass_context
 def enqueue(context: Context, *, task_ids: tuple[str, ...], path: str | None) -> None:
     """Add pending task IDs; one that is already there is left alone.
@@ -71,6 +73,7 @@ def enqueue(context: Context, *, task_ids: tuple[str, ...], path: str | None) ->
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@common_options
 @pass_context
 def status(context: Context, *, as_json: bool) -> None:
     """Show the backlog by state and age, open dead letters and the last runs.
@@ -93,6 +96,7 @@ def config() -> None:
 
 @config.command("show")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@common_options
 @pass_context
 def show(context: Context, *, as_json: bool) -> None:
     """Show every setting in force and where it came from, secrets masked.

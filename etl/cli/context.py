@@ -1,22 +1,28 @@
 """What every command is given: where the configuration is, and how to log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from etl.configuration import Configuration, Settings, load_configuration
-from etl.telemetry import configure_logs
+from etl.configuration import CONFIG_VARIABLE, Configuration, Settings, load_configuration
+from etl.telemetry import LogFormat, configure_logs
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """The options in front of the command."""
+    """The options that every command has."""
 
     config_file: Path | None
-    log_format: str | None
-    verbose: bool
+    log_format: LogFormat | None
+    verbose: bool | None
 
     def configuration(self, options: dict[str, Any] | None = None) -> Configuration:
         """Read the configuration, with options of the command line on top.
@@ -26,7 +32,7 @@ class Context:
         """
         typed = {"telemetry": {"log_format": self.log_format}} if self.log_format else {}
         configuration = load_configuration(self.config_file, {**typed, **(options or {})})
-        configure_logs(configuration.settings.telemetry.log_format, verbose=self.verbose)
+        configure_logs(configuration.settings.telemetry.log_format, verbose=bool(self.verbose))
         return configuration
 
     def settings(self, options: dict[str, Any] | None = None) -> Settings:
@@ -34,4 +40,42 @@ class Context:
         return self.configuration(options).settings
 
 
-pass_context = click.make_pass_decorator(Context)
+def common_options(command: Decorated) -> Decorated:
+    """Give a command the options that all have; they may stand in front of its name or behind it."""
+    for option in (
+        click.option(
+            "--config",
+            "config_file",
+            type=click.Path(path_type=Path),
+            expose_value=False,
+            callback=_remember,
+            help=f"The TOML file to read; by default the one that {CONFIG_VARIABLE} names.",
+        ),
+        click.option(
+            "--log-format",
+            type=click.Choice(["auto", "console", "json"]),
+            expose_value=False,
+            callback=_remember,
+            help="Lines for a person or JSON; auto is JSON unless on a terminal.",
+        ),
+        click.option("-v", "--verbose", is_flag=True, expose_value=False, callback=_remember, help="Log more."),
+    ):
+        command = option(command)
+    return command
+
+
+def pass_context(function: Callable[Concatenate[Context, P], R]) -> Callable[P, R]:
+    """Hand a command its context as the first argument."""
+
+    @wraps(function)
+    def with_context(*arguments: P.args, **options: P.kwargs) -> R:
+        meta = click.get_current_context().meta
+        names = ("config_file", "log_format", "verbose")
+        return function(Context(**{name: meta.get(f"{__name__}.{name}") for name in names}), *arguments, **options)
+
+    return with_context
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    if value:
+        context.meta[f"{__name__}.{parameter.name}"] = value

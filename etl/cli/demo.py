@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from etl.cli.context import Context, pass_context
+from etl.cli.context import Context, common_options, pass_context
 from etl.cli.run import run_until_told, watch_progress
 from etl.demo import Demo, ask_the_analysts_question, prepared
 from etl.job import Order
@@ -25,6 +25,7 @@ from etl.telemetry import configure_logs
     help="Where to put the pending table and the warehouse.",
 )
 @click.option("--seed", type=int, default=0, help="Another seed invents other tasks.")
+@common_options
 @pass_context
 def demo(context: Context, *, folder: Path, seed: int) -> None:
     """Run the whole job once on embedded parts: no configuration, no network.
@@ -36,7 +37,7 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
     Example:
       task-audit demo
     """
-    configure_logs(context.log_format or "auto", verbose=context.verbose)  # type: ignore[arg-type]  # a click.Choice
+    configure_logs(context.log_format or "auto", verbose=bool(context.verbose))
     console = Console(stderr=True)
     with prepared(folder, seed=seed) as parts:
         console.print(

@@ -11,7 +11,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from etl.cli.context import Context, pass_context
+from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration, RangeBound, TimeOfDay, seconds_until
 from etl.configuration import Settings
 from etl.errors import StoppedError
@@ -35,6 +35,7 @@ DIED_BY_SIGNAL = 128
 @click.option("--max-duration", type=Duration(), help="End cleanly after so long, e.g. 2h or 90m.")
 @click.option("--stop-at", type=TimeOfDay(), help="End cleanly at this time of day in UTC, e.g. 06:00.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's row as one JSON object on stdout.")
+@common_options
 @pass_context
 def run(
     context: Context,

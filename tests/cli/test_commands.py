@@ -174,3 +174,16 @@ def test_the_demo_runs_in_an_empty_folder(task_audit, tmp_path):
     assert "18000205" in result.stdout
     assert "1,000 new or changed" in result.stderr
     assert {path.name for path in (tmp_path / "task-audit-demo").iterdir()} == {"pending.sqlite", "warehouse.duckdb"}
+
+
+def test_common_options_stand_in_front_of_the_command_or_behind_it(task_audit, tmp_path):
+    file = tmp_path / "some.toml"
+    file.write_text("[api]\nmax_rate = 7\n", encoding="utf-8")
+
+    for arguments in (
+        ["--config", file, "--log-format", "json", "config", "show", "--json"],
+        ["config", "show", "--json", "--log-format", "json", "--config", file],
+    ):
+        shown = json.loads(task_audit(*arguments).stdout)
+        assert shown["api.max_rate"]["value"] == "7.0"
+        assert shown["telemetry.log_format"] == {"value": "json", "origin": "the command line"}

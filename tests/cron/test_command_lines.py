@@ -1,0 +1,38 @@
+"""Every schedule gives a command line that the program understands."""
+
+import shlex
+
+import click
+import pytest
+import yaml
+
+from etl.cli import cli
+from etl.resources import resource
+
+CRON = resource("cron")
+
+
+def crontab_line():
+    (line,) = [line for line in (CRON / "crontab").read_text().splitlines() if "/bin/task-audit" in line]
+    return line.partition("/bin/task-audit ")[2].partition(" >>")[0]
+
+
+def systemd_line():
+    (line,) = [
+        line for line in (CRON / "systemd/task-audit.service").read_text().splitlines() if line.startswith("ExecStart=")
+    ]
+    return line.partition("/bin/task-audit ")[2]
+
+
+def kubernetes_line():
+    job = yaml.safe_load((CRON / "kubernetes/cronjob.yaml").read_text())
+    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
+    return shlex.join(container["args"])
+
+
+@pytest.mark.parametrize("line", [crontab_line(), systemd_line(), kubernetes_line()])
+def test_the_program_understands_the_command_line(line):
+    command, *arguments = shlex.split(line)
+
+    with click.Context(cli) as parent:
+        cli.commands[command].make_context(command, arguments, parent=parent)
