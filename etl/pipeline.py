@@ -104,6 +104,8 @@ class Corridor:
         self._backlog = Backlog(low=limits.claim_size // 2)
         self._outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue(limits.batch_size)
         self._claimed = 0
+        self.answered = 0
+        """Tasks whose outcome is known, loaded or not."""
         self._held: dict[str, PendingTask] = {}
         """Tasks that are claimed and not yet accounted for."""
         self._can_load = True
@@ -173,11 +175,11 @@ class Corridor:
             if failure is None:
                 askable.append(task)
             else:
-                await self._outcomes.put(failure)
+                await self._take(failure)
         self._backlog.fill(askable)
 
     async def _fetch(self) -> None:
-        fetching = asyncio.ensure_future(self._pool.work(self._backlog, self._outcomes.put))
+        fetching = asyncio.ensure_future(self._pool.work(self._backlog, self._take))
         stopping = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if self._stop.is_ordered:
@@ -186,6 +188,10 @@ class Corridor:
         stopping.cancel()
         with suppress(asyncio.CancelledError):
             await fetching
+
+    async def _take(self, outcome: Outcome) -> None:
+        await self._outcomes.put(outcome)
+        self.answered += 1
 
     async def _close_when_stopped(self) -> None:
         await self._stop.wait()
@@ -223,7 +229,7 @@ class Corridor:
         self._loaded = loaded
         for outcome in final:
             self._held.pop(outcome.task.task_id, None)
-        log.info("batch_loaded", tasks=len(final), audited=loaded.audited, dead_lettered=loaded.dead_lettered)
+        log.info("batch_loaded", tasks=len(final), audited=loaded.audited)
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
             await self._in_database(self._source.settle, settlements)

@@ -8,7 +8,16 @@ from typing import Literal
 
 import structlog
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from etl.runs import AuditRun
 
@@ -29,7 +38,6 @@ def configure_logs(log_format: LogFormat, *, verbose: bool) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             *_rendering(for_a_person=is_for_a_person(log_format)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -41,8 +49,18 @@ def configure_logs(log_format: LogFormat, *, verbose: bool) -> None:
 
 def _rendering(*, for_a_person: bool) -> list[structlog.typing.Processor]:
     if for_a_person:
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
-    return [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
+        return [clock, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, pad_level=False)]
+    clock = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    return [clock, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+
+
+class SpeedColumn(ProgressColumn):
+    """Tasks per second over the last moments."""
+
+    def render(self, task: Task) -> Text:
+        """Draw the speed, once it is known."""
+        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
 
 
 class ProgressBar:
@@ -50,32 +68,29 @@ class ProgressBar:
 
     def __init__(self, *, total: int | None) -> None:
         self._bar = Progress(
-            TextColumn("auditing"),
-            BarColumn(),
+            BarColumn(bar_width=None),
             MofNCompleteColumn(),
-            TaskProgressColumn(show_speed=True),
-            TextColumn("[dim]{task.fields[rate]:.0f} requests/s · {task.fields[throttled]} throttled"),
-            TimeRemainingColumn(),
+            SpeedColumn(),
+            TextColumn("[dim]{task.fields[throttled]} × 429"),  # noqa: RUF001 - a multiplication sign
+            TimeRemainingColumn(compact=True),
             console=Console(stderr=True),
-            # Finished bars stay as the last line of the talk.
-            transient=False,
+            expand=True,
         )
-        self._task = self._bar.add_task("audit", total=total, rate=0.0, throttled=0)
-        self._requests_before = 0
+        self._task = self._bar.add_task("audit", total=total, requests=0, throttled=0)
 
-    async def follow(self, run: Callable[[], AuditRun]) -> None:
-        """Redraw until cancelled."""
+    async def follow(self, look: Callable[[], tuple[int, AuditRun]]) -> None:
+        """Redraw until cancelled.
+
+        Args:
+            look: tells how many tasks are answered, and the run's counters.
+        """
         with self._bar:
             try:
                 while True:
-                    self._show(run())
+                    self._show(*look())
                     await asyncio.sleep(REFRESH_SECONDS)
             finally:
-                self._show(run())
+                self._show(*look())
 
-    def _show(self, run: AuditRun) -> None:
-        rate = (run.requests - self._requests_before) / REFRESH_SECONDS
-        self._requests_before = run.requests
-        self._bar.update(
-            self._task, completed=run.audited + run.dead_lettered + run.released, rate=rate, throttled=run.throttled
-        )
+    def _show(self, answered: int, run: AuditRun) -> None:
+        self._bar.update(self._task, completed=answered, requests=run.requests, throttled=run.throttled)

@@ -43,8 +43,9 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
         console.print(
             f"[bold]1.[/] A stand-in KooDrive API listens on {parts.settings.api.base_url}.\n"
             f"[bold]2.[/] {parts.new_tasks:,} pending tasks are in {parts.pending_file} (SQLite).\n"
-            f"[bold]3.[/] `task-audit run` audits them into {parts.warehouse_file} (DuckDB), "
-            f"at most {parts.settings.api.max_rate:g} requests per second.",
+            f"[bold]3.[/] `task-audit run`, {parts.settings.api.max_rate:g} requests per second at most, "
+            f"audits them into\n"
+            f"   {parts.warehouse_file} (DuckDB).",
             highlight=False,
         )
         watch = watch_progress if sys.stderr.isatty() else None
@@ -70,8 +71,8 @@ def _answer(parts: Demo) -> None:
         f"\n[bold]5.[/] Look around:\n"
         f"   pending table  {parts.pending_file}\n"
         f"   warehouse      {parts.warehouse_file}\n"
-        f"   tables         fact_task_status, fact_task_status_change, dim_*, dead_letter, audit_run\n"
-        f"   views          v_task_status, v_daily_outcomes, v_failures_by_result_code, v_stuck_tasks, …",
+        f"   tables         fact_task_status, fact_task_status_change, dead_letter, …\n"
+        f"   views          v_task_status, v_daily_outcomes, v_stuck_tasks, …",
         highlight=False,
         soft_wrap=True,
     )

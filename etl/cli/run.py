@@ -86,7 +86,7 @@ async def run_until_told(
 
 def watch_progress(corridor: Corridor, total: int | None) -> None:
     """Show a progress bar until the event loop ends."""
-    following = asyncio.ensure_future(ProgressBar(total=total).follow(lambda: corridor.run))
+    following = asyncio.ensure_future(ProgressBar(total=total).follow(lambda: (corridor.answered, corridor.run)))
     # The loop keeps only a weak reference to a task.
     _following.add(following)
 

@@ -9,7 +9,30 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-RUN_COLUMNS = ("started_at", "outcome", "claimed", "audited", "changed", "still_open", "dead_lettered", "released")
+RUN_COLUMNS = {
+    "started_at": "started",
+    "outcome": "outcome",
+    "claimed": "claimed",
+    "audited": "audited",
+    "still_open": "open",
+    "dead_lettered": "dead",
+    "released": "given back",
+}
+BACKLOG_COLUMNS = {
+    "state": "state",
+    "tasks": "tasks",
+    "leased": "leased",
+    "under_a_day": "< 1 day",
+    "under_a_week": "< 7 days",
+    "older": "older",
+    "oldest_submitted_at": "oldest",
+}
+DEAD_LETTER_COLUMNS = {
+    "reason": "reason",
+    "tasks": "tasks",
+    "oldest_failed_at": "oldest",
+    "newest_failed_at": "newest",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,22 +55,22 @@ def print_status(status: Status, *, console: Console) -> None:
     if status.backlog is None:
         console.print("The pending table is your own (read_only): what is pending follows from the facts.\n")
     else:
-        _print_rows("Pending table", [asdict(row) for row in status.backlog], console=console)
-    _print_rows("Open dead letters", [asdict(row) for row in status.dead_letters], console=console)
-    runs = [{name: run[name] for name in RUN_COLUMNS} for run in status.runs]
-    _print_rows("Last runs", runs, console=console)
+        _print_rows("Pending table", BACKLOG_COLUMNS, [asdict(row) for row in status.backlog], console=console)
+    letters = [asdict(row) for row in status.dead_letters]
+    _print_rows("Open dead letters", DEAD_LETTER_COLUMNS, letters, console=console)
+    _print_rows("Last runs", RUN_COLUMNS, status.runs, console=console)
 
 
-def _print_rows(title: str, rows: Sequence[dict[str, Any]], *, console: Console) -> None:
+def _print_rows(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]], *, console: Console) -> None:
     if not rows:
         console.print(f"[bold]{title}[/bold]: none\n")
         return
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for name in rows[0]:
+    for name, heading in columns.items():
         is_number = all(isinstance(row[name], int | None) for row in rows)
-        table.add_column(name.replace("_", " "), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_shown(value) for value in row.values()))
+        table.add_row(*(_shown(row[name]) for name in columns))
     console.print(table)
     console.print()
 
