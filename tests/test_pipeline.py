@@ -1,0 +1,211 @@
+"""The corridor between a source, a pool and a warehouse that hold their state in memory."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.errors import StoppedError, UnavailableError
+from etl.fetch.pace import Pace
+from etl.fetch.pool import Pool
+from etl.fetch.retry import RetryPolicy
+from etl.fetch.stop import Stop
+from etl.pipeline import Corridor, Limits, next_batch
+from etl.runs import begin_run
+from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection, TaskDetail
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class MemorySource:
+    def __init__(self, number):
+        self.waiting = [PendingTask(task_id=str(each)) for each in range(1, number + 1)]
+        self.held, self.settled, self.released = {}, {}, []
+        self.fails = set()
+
+    def claim(self, limit):
+        self._maybe_fail("claim")
+        tasks, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        self.held.update({task.task_id: task for task in tasks})
+        return tasks
+
+    def count(self):
+        return len(self.waiting)
+
+    def renew(self, held):
+        pass
+
+    def settle(self, settlements, *, within=None):
+        self._maybe_fail("settle")
+        for settlement in settlements:
+            del self.held[settlement.task.task_id]
+            self.settled[settlement.task.task_id] = settlement.state
+
+    def release(self, held):
+        self._maybe_fail("release")
+        self.released += [self.held.pop(task.task_id).task_id for task in held]
+
+    def _maybe_fail(self, what):
+        if what in self.fails:
+            raise UnavailableError(f"{what} failed.")
+
+
+class MemoryWarehouse:
+    def __init__(self, *, fails_at_load=None):
+        self.runs, self.facts, self.loads = {}, [], 0
+        self.fails_at_load = fails_at_load
+
+    def start(self, run):
+        self.runs[run.run_id] = run
+
+    def load(self, batch, run, *, within=None):
+        self.loads += 1
+        if self.loads == self.fails_at_load:
+            raise UnavailableError("The warehouse is down.")
+        if within is not None:
+            within(None)
+        self.facts += batch.facts["task_id"].to_list()
+        loaded = replace(
+            run,
+            audited=run.audited + batch.audited,
+            changed=run.changed + batch.audited,
+            dead_lettered=run.dead_lettered + len(batch.dead_letters),
+            released=run.released + batch.released,
+        )
+        self.runs[run.run_id] = loaded
+        return loaded
+
+    def finish(self, run):
+        self.runs[run.run_id] = run
+
+
+async def succeed(task):
+    return Observation(task=task, detail=TaskDetail(task_id=task.task_id, status=2), observed_at=NOW)
+
+
+def walk(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None):
+    async def run():
+        stop = Stop()
+        pace = Pace(1_000_000, sleep=stop.sleep)
+        corridor = Corridor(
+            source,
+            Pool(ask, pace=pace, policy=RetryPolicy(attempts=1), concurrency=4, stop=stop),
+            warehouse,
+            run=begin_run(Selection(), max_rate=1, now=NOW),
+            limits=Limits(batch_size=batch_size, claim_size=7, lease_seconds=300, dead_letter_after=5),
+            stop=stop,
+            clock=lambda: NOW,
+            shares_database=shares_database,
+        )
+        if prepare is not None:
+            prepare(stop)
+        return await corridor.walk()
+
+    finished = asyncio.run(run())
+    assert finished.is_balanced
+    assert warehouse.runs == {finished.run_id: finished}
+    return finished
+
+
+@pytest.mark.parametrize("shares_database", [False, True])
+def test_every_task_becomes_a_fact_and_is_acknowledged(shares_database):
+    source, warehouse = MemorySource(53), MemoryWarehouse()
+
+    run = walk(source, warehouse, shares_database=shares_database)
+
+    assert (run.exit_code, run.claimed, run.audited) == (0, 53, 53)
+    assert sorted(warehouse.facts) == sorted(source.settled)
+    assert source.held == {}
+    assert warehouse.loads == 6
+
+
+def test_nothing_pending_is_a_success():
+    assert walk(MemorySource(0), MemoryWarehouse()).exit_code == 0
+
+
+def test_a_warehouse_that_goes_down_keeps_what_was_loaded_and_gives_back_the_rest():
+    source, warehouse = MemorySource(53), MemoryWarehouse(fails_at_load=3)
+
+    run = walk(source, warehouse)
+
+    assert (run.exit_code, run.audited, warehouse.loads) == (69, 20, 3)
+    assert len(source.settled) == 20
+    assert source.held == {}
+    assert run.claimed == 20 + len(source.released)
+
+
+def test_a_pending_database_that_goes_down_after_a_commit_loses_no_fact():
+    source, warehouse = MemorySource(53), MemoryWarehouse()
+    source.fails = {"settle", "release"}
+
+    run = walk(source, warehouse)
+
+    assert run.exit_code == 69
+    assert len(warehouse.facts) == run.audited > 0
+
+
+def test_a_claim_that_fails_ends_the_run():
+    source = MemorySource(5)
+    source.fails = {"claim"}
+
+    assert walk(source, MemoryWarehouse()).exit_code == 69
+
+
+def test_a_bug_is_70_and_every_claim_is_given_back(capfd):
+    async def stumble(task):
+        raise ZeroDivisionError
+
+    source = MemorySource(53)
+
+    run = walk(source, MemoryWarehouse(), stumble)
+
+    assert (run.exit_code, run.outcome) == (70, "bug")
+    assert run.released == run.claimed == len(source.released) > 0
+    assert "ZeroDivisionError" in capfd.readouterr().out
+
+
+def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():
+    source, asked = MemorySource(2), []
+    source.waiting[0] = PendingTask(task_id="1", attempts=6)
+
+    async def ask(task):
+        asked.append(task.task_id)
+        return await succeed(task)
+
+    run = walk(source, MemoryWarehouse(), ask)
+
+    assert (run.exit_code, run.dead_lettered, asked) == (65, 1, ["2"])
+
+
+def test_a_failure_for_now_is_given_back_and_69_if_nothing_could_be_learnt():
+    async def fail(task):
+        return FetchFailure(task=task, reason=FailureReason.UNREACHABLE, failed_at=NOW, detail="refused")
+
+    source = MemorySource(5)
+
+    run = walk(source, MemoryWarehouse(), fail)
+
+    assert (run.exit_code, run.released) == (69, 5)
+    assert set(source.settled.values()) == {None}
+
+
+def test_an_order_to_stop_before_the_first_claim_claims_nothing():
+    source = MemorySource(53)
+
+    run = walk(source, MemoryWarehouse(), prepare=lambda stop: stop.order(StoppedError("Now.")))
+
+    assert (run.exit_code, run.claimed, len(source.waiting)) == (75, 0, 53)
+
+
+def test_a_batch_is_full_or_old_or_the_last():
+    async def gather():
+        outcomes = asyncio.Queue()
+        for each in [1, 2, 3]:
+            outcomes.put_nowait(each)
+        full = await next_batch(outcomes, size=2, seconds=60)
+        old = await next_batch(outcomes, size=2, seconds=0.001)
+        outcomes.put_nowait(None)
+        return full, old, await next_batch(outcomes, size=2, seconds=60)
+
+    assert asyncio.run(gather()) == (([1, 2], True), ([3], True), ([], False))
