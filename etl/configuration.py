@@ -5,10 +5,11 @@ themselves never appear in an error.
 """
 
 import os
+import re
+import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from tomllib import TOMLDecodeError
 from typing import Any
 
 from pydantic import SecretStr, ValidationError
@@ -19,7 +20,6 @@ from pydantic_settings import (
     NestedSecretsSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    TomlConfigSettingsSource,
 )
 
 from etl.errors import ConfigurationError
@@ -31,13 +31,15 @@ from etl.settings import (
     TelemetrySettings,
     WarehouseSettings,
     parse_database_url,
+    render_url,
 )
 
 PREFIX = "TASK_AUDIT_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
 MASK = "********"
-HARMLESS_QUERY_KEYS = frozenset({"host", "port", "sslmode", "application_name"})
+DATABASE_URL = "url"
+"""The key of the secrets that are masked in part."""
 
 Tree = dict[str, Any]
 
@@ -64,13 +66,16 @@ class Settings(BaseSettings):
 class Layer:
     """Values from one place, and how to name a key there."""
 
-    values: Tree
+    values: Tree = field(repr=False)
+    """As they were written, secrets included."""
     place: str
     """A pattern with {section} and {key}."""
 
     def name(self, section: str, key: str) -> str:
         """Name one key of this layer as the user wrote it."""
-        return self.place.format(section=section, key=key, SECTION=section.upper(), KEY=key.upper())
+        name = self.place.format(section=section, key=key, SECTION=section.upper(), KEY=key.upper())
+        # Without a key, the pattern leaves its blank.
+        return name.replace("]  in", "] in")
 
     def holds(self, section: str, key: str) -> bool:
         """Say whether this layer sets the key."""
@@ -104,9 +109,9 @@ class Configuration:
     def rows(self) -> list["Row"]:
         """List every setting, secrets masked."""
         return [
-            Row(section, alias, shown(getattr(values, field)), _origin(self.layers, section, alias) or "default")
+            Row(section, key, shown(key, getattr(values, name)), _origin(self.layers, section, key) or "default")
             for section, values in ((name, getattr(self.settings, name)) for name in Settings.model_fields)
-            for field, alias in _keys(type(values))
+            for name, key in _keys(type(values))
         ]
 
 
@@ -131,13 +136,13 @@ def load_configuration(config_file: Path | None = None, options: Tree | None = N
     return Configuration(settings, layers)
 
 
-def shown(value: object) -> str:
+def shown(key: str, value: object) -> str:
     """Format a setting for a person, secrets masked."""
     match value:
         case None:
             return ""
-        case SecretStr() if "://" in value.get_secret_value():
-            return _shown_url(value)
+        case SecretStr() if key == DATABASE_URL:
+            return render_url(parse_database_url(value))
         case SecretStr():
             return MASK
         case _:
@@ -149,13 +154,6 @@ def _keys(section: type[Section]) -> list[tuple[str, str]]:
     return [(name, field.alias or name) for name, field in section.model_fields.items()]
 
 
-def _shown_url(url: SecretStr) -> str:
-    """Show a database URL without its password and without query values, which may be secrets too."""
-    parsed = parse_database_url(url)
-    query = {name: value if name in HARMLESS_QUERY_KEYS else "..." for name, value in parsed.query.items()}
-    return parsed.set(query=query).render_as_string(hide_password=True)
-
-
 def _path_from_environment(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
@@ -164,19 +162,16 @@ def _path_from_environment(variable: str) -> Path | None:
 def _file_layer(config_file: Path | None) -> Layer:
     if config_file is None:
         return Layer({}, "")
-    if not config_file.is_file():
-        raise ConfigurationError(
-            f"The configuration file {config_file} does not exist or is not a file.",
-            remedy=f"Name an existing file with --config or {CONFIG_VARIABLE}.",
-        )
     try:
-        values = TomlConfigSettingsSource(Settings, config_file).toml_data
-    except TOMLDecodeError as error:
+        # Editors on Windows put a byte order mark in front.
+        values = tomllib.loads(config_file.read_text(encoding="utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{config_file} is not valid TOML: {error}.", remedy="Mend the file.") from None
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "It is not UTF-8"
         raise ConfigurationError(
-            f"The configuration file {config_file} cannot be read: {reason}.", remedy="Check it and its permissions."
+            f"The configuration file {config_file} cannot be read: {reason}.",
+            remedy=f"Name a readable file with --config or {CONFIG_VARIABLE}.",
         ) from None
     return Layer(values, f"[{{section}}] {{key}} in {_literal(config_file)}")
 
@@ -186,28 +181,25 @@ def _secrets_layer() -> Layer:
     if directory is None:
         return Layer({}, "")
     try:
+        _refuse_unknown_secrets(directory)
         source = NestedSecretsSettingsSource(
             Settings,  # type: ignore[arg-type]  # the class is accepted, see its __init__
             secrets_dir=directory,
-            secrets_dir_missing="error",
             secrets_prefix="",
             secrets_nested_delimiter="__",
         )
         values = source()
     except (SettingsError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(
-            f"The secrets directory of {SECRETS_DIR_VARIABLE} cannot be read: {error}.",
-            remedy="Mount it, or unset the variable.",
+            f"The secrets directory {directory} cannot be read: {reason}.",
+            remedy=f"Mount it, or unset {SECRETS_DIR_VARIABLE}.",
         ) from None
     return Layer(values, f"{_literal(directory)}/{{section}}__{{key}}")
 
 
 def _environment_layer() -> Layer:
-    try:
-        values = EnvSettingsSource(Settings)()
-    except SettingsError as error:
-        raise ConfigurationError(f"The environment is wrong: {error}.", remedy="Mend the variable.") from None
-    return Layer(values, f"{PREFIX}{{SECTION}}__{{KEY}}")
+    return Layer(EnvSettingsSource(Settings)(), f"{PREFIX}{{SECTION}}__{{KEY}}")
 
 
 def _literal(path: Path) -> str:
@@ -217,15 +209,28 @@ def _literal(path: Path) -> str:
 
 def _refuse_unknown_variables() -> None:
     known = {CONFIG_VARIABLE, SECRETS_DIR_VARIABLE}
-    sections = tuple(f"{PREFIX}{section.upper()}" for section in Settings.model_fields)
     for variable in os.environ:
-        if not variable.startswith(PREFIX) or variable in known:
-            continue
-        if not variable.startswith(tuple(f"{section}__" for section in sections)) and variable not in sections:
+        name = variable.upper()
+        if name.startswith(PREFIX) and name not in known and not _names_a_section(name.removeprefix(PREFIX)):
             raise ConfigurationError(
                 f"The environment variable {variable} names no setting.",
                 remedy=f"Names are {PREFIX}SECTION__KEY; sections: {', '.join(Settings.model_fields)}.",
             )
+
+
+def _refuse_unknown_secrets(directory: Path) -> None:
+    """Refuse a file that looks like a setting and is none; others may lie beside the secrets."""
+    for file in directory.iterdir():
+        if "__" in file.name and not file.name.startswith(".") and not _names_a_section(file.name):
+            raise ConfigurationError(
+                f"The secret file {file} names no setting.",
+                remedy=f"Names are section__key; sections: {', '.join(Settings.model_fields)}.",
+            )
+
+
+def _names_a_section(name: str) -> bool:
+    section, separator, _ = name.lower().partition("__")
+    return bool(separator) and section in Settings.model_fields
 
 
 def _merge(layers: tuple[Layer, ...]) -> Tree:
@@ -254,8 +259,10 @@ def _configuration_error(error: ValidationError, layers: tuple[Layer, ...]) -> C
 def _problem(details: ErrorDetails, layers: tuple[Layer, ...]) -> str:
     location = [str(part) for part in details["loc"]]
     section, key = location[0], location[1] if len(location) > 1 else ""
-    origin = _origin(layers, section, key)
-    name = f"{'.'.join(location)} (from {origin})" if origin else f"{'.'.join(location)}"
-    if details["type"] == "extra_forbidden":
-        return f"{name} is not a setting"
-    return f"{name}: {details['msg'].removeprefix('Value error, ')}"
+    message = details["msg"].removeprefix("Value error, ")
+    words = [key] if key else re.findall(r"\w+", message)
+    origins = dict.fromkeys(_origin(layers, section, word) for word in words)
+    # A message about a whole section comes from the keys that it speaks of, or from the section as it stands.
+    known = list(filter(None, origins)) or list(filter(None, [_origin(layers, section, "")]))
+    name = f"{'.'.join(location)} (from {', '.join(known)})" if known else ".".join(location)
+    return f"{name} is not a setting" if details["type"] == "extra_forbidden" else f"{name}: {message}"

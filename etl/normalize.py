@@ -28,6 +28,9 @@ RAW = pl.Schema(
 )
 """Observations as they came: every field that the API types in two ways is text."""
 
+MAX_CODE_CHARACTERS = 500
+"""Of a code, which is a key in the warehouse; no engine's index takes one of any length."""
+
 FACTS = pl.Schema(
     {
         "task_id": pl.String(),
@@ -62,7 +65,7 @@ def normalize(observations: Sequence[Observation]) -> pl.DataFrame:
         .pipe(_with_storable_text)
         .with_columns(pl.col("status", "task_type").str.strip_chars().cast(pl.Int64))
         # Absent and empty are the same: no code was sent.
-        .with_columns(pl.col("result_code", "response_code").replace("", None))
+        .with_columns(pl.col("result_code", "response_code").str.head(MAX_CODE_CHARACTERS).replace("", None))
         .pipe(_with_submission)
         .select(FACTS.names())
         .match_to_schema(FACTS)
@@ -90,9 +93,8 @@ def _text(value: int | str | None) -> str | None:
 
 def _newest_of_each_task(raw: pl.DataFrame) -> pl.DataFrame:
     # Sorting by every column makes the result the same for every order of the input.
-    return raw.sort(["task_id", "observed_at", *sorted(_DETAIL_FIELDS)]).unique(
-        "task_id", keep="last", maintain_order=True
-    )
+    rest = sorted(set(RAW) - {"task_id", "observed_at"})
+    return raw.sort(["task_id", "observed_at", *rest]).unique("task_id", keep="last", maintain_order=True)
 
 
 def _with_storable_text(raw: pl.DataFrame) -> pl.DataFrame:

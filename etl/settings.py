@@ -14,8 +14,16 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
-"""The driver to take where a URL names only the engine."""
+DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite+pysqlite": "sqlite"}
+"""The driver to take where a URL names only the engine, or in another way."""
+
+DRIVER_NAMES = {"sqlite": "sqlite", "duckdb": "duckdb", "postgresql": "postgresql+psycopg"}
+"""The driver of each engine, as a URL names it."""
+
+HARMLESS_QUERY_KEYS = frozenset({"host", "port", "sslmode", "application_name"})
+
+MAX_QUEUE_NAME = 50
+"""PostgreSQL's 63 characters, less what the names of constraints add."""
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
@@ -28,6 +36,12 @@ def parse_database_url(url: SecretStr) -> URL:
     return parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
 
 
+def render_url(url: URL) -> str:
+    """Show a database URL without its password, and without query values, which may be secrets too."""
+    query = {name: value if name in HARMLESS_QUERY_KEYS else "..." for name, value in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=True)
+
+
 def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
     try:
         parsed = parse_database_url(url)
@@ -36,8 +50,13 @@ def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
     engine = parsed.get_backend_name()
     if engine not in engines:
         raise ValueError(f"names the engine {engine!r}; supported here: {', '.join(engines)}")
+    if parsed.drivername != DRIVER_NAMES[engine]:
+        raise ValueError(f"names the driver {parsed.get_driver_name()!r}; supported here: {DRIVER_NAMES[engine]}")
     if engine != "postgresql" and parsed.database in {None, "", ":memory:"}:
         raise ValueError("names no file; a database in memory would be lost with the run")
+    if engine == "postgresql" and "@" in f"{parsed.host}{parsed.database}":
+        # The rest of such a password would be taken for a host, and shown as one.
+        raise ValueError("has an @ too many; write those of a password as %40, and / as %2F")
     return url
 
 
@@ -72,7 +91,7 @@ def is_loopback(host: str) -> bool:
 
 def _check_base_url(value: str) -> str:
     try:
-        url = yarl.URL(value)
+        url = yarl.URL(value.strip())
     except ValueError:
         raise ValueError("is not a URL such as https://cn.myhuaweicloud-koodrive.com") from None
     if url.scheme not in {"http", "https"} or not url.host:
@@ -81,7 +100,7 @@ def _check_base_url(value: str) -> str:
         raise ValueError("holds more than scheme, host, port and path; credentials have settings of their own")
     if url.scheme == "http" and not is_loopback(url.host):
         raise ValueError("must be https: credentials would cross the network in clear text")
-    return value.rstrip("/")
+    return value.strip().rstrip("/")
 
 
 def _check_header_value(value: str) -> str:
@@ -95,8 +114,16 @@ def _check_secret_header(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _check_secret(secret: SecretStr) -> SecretStr:
+    # A variable that is set to nothing is a secret that somebody forgot to fill in.
+    if not secret.get_secret_value().strip():
+        raise ValueError("is empty")
+    return secret
+
+
 HeaderValue = Annotated[str, AfterValidator(_check_header_value)]
-SecretHeader = Annotated[SecretStr, AfterValidator(_check_secret_header)]
+Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+SecretHeader = Annotated[Secret, AfterValidator(_check_secret_header)]
 
 
 class Section(BaseModel):
@@ -128,6 +155,15 @@ class SourceSettings(Section):
             raise ValueError(f"{', '.join(sorted(read_only_keys))}: only for mode = 'read_only'")
         return self
 
+    @model_validator(mode="after")
+    def _table_fits_the_engine(self) -> Self:
+        schema, _, name = self.table.rpartition(".")
+        if schema and parse_database_url(self.url).get_backend_name() == "sqlite":
+            raise ValueError(f"table {self.table}: SQLite has no schemas")
+        if self.mode == "queue" and len(name) > MAX_QUEUE_NAME:
+            raise ValueError(f"table: a name of at most {MAX_QUEUE_NAME} characters, please, for mode = 'queue'")
+        return self
+
 
 class ApiSettings(Section):
     """How KooDrive is asked."""
@@ -144,7 +180,7 @@ class ApiSettings(Section):
     """A file that holds the access token."""
     app_id: HeaderValue | None = None
     """AppId of app authentication."""
-    app_secret: SecretStr | None = None
+    app_secret: Secret | None = None
     """AppSecret of app authentication."""
     app_secret_file: Path | None = None
     """A file that holds the AppSecret."""

@@ -11,7 +11,7 @@ from sqlalchemy.exc import NoSuchModuleError
 
 from etl.database.faults import translating
 from etl.errors import ConfigurationError
-from etl.settings import parse_database_url
+from etl.settings import parse_database_url, render_url
 
 LOCK_WAIT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10
@@ -36,10 +36,10 @@ def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create:
     if not create:
         _require_file(parsed, name)
     engine = _create_engine(parsed)
-    event.listen(engine, "handle_error", translating(f"{name} ({parsed.render_as_string(hide_password=True)})"))
+    event.listen(engine, "handle_error", translating(f"{name} ({render_url(parsed)})"))
     match parsed.get_backend_name():
         case "sqlite":
-            event.listen(engine, "connect", _set_up_sqlite)
+            event.listen(engine, "connect", _set_up_sqlite(create=create))
             event.listen(engine, "begin", _begin_sqlite)
         case "duckdb":
             event.listen(engine, "connect", _set_up_duckdb(schema))
@@ -54,16 +54,21 @@ def same_database(one: SecretStr, other: SecretStr) -> bool:
 
 
 def _identity(url: URL) -> tuple[object, ...]:
-    database = str(Path(url.database or "").resolve()) if _is_file(url) else url.database
-    return (url.get_backend_name(), url.username, url.host, url.port, database, url.query.get("host"))
+    file = _file_of(url)
+    # The query may name the host, the port or the user, too.
+    where = tuple(sorted(url.query.items()))
+    return (url.get_backend_name(), url.username, url.host, url.port, file.resolve() if file else url.database, where)
 
 
-def _is_file(url: URL) -> bool:
-    return url.get_backend_name() in {"sqlite", "duckdb"}
+def _file_of(url: URL) -> Path | None:
+    """Name the file of an embedded database; SQLite's own file: URIs are left to SQLite."""
+    is_file = url.get_backend_name() in {"sqlite", "duckdb"} and "uri" not in url.query
+    return Path(url.database or "") if is_file else None
 
 
 def _require_file(url: URL, name: str) -> None:
-    if _is_file(url) and not Path(url.database or "").exists():
+    file = _file_of(url)
+    if file and not file.exists():
         raise ConfigurationError(
             f"{name[0].upper()}{name[1:]} {url.database} does not exist.",
             remedy="Create it with `task-audit init`, or mend the URL.",
@@ -94,13 +99,18 @@ def _engine_options(url: URL) -> dict[str, Any]:
             return {}
 
 
-def _set_up_sqlite(connection: DBAPIConnection, _record: object) -> None:
-    assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - the dialect's own driver
-    # The driver's implicit transactions are off: _begin_sqlite opens every one.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    # With WAL, FULL is what keeps a committed transaction over a power cut.
-    connection.execute("PRAGMA synchronous = FULL")
+def _set_up_sqlite(*, create: bool) -> Any:
+    def set_up(connection: DBAPIConnection, _record: object) -> None:
+        assert isinstance(connection, sqlite3.Connection)  # noqa: S101 - the dialect's own driver
+        # The driver's implicit transactions are off: _begin_sqlite opens every one.
+        connection.isolation_level = None
+        if create:
+            # The mode stays with the file, so it is written where the file is made: never to the user's own.
+            connection.execute("PRAGMA journal_mode = WAL")
+        # With WAL, FULL is what keeps a committed transaction over a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+
+    return set_up
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -48,6 +48,18 @@ POSTGRESQL: dict[str, Fault] = {
 }
 """By SQLSTATE, whole or its class (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
+POSTGRESQL_CONNECTION: tuple[str, ...] = (
+    "bad value for",
+    "does not exist",
+    "invalid connection option",
+    "invalid sslmode value",
+    "is not permitted to log in",
+    "no password supplied",
+    "no pg_hba.conf entry",
+    "password authentication failed",
+)
+"""What the error of a connection says if it will say so again; the driver keeps no SQLSTATE of such."""
+
 DUCKDB: dict[str, Fault] = {
     "BinderException": ConfigurationError,
     "CatalogException": ConfigurationError,
@@ -112,6 +124,8 @@ def _postgresql_fault(error: BaseException) -> Fault | None:
     sqlstate: str | None = getattr(error, "sqlstate", None)
     if sqlstate is None:
         # A connection that could not be made, or was lost, carries no state.
+        if any(phrase in str(error) for phrase in POSTGRESQL_CONNECTION):
+            return ConfigurationError
         return UnavailableError if type(error).__name__ in {"OperationalError", "ConnectionTimeout"} else None
     return POSTGRESQL.get(sqlstate) or POSTGRESQL.get(sqlstate[:2])
 

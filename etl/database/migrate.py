@@ -12,7 +12,8 @@ from alembic.config import Config
 from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.schema import CreateSchema
 
 from etl.errors import ConfigurationError
 
@@ -50,14 +51,18 @@ class Upgrade:
 
 
 def upgrade(engine: Engine, schema: Schema) -> Upgrade:
-    """Create or upgrade a schema in one transaction; safe to repeat.
+    """Create or upgrade a schema in one transaction; safe to repeat, also by two at a time.
 
     Raises:
-        ConfigurationError: the database is of a newer version than this program.
+        ConfigurationError: the database is of a newer version than this program, or its table's name is taken.
     """
     with engine.begin() as connection:
+        _wait_for_turn(connection)
+        _create_schema(connection, schema.schema)
         before = _revision(connection, schema)
         _refuse_unknown(before, schema)
+        if before is None:
+            _refuse_taken(connection, schema)
         configuration = Config()
         # Alembic reads % in its options as interpolation.
         configuration.set_main_option("script_location", str(schema.revisions).replace("%", "%%"))
@@ -99,6 +104,26 @@ def current_schema() -> Schema:
     """Tell a revision which schema it is run for."""
     schema: Schema = context.config.attributes["schema"]
     return schema
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    # SQLite's and DuckDB's writers wait for each other anyway.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('task-audit init'))"))
+
+
+def _create_schema(connection: Connection, name: str | None) -> None:
+    # CREATE SCHEMA IF NOT EXISTS asks for the right to create even where there is nothing to be created.
+    if name is not None and not inspect(connection).has_schema(name):
+        connection.execute(CreateSchema(name))
+
+
+def _refuse_taken(connection: Connection, schema: Schema) -> None:
+    if schema.table and inspect(connection).has_table(schema.table, schema=schema.schema):
+        raise ConfigurationError(
+            f"There is a table {schema.table} already that this program has not made.",
+            remedy="Give source.table another name; or read that table as it is, with source.mode = 'read_only'.",
+        )
 
 
 def _revision(connection: Connection, schema: Schema) -> str | None:

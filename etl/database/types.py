@@ -8,10 +8,6 @@ from sqlalchemy.types import TypeEngine
 
 from etl.errors import ConfigurationError
 
-SQLITE_FORMAT = "%Y-%m-%d %H:%M:%S.%f"
-"""How an instant is kept in SQLite, which has no type for it: UTC, sortable as text, understood by its functions."""
-
-
 class UtcDateTime(TypeDecorator[datetime]):
     """An instant, always aware and in UTC on the Python side; a naive value read from a table is UTC."""
 
@@ -30,7 +26,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value.tzinfo is None:
             raise ValueError(f"{value!r} is naive; times are aware and in UTC")
         instant = value.astimezone(UTC)
-        return instant.strftime(SQLITE_FORMAT) if dialect.name == "sqlite" else instant
+        return sqlite_text(instant) if dialect.name == "sqlite" else instant
 
     def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         """Read what any program may have written: with or without a zone, with ``T`` or a blank."""
@@ -40,9 +36,16 @@ class UtcDateTime(TypeDecorator[datetime]):
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
+def sqlite_text(instant: datetime) -> str:
+    """Write an instant for SQLite, which has no type for it: sortable as text, and understood by its functions."""
+    return instant.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+
 def _parse(value: str) -> datetime:
+    # SQLite's own functions take a blank before the zone, and a small z.
+    written = value.strip().upper().replace(" +", "+").replace(" -", "-").replace(" Z", "Z")
     try:
-        return datetime.fromisoformat(value)
+        return datetime.fromisoformat(written)
     except ValueError:
         raise ConfigurationError(
             f"{value[:40]!r} in the database is not a time.", remedy="Write times as 2026-11-01T00:00:00Z."

@@ -8,7 +8,7 @@ from etl.tasks import FailureReason, FetchFailure, Recovery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """Exponential backoff with full jitter: a random time up to ``base · 2^n``, capped.
+    """Exponential backoff with full jitter: a random time up to ``base · 2^n``, capped; throttled, never under a second.
 
     Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
     """
@@ -16,7 +16,9 @@ class RetryPolicy:
     attempts: int
     """Requests for one task, at most."""
     base_seconds: float = 0.5
-    throttled_base_seconds: float = 1.0
+    throttled_base_seconds: float = 2.0
+    throttled_floor_seconds: float = 1.0
+    """Flow control counts by the second: within it, the next request would meet the same answer."""
     cap_seconds: float = 30.0
     chance: random.Random = field(default_factory=random.SystemRandom)
 
@@ -32,5 +34,7 @@ class RetryPolicy:
 
     def delay_seconds(self, failure: FetchFailure, *, attempt: int) -> float:
         """Choose how long to wait before the next request."""
-        base = self.throttled_base_seconds if failure.reason is FailureReason.THROTTLED else self.base_seconds
-        return self.chance.uniform(0, min(self.cap_seconds, base * 2 ** (attempt - 1)))
+        throttled = failure.reason is FailureReason.THROTTLED
+        base = self.throttled_base_seconds if throttled else self.base_seconds
+        floor = self.throttled_floor_seconds if throttled else 0.0
+        return self.chance.uniform(floor, min(self.cap_seconds, base * 2 ** (attempt - 1)))

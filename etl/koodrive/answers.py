@@ -4,17 +4,24 @@ A fact is made only from an HTTP 200 in JSON whose ``code`` is 0 and whose ``tas
 the task fares is said by its ``status`` alone: a failed task comes with a ``code`` and a message of success.
 """
 
+import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
+from typing import Any
 
 import msgspec
 
 from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
 from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, TaskDetail
 
-MAX_DETAIL_CHARACTERS = 300
+MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a body as JSON of a given shape raises; nesting without end is the last."""
+
+FIELD_NAME = re.compile(rb'"(taskId|status|taskType|resultCode|code)"\s*:')
+"""A field that decides something, outside of text: inside, quotes have a backslash before them."""
+
 WHOLE_NUMBER = re.compile(r"\s*-?[0-9]{1,18}\s*", re.ASCII)
 INT64 = range(-(2**63), 2**63)
 SUCCESS_CODES = frozenset({None, "", "0"})
@@ -48,10 +55,34 @@ SERVICE_FAILURES: dict[str, FailureReason] = {
     "13000409": FailureReason.SERVER_ERROR,  # "try again"
     "13000410": FailureReason.FORBIDDEN,  # the user may not
 }
-"""KooDrive's own codes, whatever HTTP status they come with; any other is rejected."""
+"""KooDrive's own codes, whatever HTTP status they come with; any other means what its HTTP status means."""
 
-GATEWAY_FAILURES: dict[str, FailureReason] = {"0308": FailureReason.THROTTLED}
-"""Codes of Huawei's API gateway (APIG.nnnn, APIGW.nnnn) whose meaning is not that of their HTTP status."""
+GATEWAY_CODE = re.compile(r"APIGW?\.([0-9]{4})")
+"""A code of Huawei's API gateway, shared or dedicated."""
+
+GATEWAY_FAILURES: dict[str, FailureReason] = {
+    **dict.fromkeys(
+        (
+            "0103",
+            "0104",
+            "0105",
+            "0404",
+            "0601",
+            "0605",
+            "0606",
+            "0608",
+            "0609",
+            "0610",
+            "0611",
+            "0612",
+            "0613",
+            "0705",
+        ),
+        FailureReason.SERVER_ERROR,
+    ),
+    "0308": FailureReason.THROTTLED,
+}
+"""Gateway codes that say more than their HTTP status: some troubles of the server come as a 400, 403 or 404."""
 
 GATEWAY_REFUSALS: dict[str, tuple[type[TaskAuditError], str]] = {
     **dict.fromkeys(
@@ -66,6 +97,15 @@ GATEWAY_REFUSALS: dict[str, tuple[type[TaskAuditError], str]] = {
 }
 """Gateway codes that concern every request alike, so that they end the run."""
 
+HTTP_REFUSALS: dict[int, tuple[type[TaskAuditError], str]] = {
+    401: GATEWAY_REFUSALS["0301"],
+    511: (UnavailableError, "Log this machine in to its network: a portal answers in the API's place."),
+}
+"""HTTP statuses that concern every request alike, where no gateway code says more."""
+
+WAIT_STATUSES = frozenset({403, 413})
+"""Statuses that mean "too fast" where a Retry-After comes with them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
@@ -75,26 +115,25 @@ class Reply:
     content_type: str
     body: bytes
     trace_id: str
+    retry_after: str | None = None
 
 
 class Answer(TaskDetail, frozen=True, kw_only=True):
     """A task's detail that may be an error in disguise."""
 
-    error_code: str | None = msgspec.field(default=None, name="error_code")
-
-    @property
-    def code(self) -> int | str | None:
-        """The response's own code, by the name that errors have for it."""
-        return self.response_code
+    error_code: int | str | None = msgspec.field(default=None, name="error_code")
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """Every documented shape of an error: KooDrive's ``code`` and ``msg``, the gateway's ``error_code``."""
+    """Every documented shape of an error: KooDrive's ``code`` and ``msg``, the gateway's ``error_code``.
 
-    code: int | str | None = None
-    msg: str | None = None
-    error_code: str | None = None
-    error_msg: str | None = None
+    Whatever stands in one field, the others are still read.
+    """
+
+    code: Any = None
+    msg: Any = None
+    error_code: Any = None
+    error_msg: Any = None
 
 
 _answers = msgspec.json.Decoder(Answer)
@@ -104,34 +143,29 @@ _error_bodies = msgspec.json.Decoder(ErrorBody)
 def interpret(reply: Reply, task: PendingTask, *, now: datetime) -> Outcome:
     """Say what a reply to the question about a task means.
 
+    What a failure or an error quotes from the reply is as it came: of any length, perhaps with our own secret in it.
+
     Raises:
         CredentialsRefusedError: the API refuses us, whatever the task.
         ConfigurationError: we ask in the wrong place.
         UnavailableError: the app may not ask any more.
     """
     if reply.status != HTTPStatus.OK:
-        return _error(reply, task, now)
+        return _error(reply, _error_body(reply.body), task, now)
     if not _may_be_json(reply.content_type):
         return _failure(FailureReason.SERVER_ERROR, f"200 with {reply.content_type}, not JSON", reply, task, now)
-    answer, flaw = _decode(reply.body, task)
-    if answer.error_code or _text(answer.code) not in SUCCESS_CODES:
-        return _error(reply, task, now)
-    if flaw is None and isinstance(answer, Answer):
-        return Observation(task=task, detail=answer, observed_at=now)
-    return _failure(FailureReason.BAD_PAYLOAD, flaw or "not a task", reply, task, now)
-
-
-def _decode(body: bytes, task: PendingTask) -> tuple[Answer | ErrorBody, str | None]:
-    """Read the body of a 200, and say why it cannot be believed, if so."""
     try:
-        answer = _answers.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        # Perhaps an error that came with a 200.
-        return _error_body(body), str(error)
-    return answer, _flaw(answer, task)
+        answer = _answers.decode(reply.body)
+    except MALFORMED as error:
+        return _disguised_error(reply, task, now) or _failure(FailureReason.BAD_PAYLOAD, str(error), reply, task, now)
+    if answer.error_code or _text(answer.response_code) not in SUCCESS_CODES:
+        return _error(reply, _error_body(reply.body), task, now)
+    if flaw := _flaw(answer, reply.body, task):
+        return _failure(FailureReason.BAD_PAYLOAD, flaw, reply, task, now)
+    return Observation(task=task, detail=answer, observed_at=now)
 
 
-def _flaw(answer: Answer, task: PendingTask) -> str | None:
+def _flaw(answer: Answer, body: bytes, task: PendingTask) -> str | None:
     """Say why an answer that looks like a task's detail cannot be believed."""
     if _text(answer.task_id) != task.task_id:
         return "the answer is about another task"
@@ -139,30 +173,39 @@ def _flaw(answer: Answer, task: PendingTask) -> str | None:
         return "status is not a whole number"
     if answer.task_type is not None and not _is_whole_number(answer.task_type):
         return "taskType is not a whole number"
+    if _repeats_a_field(body):
+        return "a field is there twice"
     return None
 
 
-def _error(reply: Reply, task: PendingTask, now: datetime) -> FetchFailure:
+def _disguised_error(reply: Reply, task: PendingTask, now: datetime) -> FetchFailure | None:
+    """Read the body of a 200 that is no task's detail as an error, if it is one."""
     body = _error_body(reply.body)
-    gateway_code = (body.error_code or "").rpartition(".")[2]
-    service_code = _text(body.code)
-    message = body.error_msg or body.msg or ""
-    if gateway_code in GATEWAY_REFUSALS or reply.status == HTTPStatus.UNAUTHORIZED:
-        error, remedy = GATEWAY_REFUSALS.get(gateway_code, GATEWAY_REFUSALS["0301"])
-        said = " ".join(filter(None, (f"HTTP {reply.status}", body.error_code or service_code, message)))
-        raise error(f"KooDrive refuses the request: {said[:MAX_DETAIL_CHARACTERS]}.", remedy=remedy)
-    reason = (
-        GATEWAY_FAILURES.get(gateway_code) or SERVICE_FAILURES.get(service_code or "") or _http_failure(reply.status)
-    )
-    code = body.error_code or (None if service_code in SUCCESS_CODES else service_code)
-    return _failure(reason, message or f"HTTP {reply.status}", reply, task, now, error_code=code)
+    if _text(body.error_code) or _text(body.code) not in SUCCESS_CODES:
+        return _error(reply, body, task, now)
+    return None
 
 
-def _http_failure(status: int) -> FailureReason:
-    return HTTP_FAILURES.get(
-        status,
-        FailureReason.SERVER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else FailureReason.REJECTED,
+def _error(reply: Reply, body: ErrorBody, task: PendingTask, now: datetime) -> FetchFailure:
+    error_code, service_code = _text(body.error_code) or "", _text(body.code) or ""
+    gateway_code = found[1] if (found := GATEWAY_CODE.fullmatch(error_code)) else ""
+    code = error_code or ("" if service_code in SUCCESS_CODES else service_code)
+    message = _text(body.error_msg) or _text(body.msg) or ""
+    if refusal := GATEWAY_REFUSALS.get(gateway_code) or HTTP_REFUSALS.get(reply.status):
+        error, remedy = refusal
+        said = " ".join(filter(None, (f"HTTP {reply.status}", code, message)))
+        raise error(f"KooDrive refuses the request: {said}.", remedy=remedy)
+    reason = GATEWAY_FAILURES.get(gateway_code) or SERVICE_FAILURES.get(service_code) or _http_failure(reply)
+    return _failure(reason, message or f"HTTP {reply.status}", reply, task, now, error_code=code or None)
+
+
+def _http_failure(reply: Reply) -> FailureReason:
+    if reply.retry_after and reply.status in WAIT_STATUSES:
+        return FailureReason.THROTTLED
+    by_class = (
+        FailureReason.SERVER_ERROR if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR else FailureReason.REJECTED
     )
+    return HTTP_FAILURES.get(reply.status, by_class)
 
 
 def _failure(
@@ -172,7 +215,7 @@ def _failure(
         task=task,
         reason=reason,
         failed_at=now,
-        detail=detail[:MAX_DETAIL_CHARACTERS],
+        detail=detail,
         http_status=reply.status,
         error_code=error_code,
         trace_id=reply.trace_id,
@@ -182,8 +225,28 @@ def _failure(
 def _error_body(body: bytes) -> ErrorBody:
     try:
         return _error_bodies.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except MALFORMED:
         return ErrorBody()
+
+
+def _repeats_a_field(body: bytes) -> bool:
+    """Say whether a field stands twice in the outermost object; parsers differ on which of the two they take."""
+    names = FIELD_NAME.findall(body)
+    return len(set(names)) < len(names) and _repeats_a_name_outside(body)
+
+
+def _repeats_a_name_outside(body: bytes) -> bool:
+    outermost: list[str] = []
+
+    def remember(fields: list[tuple[str, object]]) -> None:
+        # Objects are handed over from the inside out.
+        outermost[:] = [name for name, _ in fields]
+
+    try:
+        json.loads(body, object_pairs_hook=remember)
+    except (ValueError, RecursionError):
+        return True
+    return len(set(outermost)) < len(outermost)
 
 
 def _may_be_json(content_type: str) -> bool:
@@ -195,5 +258,8 @@ def _is_whole_number(value: int | str) -> bool:
     return value in INT64 if isinstance(value, int) else WHOLE_NUMBER.fullmatch(value) is not None
 
 
-def _text(value: int | str | None) -> str | None:
-    return str(value) if isinstance(value, int) else value
+def _text(value: object) -> str | None:
+    """Write a number as text; what is neither number nor text says nothing."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

@@ -9,8 +9,8 @@ from itertools import count
 import aiohttp
 from yarl import URL
 
-from etl.errors import ConfigurationError
-from etl.koodrive.answers import MAX_DETAIL_CHARACTERS, Reply, interpret
+from etl.errors import ConfigurationError, TaskAuditError
+from etl.koodrive.answers import Reply, interpret
 from etl.koodrive.credentials import Credentials, load_credentials
 from etl.settings import ApiSettings
 from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask, is_valid_task_id
@@ -18,6 +18,8 @@ from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask, is_vali
 TASK_PATH = "/koodrive/ose/v1/task/"
 MAX_BODY_BYTES = 1 << 20
 """After decompression; a documented answer has about 250."""
+MAX_QUOTE_CHARACTERS = 300
+"""Of what a failure or an error quotes from outside."""
 TRACE_ID_DIGITS = 26
 """With the 32 of a run ID, the 58 characters that X-Traceid has."""
 
@@ -26,6 +28,10 @@ Clock = Callable[[], datetime]
 
 class BodyTooLargeError(Exception):
     """A body is longer than any answer could be."""
+
+
+class ConnectionLostError(Exception):
+    """A connection broke before the answer came."""
 
 
 class KooDrive:
@@ -43,8 +49,8 @@ class KooDrive:
     ) -> None:
         self._session = session
         self._credentials = credentials
-        self._base_url = base_url
-        self._base_path = URL(base_url).raw_path.rstrip("/")
+        self._base_url = URL(base_url)
+        self._task_path = self._base_url.raw_path.rstrip("/") + TASK_PATH
         self._headers = {"language": language, "Accept": "application/json"}
         # A trace ID leads from a dead letter to the server's log and back to the run.
         self._trace_prefix = run_id.replace("-", "")
@@ -57,39 +63,43 @@ class KooDrive:
         Raises:
             CredentialsRefusedError: the API refuses us.
             ConfigurationError: we ask in the wrong place, or its certificate is not to be trusted.
+            UnavailableError: the API answers nobody like us for now.
         """
         if not is_valid_task_id(task.task_id):
             raise ValueError(f"{task.task_id!r} must not meet a URL")
         trace_id = f"{self._trace_prefix}{next(self._numbers):0{TRACE_ID_DIGITS}d}"
         try:
-            reply = await self._get(f"{TASK_PATH}{task.task_id}", trace_id)
-        except (aiohttp.ClientError, TimeoutError, OSError, BodyTooLargeError) as error:
-            outcome: Outcome = self._transport_failure(error, task, trace_id)
-        else:
-            outcome = interpret(reply, task, now=self._clock())
+            outcome = await self._ask(task, trace_id)
+        except TaskAuditError as error:
+            raise type(error)(self._quotable(error.message), remedy=error.remedy) from None
         if isinstance(outcome, FetchFailure):
-            return replace(outcome, detail=self._credentials.redact(outcome.detail))
+            code = outcome.error_code and self._quotable(outcome.error_code)
+            return replace(outcome, detail=self._quotable(outcome.detail), error_code=code)
         return outcome
 
+    async def _ask(self, task: PendingTask, trace_id: str) -> Outcome:
+        try:
+            reply = await self._get(self._task_path + task.task_id, trace_id)
+        except (aiohttp.ClientError, TimeoutError, OSError, BodyTooLargeError, ConnectionLostError) as error:
+            return self._transport_failure(error, task, trace_id)
+        return interpret(reply, task, now=self._clock())
+
     async def _get(self, path: str, trace_id: str) -> Reply:
-        signed_path = self._base_path + path
-        headers = {
-            **self._headers,
-            "X-Traceid": trace_id,
-            **self._credentials.headers(signed_path, self._clock()),
-        }
-        # The URL is made of a checked ID and sent as it was signed. A redirect would carry the credentials elsewhere.
-        url = URL(f"{self._base_url}{path}", encoded=True)
+        headers = {**self._headers, "X-Traceid": trace_id, **self._credentials.headers(path, self._clock())}
+        # The path is made of a checked ID and sent as it was signed.
+        url = self._base_url.with_path(path, encoded=True)
+        # A redirect would carry the credentials elsewhere.
         async with self._session.get(url, headers=headers, allow_redirects=False) as response:
             return Reply(
                 status=response.status,
-                content_type=response.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
-                body=await _bounded_body(response),
+                content_type=response.content_type,
+                body=await _bounded_body(response.content),
                 trace_id=trace_id,
+                retry_after=response.headers.get("Retry-After"),
             )
 
     def _transport_failure(self, error: Exception, task: PendingTask, trace_id: str) -> FetchFailure:
-        if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError):
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
             raise ConfigurationError(
                 f"The API's certificate is not to be trusted: {error}.",
                 remedy="Check api.base_url and this machine's certificates.",
@@ -98,9 +108,14 @@ class KooDrive:
             task=task,
             reason=_transport_reason(error),
             failed_at=self._clock(),
-            detail=f"{type(error).__name__}: {error}"[:MAX_DETAIL_CHARACTERS],
+            detail=f"{type(error).__name__}: {error}",
             trace_id=trace_id,
         )
+
+    def _quotable(self, text: str) -> str:
+        """Make words from outside fit for a log line and a database: without our secret, bounded, printable."""
+        quote = self._credentials.redact(text)[:MAX_QUOTE_CHARACTERS]
+        return quote if quote.isprintable() else "".join(sign if sign.isprintable() else " " for sign in quote)
 
 
 @asynccontextmanager
@@ -119,6 +134,7 @@ async def open_koodrive(settings: ApiSettings, *, run_id: str, clock: Clock) -> 
         connector=aiohttp.TCPConnector(limit=settings.concurrency, ttl_dns_cache=300),
         # Nothing the API sets may travel with later requests.
         cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(send_once,),
         timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
     ) as session:
         yield KooDrive(
@@ -137,9 +153,23 @@ def host_header(base_url: str) -> str:
     return url.host_port_subcomponent or ""
 
 
-async def _bounded_body(response: aiohttp.ClientResponse) -> bytes:
+async def send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET again on its own, which no pace and no counter would see.
+
+    It does so where a connection breaks, and knows such an end by its own exceptions.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        # Nothing was sent; aiohttp leaves it at that.
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionLostError(str(error)) from error
+
+
+async def _bounded_body(content: aiohttp.StreamReader) -> bytes:
     body = bytearray()
-    async for chunk in response.content.iter_any():
+    while chunk := await content.readany():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLargeError(f"the body is longer than {MAX_BODY_BYTES} bytes")

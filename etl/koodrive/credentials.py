@@ -1,6 +1,8 @@
 """Who we are to KooDrive: a bearer token, or an app that signs each request. Pure, but for reading a secret's file."""
 
+import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -14,6 +16,9 @@ CLOCK_MARGIN = timedelta(seconds=5)
 """X-Date must never be in the server's future, and may be 15 minutes in its past: so it is set a little back."""
 
 MASK = "********"
+
+SIGNATURE = re.compile(r"(?<=Signature=)[0-9a-f]+")
+"""Good for a quarter of an hour to whoever reads it."""
 
 T = TypeVar("T")
 
@@ -34,19 +39,18 @@ class TokenCredentials:
     """A bearer token."""
 
     def __init__(self, token: SecretStr, *, user_id: str | None) -> None:
-        self._token = token
-        value = token.get_secret_value()
+        scheme, _, self._token = token.get_secret_value().strip().rpartition(" ")
         # The API hands tokens out with their scheme in front; a bare one gets the documented scheme.
-        self._authorization = value if " " in value else f"Bearer {value}"
+        self._authorization = f"{scheme or 'Bearer'} {self._token}"
         self._user = {"X-User-Id": user_id} if user_id else {}
 
     def headers(self, path: str, now: datetime) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
         """Make the headers that authorize one request."""
-        return {"Authorization": self._authorization, "X-Date": format_x_date(now - CLOCK_MARGIN), **self._user}
+        return {"Authorization": self._authorization, "X-Date": _x_date(now), **self._user}
 
     def redact(self, text: str) -> str:
         """Take the token out of a text."""
-        return text.replace(self._token.get_secret_value().rpartition(" ")[2], MASK)
+        return text.replace(self._token, MASK)
 
 
 class AppCredentials:
@@ -54,21 +58,20 @@ class AppCredentials:
 
     def __init__(self, app_id: str, app_secret: SecretStr, *, user_id: str, host: str) -> None:
         self._app_id = app_id
-        self._app_secret = app_secret
+        self._app_secret = app_secret.get_secret_value().strip()
         self._user_id = user_id
         self._host = host
 
     def headers(self, path: str, now: datetime) -> dict[str, str]:
         """Make the headers that authorize one request, signed together with the host it goes to."""
-        named = {"X-Date": format_x_date(now - CLOCK_MARGIN), "X-User-Id": self._user_id}
-        secret = self._app_secret.get_secret_value()
+        named = {"X-Date": _x_date(now), "X-User-Id": self._user_id}
         signed = {"Host": self._host, **named}
-        authorization = sign("GET", path, (), signed, b"", app_id=self._app_id, app_secret=secret)
+        authorization = sign("GET", path, (), signed, b"", app_id=self._app_id, app_secret=self._app_secret)
         return {"Authorization": authorization, **named}
 
     def redact(self, text: str) -> str:
-        """Take the secret out of a text."""
-        return text.replace(self._app_secret.get_secret_value(), MASK)
+        """Take the secret and signatures made with it out of a text."""
+        return SIGNATURE.sub(MASK, text.replace(self._app_secret, MASK))
 
 
 def load_credentials(settings: ApiSettings, *, host: str) -> Credentials:
@@ -91,6 +94,16 @@ def load_credentials(settings: ApiSettings, *, host: str) -> Credentials:
         user_id=_required(settings.user_id, "api.user_id"),
         host=host,
     )
+
+
+def _x_date(now: datetime) -> str:
+    return _x_date_of_second((now - CLOCK_MARGIN).replace(microsecond=0))
+
+
+@lru_cache(maxsize=1)
+def _x_date_of_second(second: datetime) -> str:
+    """Write an X-Date once for all requests of a second."""
+    return format_x_date(second)
 
 
 def _required(value: T | None, name: str) -> T:

@@ -97,9 +97,8 @@ def sign(
     Raises:
         ValueError: a header that every signature must cover is missing.
     """
-    names = sorted(map(str.lower, headers_to_sign))
-    if missing := REQUIRED_HEADERS.difference(names):
-        raise ValueError(f"A signature must cover {', '.join(sorted(missing))}.")
     canonical = canonical_request(method, raw_path, query, headers_to_sign, body)
-    signed = ";".join(names)
+    signed = canonical.rsplit("\n", 2)[1]
+    if missing := REQUIRED_HEADERS.difference(signed.split(";")):
+        raise ValueError(f"A signature must cover {', '.join(sorted(missing))}.")
     return f"{ALGORITHM} AppId={app_id},SignedHeaders={signed},Signature={signature(canonical, app_secret=app_secret)}"

@@ -23,7 +23,8 @@ class Enqueued:
 def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueued:
     """Add tasks in one transaction, in bounded memory: all of them, or none if a row is refused."""
     given = new = 0
-    statement = _insert_new(engine, table)
+    # Without the option, the rowcount of an INSERT is not kept.
+    statement = _insert_new(engine, table).execution_options(preserve_rowcount=True)
     with engine.begin() as connection:
         for chunk in _chunks(rows):
             result = connection.execute(

@@ -6,24 +6,38 @@ line it is on.
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
+from itertools import chain
+from shutil import copyfileobj
 from tempfile import TemporaryFile
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import msgspec
 import polars as pl
 
 from etl.errors import InputError
+from etl.source.tables import FIRST_YEAR, LAST_YEAR
 
 MAX_ID_LENGTH = 255
 PARQUET_MAGIC = b"PAR1"
 PARQUET_ROWS = 50_000
 ID_FIELD = "task_id"
 TIME_FIELD = "submitted_at"
+NOTHING_ADDED = "Nothing was added."
+
+MORE_THAN_AN_ID = re.compile(r"""[\s,;|"'\[\]{}]""")
+"""What stands in a line of a table or of JSON, and in no ID."""
+
+UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+"""What no database holds as text: NUL, and the surrogates that stand for bytes that are no UTF-8."""
 
 PendingRow = tuple[str, datetime | None]
 """A task ID and when it was submitted, if that is known."""
+
+RawRow = tuple[int, Any, Any]
+"""The number of a line or row, and the two fields as they stand there."""
 
 
 def read_pending(stream: BinaryIO, *, name: str) -> Iterator[PendingRow]:
@@ -36,12 +50,11 @@ def read_pending(stream: BinaryIO, *, name: str) -> Iterator[PendingRow]:
     Raises:
         InputError: the file is not in a known form, or a row has no usable ID or time.
     """
-    buffered = io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
-    head: bytes = buffered.peek(len(PARQUET_MAGIC) + 3)  # type: ignore[attr-defined]  # every binary stream here has it
-    if head.startswith(PARQUET_MAGIC):
-        yield from _checked(_parquet_rows(buffered), name=name, unit="row")
-        return
-    yield from _checked(_text_rows(buffered, name), name=name, unit="line")
+    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]  # it calls nothing that a binary stream has not
+    if buffered.peek(len(PARQUET_MAGIC)).startswith(PARQUET_MAGIC):
+        yield from _checked(_parquet_rows(buffered, name), name=name, unit="row")
+    else:
+        yield from _checked(_text_rows(buffered, name), name=name, unit="line")
 
 
 def check_ids(task_ids: Iterable[str]) -> Iterator[PendingRow]:
@@ -51,7 +64,7 @@ def check_ids(task_ids: Iterable[str]) -> Iterator[PendingRow]:
     )
 
 
-def _checked(rows: Iterable[tuple[int, Any, Any]], *, name: str, unit: str) -> Iterator[PendingRow]:
+def _checked(rows: Iterable[RawRow], *, name: str, unit: str) -> Iterator[PendingRow]:
     for number, task_id, submitted_at in rows:
         place = f"{name}, {unit} {number}" if name else f"Argument {number}"
         yield _check_id(task_id, place), _check_time(submitted_at, place)
@@ -60,7 +73,7 @@ def _checked(rows: Iterable[tuple[int, Any, Any]], *, name: str, unit: str) -> I
 def _check_id(value: object, place: str) -> str:
     # Text that is no ID at all becomes a dead letter of the run; only what no database can hold is refused here.
     task_id = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not task_id or len(task_id) > MAX_ID_LENGTH or "\0" in task_id:
+    if not task_id or len(task_id) > MAX_ID_LENGTH or UNSTORABLE.search(task_id):
         raise InputError(
             f"{place}: {str(value)[:40]!r} is not a task ID.",
             remedy=f"Give each row a {ID_FIELD} of at most {MAX_ID_LENGTH} characters; nothing was added.",
@@ -69,62 +82,69 @@ def _check_id(value: object, place: str) -> str:
 
 
 def _check_time(value: object, place: str) -> datetime | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    try:
+        return _instant(value)
+    except (TypeError, ValueError, OverflowError):
+        raise InputError(
+            f"{place}: {str(value)[:40]!r} is not a time.",
+            remedy=f"Write {TIME_FIELD} as 2026-11-01T00:00:00Z, or leave it empty; nothing was added.",
+        ) from None
+
+
+def _instant(value: object) -> datetime:
     match value:
-        case None | "":
-            return None
         case datetime():
             instant = value
         case date():
             instant = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - made aware below
         case str():
-            instant = _parse_time(value, place)
+            instant = datetime.fromisoformat(value.strip())
         case _:
-            raise _not_a_time(value, place)
+            raise TypeError
+    if not FIRST_YEAR <= instant.year <= LAST_YEAR:
+        raise ValueError
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
-def _parse_time(value: str, place: str) -> datetime:
-    try:
-        return datetime.fromisoformat(value.strip())
-    except ValueError:
-        raise _not_a_time(value, place) from None
-
-
-def _not_a_time(value: object, place: str) -> InputError:
-    return InputError(
-        f"{place}: {str(value)[:40]!r} is not a time.",
-        remedy=f"Write {TIME_FIELD} as 2026-11-01T00:00:00Z, or leave it empty; nothing was added.",
-    )
-
-
-def _parquet_rows(stream: BinaryIO) -> Iterator[tuple[int, Any, Any]]:
+def _parquet_rows(stream: BinaryIO, name: str) -> Iterator[RawRow]:
     with TemporaryFile() as spool:
         # Parquet is read from its end, which a pipe does not offer.
-        while chunk := stream.read(1 << 20):
-            spool.write(chunk)
+        copyfileobj(stream, spool)
         spool.seek(0)
-        number = 0
-        frame = pl.scan_parquet(spool)
-        columns = [each for each in (ID_FIELD, TIME_FIELD) if each in frame.collect_schema()]
-        _require_id_field(columns, "The Parquet file")
-        for batch in frame.select(columns).collect_batches(chunk_size=PARQUET_ROWS, maintain_order=True):
-            for row in batch.iter_rows(named=True):
-                number += 1
-                yield number, row[ID_FIELD], row.get(TIME_FIELD)
+        try:
+            yield from _enumerate_rows(spool, name)
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"{name} cannot be read as Parquet: {reason}.", remedy=NOTHING_ADDED) from None
 
 
-def _text_rows(stream: BinaryIO, name: str) -> Iterator[tuple[int, Any, Any]]:
+def _enumerate_rows(spool: IO[bytes], name: str) -> Iterator[RawRow]:
+    frame = pl.scan_parquet(spool)
+    columns = [each for each in (ID_FIELD, TIME_FIELD) if each in frame.collect_schema()]
+    _require_id_field(columns, name, remedy="Name the column of task IDs so.")
+    batches = frame.select(columns).collect_batches(chunk_size=PARQUET_ROWS, maintain_order=True)
+    rows = chain.from_iterable(batch.iter_rows(named=True) for batch in batches)
+    for number, row in enumerate(rows, 1):
+        yield number, row[ID_FIELD], row.get(TIME_FIELD)
+
+
+def _text_rows(stream: BinaryIO, name: str) -> Iterator[RawRow]:
     lines = _decoded(stream, name)
-    first = next(((number, line) for number, line in lines if line.strip()), None)
-    if first is None:
-        return
-    rest = _chain(first, lines)
-    if first[1].lstrip().startswith("{"):
-        yield from _ndjson_rows(rest, name)
-    elif first[1].strip().isascii() and ID_FIELD in _csv_header(first[1]):
-        yield from _csv_rows(rest)
+    first_number, first = next(((number, line) for number, line in lines if line.strip()), (0, ""))
+    numbered = chain([(first_number, first)], lines)
+    if first.lstrip().startswith("{"):
+        yield from _ndjson_rows(numbered, name)
+    elif ID_FIELD in first:
+        yield from _csv_rows((line for _, line in numbered), name, first_number=first_number)
+    elif MORE_THAN_AN_ID.search(first.strip()):
+        raise InputError(
+            f"{name}, line {first_number}: {first.strip()[:40]!r} is more than a task ID, and no header.",
+            remedy=f"A CSV file begins with a header that names {ID_FIELD}; nothing was added.",
+        )
     else:
-        yield from ((number, line, None) for number, line in rest if line.strip())
+        yield from ((number, line, None) for number, line in numbered if line.strip())
 
 
 def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
@@ -136,38 +156,36 @@ def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
             raise InputError(f"{name}, line {number}, is not UTF-8.", remedy="Save the file as UTF-8.") from None
 
 
-def _chain(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    yield first
-    yield from rest
+def _csv_rows(lines: Iterator[str], name: str, *, first_number: int) -> Iterator[RawRow]:
+    reader = csv.reader(lines, strict=True)
+    try:
+        header = [field.strip() for field in next(reader)]
+        _require_id_field(header, f"{name}, line {first_number},", remedy="Separate the columns by commas.")
+        for fields in reader:
+            number = first_number + reader.line_num - 1
+            if any(fields[len(header) :]):
+                raise InputError(f"{name}, line {number}, has more fields than the header.", remedy=NOTHING_ADDED)
+            if any(field.strip() for field in fields):
+                row = dict(zip(header, fields, strict=False))
+                yield number, row.get(ID_FIELD), row.get(TIME_FIELD)
+    except csv.Error as error:
+        number = first_number + reader.line_num - 1
+        raise InputError(f"{name}, line {number}, is not CSV: {error}.", remedy=NOTHING_ADDED) from None
 
 
-def _csv_header(line: str) -> list[str]:
-    return [field.strip() for field in next(csv.reader([line]))]
-
-
-def _csv_rows(lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, Any, Any]]:
-    header_number, header_line = next(lines)
-    header = _csv_header(header_line)
-    reader = csv.reader(line for _, line in lines)
-    for fields in reader:
-        if fields:
-            row = dict(zip(header, fields, strict=False))
-            yield header_number + reader.line_num, row.get(ID_FIELD), row.get(TIME_FIELD)
-
-
-def _ndjson_rows(lines: Iterator[tuple[int, str]], name: str) -> Iterator[tuple[int, Any, Any]]:
+def _ndjson_rows(lines: Iterator[tuple[int, str]], name: str) -> Iterator[RawRow]:
     for number, line in lines:
         if not line.strip():
             continue
         try:
             row = msgspec.json.decode(line)
         except msgspec.DecodeError as error:
-            raise InputError(f"{name}, line {number}, is not JSON: {error}.", remedy="Nothing was added.") from None
+            raise InputError(f"{name}, line {number}, is not JSON: {error}.", remedy=NOTHING_ADDED) from None
         if not isinstance(row, dict):
-            raise InputError(f"{name}, line {number}, is not a JSON object.", remedy="Nothing was added.")
+            raise InputError(f"{name}, line {number}, is not a JSON object.", remedy=NOTHING_ADDED)
         yield number, row.get(ID_FIELD), row.get(TIME_FIELD)
 
 
-def _require_id_field(columns: list[str], name: str) -> None:
+def _require_id_field(columns: list[str], place: str, *, remedy: str) -> None:
     if ID_FIELD not in columns:
-        raise InputError(f"{name} has no column {ID_FIELD}.", remedy="Name the column of task IDs so.")
+        raise InputError(f"{place} has no column {ID_FIELD}.", remedy=remedy)

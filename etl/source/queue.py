@@ -1,8 +1,8 @@
 """The job's own pending table: claims with a lease and a fence, so that any number of runs can share it.
 
 A claim counts an attempt, and an answer clears the count; a run that dies therefore leaves its attempts behind, and a
-task that is given back unasked gets its attempt back. Every write after the claim names the fence it was given: who
-has lost a lease writes nothing.
+task that is given back unasked gets its attempt back. Every write after the claim names the owner and the fence: who
+has lost a lease, or given it up, writes nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -142,7 +142,7 @@ class Queue:
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
         table = self._table
-        settled = _of_fence(update(table), table).values(
+        settled = self._of_held().values(
             # Aliased binds: a bind may not bear the name of a column that is set.
             state=bindparam("new_state"),
             attempts=bindparam("new_attempts"),
@@ -161,10 +161,18 @@ class Queue:
 
     def _update_held(self, held: Sequence[PendingTask], **values: Any) -> None:
         if held:
-            statement = _of_fence(update(self._table), self._table).values(**values)
+            statement = self._of_held().values(**values)
             rows = [{"held_id": task.task_id, "held_fence": task.fence} for task in sorted(held, key=_by_id)]
             with self._engine.begin() as connection:
                 connection.execute(statement, rows)
+
+    def _of_held(self) -> Update:
+        table = self._table
+        return update(table).where(
+            table.c.task_id == bindparam("held_id"),
+            table.c.fence == bindparam("held_fence"),
+            table.c.lease_owner == self._owner,
+        )
 
 
 def _by_id(task: PendingTask) -> str:
@@ -179,13 +187,10 @@ def within_range(position: ColumnElement[int], selection: Selection) -> list[Col
         conditions.append(position >= milliseconds(selection.since))
     if selection.until is not None:
         conditions.append(position < milliseconds(selection.until))
+    if conditions:
         # 0 stands for an ID without a time, which belongs to no range.
         conditions.append(position != 0)
     return conditions
-
-
-def _of_fence(statement: Update, table: Table) -> Update:
-    return statement.where(table.c.task_id == bindparam("held_id"), table.c.fence == bindparam("held_fence"))
 
 
 def _settled_row(settlement: Settlement) -> dict[str, Any]:

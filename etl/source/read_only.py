@@ -4,7 +4,8 @@ Nothing can be marked there, so what is pending follows from the warehouse: ever
 terminal fact nor an open dead letter.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import (
@@ -43,7 +44,8 @@ class ReadOnlySource:
     """Tasks read from a relation with one row a task: ``task_id`` and ``submitted_at``."""
 
     def __init__(self, engine: Engine, relation: Subquery, selection: Selection, *, settled: Settled) -> None:
-        self._engine = engine.execution_options(read_only=True)
+        # The condition is the operator's SQL, which might call a function that writes.
+        self._engine = engine.execution_options(read_only=True, postgresql_readonly=True)
         self._relation = relation
         self._selection = selection
         self._settled = settled
@@ -57,15 +59,8 @@ class ReadOnlySource:
         Raises:
             ConfigurationError: the table, its columns or the condition are not what the settings say.
         """
-        try:
-            with self._engine.connect() as connection:
-                connection.execute(select(self._relation).limit(1)).all()
-        except DBAPIError as error:
-            reason = str(error.orig).strip().splitlines()[0]
-            raise ConfigurationError(
-                f"The pending tasks cannot be read as configured: {reason}.",
-                remedy="Check source.table, source.task_id_column, source.submitted_at_column and source.where.",
-            ) from None
+        with _reading(), self._engine.connect() as connection:
+            connection.execute(select(self._relation).limit(1)).all()
 
     def claim(self, limit: int) -> list[PendingTask]:
         """Take up to ``limit`` due tasks, oldest first."""
@@ -91,7 +86,7 @@ class ReadOnlySource:
         """Do nothing: nothing was taken."""
 
     def _next_page(self) -> list[PendingTask]:
-        with self._engine.connect() as connection:
+        with _reading(), self._engine.connect() as connection:
             rows = connection.execute(self._page()).all()
         if rows:
             self._after = (rows[-1].ms, rows[-1].task_id)
@@ -111,6 +106,19 @@ class ReadOnlySource:
         return page
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Put down to the settings what the database says of the table, its columns, their values and the condition."""
+    try:
+        yield
+    except (DBAPIError, ConfigurationError) as error:
+        reason = str(error.orig).strip().splitlines()[0] if isinstance(error, DBAPIError) else error.message
+        raise ConfigurationError(
+            f"The pending tasks cannot be read as configured: {reason.rstrip('.')}.",
+            remedy="Check source.table, source.task_id_column, source.submitted_at_column and source.where.",
+        ) from None
+
+
 def user_relation(settings: SourceSettings) -> Subquery:
     """Describe the user's table or view: each task ID once, as text, with its earliest submission."""
     schema, _, name = settings.table.rpartition(".")
@@ -125,7 +133,8 @@ def user_relation(settings: SourceSettings) -> Subquery:
         .group_by(task_id)
     )
     if settings.where:
-        pending = pending.where(text(f"({settings.where})"))
+        # A colon in it begins no bind of ours.
+        pending = pending.where(text(f"({settings.where})".replace(":", r"\:")))
     return pending.subquery("pending")
 
 

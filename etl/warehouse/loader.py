@@ -1,5 +1,6 @@
 """Writes a batch - facts, changes, dimensions, dead letters and the run's counters - in one transaction."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -10,11 +11,12 @@ from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from etl.database.migrate import require_current
 from etl.runs import AuditRun
-from etl.tasks import TERMINAL_STATUSES, FetchFailure
+from etl.tasks import FetchFailure
 from etl.warehouse import statements
 from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.staging import staged
-from etl.warehouse.tables import audit_run, dead_letter, fact_task_status
+from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run
+from etl.warehouse.text import storable
 
 Within = Callable[[Connection], None]
 """Something to be done in the transaction of a load."""
@@ -46,7 +48,7 @@ class Warehouse:
         Raises:
             ConfigurationError: it is missing, older or newer than this program.
         """
-        with self.engine.connect() as connection:
+        with self.engine.execution_options(read_only=True).connect() as connection:
             require_current(connection, self._schema)
 
     def start(self, run: AuditRun) -> None:
@@ -92,15 +94,11 @@ class Warehouse:
 
     def settled(self, task_ids: Sequence[str]) -> set[str]:
         """Say which tasks have a terminal fact or an open dead letter."""
-        ended = select(fact_task_status.c.task_id).where(
-            fact_task_status.c.task_id.in_(task_ids),
-            fact_task_status.c.status.in_([int(status) for status in TERMINAL_STATUSES]),
-        )
-        dead = select(dead_letter.c.task_id).where(
-            dead_letter.c.task_id.in_(task_ids), dead_letter.c.resolved_at.is_(None)
-        )
-        with self.engine.connect() as connection:
-            return set(connection.scalars(ended.union(dead)))
+        keys = {task_id: storable(task_id, MAX_KEY_CHARACTERS) for task_id in task_ids}
+        query = statements.settled(self.engine.dialect.name)
+        with self.engine.execution_options(read_only=True).connect() as connection:
+            settled = set(connection.scalars(query, {"task_ids": json.dumps(list(keys.values()))}))
+        return {task_id for task_id, key in keys.items() if key in settled}
 
     def _wait_for_turn(self, connection: Connection) -> None:
         # DuckDB and SQLite have one writer anyway. PostgreSQL's loads take turns for as long as their transaction
@@ -124,6 +122,7 @@ class Warehouse:
         if rows:
             rows.sort(key=lambda row: row["task_id"])
             connection.execute(statements.upsert_dead_letter(connection.dialect.name), rows)
+            connection.execute(statements.resolve_overtaken_dead_letters(run.run_id))
 
 
 def _write_run(connection: Connection, run: AuditRun) -> None:

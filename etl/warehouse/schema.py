@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy.schema import CreateSchema
 
 from etl.database.migrate import Schema, Upgrade, upgrade
 from etl.resources import resource
@@ -20,13 +21,19 @@ def warehouse_schema(schema: str | None) -> Schema:
 
 def upgrade_warehouse(engine: Engine, *, schema: str | None = None) -> Upgrade:
     """Create or upgrade the tables, then the views; safe to repeat."""
-    if schema and engine.dialect.name == "postgresql":
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
+    if schema:
+        _create_schema(engine, schema)
     done = upgrade(engine, warehouse_schema(schema))
     with engine.begin() as connection:
         _create_views(connection)
     return done
+
+
+def _create_schema(engine: Engine, schema: str) -> None:
+    # CREATE SCHEMA IF NOT EXISTS asks for the right to create even where there is nothing to be created.
+    with engine.begin() as connection:
+        if not inspect(connection).has_schema(schema):
+            connection.execute(CreateSchema(schema))
 
 
 def view_files(dialect: str) -> list[Path]:

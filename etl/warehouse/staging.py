@@ -16,7 +16,7 @@ from sqlalchemy.schema import CreateTable
 from etl.warehouse.tables import stage_facts
 
 SQLITE_TIME = "%Y-%m-%d %H:%M:%S%.6f"
-"""The form of ``etl.database.types.SQLITE_FORMAT`` in the language of polars."""
+"""The form of ``etl.database.types.sqlite_text`` in the language of polars."""
 
 
 @contextmanager

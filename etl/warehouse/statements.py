@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     FromClause,
     Insert,
     Select,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -42,6 +44,8 @@ from etl.warehouse.tables import (
 
 fact, stage = fact_task_status.c, stage_facts.c
 
+TERMINAL = [int(status) for status in TERMINAL_STATUSES]
+
 CONTENT = (
     "task_name",
     "task_type",
@@ -55,10 +59,17 @@ CONTENT = (
 """The columns whose change makes a new version of a fact. The response's own code and wording are not among them: the
 API words the same answer in several ways."""
 
+ASKED = {
+    "duckdb": "SELECT unnest(CAST(CAST(:task_ids AS JSON) AS TEXT[])) AS task_id",
+    "postgresql": "SELECT json_array_elements_text(CAST(:task_ids AS JSON)) AS task_id",
+    "sqlite": "SELECT value AS task_id FROM json_each(:task_ids)",
+}
+"""The way from a JSON array to rows. With a value for each ID a statement is slow in DuckDB, and limited elsewhere."""
+
 _known: FromClause = stage_facts.outerjoin(fact_task_status, fact.task_id == stage.task_id)
 _is_first = fact.task_id.is_(None)
 _is_newer = stage.observed_at > fact.last_checked_at
-_is_open = stage.status.not_in([int(status) for status in TERMINAL_STATUSES])
+_is_open = stage.status.not_in(TERMINAL)
 _differs = or_(*(stage[name].is_distinct_from(fact[name]) for name in CONTENT))
 _moved = or_(stage.status.is_distinct_from(fact.status), stage.result_code.is_distinct_from(fact.result_code))
 _is_new_version = or_(_is_first, and_(_is_newer, _differs))
@@ -66,7 +77,7 @@ _is_new_version = or_(_is_first, and_(_is_newer, _differs))
 run_id = bindparam("run_id", type_=Text)
 
 
-def count_batch() -> Select[tuple[int, int]]:
+def count_batch() -> Select[int, int]:
     """Count the staged rows that make a new version of a fact, and those of tasks that are still open."""
     return select(
         func.coalesce(func.sum(case((_is_new_version, 1), else_=0)), 0).label("changed"),
@@ -132,23 +143,48 @@ def insert_new_result_codes() -> Insert:
 
 
 def resolve_dead_letters() -> Update:
-    """Mark the dead letters of tasks that were audited after all."""
-    observed_at = (
-        select(stage.observed_at).where(stage.task_id == dead_letter.c.task_id).correlate(dead_letter).scalar_subquery()
-    )
+    """Mark the dead letters of tasks that were audited after all, and after they failed."""
     return (
         update(dead_letter)
-        .where(dead_letter.c.resolved_at.is_(None), dead_letter.c.task_id.in_(select(stage.task_id)))
-        .values(resolved_at=observed_at)
+        .where(
+            dead_letter.c.resolved_at.is_(None),
+            dead_letter.c.task_id == stage.task_id,
+            dead_letter.c.last_failed_at <= stage.observed_at,
+        )
+        .values(resolved_at=stage.observed_at)
     )
+
+
+def resolve_overtaken_dead_letters(run: str) -> Update:
+    """Mark the dead letters of a run whose task has been observed since it failed, by another run."""
+    return (
+        update(dead_letter)
+        .where(
+            dead_letter.c.run_id == run,
+            dead_letter.c.resolved_at.is_(None),
+            dead_letter.c.task_id == fact.task_id,
+            dead_letter.c.last_failed_at < fact.last_checked_at,
+        )
+        .values(resolved_at=fact.last_checked_at)
+    )
+
+
+def settled(dialect: str) -> CompoundSelect[str]:
+    """List those of the bound ``task_ids``, a JSON array, that have a terminal fact or an open dead letter."""
+    asked = text(ASKED[dialect]).columns(task_id=Text)
+    ended = select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL))
+    dead = select(dead_letter.c.task_id).where(dead_letter.c.task_id.in_(asked), dead_letter.c.resolved_at.is_(None))
+    return ended.union(dead)
 
 
 def upsert_dead_letter(dialect: str) -> Insert:
-    """Write a dead letter, keeping the time of its first failure."""
+    """Write a dead letter, keeping the time of its first failure; an older failure never replaces a newer one."""
     insert = _insert_into(dialect, dead_letter)
     changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
     return insert.on_conflict_do_update(
-        index_elements=["task_id"], set_={name: insert.excluded[name] for name in changing}
+        index_elements=["task_id"],
+        set_={name: insert.excluded[name] for name in changing},
+        where=insert.excluded.last_failed_at >= dead_letter.c.last_failed_at,
     )
 
 

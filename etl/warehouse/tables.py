@@ -3,8 +3,14 @@
 from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, Table, Text
 
 from etl.database.types import UtcDateTime
+from etl.warehouse.text import ForeignText
 
 METADATA = MetaData()
+
+MAX_KEY_CHARACTERS = 500
+"""Of a dead letter's task ID, which may be anything that stood in the pending table."""
+
+MAX_WORDS_CHARACTERS = 2_000
 
 fact_task_status = Table(
     "fact_task_status",
@@ -69,12 +75,12 @@ dim_result_code = Table(
 dead_letter = Table(
     "dead_letter",
     METADATA,
-    Column("task_id", Text, primary_key=True),
+    Column("task_id", ForeignText(MAX_KEY_CHARACTERS), primary_key=True),
     Column("reason", Text, nullable=False),
     Column("http_status", Integer),
-    Column("error_code", Text),
-    Column("detail", Text, nullable=False),
-    Column("trace_id", Text),
+    Column("error_code", ForeignText(MAX_WORDS_CHARACTERS)),
+    Column("detail", ForeignText(MAX_WORDS_CHARACTERS), nullable=False),
+    Column("trace_id", ForeignText(MAX_WORDS_CHARACTERS)),
     Column("attempts", Integer, nullable=False),
     Column("first_failed_at", UtcDateTime, nullable=False),
     Column("last_failed_at", UtcDateTime, nullable=False),
@@ -104,8 +110,8 @@ audit_run = Table(
     Column("throttled", BigInteger, nullable=False),
     Column("max_rate", Double, nullable=False),
     Column("version", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("error", Text),
+    Column("host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False),
+    Column("error", ForeignText(MAX_WORDS_CHARACTERS)),
 )
 
 stage_facts = Table(

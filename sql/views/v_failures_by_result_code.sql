@@ -1,4 +1,4 @@
--- Failed tasks by result code, the most frequent first when ordered by tasks; a failure without a code counts as 'none'.
+-- Failed tasks by result code, with what is known of it; those that failed without a code stand under 'none'.
 SELECT
     COALESCE(f.result_code, 'none') AS result_code,
     r.title,

@@ -1,11 +1,12 @@
--- Every run with its duration, its share of trouble, and whether its numbers balance; a killed run has no end.
+-- Every run with how long it took and whether its numbers balance; one that is running, or was killed, has no end yet.
 SELECT
     r.run_id,
     r.started_at,
     r.finished_at,
     r.outcome,
     r.exit_code,
-    EXTRACT(EPOCH FROM (r.finished_at - r.started_at)) AS duration_seconds,
+    CAST(CAST(EXTRACT(EPOCH FROM r.finished_at) - EXTRACT(EPOCH FROM r.started_at) AS DECIMAL(18, 3))
+        AS DOUBLE PRECISION) AS duration_seconds,
     r.claimed,
     r.audited,
     r.changed,

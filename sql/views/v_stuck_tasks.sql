@@ -8,8 +8,11 @@ SELECT
     f.submitted_at,
     f.status_changed_at,
     f.last_checked_at,
-    EXTRACT(EPOCH FROM (CURRENT_TIMESTAMP - f.submitted_at)) / 3600.0 AS hours_since_submitted,
-    EXTRACT(EPOCH FROM (CURRENT_TIMESTAMP - f.status_changed_at)) / 3600.0 AS hours_in_status
+    -- Seconds are subtracted, not timestamps: an interval can count days, and a day is not always 24 hours.
+    CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.submitted_at) AS DOUBLE PRECISION) / 3600
+        AS hours_since_submitted,
+    CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.status_changed_at) AS DOUBLE PRECISION) / 3600
+        AS hours_in_status
 FROM fact_task_status AS f
 JOIN dim_task_status AS s ON s.status = f.status
-WHERE f.status NOT IN (2, 3)
+WHERE NOT s.is_terminal

@@ -1,4 +1,4 @@
--- Every status a task was seen in, with the time from which it held and the time until which it held (null: it still does).
+-- Every status or result code a task was seen with, from when, and until when (null: it still holds).
 SELECT
     c.task_id,
     c.status,

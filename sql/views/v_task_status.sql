@@ -1,4 +1,4 @@
--- Every audited task with the words for its numbers: how it stands, since when, and how old it is.
+-- Every audited task with the words for its numbers: how it stands, since when, and what is known of its result code.
 SELECT
     f.task_id,
     f.task_name,

@@ -1,11 +1,11 @@
--- Every run with its duration, its share of trouble, and whether its numbers balance; a killed run has no end.
+-- Every run with how long it took and whether its numbers balance; one that is running, or was killed, has no end yet.
 SELECT
     r.run_id,
     r.started_at,
     r.finished_at,
     r.outcome,
     r.exit_code,
-    (julianday(r.finished_at) - julianday(r.started_at)) * 86400.0 AS duration_seconds,
+    ROUND((JULIANDAY(r.finished_at) - JULIANDAY(r.started_at)) * 86400, 3) AS duration_seconds,
     r.claimed,
     r.audited,
     r.changed,

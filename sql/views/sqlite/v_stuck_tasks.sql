@@ -8,8 +8,8 @@ SELECT
     f.submitted_at,
     f.status_changed_at,
     f.last_checked_at,
-    (julianday('now') - julianday(f.submitted_at)) * 24.0 AS hours_since_submitted,
-    (julianday('now') - julianday(f.status_changed_at)) * 24.0 AS hours_in_status
+    (JULIANDAY('now') - JULIANDAY(f.submitted_at)) * 24 AS hours_since_submitted,
+    (JULIANDAY('now') - JULIANDAY(f.status_changed_at)) * 24 AS hours_in_status
 FROM fact_task_status AS f
 JOIN dim_task_status AS s ON s.status = f.status
-WHERE f.status NOT IN (2, 3)
+WHERE NOT s.is_terminal

@@ -27,16 +27,23 @@ def upgrade() -> None:
         sa.Column("last_checked_at", UtcDateTime),
         sa.Column("last_error", sa.Text),
         sa.CheckConstraint("state IN ('pending', 'done', 'dead')", name=f"{schema.table}_state"),
-        *_time_check(f"{schema.table}_submitted_at"),
+        sa.CheckConstraint(_time_condition(), name=f"{schema.table}_submitted_at"),
         schema=schema.schema,
     )
     position = submitted_ms(table.c.submitted_at, table.c.task_id)
     sa.Index(f"{schema.table}_due", table.c.state, position, table.c.task_id).create(op.get_bind())
 
 
-def _time_check(name: str) -> list[sa.CheckConstraint]:
-    """SQLite takes any text for a time, so the table refuses what is none when it is written."""
+def _time_condition() -> str:
+    """Refuse at once what no reader could read later: one such row would stop every run."""
     if op.get_context().dialect.name != "sqlite":
-        return []
-    is_time = "submitted_at GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*' AND julianday(submitted_at) IS NOT NULL"
-    return [sa.CheckConstraint(f"submitted_at IS NULL OR ({is_time})", name=name)]
+        return "submitted_at BETWEEN '0002-01-01' AND '9999-12-31'"
+    # SQLite takes any text for a time, and its functions take more for one than others do.
+    day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+    return f"""submitted_at IS NULL OR (
+        submitted_at BETWEEN '0002' AND '9999-12-31'
+        AND (submitted_at GLOB '{day}' OR submitted_at GLOB '{day}[ T][0-9][0-9]:[0-9][0-9]*')
+        AND substr(submitted_at, 12, 2) < '24'
+        AND date(julianday(substr(submitted_at, 1, 10))) = substr(submitted_at, 1, 10)
+        AND julianday(submitted_at) IS NOT NULL
+    )"""

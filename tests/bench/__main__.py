@@ -1,0 +1,44 @@
+"""Measures the job beside its parts: ``python -m tests.bench``, or ``make bench``.
+
+Machines differ and drift, so everything is measured beside its yardstick in the same run and taken as a ratio. The
+figures are for people; nothing here passes or fails.
+"""
+
+import signal
+import sys
+from dataclasses import replace
+
+import click
+from rich.console import Console
+
+from tests.bench import loaders, memory, whole_job
+from tests.bench.parts import Sizes, postgres_server
+
+PARTS = {"whole-job": whole_job.tables, "loaders": loaders.tables, "memory": memory.tables}
+WIDTH = 132
+
+FULL = Sizes()
+QUICK = Sizes(tasks=200, repetitions=1, engines=("postgresql",), batches=((100, 2),), memory=(200, 400))
+
+
+@click.command()
+@click.option("--part", "parts", type=click.Choice(list(PARTS)), multiple=True, help="Measure this alone; repeatable.")
+@click.option("--tasks", type=click.IntRange(min=1), help=f"Tasks of the whole job; {FULL.tasks:,} by default.")
+@click.option("--quick", is_flag=True, help="A few tasks only: shows that everything works, and measures nothing.")
+def bench(*, parts: tuple[str, ...], tasks: int | None, quick: bool) -> None:
+    """Measure the job beside its parts, and print ratios."""
+    sizes = QUICK if quick else FULL
+    if tasks:
+        sizes = replace(sizes, tasks=tasks)
+    console = Console()
+    console.width = max(console.width, WIDTH)
+    with postgres_server() as postgres:
+        for part in parts or PARTS:
+            for table in PARTS[part](sizes, postgres):
+                console.print(table)
+
+
+if __name__ == "__main__":
+    # Whatever ends this process, what it started is ended with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    bench()

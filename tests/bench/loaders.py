@@ -1,0 +1,142 @@
+"""Rows per second of each loader, beside the engine's plain bulk copy of the same frames into a table with a key."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from types import SimpleNamespace
+from typing import Any
+
+import polars as pl
+import polars.selectors as cs
+from pydantic import SecretStr
+from rich.table import Table
+from sqlalchemy import Column, Connection, Engine, MetaData, delete
+from sqlalchemy import Table as SqlTable
+
+from etl.database.engine import open_engine
+from etl.normalize import FACTS
+from etl.runs import begin_run
+from etl.tasks import Selection
+from etl.warehouse.loader import Batch, Warehouse
+from etl.warehouse.schema import upgrade_warehouse
+from etl.warehouse.staging import SQLITE_TIME
+from etl.warehouse.tables import stage_facts
+from tests.bench.parts import NAMES, Sizes, databases, new_table, task_ids
+
+MORNING = datetime(2026, 11, 2, 3, tzinfo=UTC)
+
+SCENARIOS = {"fresh": (0, 2), "unchanged": (1, 2), "all changed": (2, 3)}
+"""Hours after the first observation, and the status observed."""
+
+plain_copy = SqlTable(
+    "plain_copy",
+    MetaData(),
+    *(Column(each.name, each.type, primary_key=each.name == "task_id") for each in stage_facts.c),
+)
+
+
+def tables(sizes: Sizes, postgres: str) -> Iterator[Table]:
+    """Measure each engine."""
+    for rows, batches in sizes.batches:
+        title = f"Loaders: {batches} batches of {rows:,} rows; rows/s, and their share of the plain bulk copy"
+        table = new_table(title, "bulk copy", *(each for scenario in SCENARIOS for each in (scenario, "share")))
+        frames = {scenario: _frames(rows, batches, *story) for scenario, story in SCENARIOS.items()}
+        for engine, name in NAMES.items():
+            with databases(engine, postgres) as (_, url):
+                table.add_row(name, *_cells(url, frames, rows))
+        yield table
+
+
+def _frames(rows: int, batches: int, hours: int, status: int) -> list[pl.DataFrame]:
+    ids = task_ids(rows * batches)
+    return [
+        _facts(ids[start : start + rows], MORNING + timedelta(hours=hours), status)
+        for start in range(0, len(ids), rows)
+    ]
+
+
+def _facts(ids: list[str], observed_at: datetime, status: int) -> pl.DataFrame:
+    constants = {
+        "task_name": "lym0412normal",
+        "task_type": 0,
+        "tenant_id": "d5ac574bd2934a69baa4f23c55daa8d4",
+        "user_id": "1390000004871666",
+        "status": status,
+        "result_code": "18000205" if status == 3 else None,
+        "response_code": "0",
+        "response_message": "success",
+        "submitted_at": MORNING - timedelta(days=1),
+        "submitted_at_source": "queue",
+        "observed_at": observed_at,
+    }
+    columns = {name: pl.lit(value, FACTS[name]) for name, value in constants.items()}
+    return pl.DataFrame({"task_id": ids}).with_columns(**columns).select(FACTS.names()).match_to_schema(FACTS)
+
+
+def _cells(url: str, frames: dict[str, list[pl.DataFrame]], rows: int) -> Iterator[str]:
+    with _warehouse(url) as warehouse:
+        seconds = {scenario: _times(warehouse, batches) for scenario, batches in frames.items()}
+    yield f"{rows / median(copied for times in seconds.values() for _, copied in times):,.0f}"
+    for times in seconds.values():
+        yield f"{rows / median(loaded for loaded, _ in times):,.0f}"
+        yield f"{median(copied / loaded for loaded, copied in times):.2f}"
+
+
+@contextmanager
+def _warehouse(url: str) -> Iterator[Warehouse]:
+    engine = open_engine(SecretStr(url), name="the warehouse", create=True)
+    try:
+        upgrade_warehouse(engine)
+        plain_copy.create(engine)
+        yield Warehouse(engine)
+    finally:
+        engine.dispose()
+
+
+def _times(warehouse: Warehouse, batches: list[pl.DataFrame]) -> list[tuple[float, float]]:
+    """Load and copy each batch; returns the seconds of both."""
+    run = begin_run(Selection(), max_rate=1, now=MORNING)
+    warehouse.start(run)
+    with warehouse.engine.begin() as connection:
+        connection.execute(delete(plain_copy))
+    times = []
+    for facts in batches:
+        copied = _seconds(lambda facts=facts: _copy(warehouse.engine, facts))
+        loaded = _seconds(lambda facts=facts: warehouse.load(Batch(facts=facts, audited=facts.height), run))
+        times.append((loaded, copied))
+    return times
+
+
+def _seconds(do: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    do()
+    return time.perf_counter() - started
+
+
+def _copy(engine: Engine, facts: pl.DataFrame) -> None:
+    with engine.begin() as connection:
+        COPIES[engine.dialect.name](connection, facts)
+
+
+def _copy_to_postgresql(connection: Connection, facts: pl.DataFrame) -> None:
+    cursor: Any = connection.connection.cursor()
+    with cursor.copy(f"COPY plain_copy ({', '.join(facts.columns)}) FROM STDIN (FORMAT csv)") as copy:
+        copy.write(facts.write_csv(include_header=False))
+
+
+def _copy_to_duckdb(connection: Connection, facts: pl.DataFrame) -> None:
+    driver: Any = connection.connection.driver_connection
+    # Shown the Arrow stream alone, DuckDB does not import pyarrow.
+    driver.register("frame", SimpleNamespace(__arrow_c_stream__=facts.__arrow_c_stream__))
+    connection.exec_driver_sql("INSERT INTO plain_copy SELECT * FROM frame")
+    driver.unregister("frame")
+
+
+def _copy_to_sqlite(connection: Connection, facts: pl.DataFrame) -> None:
+    rows = facts.with_columns(cs.datetime().dt.strftime(SQLITE_TIME)).rows()
+    connection.exec_driver_sql(f"INSERT INTO plain_copy VALUES ({', '.join('?' * facts.width)})", rows)
+
+
+COPIES = {"postgresql": _copy_to_postgresql, "duckdb": _copy_to_duckdb, "sqlite": _copy_to_sqlite}

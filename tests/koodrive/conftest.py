@@ -1,0 +1,85 @@
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import SecretStr
+
+from etl.koodrive.client import open_koodrive
+from etl.settings import ApiSettings
+from etl.tasks import PendingTask
+
+RUN_ID = "0193b4e4-7c1e-7d8a-9c55-2f6a1b3c4d5e"
+
+PIECE_BYTES = 1 << 16
+
+
+@pytest.fixture
+def api_settings():
+    """Make settings for an API at a base URL."""
+
+    def make(base_url, **changed):
+        usual = {"user_id": "1505084218764547200", "timeout_seconds": 10, "concurrency": 4}
+        if changed.get("auth") != "app":
+            usual["token"] = SecretStr("Bearer t0ken-of-trust")
+        return ApiSettings(base_url=base_url, **(usual | changed))
+
+    return make
+
+
+@pytest.fixture
+def asked(api_settings):
+    """Ask an API about each task in turn, and return the outcomes."""
+
+    async def ask(base_url, *task_ids, clock=lambda: datetime.now(UTC), **settings):
+        async with open_koodrive(api_settings(base_url, **settings), run_id=RUN_ID, clock=clock) as koodrive:
+            return [await koodrive.ask(PendingTask(task_id=task_id)) for task_id in task_ids]
+
+    return ask
+
+
+@pytest.fixture
+def scripted():
+    """Serve raw bytes: each request gets the next reply, the last one again and again; None ends the connection.
+
+    What it was asked is in ``requests``; ``connections`` and ``taken_bytes`` count.
+    """
+
+    class Scripted:
+        def __init__(self, replies):
+            self.replies = list(replies)
+            self.requests = []
+            self.connections = self.taken_bytes = 0
+            self.base_url = ""
+
+        async def serve(self, reader, writer):
+            self.connections += 1
+            try:
+                while head := await reader.readuntil(b"\r\n\r\n"):
+                    self.requests.append(head.decode())
+                    reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
+                    if reply is None:
+                        break
+                    for start in range(0, len(reply), PIECE_BYTES):
+                        writer.write(reply[start : start + PIECE_BYTES])
+                        await writer.drain()
+                        self.taken_bytes += PIECE_BYTES
+                    if b"connection: close" in reply.lower():
+                        break
+            except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
+                # The client has hung up, or the test is over.
+                pass
+            finally:
+                writer.close()
+
+    @asynccontextmanager
+    async def start(*replies):
+        script = Scripted(replies)
+        server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
+        script.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield script
+        finally:
+            server.close()
+
+    return start

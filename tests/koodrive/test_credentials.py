@@ -1,0 +1,151 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from etl.errors import ConfigurationError
+from etl.koodrive.credentials import MASK, load_credentials
+from etl.koodrive.signature import sign
+from etl.settings import ApiSettings
+
+NOW = datetime(2024, 9, 9, 3, 33, 30, 999_999, tzinfo=UTC)
+PATH = "/koodrive/ose/v1/task/1534087020903704704"
+APP = {"auth": "app", "app_id": "a378331e", "user_id": "1505084218764547200"}
+
+
+def credentials(**settings):
+    return load_credentials(ApiSettings(**settings), host="127.0.0.1:8080")
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ("abc", "Bearer abc"),
+        ("Bearer abc", "Bearer abc"),
+        ("AT abc", "AT abc"),
+        (" abc\n", "Bearer abc"),
+        ("Bearer abc \n", "Bearer abc"),
+    ],
+)
+@pytest.mark.parametrize("place", ["setting", "file"])
+def test_scheme_of_a_token(token, expected, place, tmp_path):
+    (tmp_path / "token").write_text(token)
+    given = {"token": SecretStr(token)} if place == "setting" else {"token_file": tmp_path / "token"}
+    headers = credentials(**given).headers(PATH, NOW)
+    assert headers == {"Authorization": expected, "X-Date": "20240909T033325Z"}
+
+
+def test_a_user_may_be_named_with_a_token():
+    headers = credentials(token="abc", user_id="1505084218764547200").headers(PATH, NOW)
+    assert headers["X-User-Id"] == "1505084218764547200"
+
+
+def test_an_app_signs_host_date_and_user():
+    headers = credentials(app_secret="s3cret", **APP).headers(PATH, NOW)
+    named = {"X-Date": "20240909T033325Z", "X-User-Id": "1505084218764547200"}
+    signed = {"Host": "127.0.0.1:8080", **named}
+    assert headers == {
+        "Authorization": sign("GET", PATH, (), signed, b"", app_id="a378331e", app_secret="s3cret"),
+        **named,
+    }
+
+
+@pytest.mark.parametrize("place", ["app_secret", "app_secret_file"])
+def test_a_secret_may_end_in_a_line_break(place, tmp_path):
+    (tmp_path / "secret").write_text("s3cret\n")
+    given = {"app_secret": SecretStr("s3cret\n"), "app_secret_file": tmp_path / "secret"}[place]
+    assert credentials(**APP, **{place: given}).headers(PATH, NOW) == credentials(**APP, app_secret="s3cret").headers(
+        PATH, NOW
+    )
+
+
+def test_the_date_goes_on():
+    token = credentials(token="abc")
+    later = NOW.replace(second=31, microsecond=0)
+    assert [token.headers(PATH, now)["X-Date"] for now in (NOW, later, NOW)] == [
+        "20240909T033325Z",
+        "20240909T033326Z",
+        "20240909T033325Z",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "missing"),
+    [
+        ({}, r"api\.token or api\.token_file"),
+        ({"auth": "app"}, r"api\.app_id"),
+        ({**APP, "app_id": None, "app_secret": "s"}, r"api\.app_id"),
+        (APP, r"api\.app_secret or api\.app_secret_file"),
+        ({**APP, "app_secret": ""}, r"api\.app_secret or api\.app_secret_file"),
+        ({**APP, "app_secret": " \n"}, r"api\.app_secret or api\.app_secret_file"),
+        ({**APP, "user_id": None, "app_secret": "s"}, r"api\.user_id"),
+    ],
+)
+def test_what_is_missing_is_named(settings, missing):
+    with pytest.raises(ConfigurationError, match=f"^{missing} is not set") as caught:
+        credentials(**settings)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "No such file"),
+        (b"", "holds no secret"),
+        (b" \n\n", "holds no secret"),
+        (b"abc\ndef\n", "holds no secret on one line"),
+        (b"abc\0", "holds no secret"),
+        ("schlüssel".encode(), "holds no secret"),
+        (b"\xff\xfe", "not UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("key", ["token_file", "app_secret_file"])
+def test_files_without_a_usable_secret(content, complaint, key, tmp_path):
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=complaint) as caught:
+        credentials(**(APP if key == "app_secret_file" else {}), **{key: path})
+    assert str(caught.value).startswith(f"api.{key} {path}")
+
+
+def test_a_folder_is_no_secret(tmp_path):
+    with pytest.raises(ConfigurationError, match="Is a directory"):
+        credentials(token_file=tmp_path)
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    def refuse(*_arguments, **_keywords):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(ConfigurationError, match=r"api\.token_file .* cannot be read: Permission denied"):
+        credentials(token_file=tmp_path / "token")
+
+
+@pytest.mark.parametrize("token", ["t0ken", "Bearer t0ken", "AT t0ken", "Bearer t0ken "])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Bearer t0ken expired", f"Bearer {MASK} expired"),
+        ("t0ken", MASK),
+        ("t0ken,t0ken", f"{MASK},{MASK}"),
+        ("nothing of it", "nothing of it"),
+    ],
+)
+def test_a_token_is_taken_out(token, text, expected):
+    assert credentials(token=token).redact(text) == expected
+
+
+def test_a_secret_and_its_signatures_are_taken_out():
+    app = credentials(app_secret=" s3cret", **APP)
+    authorization = app.headers(PATH, NOW)["Authorization"]
+    shown = app.redact(f"{authorization} made with s3cret")
+    assert shown == f"{authorization.rpartition('=')[0]}={MASK} made with {MASK}"
+
+
+def test_nothing_shows_a_secret_by_accident():
+    for shown in (credentials(token="t0ken"), credentials(app_secret="s3cret", **APP)):
+        assert "t0ken" not in repr(shown)
+        assert "s3cret" not in repr(shown)

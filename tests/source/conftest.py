@@ -1,0 +1,126 @@
+"""A pending table on every engine, a clock that the test sets, and runs that share the table."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, event, select, text
+
+from etl.database.engine import open_engine
+from etl.database.migrate import upgrade
+from etl.source.queue import Queue, queue_schema
+from etl.source.tables import pending_table
+from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Selection, Settlement, TaskState, milliseconds
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+class Board:
+    """The pending table, and runs that claim from it at times that the test gives."""
+
+    def __init__(self, engine, table):
+        self.engine = engine
+        self.table = table
+        self.now = NOON
+
+    @staticmethod
+    def at(minute):
+        """So many minutes after noon."""
+        return NOON + timedelta(minutes=minute)
+
+    @staticmethod
+    def id_at(instant, number=0):
+        """A task ID that was made at an instant."""
+        return str((milliseconds(instant) - ID_EPOCH_MS << ID_TIME_SHIFT) + number)
+
+    def execute(self, statement, **values):
+        with self.engine.begin() as connection:
+            return connection.execute(text(statement), values)
+
+    def add(self, *task_ids, **values):
+        """Insert rows as any program may, at best with the time of their submission."""
+        columns = ["task_id", *values]
+        statement = f"INSERT INTO pending_task ({', '.join(columns)}) VALUES (:{', :'.join(columns)})"
+        for task_id in task_ids:
+            self.execute(statement, task_id=task_id, **values)
+
+    def queue(self, owner="run-1", *, lease_minutes=5, **selection):
+        """The table as one run sees it, beginning now."""
+        return Queue(
+            self.engine,
+            self.table,
+            Selection(**selection),
+            owner=owner,
+            lease=timedelta(minutes=lease_minutes),
+            clock=lambda: self.now,
+        )
+
+    def settled(self, task, state=TaskState.DONE, *, error=None):
+        """What a run says about a task now."""
+        return Settlement(task=task, state=state, settled_at=self.now, error=error)
+
+    def rows(self):
+        with self.engine.connect() as connection:
+            found = connection.execute(select(self.table)).mappings().all()
+        return {row["task_id"]: dict(row) for row in found}
+
+    def row(self, task_id):
+        return self.rows()[task_id]
+
+    def explain(self, do):
+        """The plans of the statements that something executes, as the engine explains them."""
+        statements = []
+
+        def remember(_connection, _cursor, statement, parameters, _context, _many):
+            statements.append((statement, parameters))
+
+        event.listen(self.engine, "before_cursor_execute", remember)
+        do()
+        event.remove(self.engine, "before_cursor_execute", remember)
+        how = "EXPLAIN QUERY PLAN" if self.engine.dialect.name == "sqlite" else "EXPLAIN (FORMAT JSON)"
+        with self.engine.connect() as connection:
+            answers = [
+                connection.exec_driver_sql(f"{how} {statement}", values).all()
+                for statement, values in statements
+                if "pending_task" in statement
+            ]
+        return json.dumps([[list(row) for row in answer] for answer in answers])
+
+
+def ids(tasks):
+    return [task.task_id for task in tasks]
+
+
+@pytest.fixture(name="ids")
+def _ids():
+    """The IDs of tasks, in their order."""
+    return ids
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def lasting_board(request, tmp_path_factory):
+    """One pending table per engine: migrating is slower than emptying."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('queue')}/pending.sqlite"
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgres_server").get_uri()
+        administration = create_engine(
+            server.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+        )
+        with administration.connect() as connection:
+            connection.exec_driver_sql("CREATE DATABASE queue")
+        administration.dispose()
+        url = server.replace("/postgres?", "/queue?")
+    table = pending_table("pending_task")
+    engine = open_engine(SecretStr(url), name="the pending database", create=True)
+    upgrade(engine, queue_schema(table))
+    yield Board(engine, table)
+    engine.dispose()
+
+
+@pytest.fixture
+def board(lasting_board):
+    """An empty pending table at noon."""
+    lasting_board.execute("DELETE FROM pending_task")
+    lasting_board.now = NOON
+    return lasting_board

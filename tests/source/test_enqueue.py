@@ -1,0 +1,97 @@
+"""Adding tasks: what was new, all or nothing, in bounded memory."""
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from etl.errors import InputError
+from etl.source.enqueue import CHUNK_ROWS, Enqueued, enqueue
+from etl.source.intake import check_ids
+
+MORNING = datetime(2026, 11, 1, 0, 0, 0, 123_456, tzinfo=UTC)
+MANY = 100_000
+
+
+def test_counts_the_new_ones(board):
+    board.add("1", state="done")
+
+    assert enqueue(board.engine, board.table, check_ids(["1", "2", "3", "2"])) == Enqueued(given=4, new=2)
+    assert enqueue(board.engine, board.table, check_ids(["1", "2", "3"])) == Enqueued(given=3, new=0)
+    assert {task_id: row["state"] for task_id, row in board.rows().items()} == {
+        "1": "done",
+        "2": "pending",
+        "3": "pending",
+    }
+
+
+def test_keeps_the_time_and_the_one_that_was_there_first(board):
+    enqueue(board.engine, board.table, [("1", MORNING), ("2", None), ("1", None)])
+
+    assert board.row("1")["submitted_at"] == MORNING
+    assert board.row("2")["submitted_at"] is None
+
+
+def test_a_refused_row_adds_nothing_of_what_came_before(board):
+    def rows():
+        yield from check_ids(map(str, range(CHUNK_ROWS + 1)))
+        raise InputError("Line 5002 is wrong.")
+
+    with pytest.raises(InputError):
+        enqueue(board.engine, board.table, rows())
+
+    assert board.rows() == {}
+
+
+def test_nothing_to_add(board):
+    assert enqueue(board.engine, board.table, []) == Enqueued(given=0, new=0)
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from pydantic import SecretStr
+from etl.database.engine import open_engine
+from etl.database.migrate import upgrade
+from etl.source.enqueue import enqueue
+from etl.source.intake import read_pending
+from etl.source.queue import queue_schema
+from etl.source.tables import pending_table
+
+table = pending_table("pending_task")
+engine = open_engine(SecretStr(sys.argv[1]), name="the pending database", create=True)
+upgrade(engine, queue_schema(table))
+
+def add(path):
+    with open(path, "rb") as file:
+        return enqueue(engine, table, read_pending(file, name=path)).new
+
+assert add(sys.argv[2]) == 1000
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(add(sys.argv[3]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_large_file_needs_no_large_memory(tmp_path, form):
+    def write(name, start, number):
+        file = tmp_path / f"{name}.{form}"
+        tasks = pl.DataFrame({"task_id": pl.int_range(start, start + number, eager=True)}).with_columns(
+            submitted_at=pl.lit(MORNING)
+        )
+        if form == "csv":
+            tasks.write_csv(file)
+        else:
+            tasks.write_parquet(file)
+        return file
+
+    files = [write("few", 10**18, 1_000), write("many", 15 * 10**17, MANY)]
+
+    command = [sys.executable, "-c", MEASURED, f"sqlite:///{tmp_path}/pending.sqlite", *files]
+    measured = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    added, growth_kib = map(int, measured.split())
+    assert added == MANY
+    assert growth_kib < 30 * 1024

@@ -1,0 +1,349 @@
+"""Claims, leases and fences, the same on every engine."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import chain, pairwise
+from threading import Barrier, Thread
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from etl.tasks import PendingTask, TaskState
+
+MORNING = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+def all_claims(queue, limit):
+    while tasks := queue.claim(limit):
+        yield tasks
+
+
+def test_claims_the_oldest_first_however_its_time_was_written(board, ids):
+    by_id = board.id_at(MORNING + timedelta(hours=2))
+    board.add("g", submitted_at="2026-11-01T23:59:59.999999Z")
+    board.add("e", submitted_at="2026-11-01T01:00:04.250001")
+    board.add("c", submitted_at="2026-11-01T00:00:02Z")
+    board.add(by_id)
+    board.add("a", submitted_at="2026-11-01")
+    board.add("f", submitted_at="2026-11-01 12:00:00.5 +08:00")
+    board.add("d", submitted_at="2026-11-01 09:00:03+08:00")
+    board.add("b", submitted_at="2026-11-01 00:00:01")
+    board.add("no ID at all", "-1", "")
+
+    tasks = board.queue().claim(100)
+
+    assert ids(tasks) == ["", "-1", "no ID at all", "a", "b", "c", "d", "e", by_id, "f", "g"]
+    assert {task.task_id: task.submitted_at for task in tasks if task.submitted_at} == {
+        "a": MORNING,
+        "b": MORNING + timedelta(seconds=1),
+        "c": MORNING + timedelta(seconds=2),
+        "d": MORNING + timedelta(hours=1, seconds=3),
+        "e": MORNING + timedelta(hours=1, seconds=4, microseconds=250_001),
+        "f": MORNING + timedelta(hours=4, milliseconds=500),
+        "g": MORNING + timedelta(days=1, microseconds=-1),
+    }
+
+
+def test_takes_the_database_s_own_time(board):
+    board.execute("INSERT INTO pending_task (task_id, submitted_at) VALUES ('1', CURRENT_TIMESTAMP)")
+
+    (task,) = board.queue().claim(1)
+
+    assert abs(task.submitted_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_a_plain_insert_is_all_it_takes(board):
+    board.execute("INSERT INTO pending_task (task_id) VALUES (1534087020903704704), ('0001')")
+
+    assert board.queue().claim(9) == [
+        PendingTask(task_id="0001", attempts=1, fence=1),
+        PendingTask(task_id="1534087020903704704", attempts=1, fence=1),
+    ]
+
+
+def test_a_claim_leaves_lease_fence_and_attempt(board):
+    board.add("1")
+
+    (task,) = board.queue("run-7", lease_minutes=5).claim(1)
+
+    row = board.row("1")
+    assert (row["lease_owner"], row["lease_until"]) == ("run-7", board.at(5))
+    assert (row["fence"], row["attempts"], row["state"]) == (task.fence, task.attempts, "pending") == (1, 1, "pending")
+
+
+def test_never_claims_more_than_the_limit(board, ids):
+    task_ids = [board.id_at(MORNING, number) for number in range(25)]
+    board.add(*reversed(task_ids))
+
+    claims = list(all_claims(board.queue(), 10))
+
+    assert [len(claim) for claim in claims] == [10, 10, 5]
+    assert ids(chain.from_iterable(claims)) == task_ids
+
+
+def test_two_runs_share_the_table(board, ids):
+    board.add("1", "2", "3")
+    one, other = board.queue("one"), board.queue("other")
+
+    assert ids(one.claim(2)) == ["1", "2"]
+    assert ids(other.claim(9)) == ["3"]
+    assert one.claim(9) == other.claim(9) == []
+
+
+def test_an_expired_lease_is_taken_over_and_the_fence_holds(board):
+    board.add("1")
+    sleeper, heir = board.queue("sleeper"), board.queue("heir")
+    (lost,) = sleeper.claim(1)
+    board.now = board.at(5)
+    (taken,) = heir.claim(1)
+    before = board.row("1")
+
+    sleeper.renew([lost])
+    sleeper.release([lost])
+    sleeper.settle([board.settled(lost)])
+    sleeper.settle([board.settled(lost, TaskState.DEAD, error="late")])
+    sleeper.settle([board.settled(lost, None, error="late")])
+
+    assert (taken.fence, taken.attempts) == (2, 2)
+    assert board.row("1") == before
+    heir.settle([board.settled(taken)])
+    assert board.row("1")["state"] == "done"
+
+
+def test_a_lease_holds_to_its_last_moment_and_may_be_renewed(board):
+    board.add("1")
+    holder, other = board.queue("holder"), board.queue("other")
+    held = holder.claim(1)
+    board.now = board.at(5) - timedelta(microseconds=1)
+    assert other.claim(1) == []
+
+    holder.renew(held)
+
+    board.now = board.at(9)
+    assert other.claim(1) == []
+    assert board.row("1")["attempts"] == 1
+
+
+def test_what_is_no_longer_held_is_not_renewed(board):
+    board.add("1", "2")
+    queue = board.queue()
+    given_back, settled = queue.claim(2)
+    queue.release([given_back])
+    queue.settle([board.settled(settled, TaskState.PENDING)])
+
+    # The heartbeat may have been on its way.
+    queue.renew([given_back, settled])
+    queue.release([given_back, settled])
+
+    assert [(row["lease_until"], row["lease_owner"], row["attempts"]) for row in board.rows().values()] == [
+        (None, None, 0)
+    ] * 2
+
+
+def test_a_released_task_is_as_if_it_had_not_been_claimed(board, ids):
+    board.add("1", attempts=2)
+    before = board.row("1")
+    queue = board.queue()
+
+    queue.release(queue.claim(1))
+
+    assert board.row("1") == before | {"fence": 1}
+    assert ids(board.queue("other").claim(1)) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "written"),
+    [
+        (TaskState.DONE, None, ("done", 0, None)),
+        (TaskState.PENDING, None, ("pending", 0, None)),
+        (TaskState.DEAD, "not_found: HTTP 404", ("dead", 3, "not_found: HTTP 404")),
+        (None, "timeout: 30 s", ("pending", 3, "timeout: 30 s")),
+    ],
+)
+def test_settling(board, state, error, written):
+    board.add("1", attempts=2, last_error="before")
+    queue = board.queue()
+    tasks = queue.claim(1)
+    board.now = board.at(1)
+
+    queue.settle([board.settled(task, state, error=error) for task in tasks])
+
+    row = board.row("1")
+    assert (row["state"], row["attempts"], row["last_error"]) == written
+    assert row["last_checked_at"] == board.at(1)
+    assert row["lease_owner"] is row["lease_until"] is row["next_check_at"] is None
+
+
+def test_settles_in_the_caller_s_transaction(board):
+    board.add("1")
+    queue = board.queue()
+    tasks = queue.claim(1)
+
+    with board.engine.connect() as connection:
+        queue.settle([board.settled(task) for task in tasks], within=connection)
+        connection.rollback()
+
+    assert board.row("1")["state"] == "pending"
+    assert board.row("1")["lease_owner"] == "run-1"
+
+
+def test_nothing_to_write_writes_nothing(board):
+    queue = board.queue()
+
+    queue.settle([])
+    queue.renew([])
+    queue.release([])
+
+    assert queue.claim(1) == []
+
+
+@pytest.mark.parametrize(("state", "error"), [(TaskState.PENDING, None), (None, "timeout")])
+def test_what_is_still_open_waits_for_the_next_run(board, ids, state, error):
+    board.add("1")
+    queue = board.queue()
+    queue.settle([board.settled(task, state, error=error) for task in queue.claim(1)])
+
+    assert queue.claim(1) == []
+    board.now = board.at(1)
+    assert ids(board.queue("next").claim(1)) == ["1"]
+
+
+@pytest.mark.parametrize("state", ["done", "dead"])
+def test_what_is_settled_is_not_claimed(board, state):
+    board.add("1", state=state)
+
+    assert board.queue().claim(1) == []
+
+
+def test_waits_until_a_task_is_to_be_checked_again(board, ids):
+    board.add("1")
+    board.execute("UPDATE pending_task SET next_check_at = '2026-11-02 12:30:00.000000'")
+
+    assert board.queue().claim(1) == []
+    board.now = board.at(30)
+    assert ids(board.queue().claim(1)) == ["1"]
+
+
+def test_a_refetch_asks_again_for_what_is_done(board, ids):
+    board.add("1", state="done")
+    board.add("2", state="dead")
+    board.add("3")
+
+    assert ids(board.queue(refetch=True).claim(9)) == ["1", "3"]
+
+
+def test_a_refetch_that_fails_leaves_a_task_done(board):
+    board.add("1", state="done")
+    queue = board.queue(refetch=True)
+
+    queue.settle([board.settled(task, None, error="timeout") for task in queue.claim(1)])
+
+    assert (board.row("1")["state"], board.row("1")["last_error"]) == ("done", "timeout")
+    assert queue.claim(1) == []
+
+
+def test_a_range_includes_its_start_and_not_its_end(board, ids):
+    for task_id, submitted_at in {
+        "1": "2026-10-31T23:59:59.999999Z",
+        "2": "2026-11-01T00:00:00Z",
+        "3": "2026-11-01T23:59:59.999999Z",
+        "4": "2026-11-02",
+    }.items():
+        board.add(task_id, submitted_at=submitted_at)
+    by_id = board.id_at(MORNING)
+    board.add(by_id, "no ID at all")
+
+    tasks = board.queue(since=MORNING, until=MORNING + timedelta(days=1)).claim(9)
+
+    assert ids(tasks) == ["2", by_id, "3"]
+
+
+@pytest.mark.parametrize("bound", ["since", "until"])
+def test_an_id_without_a_time_is_in_no_range(board, bound):
+    board.add("no ID at all")
+    instant = datetime(1960, 1, 1, tzinfo=UTC) if bound == "since" else MORNING
+
+    assert board.queue(**{bound: instant}).count() == 0
+    assert board.queue().count() == 1
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    microseconds=st.lists(st.integers(-2_000, 5_000), min_size=1, max_size=12),
+    cuts=st.lists(st.integers(-3, 6), min_size=1, max_size=4, unique=True),
+)
+def test_adjacent_ranges_neither_overlap_nor_leave_a_gap(board, microseconds, cuts):
+    board.execute("DELETE FROM pending_task")
+    for number, each in enumerate(microseconds):
+        board.add(str(number), submitted_at=(MORNING + timedelta(microseconds=each)).isoformat())
+    bounds = [None, *(MORNING + timedelta(milliseconds=cut) for cut in sorted(cuts)), None]
+
+    counts = [board.queue(since=since, until=until).count() for since, until in pairwise(bounds)]
+
+    edges = [-9_000, *(cut * 1_000 for cut in sorted(cuts)), 9_000]
+    assert counts == [sum(since <= each < until for each in microseconds) for since, until in pairwise(edges)]
+
+
+def test_what_others_give_back_before_the_cursor_is_found_at_the_end(board, ids):
+    board.add("1", "2", "3")
+    one, other = board.queue("one"), board.queue("other")
+    early = other.claim(1)
+    assert ids(one.claim(1)) == ["2"]
+    other.release(early)
+
+    assert ids(one.claim(1)) == ["3"]
+    assert ids(one.claim(1)) == ["1"]
+    assert one.claim(1) == []
+
+
+def test_counts_what_is_due(board):
+    board.add("1", "2", "3", "4")
+    board.add("5", state="done")
+    board.queue("other").claim(1)
+
+    assert board.queue().count() == 3
+    assert board.queue(refetch=True).count() == 4
+
+
+def test_many_runs_at_once_claim_every_task_exactly_once(board):
+    task_ids = [board.id_at(MORNING, number) for number in range(2_000)]
+    with board.engine.begin() as connection:
+        connection.execute(
+            board.table.insert().values(state="pending", attempts=0, fence=0),
+            [{"task_id": task_id} for task_id in task_ids],
+        )
+    claimed, barrier = [], Barrier(4)
+
+    def run(owner):
+        queue = board.queue(owner)
+        barrier.wait()
+        claimed.extend(task.task_id for tasks in all_claims(queue, 23) for task in tasks)
+
+    threads = [Thread(target=run, args=(f"run-{number}",)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(claimed) == task_ids
+    assert {row["attempts"] for row in board.rows().values()} == {1}
+
+
+def test_a_claim_reads_the_index_and_sorts_nothing(board, ids):
+    if board.engine.dialect.name == "postgresql":
+        board.execute(
+            "INSERT INTO pending_task (task_id, submitted_at, state) SELECT 1534087020903704704 + n, CASE WHEN "
+            "n % 10 = 0 THEN NULL ELSE TIMESTAMPTZ '2026-10-01Z' + n * INTERVAL '1 second' END, "
+            "CASE WHEN n % 2 = 0 THEN 'done' ELSE 'pending' END FROM generate_series(1, 200000) AS n"
+        )
+        board.execute("ANALYZE pending_task")
+    queue = board.queue(since=datetime(2026, 9, 1, tzinfo=UTC))
+    board.add("1", "2", submitted_at="2026-10-01")
+
+    # The second claim has a cursor.
+    plans = [board.explain(lambda: queue.claim(1)) for _ in range(2)]
+
+    for plan in plans:
+        assert "pending_task_due" in plan
+        for slow in ('"Sort"', '"Seq Scan"', "TEMP B-TREE", "SCAN pending_task"):
+            assert slow not in plan

@@ -1,0 +1,140 @@
+"""Setting up the pending table, under any name, beside whatever is there already."""
+
+from threading import Thread
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import inspect, text
+
+from etl.database.engine import open_engine
+from etl.database.migrate import require_current, upgrade
+from etl.errors import ConfigurationError
+from etl.source.queue import queue_schema
+from etl.source.tables import pending_table
+
+
+@pytest.fixture
+def engine(queue_url):
+    engine = open_engine(queue_url, name="the pending database", create=True)
+    yield engine
+    engine.dispose()
+
+
+def set_up(engine, name="pending_task"):
+    return upgrade(engine, queue_schema(pending_table(name)))
+
+
+def execute(engine, statement):
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+
+
+def test_the_table_is_what_the_revisions_make(engine):
+    set_up(engine)
+    described = pending_table("pending_task")
+
+    made = {column["name"]: column for column in inspect(engine).get_columns("pending_task")}
+
+    assert list(made) == [column.name for column in described.columns]
+    for column in described.columns:
+        assert str(made[column.name]["type"]) == str(column.type.compile(engine.dialect)).partition(" ")[0]
+        assert made[column.name]["nullable"] == column.nullable
+
+
+def test_a_second_init_does_nothing(engine):
+    first = set_up(engine)
+    execute(engine, "INSERT INTO pending_task (task_id) VALUES ('1')")
+
+    again = set_up(engine)
+
+    assert first.before is None
+    assert again.before == again.after == first.after
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT COUNT(*) FROM pending_task")) == 1
+
+
+def test_two_inits_at_once(engine):
+    done = []
+    threads = [Thread(target=lambda: done.append(set_up(engine).before)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(map(str, done)) == ["None", "q0001", "q0001", "q0001"]
+
+
+def test_two_tables_in_one_database(engine):
+    assert set_up(engine, "one").before is set_up(engine, "other").before is None
+
+
+def test_another_s_table_of_the_name_is_left_alone(engine):
+    execute(engine, "CREATE TABLE pending_task (id INTEGER)")
+
+    with pytest.raises(ConfigurationError, match=r"pending_task already.*source\.table"):
+        set_up(engine)
+
+    assert [column["name"] for column in inspect(engine).get_columns("pending_task")] == ["id"]
+    assert inspect(engine).get_table_names() == ["pending_task"]
+
+
+@pytest.mark.parametrize(
+    ("version", "complaint"), [("q9999", "newer than this program.*Upgrade"), (None, "not set up.*task-audit init")]
+)
+def test_only_this_program_s_version_is_run_on(engine, version, complaint):
+    schema = queue_schema(pending_table("pending_task"))
+    if version:
+        set_up(engine)
+        execute(engine, f"UPDATE pending_task_version SET version_num = '{version}'")
+
+    with engine.connect() as connection, pytest.raises(ConfigurationError, match=complaint):
+        require_current(connection, schema)
+    if version:
+        with pytest.raises(ConfigurationError, match=complaint):
+            set_up(engine)
+
+
+def test_a_missing_table_says_what_to_do(engine):
+    set_up(engine)
+    execute(engine, "DROP TABLE pending_task")
+
+    with pytest.raises(ConfigurationError, match="task-audit init"):
+        execute(engine, "INSERT INTO pending_task (task_id) VALUES ('1')")
+
+
+def test_a_state_that_nobody_knows_is_refused(engine):
+    set_up(engine)
+
+    with pytest.raises(Exception, match="pending_task_state"):
+        execute(engine, "INSERT INTO pending_task (task_id, state) VALUES ('1', 'paused')")
+
+
+@pytest.mark.parametrize("name", ["audit.pending_task", "audit.Leavers"])
+def test_a_schema_of_its_own(postgres_url, name):
+    engine = open_engine(SecretStr(postgres_url), name="the pending database")
+    set_up(engine, name)
+
+    assert set_up(engine, name).before == "q0001"
+    assert set(inspect(engine).get_table_names(schema="audit")) == {
+        name.removeprefix("audit."),
+        f"{name.removeprefix('audit.')}_version",
+    }
+    assert inspect(engine).get_table_names() == []
+    engine.dispose()
+
+
+def test_a_schema_that_is_there_asks_for_no_right_to_make_one(postgres_url):
+    owner = open_engine(SecretStr(postgres_url), name="the pending database")
+    execute(owner, "CREATE ROLE plain_user LOGIN")
+    execute(owner, "CREATE SCHEMA audit AUTHORIZATION plain_user")
+    plain = open_engine(SecretStr(postgres_url.replace("postgres:@", "plain_user@")), name="the pending database")
+
+    try:
+        assert set_up(plain, "audit.pending_task").before is None
+        with pytest.raises(ConfigurationError, match="permission denied"):
+            set_up(plain, "other.pending_task")
+    finally:
+        plain.dispose()
+        execute(owner, "DROP SCHEMA audit CASCADE")
+        execute(owner, "DROP ROLE plain_user")
+        owner.dispose()

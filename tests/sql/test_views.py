@@ -1,0 +1,149 @@
+"""Checked answers, on every engine."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from etl.resources import resource
+
+DAY = datetime(2026, 11, 1, tzinfo=UTC)
+WITH_TIME_ZONES = pytest.mark.parametrize("analyst", ["duckdb", "postgresql"], indirect=True)
+"""SQLite's sessions have none."""
+
+
+def instant(value):
+    """Read a time as a driver gives it: text in SQLite."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    return value and (value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC))
+
+
+@pytest.fixture
+def far_from_utc(analyst):
+    """A session in a zone that has another date than UTC for part of each day, and summer time."""
+
+    def ask(question):
+        with analyst.connect() as connection:
+            connection.exec_driver_sql("SET TimeZone = 'America/New_York'")
+            try:
+                return [dict(row) for row in connection.exec_driver_sql(question).mappings()]
+            finally:
+                connection.exec_driver_sql("SET TimeZone = 'UTC'")
+
+    return ask
+
+
+OUTCOMES = [
+    (date(2024, 7, 1), 1, 0, 0, 1, None),
+    (date(2025, 1, 1), 1, 0, 0, 1, None),
+    (date(2026, 11, 1), 3, 1, 2, 0, 66.67),
+    (date(2026, 11, 2), 2, 0, 1, 1, 100.0),
+    (date(2026, 11, 3), 1, 0, 0, 1, None),
+]
+
+
+def outcomes(rows):
+    return [
+        (
+            date.fromisoformat(str(row["submitted_on"])),
+            *(row[name] for name in ("tasks", "succeeded", "failed", "still_open", "failed_percent")),
+        )
+        for row in rows
+    ]
+
+
+def test_daily_outcomes(ask):
+    rows = ask("SELECT * FROM v_daily_outcomes ORDER BY submitted_on")
+    assert outcomes(rows) == OUTCOMES
+    assert {type(row["failed_percent"]) for row in rows} == {float, type(None)}
+    assert {type(row[name]) for row in rows for name in ("tasks", "succeeded", "failed", "still_open")} == {int}
+
+
+@WITH_TIME_ZONES
+def test_a_day_is_a_utc_day_whatever_the_session(far_from_utc):
+    assert outcomes(far_from_utc("SELECT * FROM v_daily_outcomes ORDER BY submitted_on")) == OUTCOMES
+
+
+def test_failures_by_result_code(ask):
+    rows = ask("SELECT * FROM v_failures_by_result_code ORDER BY tasks DESC, result_code")
+    assert [(row["result_code"], row["title"], row["tasks"], row["tenants"]) for row in rows] == [
+        ("18000205", "Disk full", 2, 2),
+        ("none", None, 1, 1),
+    ]
+    assert instant(rows[0]["first_failed_at"]) == DAY + timedelta(days=1)
+    assert instant(rows[0]["last_failed_at"]) == DAY + timedelta(days=3)
+
+
+def check_hours(rows):
+    now = datetime.now(UTC)
+    assert [(row["task_id"], row["status_name"]) for row in rows] == [
+        ("4", "EXECUTING"),
+        ("5", "UNKNOWN(7)"),
+        ("7", "NEW"),
+        ("8", "NEW"),
+    ]
+    for row in rows:
+        for hours, since in (("hours_since_submitted", "submitted_at"), ("hours_in_status", "status_changed_at")):
+            assert isinstance(row[hours], float)
+            assert row[hours] == pytest.approx((now - instant(row[since])) / timedelta(hours=1), abs=0.1)
+
+
+def test_stuck_tasks(ask):
+    check_hours(ask("SELECT * FROM v_stuck_tasks ORDER BY task_id"))
+
+
+@WITH_TIME_ZONES
+def test_hours_are_hours_over_a_change_to_summer_time(far_from_utc):
+    check_hours(far_from_utc("SELECT * FROM v_stuck_tasks ORDER BY task_id"))
+
+
+def test_task_status(ask):
+    rows = {row["task_id"]: row for row in ask("SELECT * FROM v_task_status")}
+    assert len(rows) == 8
+    assert [rows[task_id]["task_type_name"] for task_id in "123"] == ["HAND_OVER", "UNKNOWN(9)", "UNKNOWN"]
+    assert [rows[task_id]["status_name"] for task_id in "1245"] == ["SUCCESS", "FAILED", "EXECUTING", "UNKNOWN(7)"]
+    assert [bool(rows[task_id]["is_terminal"]) for task_id in "1245"] == [True, True, False, False]
+    assert (rows["2"]["result_title"], rows["3"]["result_title"]) == ("Disk full", None)
+
+
+def test_history_is_a_chain_of_intervals(ask):
+    rows = ask("SELECT * FROM v_task_history ORDER BY task_id, valid_from")
+    assert [
+        (row["task_id"], row["status_name"], instant(row["valid_from"]), instant(row["valid_until"])) for row in rows
+    ] == [
+        ("2", "NEW", DAY, DAY + timedelta(hours=6)),
+        ("2", "EXECUTING", DAY + timedelta(hours=6), DAY + timedelta(days=1)),
+        ("2", "FAILED", DAY + timedelta(days=1), None),
+        ("5", "UNKNOWN(7)", DAY + timedelta(days=2), None),
+    ]
+
+
+def test_run_health(ask):
+    rows = {row["run_id"]: row for row in ask("SELECT * FROM v_run_health")}
+    durations = [rows[f"run-{number}"]["duration_seconds"] for number in (1, 2, 3, 4)]
+    assert durations == [90.25, 86_340.0, None, -180.0]
+    assert not any(isinstance(duration, Decimal) for duration in durations)
+    assert [bool(rows[f"run-{number}"]["is_balanced"]) for number in (1, 2, 3, 4)] == [True, False, False, False]
+    assert all(row["is_balanced"] is not None for row in rows.values())
+
+
+@pytest.mark.parametrize("condition", ["NOT is_balanced", "is_balanced = FALSE", "is_balanced IS FALSE"])
+def test_runs_can_be_asked_for_by_their_balance(ask, condition):
+    rows = ask(f"SELECT run_id FROM v_run_health WHERE {condition} AND finished_at IS NOT NULL ORDER BY run_id")
+    assert [row["run_id"] for row in rows] == ["run-2", "run-4"]
+
+
+def test_open_dead_letters(ask):
+    question = resource("sql", "queries", "open_dead_letters.sql").read_text()
+    assert [row["task_id"] for row in ask(question)] == ["91", "90"]
+
+
+def test_last_runs(ask):
+    question = resource("sql", "queries", "last_runs.sql").read_text()
+    assert [row["outcome"] for row in ask(question)] == ["bug", "running", "bug", "stopped"]
+
+
+def test_the_longest_stuck_come_first(ask):
+    question = resource("sql", "queries", "stuck_tasks.sql").read_text()
+    assert [row["task_id"] for row in ask(question)][:2] == ["7", "8"]

@@ -1,0 +1,95 @@
+from dataclasses import fields
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.errors import (
+    BugError,
+    ConfigurationError,
+    CredentialsRefusedError,
+    ExitCode,
+    StoppedError,
+    UnavailableError,
+)
+from etl.runs import OUTCOMES, RUNNING, AuditRun, begin_run, verdict
+from etl.tasks import Selection
+from etl.warehouse.tables import audit_run
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+def run_with(**numbers):
+    return AuditRun(started_at=NOON, max_rate=50, **numbers)
+
+
+def test_a_field_for_each_column_of_the_table():
+    assert [field.name for field in fields(AuditRun)] == audit_run.columns.keys()
+
+
+def test_a_run_begins_with_nothing_done():
+    since, until = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 11, 8, tzinfo=UTC)
+    run = begin_run(Selection(since=since, until=until), max_rate=12.5, now=NOON)
+    assert (run.started_at, run.since, run.until, run.max_rate) == (NOON, since, until, 12.5)
+    assert (run.outcome, run.finished_at, run.exit_code) == (RUNNING, None, None)
+    assert run.is_balanced
+
+
+def test_ids_sort_by_the_order_of_the_runs():
+    ids = [run_with().run_id for _ in range(1000)]
+    assert ids == sorted(set(ids))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "balanced"),
+    [
+        ({}, True),
+        ({"claimed": 6, "audited": 3, "changed": 2, "unchanged": 1, "dead_lettered": 2, "released": 1}, True),
+        ({"claimed": 1}, False),
+        ({"claimed": 1, "audited": 1}, False),
+        ({"claimed": 1, "audited": 1, "changed": 1, "unchanged": 1}, False),
+        ({"claimed": 1, "dead_lettered": 1, "released": 1}, False),
+    ],
+)
+def test_balance(numbers, balanced):
+    assert run_with(**numbers).is_balanced is balanced
+
+
+@pytest.mark.parametrize(
+    ("numbers", "ended_by", "exit_code"),
+    [
+        ({}, None, ExitCode.OK),
+        ({"claimed": 2, "audited": 2, "changed": 1, "unchanged": 1}, None, ExitCode.OK),
+        ({"claimed": 2, "audited": 1, "changed": 1, "dead_lettered": 1}, None, ExitCode.DEAD_LETTERS),
+        ({"claimed": 1, "dead_lettered": 1}, None, ExitCode.DEAD_LETTERS),
+        ({"claimed": 2, "audited": 1, "changed": 1, "released": 1}, None, ExitCode.STOPPED),
+        ({"claimed": 2, "dead_lettered": 1, "released": 1}, None, ExitCode.STOPPED),
+        ({"claimed": 2, "released": 2}, None, ExitCode.UNAVAILABLE),
+        ({"claimed": 2, "released": 2}, StoppedError("signal"), ExitCode.STOPPED),
+        ({"claimed": 2, "released": 2}, CredentialsRefusedError("401"), ExitCode.CREDENTIALS),
+        ({"claimed": 2, "released": 2}, ConfigurationError("400"), ExitCode.CONFIGURATION),
+        ({"claimed": 1, "audited": 1, "changed": 1}, UnavailableError("down"), ExitCode.UNAVAILABLE),
+        ({"claimed": 1, "audited": 1, "changed": 1}, BugError("?"), ExitCode.BUG),
+        ({"claimed": 1}, None, ExitCode.BUG),
+        ({"claimed": 1}, StoppedError("signal"), ExitCode.BUG),
+    ],
+)
+def test_verdict(numbers, ended_by, exit_code):
+    assert verdict(run_with(**numbers), ended_by) is exit_code
+
+
+@given(*[st.integers(0, 2)] * 6)
+def test_success_means_that_every_claimed_task_was_audited(claimed, audited, changed, unchanged, dead, released):  # noqa: PLR0917
+    run = run_with(
+        claimed=claimed, audited=audited, changed=changed, unchanged=unchanged, dead_lettered=dead, released=released
+    )
+    exit_code = verdict(run, None)
+    assert exit_code in OUTCOMES
+    if exit_code is ExitCode.OK:
+        assert claimed == audited == changed + unchanged
+
+
+def test_every_verdict_has_a_word():
+    assert set(OUTCOMES) == set(ExitCode) - {ExitCode.USAGE}
+    assert RUNNING not in OUTCOMES.values()

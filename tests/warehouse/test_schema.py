@@ -1,0 +1,201 @@
+"""The schema: made from nothing, made twice, of the wrong version, and broken off half-way."""
+
+import shutil
+from dataclasses import replace
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from pydantic import SecretStr
+from sqlalchemy import MetaData, inspect
+from sqlalchemy.schema import CreateTable
+
+from etl.database.engine import open_engine
+from etl.database.migrate import upgrade
+from etl.database.types import UtcDateTime
+from etl.errors import ConfigurationError
+from etl.warehouse.loader import Warehouse
+from etl.warehouse.schema import upgrade_warehouse, view_files, warehouse_schema
+from etl.warehouse.tables import METADATA, stage_facts
+
+VIEWS = {
+    "v_daily_outcomes",
+    "v_failures_by_result_code",
+    "v_run_health",
+    "v_stuck_tasks",
+    "v_task_history",
+    "v_task_status",
+}
+
+
+def names(engine):
+    inspector = inspect(engine)
+    return {*inspector.get_table_names(), *inspector.get_view_names()}
+
+
+def test_from_nothing_and_again(engine):
+    first = upgrade_warehouse(engine)
+    second = upgrade_warehouse(engine)
+    assert (first.before, first.after) == (None, "w0001")
+    assert (second.before, second.after) == ("w0001", "w0001")
+    assert names(engine) == {*METADATA.tables, "task_audit_version", *VIEWS}
+    Warehouse(engine).require_current()
+
+
+def test_the_tables_are_those_that_the_loader_knows(engine):
+    upgrade_warehouse(engine)
+    inspector = inspect(engine)
+    for table in METADATA.sorted_tables:
+        key = inspector.get_pk_constraint(table.name)["constrained_columns"]
+        assert key == table.primary_key.columns.keys(), table.name
+        found = [
+            (column["name"], column["nullable"] and column["name"] not in key)
+            for column in inspector.get_columns(table.name)
+        ]
+        assert found == [(column.name, bool(column.nullable)) for column in table.columns], table.name
+
+
+def test_the_columns_have_the_same_types(engine):
+    upgrade_warehouse(engine)
+    other = MetaData()
+    for table in METADATA.sorted_tables:
+        table.to_metadata(other, name=f"other_{table.name}")
+    other.create_all(engine)
+    inspector = inspect(engine)
+    for table in METADATA.sorted_tables:
+        migrated, declared = (
+            {column["name"]: repr(column["type"]) for column in inspector.get_columns(name)}
+            for name in (table.name, f"other_{table.name}")
+        )
+        assert migrated == declared, table.name
+
+
+@pytest.mark.parametrize("warehouse_url", ["sqlite", "postgresql"], indirect=True)
+def test_alembic_finds_no_difference(engine):
+    upgrade_warehouse(engine)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "compare_type": lambda _context, _inspected, metadata, _found, _declared: (
+                    False if isinstance(metadata.type, UtcDateTime) else None
+                ),
+                "include_name": lambda name, kind, _parents: kind != "table" or name in METADATA.tables,
+            },
+        )
+        assert compare_metadata(context, METADATA) == []
+
+
+def test_the_staging_table_has_the_columns_of_the_facts(engine):
+    from etl.normalize import FACTS
+
+    assert stage_facts.columns.keys() == FACTS.names()
+    assert "TEMPORARY" in str(CreateTable(stage_facts).compile(engine))
+
+
+def set_version(engine, version):
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE task_audit_version SET version_num = '{version}'")
+
+
+def test_a_newer_version_is_refused(engine):
+    upgrade_warehouse(engine)
+    set_version(engine, "w9999")
+    for use in (Warehouse(engine).require_current, lambda: upgrade_warehouse(engine)):
+        with pytest.raises(ConfigurationError, match="w9999, newer than this program") as refused:
+            use()
+        assert refused.value.remedy == "Upgrade koodrive-task-audit."
+
+
+def test_a_missing_schema_is_refused(engine):
+    with engine.connect():
+        pass
+    with pytest.raises(ConfigurationError, match="The warehouse is not set up yet") as refused:
+        Warehouse(engine).require_current()
+    assert refused.value.remedy == "Run `task-audit init`."
+
+
+@pytest.fixture
+def two_revisions(tmp_path):
+    """The revisions of the warehouse, and one more that breaks off in its middle."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(warehouse_schema(None).revisions, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / "versions" / "w0002_next.py").write_text(
+        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w0002", "w0001"\n\n\n'
+        "def upgrade():\n"
+        '    op.create_table("half_made", sa.Column("a", sa.Text))\n'
+        "    op.execute(\"INSERT INTO dim_task_type (task_type, task_type_name) VALUES (99, 'HALF')\")\n"
+        '    raise RuntimeError("in the middle")\n'
+    )
+    return folder
+
+
+def test_an_older_version_is_refused(engine, two_revisions, monkeypatch):
+    upgrade_warehouse(engine)
+    warehouse = Warehouse(engine)
+    monkeypatch.setattr(warehouse, "_schema", replace(warehouse_schema(None), revisions=two_revisions))
+    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0001\)") as refused:
+        warehouse.require_current()
+    assert refused.value.remedy == "Run `task-audit init`."
+
+
+def test_an_upgrade_that_breaks_off_leaves_the_version_before(engine, two_revisions, audit_on):
+    audit = audit_on(engine)
+    audit.load(audit.seen(2))
+    before, tables = names(engine), audit.tables()
+    with pytest.raises(RuntimeError, match="in the middle"):
+        upgrade(engine, replace(warehouse_schema(None), revisions=two_revisions))
+    assert names(engine) == before
+    assert audit.tables() == tables
+    audit.warehouse.require_current()
+
+
+def test_a_first_upgrade_that_breaks_off_leaves_nothing(engine, two_revisions):
+    with pytest.raises(RuntimeError, match="in the middle"):
+        upgrade(engine, replace(warehouse_schema(None), revisions=two_revisions))
+    assert names(engine) == set()
+    upgrade_warehouse(engine)
+    Warehouse(engine).require_current()
+
+
+def test_views_are_made_anew(engine):
+    upgrade_warehouse(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP VIEW v_run_health")
+    upgrade_warehouse(engine)
+    assert names(engine) >= VIEWS
+
+
+def test_a_view_of_an_analyst_survives(engine):
+    upgrade_warehouse(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE VIEW mine AS SELECT task_id, status_name FROM v_task_status")
+    upgrade_warehouse(engine)
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT * FROM mine").all() == []
+
+
+def test_grants_survive_on_postgresql(postgres_url):
+    engine = open_engine(SecretStr(postgres_url), name="the warehouse")
+    upgrade_warehouse(engine)
+    granted = (
+        "SELECT table_name FROM information_schema.role_table_grants"
+        " WHERE grantee = 'PUBLIC' AND table_schema = 'public'"
+    )
+    with engine.begin() as connection:
+        connection.exec_driver_sql("GRANT SELECT ON v_task_status, fact_task_status TO PUBLIC")
+    upgrade_warehouse(engine)
+    with engine.connect() as connection:
+        assert set(connection.exec_driver_sql(granted).scalars()) == {"v_task_status", "fact_task_status"}
+    engine.dispose()
+
+
+def test_an_engines_own_view_stands_in_for_the_common_one():
+    common = {file.name for file in view_files("postgresql")}
+    own = view_files("sqlite")
+    assert {file.name for file in own} == common == {f"{view}.sql" for view in VIEWS}
+    assert {file.stem for file in own if file.parent.name == "sqlite"} == {
+        "v_daily_outcomes",
+        "v_run_health",
+        "v_stuck_tasks",
+    }
