@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, inspect
-from sqlalchemy.schema import CreateSchema
+from sqlalchemy import Connection, Engine
 
 from etl.database.migrate import Schema, Upgrade, upgrade
 from etl.resources import resource
@@ -21,19 +20,10 @@ def warehouse_schema(schema: str | None) -> Schema:
 
 def upgrade_warehouse(engine: Engine, *, schema: str | None = None) -> Upgrade:
     """Create or upgrade the tables, then the views; safe to repeat."""
-    if schema:
-        _create_schema(engine, schema)
     done = upgrade(engine, warehouse_schema(schema))
     with engine.begin() as connection:
         _create_views(connection)
     return done
-
-
-def _create_schema(engine: Engine, schema: str) -> None:
-    # CREATE SCHEMA IF NOT EXISTS asks for the right to create even where there is nothing to be created.
-    with engine.begin() as connection:
-        if not inspect(connection).has_schema(schema):
-            connection.execute(CreateSchema(schema))
 
 
 def view_files(dialect: str) -> list[Path]:
