@@ -1,8 +1,5 @@
 """Where a value comes from, what is refused and in which words, and that no secret is in any of them."""
 
-import os
-from pathlib import Path
-
 import pytest
 from pydantic import SecretStr
 
@@ -106,7 +103,7 @@ def test_a_file_with_a_byte_order_mark_and_braces_in_its_name(tmp_path):
         ("[api]\nattempts = 2.5", "api.attempts (from [api] attempts in FILE): Input should be a valid integer"),
         ("[api]\nconcurrency = 0", "api.concurrency (from [api] concurrency in FILE): Input should be greater than"),
         (f"[api]\ntoken = ['{CANARY}']", "api.token (from [api] token in FILE): Input should be a valid string"),
-        (f"[api]\ntoken = '{CANARY}\\n{CANARY}'", "api.token (from [api] token in FILE)"),
+        (f'[api]\ntoken = "{CANARY}\\nX-Other: 1"', "api.token (from [api] token in FILE): must be printable ASCII"),
         (f"[api]\ntoken = '{CANARY}ü'", "api.token (from [api] token in FILE): must be printable ASCII"),
         ("[api]\nauth = 'basic'", "api.auth (from [api] auth in FILE): Input should be 'token' or 'app'"),
         ("[source]\nmode = 'readonly'", "source.mode (from [source] mode in FILE)"),
@@ -140,8 +137,10 @@ def test_everything_that_is_wrong_is_said_at_once(toml, configure):
     assert "run.batch_size (from TASK_AUDIT_RUN__BATCH_SIZE)" in message
 
 
-@pytest.mark.parametrize("name", ["missing.toml", "."])
+@pytest.mark.parametrize("name", ["missing.toml", ".", "loop.toml"])
 def test_a_file_that_cannot_be_read(tmp_path, name):
+    (tmp_path / "loop.toml").symlink_to("loop.toml")
+
     assert f"The configuration file {tmp_path / name} cannot be read: " in refusal(tmp_path / name)
 
 
@@ -293,7 +292,7 @@ def test_a_url_need_not_name_the_driver(scheme):
         ),
     ],
 )
-def test_secrets_are_masked_wherever_they_are_shown(configure, toml, secrets, settings, name, shown):
+def test_secrets_are_masked_wherever_they_are_shown(configure, toml, settings, name, shown):
     (key, value) = settings.copy().popitem()
     section, _, word = key.partition("__")
     by_environment, by_file, by_option = (
@@ -318,11 +317,3 @@ def test_every_setting_is_listed_once():
         names
     )
     assert rows(load_configuration())["api.token"] == ("", "default")
-
-
-def test_an_unreadable_file_is_said_and_not_shown(toml):
-    file = toml(f"[api]\ntoken = '{CANARY}'\n")
-    file.unlink()
-    Path(file).symlink_to(file.name)
-
-    assert os.strerror(40).split()[0] in refusal(file)

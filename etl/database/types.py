@@ -8,6 +8,7 @@ from sqlalchemy.types import TypeEngine
 
 from etl.errors import ConfigurationError
 
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An instant, always aware and in UTC on the Python side; a naive value read from a table is UTC."""
 
