@@ -9,12 +9,13 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from etl.errors import BugError, TaskAuditError
 from etl.fetch.backlog import Backlog
+from etl.fetch.outbox import Outbox
 from etl.fetch.pool import Pool
 from etl.fetch.stop import Stop
 from etl.normalize import normalize
@@ -22,7 +23,8 @@ from etl.runs import OUTCOMES, AuditRun, verdict
 from etl.settle import last_word, refuse, settle
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask
-from etl.warehouse.loader import Batch, Within
+from etl.warehouse import Loader
+from etl.warehouse.batch import Batch
 
 FLUSH_SECONDS = 5.0
 """A batch is loaded when it is full or so old, so that a slow API never keeps answers in memory for long."""
@@ -33,22 +35,6 @@ GRACE_SECONDS = 5.0
 T = TypeVar("T")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-
-class Loader(Protocol):
-    """What the corridor needs of a warehouse."""
-
-    def start(self, run: AuditRun) -> None:
-        """Write the row of a run that starts."""
-        ...
-
-    def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
-        """Write a batch and the run's counters; returns the counters after it."""
-        ...
-
-    def finish(self, run: AuditRun) -> None:
-        """Write the row of a run that has ended."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +88,7 @@ class Corridor:
         self._clock = clock
         self._shares_database = shares_database
         self._backlog = Backlog(low=limits.claim_size // 2)
-        self._outcomes: asyncio.Queue[Outcome | None] = asyncio.Queue(limits.batch_size)
+        self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
         self._claimed = 0
         self.answered = 0
         """Tasks whose outcome is known, loaded or not."""
@@ -146,7 +132,7 @@ class Corridor:
             claiming = rooms.create_task(self._claim())
             await self._fetch()
             await claiming
-            await self._outcomes.put(None)
+            self._outbox.end()
             await loading
             doorkeeper.cancel()
             heartbeat.cancel()
@@ -190,7 +176,7 @@ class Corridor:
             await fetching
 
     async def _take(self, outcome: Outcome) -> None:
-        await self._outcomes.put(outcome)
+        await self._outbox.put(outcome)
         self.answered += 1
 
     async def _close_when_stopped(self) -> None:
@@ -203,11 +189,9 @@ class Corridor:
             await self._in_database(self._source.renew, list(self._held.values()))
 
     async def _load(self) -> None:
-        more = True
-        while more:
-            outcomes, more = await next_batch(self._outcomes, size=self._limits.batch_size, seconds=FLUSH_SECONDS)
+        while outcomes := await self._outbox.batch():
             # After a load that failed, the rest is not tried: it stays held, and is given back.
-            if outcomes and self._can_load:
+            if self._can_load:
                 await self._load_batch(outcomes)
 
     async def _load_batch(self, outcomes: Sequence[Outcome]) -> None:
@@ -279,27 +263,6 @@ def make_batch(outcomes: Sequence[Outcome]) -> Batch:
         dead_letters=[failure for failure in failures if failure.is_lasting],
         released=sum(not failure.is_lasting for failure in failures),
     )
-
-
-async def next_batch(
-    outcomes: "asyncio.Queue[Outcome | None]", *, size: int, seconds: float
-) -> tuple[list[Outcome], bool]:
-    """Gather outcomes until there are ``size``, or the first is ``seconds`` old, or None says that they have ended.
-
-    Returns:
-        The outcomes, and whether there may be more.
-    """
-    batch: list[Outcome] = []
-    with suppress(TimeoutError):
-        async with asyncio.timeout(None) as patience:
-            while len(batch) < size:
-                outcome = await outcomes.get()
-                if outcome is None:
-                    return batch, False
-                if not batch:
-                    patience.reschedule(asyncio.get_running_loop().time() + seconds)
-                batch.append(outcome)
-    return batch, True
 
 
 def _done(do: Callable[[T], None], argument: T) -> bool:

@@ -11,7 +11,7 @@ from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.fetch.stop import Stop
-from etl.pipeline import Corridor, Limits, next_batch
+from etl.pipeline import Corridor, Limits
 from etl.runs import begin_run
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection, TaskDetail
 
@@ -196,16 +196,3 @@ def test_an_order_to_stop_before_the_first_claim_claims_nothing():
     run = walk(source, MemoryWarehouse(), prepare=lambda stop: stop.order(StoppedError("Now.")))
 
     assert (run.exit_code, run.claimed, len(source.waiting)) == (75, 0, 53)
-
-
-def test_a_batch_is_full_or_old_or_the_last():
-    async def gather():
-        outcomes = asyncio.Queue()
-        for each in [1, 2, 3]:
-            outcomes.put_nowait(each)
-        full = await next_batch(outcomes, size=2, seconds=60)
-        old = await next_batch(outcomes, size=2, seconds=0.001)
-        outcomes.put_nowait(None)
-        return full, old, await next_batch(outcomes, size=2, seconds=60)
-
-    assert asyncio.run(gather()) == (([1, 2], True), ([3], True), ([], False))

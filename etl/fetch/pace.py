@@ -9,10 +9,12 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-HEADROOM = 0.98
-"""The share of the ceiling that is used: requests that leave evenly still arrive bunched by some milliseconds."""
+HEADROOM = 0.976
+"""The share of the ceiling that is used. Requests that leave evenly still arrive bunched: this leaves room for 25 ms of
+stall in any second, measured as enough at 200 a second with a busy neighbour, where 0.98 was not."""
 
 CATCH_UP_SECONDS = 0.01
+"""How much of a late wake-up is made good. With half of it a busy machine loses 1 % of the rate; more eats the room."""
 
 
 class Pace:

@@ -45,16 +45,13 @@ class Pool:
 
     async def _work(self, backlog: Backlog, give: Give) -> None:
         while (task := await backlog.take()) is not None:
-            outcome = await self._outcome_or_stop(task)
-            if outcome is not None:
-                await give(outcome)
-
-    async def _outcome_or_stop(self, task: PendingTask) -> Outcome | None:
-        try:
-            return await self.fetch(task)
-        except TaskAuditError as error:
-            self._stop.order(error)
-            return None
+            try:
+                outcome = await self.fetch(task)
+            except TaskAuditError as error:
+                self._stop.order(error)
+            else:
+                if outcome is not None:
+                    await give(outcome)
 
     async def fetch(self, task: PendingTask) -> Outcome | None:
         """Ask about one task until the answer stands; None means that the run stopped before it did.

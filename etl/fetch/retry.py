@@ -8,7 +8,7 @@ from etl.tasks import FailureReason, FetchFailure, Recovery
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """Exponential backoff with full jitter: a random time up to ``base · 2^n``, capped; throttled, never under a second.
+    """Exponential backoff with full jitter: a random time up to ``base · 2^n``, capped.
 
     Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
     """

@@ -6,10 +6,9 @@ the task fares is said by its ``status`` alone: a failed task comes with a ``cod
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -19,13 +18,13 @@ from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, Pending
 MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What reading a body as JSON of a given shape raises; nesting without end is the last."""
 
-FIELD_NAME = re.compile(rb'"(taskId|status|taskType|resultCode|code)"\s*:')
-"""A field that decides something, outside of text: inside, quotes have a backslash before them."""
+DECISIVE_FIELDS = (b'"taskId"', b'"status"', b'"taskType"', b'"resultCode"', b'"code"')
 
-WHOLE_NUMBER = re.compile(r"\s*-?[0-9]{1,18}\s*", re.ASCII)
-INT64 = range(-(2**63), 2**63)
-SUCCESS_CODES = frozenset({None, "", "0"})
+SUCCESS_CODES = frozenset({None, "", 0, "0"})
 """A missing code is accepted where the fields of a task are there."""
+
+Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+WholeNumberText = Annotated[str, msgspec.Meta(pattern=r"\A[ \t\r\n]*-?[0-9]{1,18}[ \t\r\n]*\Z")]
 
 HTTP_FAILURES: dict[int, FailureReason] = {
     400: FailureReason.REJECTED,
@@ -107,8 +106,7 @@ WAIT_STATUSES = frozenset({403, 413})
 """Statuses that mean "too fast" where a Retry-After comes with them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """An HTTP reply, read to its end."""
 
     status: int
@@ -121,6 +119,8 @@ class Reply:
 class Answer(TaskDetail, frozen=True, kw_only=True):
     """A task's detail that may be an error in disguise."""
 
+    status: Int64 | WholeNumberText
+    task_type: Int64 | WholeNumberText | None = None
     error_code: int | str | None = msgspec.field(default=None, name="error_code")
 
 
@@ -158,7 +158,7 @@ def interpret(reply: Reply, task: PendingTask, *, now: datetime) -> Outcome:
         answer = _answers.decode(reply.body)
     except MALFORMED as error:
         return _disguised_error(reply, task, now) or _failure(FailureReason.BAD_PAYLOAD, str(error), reply, task, now)
-    if answer.error_code or _text(answer.response_code) not in SUCCESS_CODES:
+    if answer.error_code or answer.response_code not in SUCCESS_CODES:
         return _error(reply, _error_body(reply.body), task, now)
     if flaw := _flaw(answer, reply.body, task):
         return _failure(FailureReason.BAD_PAYLOAD, flaw, reply, task, now)
@@ -167,12 +167,8 @@ def interpret(reply: Reply, task: PendingTask, *, now: datetime) -> Outcome:
 
 def _flaw(answer: Answer, body: bytes, task: PendingTask) -> str | None:
     """Say why an answer that looks like a task's detail cannot be believed."""
-    if _text(answer.task_id) != task.task_id:
+    if answer.task_id != task.task_id and str(answer.task_id) != task.task_id:
         return "the answer is about another task"
-    if not _is_whole_number(answer.status):
-        return "status is not a whole number"
-    if answer.task_type is not None and not _is_whole_number(answer.task_type):
-        return "taskType is not a whole number"
     if _repeats_a_field(body):
         return "a field is there twice"
     return None
@@ -231,8 +227,8 @@ def _error_body(body: bytes) -> ErrorBody:
 
 def _repeats_a_field(body: bytes) -> bool:
     """Say whether a field stands twice in the outermost object; parsers differ on which of the two they take."""
-    names = FIELD_NAME.findall(body)
-    return len(set(names)) < len(names) and _repeats_a_name_outside(body)
+    # Whoever is named once stands there once. Named twice, it may also be a value or stand further inside.
+    return max(map(body.count, DECISIVE_FIELDS)) > 1 and _repeats_a_name_outside(body)
 
 
 def _repeats_a_name_outside(body: bytes) -> bool:
@@ -252,10 +248,6 @@ def _repeats_a_name_outside(body: bytes) -> bool:
 def _may_be_json(content_type: str) -> bool:
     # A missing type is given the benefit of the doubt: the body must still be JSON.
     return content_type.endswith("json") or content_type in {"", "application/octet-stream"}
-
-
-def _is_whole_number(value: int | str) -> bool:
-    return value in INT64 if isinstance(value, int) else WHOLE_NUMBER.fullmatch(value) is not None
 
 
 def _text(value: object) -> str | None:

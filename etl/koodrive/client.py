@@ -168,12 +168,14 @@ async def send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerT
 
 
 async def _bounded_body(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    while chunk := await content.readany():
-        body += chunk
+    body = b""
+    while True:
+        # As good as always, an answer comes in one piece.
+        body += await content.readany()
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLargeError(f"the body is longer than {MAX_BODY_BYTES} bytes")
-    return bytes(body)
+        if content.at_eof():
+            return body
 
 
 def _transport_reason(error: Exception) -> FailureReason:

@@ -2,3 +2,24 @@
 
 What a fact is was decided before it came here; this room decides only whether it is news.
 """
+
+from typing import Protocol
+
+from etl.runs import AuditRun
+from etl.warehouse.batch import Batch, Within
+
+
+class Loader(Protocol):
+    """What the corridor needs of a warehouse."""
+
+    def start(self, run: AuditRun) -> None:
+        """Write the row of a run that starts."""
+        ...
+
+    def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
+        """Write a batch and the run's counters; returns the counters after it."""
+        ...
+
+    def finish(self, run: AuditRun) -> None:
+        """Write the row of a run that has ended."""
+        ...

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from etl.runs import AuditRun
 from etl.tasks import TERMINAL_STATUSES
-from etl.warehouse.loader import Batch, Within
+from etl.warehouse.batch import Batch, Within
 
 
 class DryRun:

@@ -1,38 +1,22 @@
 """Writes a batch - facts, changes, dimensions, dead letters and the run's counters - in one transaction."""
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 from zlib import crc32
 
-import polars as pl
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from etl.database.migrate import require_current
 from etl.runs import AuditRun
 from etl.tasks import FetchFailure
 from etl.warehouse import statements
+from etl.warehouse.batch import Batch, Within
 from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.staging import staged
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run
 from etl.warehouse.text import storable
-
-Within = Callable[[Connection], None]
-"""Something to be done in the transaction of a load."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """What one load writes."""
-
-    facts: pl.DataFrame
-    """Normalized rows, one per task."""
-    audited: int
-    """How many claimed tasks those rows account for."""
-    dead_letters: Sequence[FetchFailure] = ()
-    released: int = 0
-    """Tasks of this batch that gave no answer for now."""
 
 
 class Warehouse:

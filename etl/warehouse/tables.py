@@ -1,5 +1,7 @@
 """The warehouse's tables, as the newest migration leaves them. A test compares the two."""
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, Table, Text
 
 from etl.database.types import UtcDateTime
@@ -12,20 +14,28 @@ MAX_KEY_CHARACTERS = 500
 
 MAX_WORDS_CHARACTERS = 2_000
 
+
+def _described() -> list[Column[Any]]:
+    """Make the columns that say what KooDrive says of a task: those of a fact, and of the staging table before it."""
+    return [
+        Column("task_id", Text, primary_key=True),
+        Column("task_name", Text),
+        Column("task_type", BigInteger),
+        Column("tenant_id", Text),
+        Column("user_id", Text),
+        Column("status", BigInteger, nullable=False),
+        Column("result_code", Text),
+        Column("response_code", Text),
+        Column("response_message", Text),
+        Column("submitted_at", UtcDateTime),
+        Column("submitted_at_source", Text, nullable=False),
+    ]
+
+
 fact_task_status = Table(
     "fact_task_status",
     METADATA,
-    Column("task_id", Text, primary_key=True),
-    Column("task_name", Text),
-    Column("task_type", BigInteger),
-    Column("tenant_id", Text),
-    Column("user_id", Text),
-    Column("status", BigInteger, nullable=False),
-    Column("result_code", Text),
-    Column("response_code", Text),
-    Column("response_message", Text),
-    Column("submitted_at", UtcDateTime),
-    Column("submitted_at_source", Text, nullable=False),
+    *_described(),
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("status_changed_at", UtcDateTime, nullable=False),
     Column("last_checked_at", UtcDateTime, nullable=False),
@@ -117,17 +127,7 @@ audit_run = Table(
 stage_facts = Table(
     "stage_facts",
     MetaData(),
-    Column("task_id", Text, nullable=False),
-    Column("task_name", Text),
-    Column("task_type", BigInteger),
-    Column("tenant_id", Text),
-    Column("user_id", Text),
-    Column("status", BigInteger, nullable=False),
-    Column("result_code", Text),
-    Column("response_code", Text),
-    Column("response_message", Text),
-    Column("submitted_at", UtcDateTime),
-    Column("submitted_at_source", Text, nullable=False),
+    *_described(),
     Column("observed_at", UtcDateTime, nullable=False),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DELETE ROWS",

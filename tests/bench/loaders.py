@@ -19,7 +19,8 @@ from etl.database.engine import open_engine
 from etl.normalize import FACTS
 from etl.runs import begin_run
 from etl.tasks import Selection
-from etl.warehouse.loader import Batch, Warehouse
+from etl.warehouse.batch import Batch
+from etl.warehouse.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.staging import SQLITE_TIME
 from etl.warehouse.tables import stage_facts

@@ -77,8 +77,6 @@ def test_the_date_goes_on():
         ({"auth": "app"}, r"api\.app_id"),
         ({**APP, "app_id": None, "app_secret": "s"}, r"api\.app_id"),
         (APP, r"api\.app_secret or api\.app_secret_file"),
-        ({**APP, "app_secret": ""}, r"api\.app_secret or api\.app_secret_file"),
-        ({**APP, "app_secret": " \n"}, r"api\.app_secret or api\.app_secret_file"),
         ({**APP, "user_id": None, "app_secret": "s"}, r"api\.user_id"),
     ],
 )

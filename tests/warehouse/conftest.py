@@ -10,7 +10,8 @@ from etl.database.engine import open_engine
 from etl.normalize import normalize
 from etl.runs import AuditRun
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
-from etl.warehouse.loader import Batch, Warehouse
+from etl.warehouse.batch import Batch
+from etl.warehouse.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
 

@@ -7,8 +7,8 @@ from sqlalchemy.exc import IntegrityError
 
 from etl.database.engine import open_engine
 from etl.tasks import TERMINAL_STATUSES
+from etl.warehouse.batch import Batch
 from etl.warehouse.dry_run import DryRun
-from etl.warehouse.loader import Batch
 from etl.warehouse.schema import view_files
 from etl.warehouse.tables import METADATA, audit_run
 

@@ -1,0 +1,55 @@
+"""Outcomes that wait to be loaded: handed over when they fill a batch, or when the oldest has waited long enough."""
+
+import asyncio
+from contextlib import suppress
+
+from etl.tasks import Outcome
+
+
+class Outbox:
+    """Gathers outcomes into batches, and makes the workers wait while a full one is not taken."""
+
+    def __init__(self, *, size: int, seconds: float) -> None:
+        """Set the bounds.
+
+        Args:
+            size: outcomes in one batch, at most.
+            seconds: how long an outcome may wait for its batch to fill.
+        """
+        self._size = size
+        self._seconds = seconds
+        self._outcomes: list[Outcome] = []
+        self._any = asyncio.Event()
+        self._full = asyncio.Event()
+        self._room = asyncio.Event()
+        self._ended = False
+
+    async def put(self, outcome: Outcome) -> None:
+        """Add an outcome, once there is room."""
+        while len(self._outcomes) >= self._size:
+            await self._room.wait()
+        self._outcomes.append(outcome)
+        self._any.set()
+        if len(self._outcomes) >= self._size:
+            self._room.clear()
+            self._full.set()
+
+    def end(self) -> None:
+        """Say that no more outcomes will come."""
+        self._ended = True
+        self._any.set()
+        self._full.set()
+
+    async def batch(self) -> list[Outcome]:
+        """Wait for a batch that is full, or old, or the last; an empty one says that there will be no more."""
+        await self._any.wait()
+        # One wait for the whole batch: waking for every outcome would cost more than the outcome itself.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._seconds):
+                await self._full.wait()
+        batch, self._outcomes = self._outcomes, []
+        self._room.set()
+        if not self._ended:
+            self._any.clear()
+            self._full.clear()
+        return batch

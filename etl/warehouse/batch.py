@@ -1,0 +1,25 @@
+"""What one load writes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+from sqlalchemy import Connection
+
+from etl.tasks import FetchFailure
+
+Within = Callable[[Connection], None]
+"""Something to be done in the transaction of a load."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one load writes."""
+
+    facts: pl.DataFrame
+    """Normalized rows, one per task."""
+    audited: int
+    """How many claimed tasks those rows account for."""
+    dead_letters: Sequence[FetchFailure] = ()
+    released: int = 0
+    """Tasks of this batch that gave no answer for now."""

@@ -1,0 +1,51 @@
+"""Outcomes that wait to be loaded."""
+
+import asyncio
+
+import pytest
+
+from etl.fetch.outbox import Outbox
+
+
+def test_a_batch_is_full_or_old_or_the_last():
+    async def gather():
+        outbox = Outbox(size=2, seconds=0.001)
+        await outbox.put(1)
+        await outbox.put(2)
+        full = await outbox.batch()
+        await outbox.put(3)
+        old = await outbox.batch()
+        await outbox.put(4)
+        outbox.end()
+        return full, old, await outbox.batch(), await outbox.batch()
+
+    assert asyncio.run(gather()) == ([1, 2], [3], [4], [])
+
+
+def test_without_outcomes_there_is_no_batch_but_the_last():
+    async def gather():
+        outbox = Outbox(size=2, seconds=0.001)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await outbox.batch()
+        outbox.end()
+        return await outbox.batch()
+
+    assert asyncio.run(gather()) == []
+
+
+def test_workers_wait_while_a_full_batch_is_not_taken():
+    async def fill():
+        outbox = Outbox(size=2, seconds=60)
+        waiting = [asyncio.ensure_future(outbox.put(each)) for each in range(5)]
+        await asyncio.sleep(0)
+        sizes = []
+        for _ in range(2):
+            sizes.append(sum(each.done() for each in waiting))
+            await outbox.batch()
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        sizes.append(sum(each.done() for each in waiting))
+        return sizes
+
+    assert asyncio.run(fill()) == [2, 4, 5]

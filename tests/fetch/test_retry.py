@@ -1,0 +1,78 @@
+import random
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.fetch.retry import RetryPolicy
+from etl.tasks import RECOVERY, FailureReason, FetchFailure, PendingTask, Recovery
+
+
+def failure(reason, *, sightings=1):
+    now = datetime(2026, 11, 7, tzinfo=UTC)
+    return FetchFailure(task=PendingTask(task_id="17"), reason=reason, failed_at=now, detail="no", sightings=sightings)
+
+
+class Chance(random.Random):
+    """Always draws the same fraction of what may be drawn."""
+
+    def __init__(self, fraction):
+        super().__init__(0)
+        self.fraction = fraction
+
+    def uniform(self, a, b):
+        return a + (b - a) * self.fraction
+
+
+@pytest.mark.parametrize(
+    ("recovery", "sightings", "attempt", "expected"),
+    [
+        (Recovery.RETRY, 1, 1, True),
+        (Recovery.RETRY, 1, 3, True),
+        (Recovery.RETRY, 1, 4, False),  # the last attempt
+        (Recovery.RETRY_ONCE, 1, 1, True),
+        (Recovery.RETRY_ONCE, 1, 3, True),  # seen for the first time at a later attempt
+        (Recovery.RETRY_ONCE, 2, 2, False),  # seen twice, it lasts
+        (Recovery.RETRY_ONCE, 1, 4, False),
+        (Recovery.DEAD_LETTER, 1, 1, False),
+    ],
+)
+def test_which_failures_are_tried_again(recovery, sightings, attempt, expected):
+    for reason in (reason for reason, what in RECOVERY.items() if what is recovery):
+        again = RetryPolicy(attempts=4).allows_another(failure(reason, sightings=sightings), attempt=attempt)
+        assert again is expected
+
+
+@pytest.mark.parametrize("reason", FailureReason)
+def test_one_attempt_is_one_request(reason):
+    assert not RetryPolicy(attempts=1).allows_another(failure(reason), attempt=1)
+
+
+@pytest.mark.parametrize(
+    ("reason", "attempt", "shortest", "longest"),
+    [
+        (FailureReason.SERVER_ERROR, 1, 0, 0.5),
+        (FailureReason.SERVER_ERROR, 2, 0, 1),
+        (FailureReason.SERVER_ERROR, 3, 0, 2),
+        (FailureReason.SERVER_ERROR, 9, 0, 30),  # the cap
+        (FailureReason.TIMEOUT, 1, 0, 0.5),
+        (FailureReason.BAD_PAYLOAD, 1, 0, 0.5),
+        (FailureReason.THROTTLED, 1, 1, 2),
+        (FailureReason.THROTTLED, 2, 1, 4),
+        (FailureReason.THROTTLED, 3, 1, 8),
+        (FailureReason.THROTTLED, 9, 1, 30),
+    ],
+)
+def test_delays(reason, attempt, shortest, longest):
+    delays = [
+        RetryPolicy(attempts=10, chance=Chance(fraction)).delay_seconds(failure(reason), attempt=attempt)
+        for fraction in (0, 0.5, 1)
+    ]
+    assert delays == [shortest, (shortest + longest) / 2, longest]
+
+
+@given(reason=st.sampled_from(FailureReason), attempt=st.integers(1, 10), seed=st.integers())
+def test_a_delay_is_never_longer_than_the_cap(reason, attempt, seed):
+    policy = RetryPolicy(attempts=10, cap_seconds=7, chance=random.Random(seed))
+    assert 0 <= policy.delay_seconds(failure(reason), attempt=attempt) <= 7
