@@ -33,6 +33,9 @@ from etl.warehouse.schema import upgrade_warehouse
 CLAIM_SECONDS = 5
 """How many seconds of work one claim takes: enough not to wait for the database, and little to lose by a crash."""
 
+MAX_CLAIM = 1_000
+"""Tasks in one claim, at most: larger ones are no cheaper per task, and keep the first requests waiting."""
+
 Watch = Callable[[Corridor, int | None], None]
 """Told of a corridor that is about to be walked, and of how many tasks are due, where that is known."""
 
@@ -171,7 +174,7 @@ def _limits(settings: Settings, order: Order) -> Limits:
     work_ahead = max(2 * settings.api.concurrency, ceil(settings.api.max_rate * CLAIM_SECONDS))
     return Limits(
         batch_size=settings.run.batch_size,
-        claim_size=min(settings.run.batch_size, work_ahead),
+        claim_size=min(settings.run.batch_size, work_ahead, MAX_CLAIM),
         lease_seconds=settings.run.lease_seconds,
         dead_letter_after=settings.run.dead_letter_after,
         tasks=order.tasks,

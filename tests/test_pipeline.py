@@ -14,6 +14,7 @@ from etl.fetch.stop import Stop
 from etl.pipeline import Corridor, Limits
 from etl.runs import begin_run
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection, TaskDetail
+from etl.telemetry import configure_logs
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -156,13 +157,14 @@ def test_a_bug_is_70_and_every_claim_is_given_back(capfd):
     async def stumble(task):
         raise ZeroDivisionError
 
+    configure_logs("json", verbose=False)
     source = MemorySource(53)
 
     run = walk(source, MemoryWarehouse(), stumble)
 
     assert (run.exit_code, run.outcome) == (70, "bug")
     assert run.released == run.claimed == len(source.released) > 0
-    assert "ZeroDivisionError" in capfd.readouterr().out
+    assert "ZeroDivisionError" in capfd.readouterr().err
 
 
 def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():

@@ -43,7 +43,6 @@ class KooDrive:
         credentials: Credentials,
         *,
         base_url: str,
-        language: str,
         run_id: str,
         clock: Clock,
     ) -> None:
@@ -51,7 +50,6 @@ class KooDrive:
         self._credentials = credentials
         self._base_url = URL(base_url)
         self._task_path = self._base_url.raw_path.rstrip("/") + TASK_PATH
-        self._headers = {"language": language, "Accept": "application/json"}
         # A trace ID leads from a dead letter to the server's log and back to the run.
         self._trace_prefix = run_id.replace("-", "")
         self._numbers = count(1)
@@ -85,7 +83,7 @@ class KooDrive:
         return interpret(reply, task, now=self._clock())
 
     async def _get(self, path: str, trace_id: str) -> Reply:
-        headers = {**self._headers, "X-Traceid": trace_id, **self._credentials.headers(path, self._clock())}
+        headers = {"X-Traceid": trace_id, **self._credentials.headers(path, self._clock())}
         # The path is made of a checked ID and sent as it was signed.
         url = self._base_url.with_path(path, encoded=True)
         # A redirect would carry the credentials elsewhere.
@@ -131,6 +129,7 @@ async def open_koodrive(settings: ApiSettings, *, run_id: str, clock: Clock) -> 
         )
     credentials = load_credentials(settings, host=host_header(settings.base_url))
     async with aiohttp.ClientSession(
+        headers={"language": settings.language, "Accept": "application/json"},
         connector=aiohttp.TCPConnector(limit=settings.concurrency, ttl_dns_cache=300),
         # Nothing the API sets may travel with later requests.
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -141,7 +140,6 @@ async def open_koodrive(settings: ApiSettings, *, run_id: str, clock: Clock) -> 
             session,
             credentials,
             base_url=settings.base_url,
-            language=settings.language,
             run_id=run_id,
             clock=clock,
         )

@@ -11,8 +11,9 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
-    ARRAY,
+    JSON,
     BigInteger,
     ColumnElement,
     Connection,
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Text,
     Update,
     bindparam,
+    cast,
     column,
     func,
     literal,
@@ -137,12 +139,16 @@ class Queue:
             .returning(table.c.task_id, table.c.submitted_at, table.c.attempts, table.c.fence, position[0].label("ms"))
         )
         with self._engine.begin() as connection:
-            rows = sorted(connection.execute(claimed), key=lambda row: (row.ms, row.task_id))
+            if connection.dialect.name == "postgresql":
+                # Without statistics, as after a bulk insert, the planner would sort the whole table for every claim
+                # instead of walking the index that has the order.
+                connection.exec_driver_sql("SET LOCAL enable_sort = off")
+            rows = sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
         if rows:
             self._after = (rows[-1].ms, rows[-1].task_id)
         return [
-            PendingTask(task_id=row.task_id, submitted_at=row.submitted_at, attempts=row.attempts, fence=row.fence)
-            for row in rows
+            PendingTask(task_id=task_id, submitted_at=submitted_at, attempts=attempts, fence=fence)
+            for task_id, submitted_at, attempts, fence, _ms in rows
         ]
 
     def _due(self, now: datetime) -> list[ColumnElement[bool]]:
@@ -204,13 +210,13 @@ def _for_each(connection: Connection, statement: Callable[[Columns], Update], ro
     if connection.dialect.name != "postgresql":
         connection.execute(statement({name: bindparam(name, type_=ROW_TYPES[name]) for name in rows[0]}), rows)
         return
-    # One statement for all rows: one each costs the server and this process more than twice as much.
-    arrays = [bindparam(name, type_=ARRAY(ROW_TYPES[name])) for name in rows[0]]
+    # One statement for all rows, which travel as one JSON array: one statement each costs this process four times as
+    # much, and arrays of a column each twice as much.
     columns = [column(name, ROW_TYPES[name]) for name in rows[0]]
-    given = func.unnest(*arrays).table_valued(*columns).render_derived(name="held").c
-    connection.execute(
-        statement({name: given[name] for name in rows[0]}), {name: [row[name] for row in rows] for name in rows[0]}
-    )
+    array = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
+    given = array.table_valued(*columns).render_derived(name="held", with_types=True).c
+    held = {name: given[name] for name in rows[0]}
+    connection.execute(statement(held), {"rows": msgspec.json.encode(rows).decode()})
 
 
 def within_range(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:

@@ -80,12 +80,13 @@ class Board:
         event.remove(self.engine, "before_cursor_execute", remember)
         how = "EXPLAIN QUERY PLAN" if self.engine.dialect.name == "sqlite" else "EXPLAIN (FORMAT JSON)"
         with self.engine.connect() as connection:
-            answers = [
-                connection.exec_driver_sql(f"{how} {statement}", values).all()
-                for statement, values in statements
-                if "pending_task" in statement
-            ]
-        return json.dumps([[list(row) for row in answer] for answer in answers])
+            answers = []
+            for statement, values in statements:
+                if statement.startswith("SET LOCAL"):
+                    connection.exec_driver_sql(statement)
+                elif "pending_task" in statement:
+                    answers += connection.exec_driver_sql(f"{how} {statement}", values).all()
+        return json.dumps([list(row) for row in answers])
 
 
 def ids(tasks):
