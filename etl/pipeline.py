@@ -32,6 +32,9 @@ FLUSH_SECONDS = 5.0
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
 
+LEASE_POLL_SECONDS = 5.0
+"""How often to look whether another run has let go of its tasks."""
+
 T = TypeVar("T")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -94,6 +97,7 @@ class Corridor:
         """Tasks whose outcome is known, loaded or not."""
         self._held: dict[str, PendingTask] = {}
         """Tasks that are claimed and not yet accounted for."""
+        self._others_held = 0
         self._can_load = True
 
     @property
@@ -141,12 +145,27 @@ class Corridor:
         while not self._stop.is_ordered and (wanted := self._wanted()):
             tasks = await self._in_database(self._source.claim, wanted) or []
             if not tasks:
+                if await self._others_hold_some():
+                    await self._stop.sleep(LEASE_POLL_SECONDS)
+                    continue
                 break
             self._claimed += len(tasks)
             self._held.update({task.task_id: task for task in tasks})
             await self._admit(tasks)
             await self._backlog.runs_low()
         self._backlog.end()
+
+    async def _others_hold_some(self) -> bool:
+        """Say whether another run holds tasks that are due here.
+
+        It may finish them; or it is dead, and they are ours when its leases end. So a run after a crash does not end
+        well while the tasks of the crashed one still wait.
+        """
+        leased = await self._in_database(self._source.count_leased) or 0
+        if leased not in {0, self._others_held}:
+            log.info("waiting_for_another_run", tasks=leased)
+        self._others_held = leased
+        return leased > 0
 
     def _wanted(self) -> int:
         if self._limits.tasks is None:

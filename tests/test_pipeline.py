@@ -34,6 +34,9 @@ class MemorySource:
     def count(self):
         return len(self.waiting)
 
+    def count_leased(self):
+        return 0
+
     def renew(self, held):
         pass
 

@@ -421,6 +421,22 @@ def test_a_second_signal_ends_at_once(night_of):
             assert process.wait(timeout=4) in {130, 143}
 
 
+def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, configure):
+    behaviour = Behaviour(token=TOKEN, latency_seconds=0.2)
+    with night_of(behaviour, api__concurrency=2, run__lease_seconds=3) as night:
+        night.enqueue(*task_ids(40))
+        with running(night, until_requests=4) as process:
+            process.kill()
+            process.wait()
+        configure(api__concurrency=40)
+
+        result = night.run("run")
+
+        assert result.exit_code == 0
+        assert "waiting_for_another_run" in result.stderr
+        assert night.facts() == night.truth(task_ids(40))
+
+
 def test_a_killed_run_costs_leases_and_nothing_else(slow_run, configure):
     night, process = slow_run
     process.kill()

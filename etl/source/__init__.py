@@ -22,6 +22,10 @@ class Source(Protocol):
         """Count the tasks that are due, for progress only; None where that would cost too much."""
         ...
 
+    def count_leased(self) -> int:
+        """Count the tasks that would be due, were they not in the hands of another run."""
+        ...
+
     def renew(self, held: Sequence[PendingTask]) -> None:
         """Prolong the leases of tasks that this run holds."""
         ...

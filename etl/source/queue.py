@@ -27,6 +27,7 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    not_,
     null,
     or_,
     select,
@@ -94,9 +95,13 @@ class Queue:
 
     def count(self) -> int:
         """Count the tasks that are due."""
-        with self._engine.execution_options(read_only=True).connect() as connection:
-            due = select(func.count()).select_from(self._table).where(*self._due(self._clock()))
-            return connection.execute(due).scalar_one()
+        now = self._clock()
+        return self._count(*self._selected(now), self._is_free(now))
+
+    def count_leased(self) -> int:
+        """Count the tasks that would be due, were they not in the hands of another run."""
+        now = self._clock()
+        return self._count(*self._selected(now), not_(self._is_free(now)), self._table.c.lease_owner != self._owner)
 
     def renew(self, held: Sequence[PendingTask]) -> None:
         """Prolong the leases of tasks that this run holds."""
@@ -114,12 +119,17 @@ class Queue:
         """Give tasks back, with the attempt that the claim counted."""
         self._update_held(held, lease_owner=null(), lease_until=null(), attempts=self._table.c.attempts - 1)
 
+    def _count(self, *conditions: ColumnElement[bool]) -> int:
+        query = select(func.count()).select_from(self._table).where(*conditions)
+        with self._engine.execution_options(read_only=True).connect() as connection:
+            return connection.execute(query).scalar_one()
+
     def _claim(self, limit: int) -> list[PendingTask]:
         table, now = self._table, self._clock()
         position = (submitted_ms(table.c.submitted_at, table.c.task_id), table.c.task_id)
         due = (
             select(table.c.task_id)
-            .where(*self._due(now))
+            .where(*self._selected(now), self._is_free(now), *self._beyond_the_last_claim())
             .order_by(*position)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -151,21 +161,25 @@ class Queue:
             for task_id, submitted_at, attempts, fence, _ms in rows
         ]
 
-    def _due(self, now: datetime) -> list[ColumnElement[bool]]:
+    def _is_free(self, now: datetime) -> ColumnElement[bool]:
+        return or_(self._table.c.lease_until.is_(None), self._table.c.lease_until <= now)
+
+    def _selected(self, now: datetime) -> list[ColumnElement[bool]]:
         table, selection = self._table, self._selection
         states = [TaskState.PENDING, TaskState.DONE] if selection.refetch else [TaskState.PENDING]
-        conditions = [
+        return [
             table.c.state.in_([str(state) for state in states]),
-            or_(table.c.lease_until.is_(None), table.c.lease_until <= now),
             or_(table.c.next_check_at.is_(None), table.c.next_check_at <= now),
             # A task that is still open after this run has asked about it waits for the next run.
             or_(table.c.last_checked_at.is_(None), table.c.last_checked_at < self._started_at),
             *within_range(submitted_ms(table.c.submitted_at, table.c.task_id), selection),
         ]
-        if self._after is not None:
-            position = tuple_(submitted_ms(table.c.submitted_at, table.c.task_id), table.c.task_id)
-            conditions.append(position > tuple_(literal(self._after[0]), literal(self._after[1])))
-        return conditions
+
+    def _beyond_the_last_claim(self) -> list[ColumnElement[bool]]:
+        if self._after is None:
+            return []
+        position = tuple_(submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id)
+        return [position > tuple_(literal(self._after[0]), literal(self._after[1]))]
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
         table = self._table

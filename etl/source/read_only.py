@@ -76,6 +76,10 @@ class ReadOnlySource:
     def count(self) -> None:
         """Leave it open: what is due follows from the warehouse, page by page."""
 
+    def count_leased(self) -> int:
+        """Count nothing: there are no leases."""
+        return 0
+
     def renew(self, held: Sequence[PendingTask]) -> None:
         """Do nothing: there are no leases."""
 
