@@ -161,6 +161,8 @@ class Corridor:
         It may finish them; or it is dead, and they are ours when its leases end. So a run after a crash does not end
         well while the tasks of the crashed one still wait.
         """
+        if self._stop.is_ordered:
+            return False
         leased = await self._in_database(self._source.count_leased) or 0
         if leased not in {0, self._others_held}:
             log.info("waiting_for_another_run", tasks=leased)
@@ -257,19 +259,24 @@ class Corridor:
             log.warning("leases_left_to_expire", tasks=len(held), seconds=self._limits.lease_seconds)
 
     async def _finish(self) -> AuditRun:
+        finished = self._finished()
+        if await self._in_database(_done, self._warehouse.finish, finished) is None:
+            log.error("run_row_not_written", run_id=finished.run_id)
+            # A run whose row says that it is still running has not ended well.
+            finished = self._finished()
+        log.info("run_finished", outcome=finished.outcome, exit_code=finished.exit_code)
+        return finished
+
+    def _finished(self) -> AuditRun:
         ended_by = self._stop.reason
         exit_code = verdict(self.run, ended_by)
-        finished = replace(
+        return replace(
             self.run,
             finished_at=self._clock(),
             outcome=OUTCOMES[exit_code],
             exit_code=int(exit_code),
             error=str(ended_by) if ended_by else None,
         )
-        if await self._in_database(_done, self._warehouse.finish, finished) is None:
-            log.error("run_row_not_written", run_id=finished.run_id)
-        log.info("run_finished", outcome=finished.outcome, exit_code=finished.exit_code)
-        return finished
 
 
 def make_batch(outcomes: Sequence[Outcome]) -> Batch:

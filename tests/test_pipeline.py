@@ -56,7 +56,8 @@ class MemorySource:
 
 
 class MemoryWarehouse:
-    def __init__(self, *, fails_at_load=None):
+    def __init__(self, *, fails_at_load=None, fails_at_finish=False):
+        self.fails_at_finish = fails_at_finish
         self.runs, self.facts, self.loads = {}, [], 0
         self.fails_at_load = fails_at_load
 
@@ -81,6 +82,8 @@ class MemoryWarehouse:
         return loaded
 
     def finish(self, run):
+        if self.fails_at_finish:
+            raise UnavailableError("The warehouse is down.")
         self.runs[run.run_id] = run
 
 
@@ -108,7 +111,7 @@ def walk(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False
 
     finished = asyncio.run(run())
     assert finished.is_balanced
-    assert warehouse.runs == {finished.run_id: finished}
+    assert warehouse.fails_at_finish or warehouse.runs == {finished.run_id: finished}
     return finished
 
 
@@ -147,6 +150,15 @@ def test_a_pending_database_that_goes_down_after_a_commit_loses_no_fact():
 
     assert run.exit_code == 69
     assert len(warehouse.facts) == run.audited > 0
+
+
+def test_a_run_whose_row_cannot_be_written_does_not_end_well():
+    warehouse = MemoryWarehouse(fails_at_finish=True)
+
+    run = walk(MemorySource(5), warehouse)
+
+    assert (run.exit_code, run.outcome, run.audited) == (69, "unavailable", 5)
+    assert warehouse.runs[run.run_id].outcome == "running"
 
 
 def test_a_claim_that_fails_ends_the_run():

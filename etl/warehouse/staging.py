@@ -13,6 +13,7 @@ import polars.selectors as cs
 from sqlalchemy import Connection, delete
 from sqlalchemy.schema import CreateTable
 
+from etl.database.faults import translate
 from etl.warehouse.tables import stage_facts
 
 SQLITE_TIME = "%Y-%m-%d %H:%M:%S%.6f"
@@ -42,9 +43,13 @@ def staged(connection: Connection, facts: pl.DataFrame) -> Iterator[None]:
 def _copy(connection: Connection, facts: pl.DataFrame) -> None:
     connection.execute(CreateTable(stage_facts, if_not_exists=True))
     cursor: Any = connection.connection.cursor()
-    with cursor.copy(f"COPY stage_facts ({', '.join(facts.columns)}) FROM STDIN (FORMAT csv)") as copy:
-        # Unquoted nothing is null and a quoted nothing is the empty text, for polars and PostgreSQL alike.
-        copy.write(facts.write_csv(include_header=False))
+    try:
+        with cursor.copy(f"COPY stage_facts ({', '.join(facts.columns)}) FROM STDIN (FORMAT csv)") as copy:
+            # Unquoted nothing is null and a quoted nothing is the empty text, for polars and PostgreSQL alike.
+            copy.write(facts.write_csv(include_header=False))
+    except connection.dialect.loaded_dbapi.Error as error:
+        # SQLAlchemy has no COPY, so its events do not see this error.
+        raise translate(error, database="the warehouse") or error from error
     # Without statistics the planner joins a large batch by nested loops.
     connection.exec_driver_sql("ANALYZE stage_facts")
 
