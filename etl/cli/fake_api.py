@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from etl.fake_api import Behaviour, FakeApi, Fault
+from etl.fake_api.behaviour import CLOUD_CREDENTIALS_URL
 from etl.fake_api.effects import EFFECTS
 from etl.fake_api.faults import parse_fault
 
@@ -25,6 +26,22 @@ class FaultType(click.ParamType[Fault]):
             self.fail(str(error), param, ctx)
 
 
+class SecondsPairType(click.ParamType[tuple[float, float]]):
+    """Two numbers of seconds with a separator between them."""
+
+    def __init__(self, separator: str) -> None:
+        self.name = f"two numbers with {separator!r} between them"
+        self._separator = separator
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, float]:
+        """Read the two, or end with a usage error."""
+        first, _, second = value.partition(self._separator)
+        try:
+            return float(first), float(second)
+        except ValueError:
+            self.fail(f"{value!r} is not {self.name}", param, ctx)
+
+
 @click.command("fake-api", epilog=f"Faults: {', '.join(sorted(EFFECTS))}.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
@@ -32,12 +49,36 @@ class FaultType(click.ParamType[Fault]):
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed describes other tasks.")
 @click.option("--rate", type=click.IntRange(min=1), help="Requests accepted in any one second; the excess gets 429.")
+@click.option("--silent-limit", is_flag=True, help="Leave the limit out of such a 429.")
+@click.option("--retry-after", type=click.IntRange(min=0), help="Seconds for such a 429 to say in Retry-After.")
+@click.option(
+    "--outage",
+    "outages",
+    type=SecondsPairType("-"),
+    multiple=True,
+    metavar="A-B",
+    help="Be down from second A to second B after the first request; may be repeated.",
+)
+@click.option(
+    "--flap", type=SecondsPairType(","), metavar="UP,DOWN", help="Be up and down for so many seconds in turn."
+)
 @click.option("--latency", type=click.FloatRange(min=0), default=0.0, help="Seconds before every answer.")
 @click.option("--jitter", type=click.FloatRange(min=0), default=0.0, help="Up to so many more seconds.")
+@click.option(
+    "--clock-offset", "clock_offset_seconds", type=float, default=0.0, help="Seconds that its clock runs ahead."
+)
 @click.option("--token", help="The Authorization value to accept; an invented one, not a real secret.")
 @click.option("--app-id", help="Accept signatures of this app, made with --app-secret.")
 @click.option("--app-secret", help="The app's invented secret. Without a token and an app any value passes.")
+@click.option("--token-uses", type=click.IntRange(min=0), help="Requests after which a token must be renewed.")
+@click.option("--session-id", help="Renew the token for who sends this, an invented one, to session/refresh.")
+@click.option("--refresh-token", help="Renew the token for who sends this, an invented one, to auth/refreshToken.")
 @click.option("--fault", "faults", type=FaultType(), multiple=True, metavar="FAULT", help="Misbehave; may be repeated.")
+@click.option(
+    "--redirect-to",
+    default=CLOUD_CREDENTIALS_URL,
+    help="Where the fault redirect leads; by default to where a cloud machine finds its own credentials.",
+)
 @click.option("--progress", is_flag=True, help="Let an unfinished task go on with every ask.")
 def fake_api(*, host: str, port: int, latency: float, jitter: float, **behaviour: Any) -> None:
     """Run a stand-in KooDrive API to try things against.

@@ -3,8 +3,10 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import partial
 from urllib.parse import parse_qs
 
 import msgspec
@@ -13,9 +15,11 @@ from aiohttp import web
 from etl.fake_api.behaviour import Behaviour
 from etl.fake_api.effects import EFFECTS, NO_STATUS, Ask
 from etl.fake_api.faults import striking_fault
-from etl.fake_api.gate import REPLIES, RateWindow, find_rejection
+from etl.fake_api.gate import REPLIES, RateWindow, Rejection, find_rejection
 from etl.fake_api.listing import list_page
-from etl.fake_api.replies import gateway_error, json_reply, service_error, throttled
+from etl.fake_api.outages import Outages
+from etl.fake_api.replies import gateway_error, html_reply, json_reply, service_error, throttled
+from etl.fake_api.sessions import Sessions
 from etl.fake_api.stats import Stats
 from etl.fake_api.world import Override, World, draw
 from etl.tasks import is_valid_task_id
@@ -26,15 +30,23 @@ OWN_PAGES = "/stand-in/"
 
 
 class Answers:
-    """Everything the stand-in says; one method is the server's only handler."""
+    """Everything the stand-in says; one method is the server's only handler.
 
-    def __init__(self, behaviour: Behaviour) -> None:
+    What costs time on every request is left out where it was not ordered, for this is also the server of the benchmark.
+    """
+
+    def __init__(self, behaviour: Behaviour, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.behaviour = behaviour
         self.world = World(seed=behaviour.seed, weights=behaviour.weights, progress=behaviour.progress)
         self.stats = Stats()
         self.closing = asyncio.Event()
         """Set it to end the stalled requests."""
+        self.handler = self.dated_answer if behaviour.clock_offset_seconds else self.answer
+        self._clock = clock
+        self._now = wall_clock(behaviour.clock_offset_seconds)
         self._rate_window = RateWindow(behaviour.rate) if behaviour.rate is not None else None
+        self._outages = Outages(behaviour.outages, behaviour.flap) if behaviour.outages or behaviour.flap else None
+        self._sessions = Sessions(behaviour, self.stats) if behaviour.has_sessions else None
         # Told apart from stats.asks, because these survive a reset and leave out what the gate refused.
         self._admitted_asks: Counter[str] = Counter()
         self._own_pages: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.Response]]] = {
@@ -49,7 +61,7 @@ class Answers:
         raw_path = request.raw_path
         if raw_path.startswith(OWN_PAGES):
             return await self._own_page(request)
-        self.stats.arrivals.append(time.monotonic())
+        self.stats.arrivals.append(self._clock())
         path, _, query = raw_path.partition("?")
         name = path.removeprefix(TASK_PATH)
         try:
@@ -60,6 +72,13 @@ class Answers:
         self.stats.by_status[response.status] += 1
         return response
 
+    async def dated_answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer any request, and give the time by the stand-in's clock."""
+        response = await self.answer(request)
+        if not response.prepared:
+            response.headers["Date"] = format_datetime(self._now(), usegmt=True)
+        return response
+
     def _refusal(self, request: web.BaseRequest, name: str) -> web.Response | None:
         headers = request.headers
         if (trace_id := headers.get("X-Traceid")) is not None:
@@ -67,16 +86,30 @@ class Answers:
         if is_valid_task_id(name):
             self.stats.asks[name] += 1
         if self._rate_window is not None and not self._rate_window.admits(self.stats.arrivals[-1]):
-            return throttled(self._rate_window.limit)
-        now = datetime.now(UTC)
-        rejection = find_rejection(request.method, request.raw_path, headers, behaviour=self.behaviour, now=now)
+            return self._throttled(self._rate_window.limit)
+        if self._outages is not None and self._outages.are_on(self.stats.arrivals[-1]):
+            return html_reply(503)
+        rejection = self._find_rejection(request.method, request.raw_path, headers)
         if rejection is None:
             return None
         self.stats.rejected[rejection] += 1
         return REPLIES[rejection]()
 
+    def _find_rejection(self, method: str, raw_path: str, headers: Mapping[str, str]) -> Rejection | None:
+        if self._sessions is not None:
+            return self._sessions.find_rejection(method, raw_path, headers, now=self._now())
+        return find_rejection(method, raw_path, headers, behaviour=self.behaviour, now=self._now())
+
+    def _throttled(self, limit: int) -> web.Response:
+        seconds = self.behaviour.retry_after
+        return throttled(
+            None if self.behaviour.silent_limit else limit, retry_after=None if seconds is None else str(seconds)
+        )
+
     async def _resource(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
         if request.method != "GET" or "/" in name:
+            if self._sessions is not None and self._sessions.renews(request.method, request.raw_path):
+                return await self._sessions.renew(request, self._now())
             return gateway_error("APIGW.0101", "The API does not exist or has not been published", status=404)
         if name == "list":
             return self._list(query)
@@ -95,7 +128,10 @@ class Answers:
         if fault is None:
             return json_reply(task)
         self.stats.faults[fault.name] += 1
-        return await EFFECTS[fault.name](Ask(request=request, task=task, closing=self.closing))
+        ask_of_task = Ask(
+            request=request, task=task, now=self._now(), redirect_to=behaviour.redirect_to, closing=self.closing
+        )
+        return await EFFECTS[fault.name](ask_of_task)
 
     def _latency_seconds(self, task_id: str, ask: int) -> float:
         jitter = self.behaviour.latency_jitter_seconds * draw(self.behaviour.seed, "latency", task_id, ask)
@@ -131,3 +167,11 @@ class Answers:
             return json_reply({"error": str(error)}, status=400)
         self.world.overrides.update(overrides)
         return json_reply({"overrides": len(self.world.overrides)})
+
+
+def wall_clock(offset_seconds: float) -> Callable[[], datetime]:
+    """A clock that is so far ahead of the machine's."""
+    if not offset_seconds:
+        return partial(datetime.now, UTC)
+    offset = timedelta(seconds=offset_seconds)
+    return lambda: datetime.now(UTC) + offset

@@ -37,6 +37,8 @@ class Rejection(StrEnum):
     DATE_IN_FUTURE = "date_in_future"
     DATE_TOO_OLD = "date_too_old"
     WRONG_TOKEN = "wrong_token"  # noqa: S105  the name of a reason
+    TOKEN_EXPIRED = "token_expired"  # noqa: S105  the same
+    WRONG_SESSION = "wrong_session"
     UNSIGNED_HEADER = "unsigned_header"
     WRONG_SIGNATURE = "wrong_signature"
     TRACE_ID_LENGTH = "trace_id_length"
@@ -48,6 +50,10 @@ def _bad_parameter(msg: str) -> Callable[[], web.Response]:
 
 def _bad_token() -> web.Response:
     return gateway_error("APIGW.0301", "Incorrect IAM authentication information", status=401)
+
+
+def _expired_token() -> web.Response:
+    return gateway_error("APIGW.0307", "The token must be updated", status=401)
 
 
 def _bad_app(error_msg: str) -> Callable[[], web.Response]:
@@ -62,6 +68,8 @@ REPLIES: Mapping[Rejection, Callable[[], web.Response]] = {
     Rejection.DATE_IN_FUTURE: _bad_app("X-Date is in the future"),
     Rejection.DATE_TOO_OLD: _bad_app("X-Date is more than 15 minutes old"),
     Rejection.WRONG_TOKEN: _bad_token,
+    Rejection.TOKEN_EXPIRED: _expired_token,
+    Rejection.WRONG_SESSION: _bad_token,
     Rejection.UNSIGNED_HEADER: _bad_app("a header that must be signed is not"),
     Rejection.WRONG_SIGNATURE: _bad_app("verify signature failed"),
     Rejection.TRACE_ID_LENGTH: _bad_parameter("the header X-Traceid has not 58 characters"),
@@ -107,7 +115,7 @@ def _refused_credentials(
 ) -> Rejection | None:
     if behaviour.app_id is not None and (authorization.startswith(ALGORITHM) or behaviour.token is None):
         return _refused_signature(authorization, method, raw_path, headers, behaviour=behaviour)
-    if behaviour.token is not None and not _is_same(authorization, behaviour.token):
+    if behaviour.token is not None and not is_same(authorization, behaviour.token):
         return Rejection.WRONG_TOKEN
     return None
 
@@ -132,10 +140,11 @@ def _refused_signature(
         app_id=behaviour.app_id or "",
         app_secret=behaviour.app_secret or "",
     )
-    return None if _is_same(authorization, expected) else Rejection.WRONG_SIGNATURE
+    return None if is_same(authorization, expected) else Rejection.WRONG_SIGNATURE
 
 
-def _is_same(given: str, expected: str) -> bool:
+def is_same(given: str, expected: str) -> bool:
+    """Compare two secrets in a time that does not depend on where they differ."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 

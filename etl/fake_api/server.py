@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from types import TracebackType
@@ -22,8 +23,15 @@ SHUTDOWN_SECONDS = 0.2
 class FakeApi:
     """A stand-in KooDrive API that listens while its ``async with`` block runs."""
 
-    def __init__(self, behaviour: Behaviour | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._answers = Answers(behaviour or Behaviour())
+    def __init__(
+        self,
+        behaviour: Behaviour | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._answers = Answers(behaviour or Behaviour(), clock=clock)
         self._host = host
         self._port = port
 
@@ -44,7 +52,7 @@ class FakeApi:
 
     async def __aenter__(self) -> Self:
         # With cancellation, a client that hangs up ends its stalled request.
-        server = web.Server(self._answers.answer, access_log=None, handler_cancellation=True)
+        server = web.Server(self._answers.handler, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         try:
@@ -63,13 +71,15 @@ class FakeApi:
 
 
 @contextmanager
-def running_in_thread(behaviour: Behaviour | None = None) -> Iterator[FakeApi]:
+def running_in_thread(
+    behaviour: Behaviour | None = None, *, clock: Callable[[], float] = time.monotonic
+) -> Iterator[FakeApi]:
     """Run a stand-in on a thread while the block runs, for callers that have no event loop."""
     started: Future[tuple[FakeApi, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
         stop = asyncio.Event()
-        async with FakeApi(behaviour) as api:
+        async with FakeApi(behaviour, clock=clock) as api:
             started.set_result((api, asyncio.get_running_loop(), stop))
             await stop.wait()
 

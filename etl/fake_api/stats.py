@@ -12,7 +12,7 @@ class Stats:
         self.arrivals = array("d")
         """When each request arrived, in monotonic seconds."""
         self.by_status: Counter[int] = Counter()
-        """Answers by HTTP status; 0 is a connection that was ended before its status line."""
+        """Answers by HTTP status; 0 is a connection that was ended before its status line, or by the client."""
         self.asks: Counter[str] = Counter()
         """Requests for each task's detail, refused ones included."""
         self.trace_ids: set[str] = set()
@@ -20,6 +20,8 @@ class Stats:
         """Requests refused at the gate, by reason."""
         self.faults: Counter[str] = Counter()
         """Faults shown, by name."""
+        self.refreshes = 0
+        """How often the token was renewed."""
 
     def reset(self) -> None:
         """Count from zero again."""
@@ -50,6 +52,7 @@ class Stats:
             "throttled": self.throttled,
             "rejected": dict(self.rejected),
             "faults": dict(self.faults),
+            "refreshes": self.refreshes,
             "peak_per_second": self.peak_per_second(),
         }
 

@@ -1,5 +1,6 @@
 import random
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 
 import pytest
 from multidict import CIMultiDict
@@ -148,5 +149,24 @@ def test_excess_is_answered_with_429(told):
     assert [answer.status for answer in answers[:4]] == [200, 200, 200, 429]
     assert answers[3].json["error_code"] == "APIGW.0308"
     assert "policy api over ratelimit,limit:3,time:1 second" in answers[3].json["error_msg"]
+    assert "Retry-After" not in answers[3].headers
     assert api.stats.throttled == sum(answer.status == 429 for answer in answers)
     assert api.stats.asks[TASK_ID] == 8
+
+
+def test_excess_may_be_told_how_long_to_wait_and_nothing_of_the_limit(told):
+    (_, excess), _ = told(Behaviour(rate=1, silent_limit=True, retry_after=0), TASK_ID, TASK_ID)
+    assert (excess.status, excess.json["error_code"], excess.headers["Retry-After"]) == (429, "APIGW.0308", "0")
+    assert "limit:" not in excess.json["error_msg"]
+
+
+@pytest.mark.parametrize("offset_seconds", [-3600.0, 3600.0])
+def test_a_clock_that_is_wrong(told, offset_seconds):
+    its_now = datetime.now(UTC) + timedelta(seconds=offset_seconds)
+    behaviour = Behaviour(clock_offset_seconds=offset_seconds)
+    (refused,), api = told(behaviour, TASK_ID)
+    assert refused.status == 401
+    assert api.stats.rejected == {"date_in_future" if offset_seconds < 0 else "date_too_old": 1}
+    assert abs(parsedate_to_datetime(refused.headers["Date"]) - its_now) < timedelta(seconds=30)
+    (accepted,), _ = told(behaviour, TASK_ID, headers={"X-Date": format_x_date(its_now)})
+    assert accepted.status == 200

@@ -92,6 +92,7 @@ def test_counts(told):
         "throttled": 0,
         "rejected": {},
         "faults": {"http_503": 1},
+        "refreshes": 0,
         "peak_per_second": 4,
     }
     assert answers[6].json == {"17": 2, "18": 1}
@@ -179,6 +180,10 @@ def test_the_end_does_not_wait_for_slow_answers(ask):
         ({"app_id": "a"}, "both an ID and a secret"),
         ({"app_secret": "s"}, "both an ID and a secret"),
         ({"faults": (Fault(name="gremlins", rate=1),)}, "no fault gremlins"),
+        ({"outages": ((5.0, 5.0),)}, "end after it began"),
+        ({"outages": ((0.0, 5.0), (-1.0, 1.0))}, "end after it began"),
+        ({"flap": (1.0, 0.0)}, "down for some time"),
+        ({"flap": (-1.0, 2.0)}, "down for some time"),
     ],
 )
 def test_a_behaviour_that_makes_no_sense_is_refused(ordered, complaint):

@@ -1,0 +1,17 @@
+"""What each fault does, by theme. To add one, write one small function and give it a name in its theme's table."""
+
+from collections.abc import Mapping
+
+from etl.fake_api.effects.ask import NO_STATUS, Ask, Effect
+from etl.fake_api.effects.bodies import BODIES
+from etl.fake_api.effects.connections import CONNECTIONS
+from etl.fake_api.effects.drift import DRIFT
+from etl.fake_api.effects.statuses import STATUSES
+from etl.fake_api.effects.throttling import THROTTLING
+
+__all__ = ["EFFECTS", "NO_STATUS", "THEMES", "Ask", "Effect"]
+
+THEMES = (STATUSES, THROTTLING, BODIES, CONNECTIONS, DRIFT)
+
+EFFECTS: Mapping[str, Effect] = {name: effect for theme in THEMES for name, effect in theme.items()}
+"""Every fault that can be ordered, by the name it is ordered by."""

@@ -1,0 +1,44 @@
+"""Faults that show in the status: refusals by the service, the gateway, a proxy between them, and a way elsewhere."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from aiohttp import web
+
+from etl.fake_api.effects.ask import Ask, Effect, refuse
+from etl.fake_api.replies import gateway_error, html_reply, service_error
+
+PROXY_STATUSES = (408, 409, 410, 421, 423, 425, 501, 505, 511, 520)
+"""Statuses that no documentation mentions: all that they say is a page for people."""
+
+
+async def redirect(ask: Ask) -> web.StreamResponse:
+    """Send the client to another host, where its credentials must not go."""
+    return web.Response(status=302, headers={"Location": ask.redirect_to})
+
+
+NOT_FOUND = refuse(lambda: service_error(13000309, "The resource does not exist", status=404))
+
+STATUSES: Mapping[str, Effect] = {
+    "not_found": NOT_FOUND,
+    "http_204": refuse(lambda: web.Response(status=204)),
+    "http_400": refuse(lambda: service_error(13000102, "Parameter check failed")),
+    "http_400_unknown": refuse(lambda: service_error(99000001, "Something new went wrong")),
+    "http_401": refuse(lambda: gateway_error("APIGW.0301", "Incorrect IAM authentication information", status=401)),
+    "http_403": refuse(lambda: gateway_error("APIGW.0304", "The app is not authorized for the API", status=403)),
+    "http_403_plain": refuse(lambda: web.Response(status=403, text="Forbidden")),
+    "http_404": NOT_FOUND,
+    "http_405": refuse(lambda: gateway_error("APIGW.0501", "The app quota has been used up", status=405)),
+    "http_413_retry_after": refuse(
+        lambda: gateway_error("APIGW.0201", "Request body too large", status=413, retry_after="1")
+    ),
+    "http_494": refuse(lambda: gateway_error("APIGW.0201", "Request headers too large", status=494)),
+    "http_500": refuse(lambda: gateway_error("APIGW.0601", "Internal server error", status=500)),
+    "http_502": refuse(lambda: gateway_error("APIGW.0201", "Backend unavailable", status=502)),
+    "http_503": refuse(lambda: gateway_error("APIGW.0613", "IAM unavailable", status=503)),
+    "http_504": refuse(lambda: gateway_error("APIGW.0201", "Backend timeout", status=504)),
+    "business_error_200": refuse(lambda: service_error(13000201, "Inner server call failed", status=200)),
+    "gateway_error_200": refuse(lambda: gateway_error("APIGW.0601", "Internal server error", status=200)),
+    "redirect": redirect,
+    **{f"http_{status}": refuse(partial(html_reply, status)) for status in PROXY_STATUSES},
+}

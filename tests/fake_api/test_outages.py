@@ -1,0 +1,47 @@
+import asyncio
+import itertools
+
+import pytest
+
+from etl.fake_api import Behaviour, FakeApi
+from etl.fake_api.outages import Outages
+
+TASK_ID = "1534087020903704704"
+
+
+@pytest.mark.parametrize(
+    ("outages", "flap", "expected"),
+    [
+        ((), None, []),
+        (((0.0, 2.0),), None, [0, 1]),
+        (((2.0, 4.0), (3.0, 5.0), (9.0, float("inf"))), None, [2, 3, 4, 9, 10, 11]),
+        ((), (3.0, 1.0), [3, 7, 11]),
+        ((), (0.0, 1.0), list(range(12))),
+        (((0.0, 1.0),), (3.0, 2.0), [0, 3, 4, 8, 9]),
+    ],
+)
+def test_seconds_of_outage(outages, flap, expected):
+    planned = Outages(outages, flap)
+    assert [second for second in range(12) if planned.are_on(1000.0 + second)] == expected
+
+
+@pytest.mark.parametrize("ordered", [{"outages": ((1.0, 3.0),)}, {"flap": (1.0, 2.0)}])
+def test_outage_over_http(ask, ordered):
+    answers, api = _told_every_second(ask, Behaviour(**ordered), 4)
+    assert [answer.status for answer in answers] == [200, 503, 503, 200]
+    assert answers[1].content_type == "text/html"
+    assert api.stats.asks[TASK_ID] == 4
+
+
+def test_an_outage_wins_over_the_gate_but_not_over_the_rate(ask):
+    behaviour = Behaviour(outages=((0.0, 9.0),), token="another", rate=1)
+    answers, _ = _told_every_second(ask, behaviour, 2, tick=0.5)
+    assert [answer.status for answer in answers] == [503, 429]
+
+
+def _told_every_second(ask, behaviour, number, tick=1.0):
+    async def scenario():
+        async with FakeApi(behaviour, clock=itertools.count(50.0, tick).__next__) as api:
+            return [await ask(api.base_url, TASK_ID) for _ in range(number)], api
+
+    return asyncio.run(scenario())
