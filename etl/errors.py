@@ -67,6 +67,10 @@ class UnavailableError(TaskAuditError):
     exit_code = ExitCode.UNAVAILABLE
 
 
+class OutageError(UnavailableError):
+    """The API was down for longer than this run could wait; what was audited before stands."""
+
+
 class StoppedError(TaskAuditError):
     """The run was asked to end early; run again to go on."""
 

@@ -13,6 +13,8 @@ from etl.database.clock import Clock, clock_of
 from etl.database.engine import open_engine, same_database
 from etl.database.migrate import Upgrade, require_current, upgrade
 from etl.errors import ConfigurationError
+from etl.fetch.budget import RetryBudget
+from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
@@ -163,8 +165,9 @@ def _nothing_settled(_task_ids: Sequence[str]) -> set[str]:
 def _pool(koodrive: KooDrive, settings: ApiSettings, stop: Stop) -> Pool:
     return Pool(
         koodrive.ask,
-        pace=Pace(settings.max_rate, sleep=stop.sleep),
+        gate=Gate(Pace(settings.max_rate), stop=stop, patience_seconds=settings.patience_seconds),
         policy=RetryPolicy(attempts=settings.attempts),
+        budget=RetryBudget(),
         concurrency=settings.concurrency,
         stop=stop,
     )

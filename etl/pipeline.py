@@ -5,10 +5,12 @@ is loaded, and what is still held is given back.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -19,7 +21,7 @@ from etl.fetch.outbox import Outbox
 from etl.fetch.pool import Pool
 from etl.fetch.stop import Stop
 from etl.normalize import normalize
-from etl.runs import OUTCOMES, AuditRun, verdict
+from etl.runs import OUTCOMES, AuditRun, Counters, verdict
 from etl.settle import last_word, refuse, settle
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask
@@ -28,6 +30,9 @@ from etl.warehouse.batch import Batch
 
 FLUSH_SECONDS = 5.0
 """A batch is loaded when it is full or so old, so that a slow API never keeps answers in memory for long."""
+
+DEFERRED_SECONDS = 60.0
+"""How long tasks rest that are left for the end of the run, because too many of them had failed."""
 
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
@@ -90,7 +95,7 @@ class Corridor:
         self._stop = stop
         self._clock = clock
         self._shares_database = shares_database
-        self._backlog = Backlog(low=limits.claim_size // 2)
+        self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
         self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
         self._claimed = 0
         self.answered = 0
@@ -99,6 +104,7 @@ class Corridor:
         """Tasks that are claimed and not yet accounted for."""
         self._others_held = 0
         self._can_load = True
+        self._outcomes: Counter[str] = Counter()
 
     @property
     def run(self) -> AuditRun:
@@ -111,6 +117,20 @@ class Corridor:
             retries=traffic.retries,
             throttled=traffic.throttled,
         )
+
+    @property
+    def counters(self) -> Counters:
+        """What the run's numbers are made of, at this moment."""
+        traffic = self._pool.traffic
+        statuses = {**traffic.failures, "200": traffic.failures["200"] + traffic.observations}
+        ceiling = {"ceiling_per_minute": round(60 * self._pool.ceiling)} if self._pool.ceiling else {}
+        by_counter = {"outcome": self._outcomes, "http_status": statuses, "drift": traffic.drift, "pace": ceiling}
+        return {
+            (counter, name): number
+            for counter, numbers in by_counter.items()
+            for name, number in numbers.items()
+            if number
+        }
 
     async def walk(self) -> AuditRun:
         """Run to the end, whatever ends it; returns the row of the finished run.
@@ -234,6 +254,7 @@ class Corridor:
         self._loaded = loaded
         for outcome in final:
             self._held.pop(outcome.task.task_id, None)
+        self._outcomes.update(map(_kind, final))
         log.info("batch_loaded", tasks=len(final), audited=loaded.audited)
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
@@ -260,7 +281,11 @@ class Corridor:
 
     async def _finish(self) -> AuditRun:
         finished = self._finished()
-        if await self._in_database(_done, self._warehouse.finish, finished) is None:
+        counters = self.counters
+        for (counter, name), number in counters.items():
+            if counter == "drift":
+                log.warning("drift", what=name, answers=number)
+        if await self._in_database(_done, partial(self._warehouse.finish, finished), counters) is None:
             log.error("run_row_not_written", run_id=finished.run_id)
             # A run whose row says that it is still running has not ended well.
             finished = self._finished()
@@ -289,6 +314,10 @@ def make_batch(outcomes: Sequence[Outcome]) -> Batch:
         dead_letters=[failure for failure in failures if failure.is_lasting],
         released=sum(not failure.is_lasting for failure in failures),
     )
+
+
+def _kind(outcome: Outcome) -> str:
+    return str(outcome.reason) if isinstance(outcome, FetchFailure) else "audited"
 
 
 def _done(do: Callable[[T], None], argument: T) -> bool:

@@ -1,5 +1,6 @@
 """A run: its numbers, whether they balance, and its verdict. One field per column of ``audit_run``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from platform import node
@@ -7,7 +8,7 @@ from platform import node
 from uuid_utils.compat import uuid7
 
 from etl import __version__
-from etl.errors import ExitCode, TaskAuditError
+from etl.errors import ExitCode, OutageError, TaskAuditError
 from etl.tasks import Selection
 
 OUTCOMES: dict[ExitCode, str] = {
@@ -19,6 +20,11 @@ OUTCOMES: dict[ExitCode, str] = {
     ExitCode.CREDENTIALS: "credentials_refused",
     ExitCode.CONFIGURATION: "configuration_error",
 }
+Counters = Mapping[tuple[str, str], int]
+"""What the numbers of a run are made of, by counter and name: ``outcome`` counts tasks by what became of them,
+``http_status`` answers by status (or by reason where there was none), ``drift`` answers by what the documentation has
+not, ``pace`` has the ceiling that was found, in requests per minute."""
+
 RUNNING = "running"
 """The outcome of a run that has not ended, or was killed."""
 
@@ -71,6 +77,9 @@ def verdict(run: AuditRun, ended_by: TaskAuditError | None) -> ExitCode:
     """Decide the exit code of a run from its numbers and from what ended it early, if anything did."""
     if not run.is_balanced:
         return ExitCode.BUG
+    if isinstance(ended_by, OutageError) and run.audited:
+        # The API was there for a while, so the run has done its work in part.
+        return ExitCode.STOPPED
     if ended_by is not None:
         return ended_by.exit_code
     if run.released:

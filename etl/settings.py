@@ -177,7 +177,17 @@ class ApiSettings(Section):
     token: SecretHeader | None = None
     """The access token, with or without its 'Bearer ' prefix."""
     token_file: Path | None = None
-    """A file that holds the access token."""
+    """A file that holds the access token; read again when the API refuses it."""
+    token_command: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """A command that prints the access token, as a list of its words (there is no shell); run again likewise."""
+    session_id: SecretHeader | None = None
+    """The session ID that came with the access token; renews the token when it has expired."""
+    session_id_file: Path | None = None
+    """A file that holds the session ID."""
+    refresh_token: Secret | None = None
+    """The carrier edition's refresh token; renews the token when it has expired."""
+    refresh_token_file: Path | None = None
+    """A file that holds the refresh token."""
     app_id: HeaderValue | None = None
     """AppId of app authentication."""
     app_secret: Secret | None = None
@@ -193,14 +203,20 @@ class ApiSettings(Section):
     timeout_seconds: float = Field(default=30, gt=0, le=600, allow_inf_nan=False)
     """Seconds for one request, from connecting to the last byte."""
     attempts: int = Field(default=4, ge=1, le=10)
-    """Requests for one task in one run, at most."""
+    """Requests for one task in one run, at most; those that met a throttled or closed API do not count."""
+    patience_seconds: float = Field(default=900, ge=0, le=86_400, allow_inf_nan=False)
+    """How long to wait for an API that is down or throttles everything, before the run gives up."""
 
     @model_validator(mode="after")
     def _one_place_for_each_secret(self) -> Self:
-        if self.token and self.token_file:
-            raise ValueError("token and token_file are both set; keep one")
-        if self.app_secret and self.app_secret_file:
-            raise ValueError("app_secret and app_secret_file are both set; keep one")
+        for names in (
+            ("token", "token_file", "token_command"),
+            ("app_secret", "app_secret_file"),
+            ("session_id", "session_id_file", "refresh_token", "refresh_token_file"),
+        ):
+            given = [name for name in names if getattr(self, name) is not None]
+            if len(given) > 1:
+                raise ValueError(f"{' and '.join(given)} are both set; keep one")
         return self
 
 

@@ -71,6 +71,8 @@ class Observation:
     task: PendingTask
     detail: TaskDetail
     observed_at: datetime
+    drift: tuple[str, ...] = ()
+    """In what the answer differs from the documentation, a few words each; hardly ever anything."""
 
 
 class Recovery(Enum):
@@ -81,6 +83,9 @@ class Recovery(Enum):
 
     RETRY_ONCE = auto()
     """Ask once more; seen twice, it lasts."""
+
+    AGAIN = auto()
+    """Ask again as soon as the API lets anybody ask: the failure says nothing of the task, and is no attempt at it."""
 
     DEAD_LETTER = auto()
     """Asking again will not help."""
@@ -97,6 +102,7 @@ class FailureReason(StrEnum):
     REJECTED = "rejected"
     EXHAUSTED = "exhausted"
     THROTTLED = "throttled"
+    UNAUTHORIZED = "unauthorized"
     SERVER_ERROR = "server_error"
     UNREACHABLE = "unreachable"
     TIMEOUT = "timeout"
@@ -110,7 +116,8 @@ RECOVERY: dict[FailureReason, Recovery] = {
     FailureReason.INVALID_ID: Recovery.DEAD_LETTER,
     FailureReason.REJECTED: Recovery.DEAD_LETTER,
     FailureReason.EXHAUSTED: Recovery.DEAD_LETTER,
-    FailureReason.THROTTLED: Recovery.RETRY,
+    FailureReason.THROTTLED: Recovery.AGAIN,
+    FailureReason.UNAUTHORIZED: Recovery.AGAIN,
     FailureReason.SERVER_ERROR: Recovery.RETRY,
     FailureReason.UNREACHABLE: Recovery.RETRY,
     FailureReason.TIMEOUT: Recovery.RETRY,
@@ -131,6 +138,10 @@ class FetchFailure:
     """The code of the API or its gateway, as text."""
     trace_id: str | None = None
     """The X-Traceid of the last request, as the server saw it."""
+    wait_seconds: float | None = None
+    """How long the API asks everybody to wait, where it says so."""
+    allowed_rate: float | None = None
+    """How many requests a second the API says it takes, where it says so."""
     sightings: int = 1
     """How many requests in a row have failed in this way."""
 

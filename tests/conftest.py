@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -9,6 +10,9 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
+
+from etl.fake_api import Behaviour, running_in_thread
+from tests.nights import TOKEN, Night
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +104,41 @@ def configure(monkeypatch):
             monkeypatch.setenv(f"TASK_AUDIT_{name.upper()}", str(value))
 
     return set_variables
+
+
+@pytest.fixture
+def night_of(task_audit, configure, tmp_path):
+    """Open a night over given databases; by default the embedded ones."""
+
+    @contextmanager
+    def open_night(behaviour=None, source_url=None, warehouse_url=None, **settings):
+        source = source_url or SecretStr(f"sqlite:///{tmp_path}/pending.sqlite")
+        warehouse = warehouse_url or SecretStr(f"duckdb:///{tmp_path}/warehouse.duckdb")
+        with running_in_thread(behaviour or Behaviour(token=TOKEN)) as api:
+            configure(
+                source__url=source.get_secret_value(),
+                warehouse__url=warehouse.get_secret_value(),
+                api__base_url=api.base_url,
+                api__user_id="1505084218764547200",
+                api__token=TOKEN,
+                **{"api__max_rate": 100_000} | settings,
+            )
+            assert task_audit("init").exit_code == 0
+            yield Night(api, task_audit, tmp_path, source, warehouse)
+
+    return open_night
+
+
+@pytest.fixture(params=["sqlite+duckdb", "sqlite+sqlite", "postgresql+postgresql", "postgresql+duckdb", "one sqlite"])
+def databases(request, tmp_path):
+    """Where the pending table and the warehouse are: apart, or one database."""
+    engines = request.param.partition("+")
+    if request.param == "one sqlite":
+        url = SecretStr(f"sqlite:///{tmp_path}/all.sqlite")
+        return url, url
+    return tuple(
+        SecretStr(request.getfixturevalue("postgres_url"))
+        if engine == "postgresql"
+        else SecretStr(f"{engine}:///{tmp_path}/{purpose}.{engine}")
+        for engine, purpose in zip(engines[::2], ("pending", "warehouse"), strict=True)
+    )

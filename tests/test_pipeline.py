@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import StoppedError, UnavailableError
+from etl.fetch.budget import RetryBudget
+from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
@@ -81,10 +83,11 @@ class MemoryWarehouse:
         self.runs[run.run_id] = loaded
         return loaded
 
-    def finish(self, run):
+    def finish(self, run, counters):
         if self.fails_at_finish:
             raise UnavailableError("The warehouse is down.")
         self.runs[run.run_id] = run
+        self.counters = counters
 
 
 async def succeed(task):
@@ -94,10 +97,10 @@ async def succeed(task):
 def walk(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None):
     async def run():
         stop = Stop()
-        pace = Pace(1_000_000, sleep=stop.sleep)
+        gate = Gate(Pace(1_000_000), stop=stop, patience_seconds=0)
         corridor = Corridor(
             source,
-            Pool(ask, pace=pace, policy=RetryPolicy(attempts=1), concurrency=4, stop=stop),
+            Pool(ask, gate=gate, policy=RetryPolicy(attempts=1), budget=RetryBudget(), concurrency=4, stop=stop),
             warehouse,
             run=begin_run(Selection(), max_rate=1, now=NOW),
             limits=Limits(batch_size=batch_size, claim_size=7, lease_seconds=300, dead_letter_after=5),

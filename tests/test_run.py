@@ -9,103 +9,11 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from msgspec import UNSET
 from pydantic import SecretStr
-from sqlalchemy import text
 
-from etl.database.engine import open_engine
-from etl.fake_api import Behaviour, Fault, Override, running_in_thread
+from etl.fake_api import Behaviour, Fault, Override
 from etl.tasks import is_valid_task_id
-
-TOKEN = "Bearer CANARY-5f1d0c"
-FIRST_ID = 1534087020903704704
-FINISHED, OPEN = (2, 3), (0, 1)
-
-
-def task_ids(number):
-    return [str(FIRST_ID + (each << 23)) for each in range(number)]
-
-
-class Night:
-    """A configured installation and its stand-in API."""
-
-    def __init__(self, api, run, folder, source_url, warehouse_url):
-        self._folder = folder
-        self.api = api
-        self.run = run
-        self._urls = {"source": source_url, "warehouse": warehouse_url}
-
-    def enqueue(self, *ids):
-        file = self._folder / "ids.txt"
-        file.write_text("\n".join(ids), encoding="utf-8")
-        assert self.run("enqueue", "--file", file).exit_code == 0
-
-    def rows(self, query, where="warehouse"):
-        engine = open_engine(self._urls[where], name=where)
-        with engine.connect() as connection:
-            found = [tuple(row) for row in connection.execute(text(query))]
-        engine.dispose()
-        return found
-
-    def change(self, statement):
-        engine = open_engine(self._urls["source"], name="source")
-        with engine.begin() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
-
-    def facts(self):
-        return {
-            task_id: rest for task_id, *rest in self.rows("SELECT task_id, status, result_code FROM fact_task_status")
-        }
-
-    def states(self):
-        return dict(self.rows("SELECT task_id, state FROM pending_task", "source"))
-
-    def truth(self, ids):
-        described = {task_id: self.api.world.task(task_id) for task_id in ids}
-        return {
-            task_id: [task.status, None if task.result_code is UNSET else task.result_code]
-            for task_id, task in described.items()
-        }
-
-
-@pytest.fixture
-def night_of(task_audit, configure, tmp_path):
-    """Open a night over given databases; by default the embedded ones."""
-
-    @contextmanager
-    def open_night(behaviour=None, source_url=None, warehouse_url=None, **settings):
-        source = source_url or SecretStr(f"sqlite:///{tmp_path}/pending.sqlite")
-        warehouse = warehouse_url or SecretStr(f"duckdb:///{tmp_path}/warehouse.duckdb")
-        with running_in_thread(behaviour or Behaviour(token=TOKEN)) as api:
-            configure(
-                source__url=source.get_secret_value(),
-                warehouse__url=warehouse.get_secret_value(),
-                api__base_url=api.base_url,
-                api__user_id="1505084218764547200",
-                api__token=TOKEN,
-                api__max_rate=100_000,
-                **settings,
-            )
-            assert task_audit("init").exit_code == 0
-            yield Night(api, task_audit, tmp_path, source, warehouse)
-
-    return open_night
-
-
-@pytest.fixture(params=["sqlite+duckdb", "sqlite+sqlite", "postgresql+postgresql", "postgresql+duckdb", "one sqlite"])
-def databases(request, tmp_path):
-    """Where the pending table and the warehouse are: apart, or one database."""
-    engines = request.param.partition("+")
-    if request.param == "one sqlite":
-        url = SecretStr(f"sqlite:///{tmp_path}/all.sqlite")
-        return url, url
-    return tuple(
-        SecretStr(request.getfixturevalue("postgres_url"))
-        if engine == "postgresql"
-        else SecretStr(f"{engine}:///{tmp_path}/{purpose}.{engine}")
-        for engine, purpose in zip(engines[::2], ("pending", "warehouse"), strict=True)
-    )
+from tests.nights import OPEN, TOKEN, task_ids
 
 
 def test_a_night_and_the_night_after(night_of, databases):
@@ -286,7 +194,8 @@ def test_trouble_for_now_leaves_tasks_pending_until_they_have_had_their_runs(nig
         assert night.rows("SELECT task_id, reason, attempts FROM dead_letter") == [(bad, "exhausted", 2)]
 
 
-def test_retries_within_a_run_succeed(night_of):
+def test_retries_within_a_run_succeed_soon_or_at_its_end(night_of, monkeypatch):
+    monkeypatch.setattr("etl.pipeline.DEFERRED_SECONDS", 0.2)
     behaviour = Behaviour(token=TOKEN, faults=(Fault(name="http_503", rate=0.2, first_asks=1),))
     with night_of(behaviour) as night:
         night.enqueue(*task_ids(100))

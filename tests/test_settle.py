@@ -11,7 +11,7 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LIMIT = 5
 
 FOR_GOOD = {"not_found", "forbidden", "bad_payload", "too_large", "invalid_id", "rejected", "exhausted"}
-FOR_NOW = {"throttled", "server_error", "unreachable", "timeout"}
+FOR_NOW = {"throttled", "unauthorized", "server_error", "unreachable", "timeout"}
 
 
 def task(task_id="1", attempts=1):
@@ -38,7 +38,7 @@ def test_what_lasts(reason, sightings):
     lasts = reason in FOR_GOOD and (reason is not FailureReason.BAD_PAYLOAD or sightings == 2)
 
     assert failure(reason, sightings=sightings).is_lasting is lasts
-    assert (failure(reason).recovery is Recovery.RETRY) is (reason in FOR_NOW)
+    assert (failure(reason).recovery in {Recovery.RETRY, Recovery.AGAIN}) is (reason in FOR_NOW)
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,15 @@
-"""The workers: each takes a task, asks at the common pace, tries again where that helps, and hands on the outcome."""
+"""The workers: each takes a task, asks when the gate lets it, and hands the outcome on or puts the task back."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from etl.errors import TaskAuditError
-from etl.fetch.backlog import Backlog
-from etl.fetch.pace import Pace
+from etl.fetch.backlog import Attempt, Backlog
+from etl.fetch.budget import RetryBudget
+from etl.fetch.doubt import Doubt
+from etl.fetch.gate import Gate
 from etl.fetch.retry import RetryPolicy
 from etl.fetch.stop import Stop
 from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask, Recovery
@@ -14,72 +17,128 @@ from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask, Recover
 Ask = Callable[[PendingTask], Awaitable[Outcome]]
 Give = Callable[[Outcome], Awaitable[None]]
 
+MOST_DRIFT_NAMES = 50
+"""Kinds of drift that are told apart in one run; what is beyond them is counted together."""
+
+OTHER_DRIFT = "anything else"
+
 
 @dataclass(slots=True)
 class Traffic:
-    """What the pool has sent."""
+    """What the pool has sent, and what came back."""
 
     requests: int = 0
     retries: int = 0
     """Requests about a task that had been asked about in this run before."""
     throttled: int = 0
     """Answers that said: too fast."""
+    observations: int = 0
+    """Answers that became facts."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """All other answers by HTTP status, or by reason where there was none."""
+    drift: Counter[str] = field(default_factory=Counter)
+    """Answers that differ from the documentation, by what differs."""
+
+    def count(self, outcome: Outcome) -> None:
+        """Count what came back."""
+        if isinstance(outcome, FetchFailure):
+            self.failures[str(outcome.http_status or outcome.reason)] += 1
+            self.throttled += outcome.reason is FailureReason.THROTTLED
+            return
+        self.observations += 1
+        for name in outcome.drift:
+            is_known = name in self.drift or len(self.drift) < MOST_DRIFT_NAMES
+            self.drift[name if is_known else OTHER_DRIFT] += 1
 
 
 class Pool:
     """Asks about tasks, many at once."""
 
-    def __init__(self, ask: Ask, *, pace: Pace, policy: RetryPolicy, concurrency: int, stop: Stop) -> None:
+    def __init__(
+        self, ask: Ask, *, gate: Gate, policy: RetryPolicy, budget: RetryBudget, concurrency: int, stop: Stop
+    ) -> None:
         self._ask = ask
-        self._pace = pace
+        self._gate = gate
         self._policy = policy
+        self._budget = budget
         self._concurrency = concurrency
         self._stop = stop
+        self._doubt = Doubt()
         self.traffic = Traffic()
+
+    @property
+    def ceiling(self) -> float | None:
+        """Requests per second that were found to be too many, if any were."""
+        return self._gate.ceiling
 
     async def work(self, backlog: Backlog, give: Give) -> None:
         """Ask about every task of the backlog, until it ends or the run is to stop."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._concurrency):
                 workers.create_task(self._work(backlog, give))
+        if not self._stop.is_ordered:
+            for outcome in self._doubt.release():
+                await give(outcome)
 
     async def _work(self, backlog: Backlog, give: Give) -> None:
-        while (task := await backlog.take()) is not None:
+        while (attempt := await backlog.take()) is not None:
             try:
-                outcome = await self.fetch(task)
+                outcome = await self._request(attempt)
+                if outcome is None:
+                    return
+                if (standing := self._standing(outcome, attempt, backlog)) is not None:
+                    for believed in self._doubt.weigh(standing):
+                        await give(believed)
             except TaskAuditError as error:
                 self._stop.order(error)
-            else:
-                if outcome is not None:
-                    await give(outcome)
 
-    async def fetch(self, task: PendingTask) -> Outcome | None:
-        """Ask about one task until the answer stands; None means that the run stopped before it did.
-
-        Raises:
-            TaskAuditError: the answer concerns every task alike.
-        """
-        failure: FetchFailure | None = None
-        for attempt in range(1, self._policy.attempts + 1):
-            await self._pace.wait()
-            if self._stop.is_ordered:
-                return None
-            outcome = await self._request(task, attempt)
-            if not isinstance(outcome, FetchFailure):
-                return outcome
-            failure = _seen_again(outcome, failure)
-            if not self._policy.allows_another(failure, attempt=attempt):
-                return failure
-            await self._stop.sleep(self._policy.delay_seconds(failure, attempt=attempt))
-        return failure
-
-    async def _request(self, task: PendingTask, attempt: int) -> Outcome:
+    async def _request(self, attempt: Attempt) -> Outcome | None:
+        """Ask once; None means that the run stopped before."""
+        # What has failed before and rested is not worth waiting for, should the API fail again.
+        probe = await self._gate.wait(patiently=not attempt.is_deferred)
+        if probe is None:
+            return None if self._stop.is_ordered else attempt.failure
         self.traffic.requests += 1
-        self.traffic.retries += attempt > 1
-        outcome = await self._ask(task)
-        if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.THROTTLED:
-            self.traffic.throttled += 1
+        self.traffic.retries += attempt.was_sent
+        attempt.was_sent = True
+        self._budget.note_request()
+        try:
+            outcome = await self._ask(attempt.task)
+        except TaskAuditError:
+            if probe:
+                self._gate.lose_probe()
+            raise
+        self.traffic.count(outcome)
+        self._gate.learn(outcome, probe=probe)
         return outcome
+
+    def _standing(self, outcome: Outcome, attempt: Attempt, backlog: Backlog) -> Outcome | None:
+        """Return the outcome that stands; None means that the task is to be asked about again, and was put back."""
+        if isinstance(outcome, FetchFailure):
+            if outcome.recovery is Recovery.AGAIN:
+                backlog.again(attempt)
+                return None
+            outcome = _seen_again(outcome, attempt.failure)
+            if self._put_back(attempt, outcome, backlog):
+                return None
+        backlog.drop()
+        return outcome
+
+    def _put_back(self, attempt: Attempt, failure: FetchFailure, backlog: Backlog) -> bool:
+        """Let a task be asked about again, soon where the budget grants it, else at the end of the run.
+
+        Returns:
+            Whether it will be; where not, the failure stands.
+        """
+        if not self._policy.allows_another(failure, attempt=attempt.number):
+            return False
+        delay = self._policy.delay_seconds(attempt=attempt.number)
+        attempt.number += 1
+        attempt.failure = failure
+        if self._budget.grants(self._policy.cost(failure)):
+            backlog.later(attempt, seconds=delay)
+            return True
+        return not attempt.is_deferred and backlog.defer(attempt)
 
 
 def _seen_again(failure: FetchFailure, before: FetchFailure | None) -> FetchFailure:

@@ -16,9 +16,6 @@ class RetryPolicy:
     attempts: int
     """Requests for one task, at most."""
     base_seconds: float = 0.5
-    throttled_base_seconds: float = 2.0
-    throttled_floor_seconds: float = 1.0
-    """Flow control counts by the second: within it, the next request would meet the same answer."""
     cap_seconds: float = 30.0
     chance: random.Random = field(default_factory=random.SystemRandom)
 
@@ -31,10 +28,13 @@ class RetryPolicy:
                 return failure.sightings == 1 and attempt < self.attempts
             case Recovery.RETRY:
                 return attempt < self.attempts
+            case Recovery.AGAIN:
+                return True
 
-    def delay_seconds(self, failure: FetchFailure, *, attempt: int) -> float:
+    def delay_seconds(self, *, attempt: int) -> float:
         """Choose how long to wait before the next request."""
-        throttled = failure.reason is FailureReason.THROTTLED
-        base = self.throttled_base_seconds if throttled else self.base_seconds
-        floor = self.throttled_floor_seconds if throttled else 0.0
-        return self.chance.uniform(floor, min(self.cap_seconds, base * 2 ** (attempt - 1)))
+        return self.chance.uniform(0.0, min(self.cap_seconds, self.base_seconds * 2 ** (attempt - 1)))
+
+    def cost(self, failure: FetchFailure) -> int:
+        """Say what another request costs the retry budget; one that may hang again costs double."""
+        return 2 if failure.reason is FailureReason.TIMEOUT else 1

@@ -4,29 +4,34 @@ A fact is made only from an HTTP 200 in JSON whose ``code`` is 0 and whose ``tas
 the task fares is said by its ``status`` alone: a failed task comes with a ``code`` and a message of success.
 """
 
-import json
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
-from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, TaskDetail
+from etl.koodrive.advice import Advice, advice
+from etl.koodrive.drift import MALFORMED, read_answer, read_strictly
+from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask
 
-MALFORMED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What reading a body as JSON of a given shape raises; nesting without end is the last."""
-
-DECISIVE_FIELDS = (b'"taskId"', b'"status"', b'"taskType"', b'"resultCode"', b'"code"')
+OK = HTTPStatus.OK.value
+"""Looked up once: every answer is asked, and an enumeration takes its time."""
 
 SUCCESS_CODES = frozenset({None, "", 0, "0"})
 """A missing code is accepted where the fields of a task are there."""
 
-Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-WholeNumberText = Annotated[str, msgspec.Meta(pattern=r"\A[ \t\r\n]*-?[0-9]{1,18}[ \t\r\n]*\Z")]
+DECISIVE_STATUSES: dict[int, FailureReason] = {
+    401: FailureReason.UNAUTHORIZED,
+    429: FailureReason.THROTTLED,
+}
+"""Statuses that mean the same whatever failure the body names."""
 
 HTTP_FAILURES: dict[int, FailureReason] = {
+    204: FailureReason.BAD_PAYLOAD,
+    205: FailureReason.BAD_PAYLOAD,
     400: FailureReason.REJECTED,
     403: FailureReason.FORBIDDEN,
     404: FailureReason.NOT_FOUND,
@@ -36,11 +41,10 @@ HTTP_FAILURES: dict[int, FailureReason] = {
     421: FailureReason.SERVER_ERROR,
     423: FailureReason.SERVER_ERROR,
     425: FailureReason.SERVER_ERROR,
-    429: FailureReason.THROTTLED,
     501: FailureReason.REJECTED,
     505: FailureReason.REJECTED,
 }
-"""Statuses that do not follow their class; any other 5xx is a server error, any other 3xx and 4xx rejected."""
+"""Statuses that do not follow their class; any other 5xx is a server error, the rest is rejected."""
 
 SERVICE_FAILURES: dict[str, FailureReason] = {
     "13000201": FailureReason.SERVER_ERROR,  # an inner call failed
@@ -79,17 +83,14 @@ GATEWAY_FAILURES: dict[str, FailureReason] = {
         ),
         FailureReason.SERVER_ERROR,
     ),
-    "0308": FailureReason.THROTTLED,
+    **dict.fromkeys(("0301", "0303", "0305", "0307", "0311"), FailureReason.UNAUTHORIZED),
 }
 """Gateway codes that say more than their HTTP status: some troubles of the server come as a 400, 403 or 404."""
 
 GATEWAY_REFUSALS: dict[str, tuple[type[TaskAuditError], str]] = {
     **dict.fromkeys(
-        ("0301", "0302", "0303", "0304", "0305", "0306", "0307", "0310", "0311", "0401", "0402"),
-        (
-            CredentialsRefusedError,
-            "Check the token or the AppId and AppSecret, their rights, and this machine's clock.",
-        ),
+        ("0302", "0304", "0306", "0310", "0401", "0402"),
+        (CredentialsRefusedError, "Check the rights of the token or the app, and from which addresses it may ask."),
     ),
     **dict.fromkeys(("0101", "0607", "0801", "0802"), (ConfigurationError, "Check api.base_url.")),
     **dict.fromkeys(("0501", "0502"), (UnavailableError, "The app's quota or balance is used up.")),
@@ -97,13 +98,20 @@ GATEWAY_REFUSALS: dict[str, tuple[type[TaskAuditError], str]] = {
 """Gateway codes that concern every request alike, so that they end the run."""
 
 HTTP_REFUSALS: dict[int, tuple[type[TaskAuditError], str]] = {
-    401: GATEWAY_REFUSALS["0301"],
     511: (UnavailableError, "Log this machine in to its network: a portal answers in the API's place."),
 }
 """HTTP statuses that concern every request alike, where no gateway code says more."""
 
-WAIT_STATUSES = frozenset({403, 413})
-"""Statuses that mean "too fast" where a Retry-After comes with them."""
+THROTTLED_CODE_END = ".0308"
+"""Of the code of any of Huawei's gateways, whatever HTTP status it comes with."""
+
+WAIT_STATUSES = frozenset({403, 413, 503})
+"""Statuses that mean "too fast" where they come with a time to wait."""
+
+ADVISED_STATUSES = WAIT_STATUSES | {HTTPStatus.TOO_MANY_REQUESTS}
+"""Statuses whose headers and message may say when to come back."""
+
+NO_ADVICE = Advice()
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,17 +119,9 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int
     content_type: str
+    headers: Mapping[str, str]
     body: bytes
     trace_id: str
-    retry_after: str | None = None
-
-
-class Answer(TaskDetail, frozen=True, kw_only=True):
-    """A task's detail that may be an error in disguise."""
-
-    status: Int64 | WholeNumberText
-    task_type: Int64 | WholeNumberText | None = None
-    error_code: int | str | None = msgspec.field(default=None, name="error_code")
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -136,7 +136,6 @@ class ErrorBody(msgspec.Struct, frozen=True):
     error_msg: Any = None
 
 
-_answers = msgspec.json.Decoder(Answer)
 _error_bodies = msgspec.json.Decoder(ErrorBody)
 
 
@@ -150,32 +149,27 @@ def interpret(reply: Reply, task: PendingTask, *, now: datetime) -> Outcome:
         ConfigurationError: we ask in the wrong place.
         UnavailableError: the app may not ask any more.
     """
-    if reply.status != HTTPStatus.OK:
+    if reply.status != OK:
         return _error(reply, _error_body(reply.body), task, now)
     if not _may_be_json(reply.content_type):
         return _failure(FailureReason.SERVER_ERROR, f"200 with {reply.content_type}, not JSON", reply, task, now)
     try:
-        answer = _answers.decode(reply.body)
+        answer, drift = read_answer(reply.body)
     except MALFORMED as error:
         return _disguised_error(reply, task, now) or _failure(FailureReason.BAD_PAYLOAD, str(error), reply, task, now)
     if answer.error_code or answer.response_code not in SUCCESS_CODES:
         return _error(reply, _error_body(reply.body), task, now)
-    if flaw := _flaw(answer, reply.body, task):
-        return _failure(FailureReason.BAD_PAYLOAD, flaw, reply, task, now)
-    return Observation(task=task, detail=answer, observed_at=now)
-
-
-def _flaw(answer: Answer, body: bytes, task: PendingTask) -> str | None:
-    """Say why an answer that looks like a task's detail cannot be believed."""
     if answer.task_id != task.task_id and str(answer.task_id) != task.task_id:
-        return "the answer is about another task"
-    if _repeats_a_field(body):
-        return "a field is there twice"
-    return None
+        return _failure(FailureReason.BAD_PAYLOAD, "the answer is about another task", reply, task, now)
+    return Observation(task=task, detail=answer, observed_at=now, drift=drift)
 
 
 def _disguised_error(reply: Reply, task: PendingTask, now: datetime) -> FetchFailure | None:
     """Read the body of a 200 that is no task's detail as an error, if it is one."""
+    try:
+        read_strictly(reply.body)
+    except MALFORMED:
+        return None
     body = _error_body(reply.body)
     if _text(body.error_code) or _text(body.code) not in SUCCESS_CODES:
         return _error(reply, body, task, now)
@@ -191,22 +185,49 @@ def _error(reply: Reply, body: ErrorBody, task: PendingTask, now: datetime) -> F
         error, remedy = refusal
         said = " ".join(filter(None, (f"HTTP {reply.status}", code, message)))
         raise error(f"KooDrive refuses the request: {said}.", remedy=remedy)
-    reason = GATEWAY_FAILURES.get(gateway_code) or SERVICE_FAILURES.get(service_code) or _http_failure(reply)
-    return _failure(reason, message or f"HTTP {reply.status}", reply, task, now, error_code=code or None)
-
-
-def _http_failure(reply: Reply) -> FailureReason:
-    if reply.retry_after and reply.status in WAIT_STATUSES:
-        return FailureReason.THROTTLED
-    by_class = (
-        FailureReason.SERVER_ERROR if reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR else FailureReason.REJECTED
+    may_be_throttled = reply.status in ADVISED_STATUSES or code.endswith(THROTTLED_CODE_END)
+    advised = advice(reply.headers, message, now=now) if may_be_throttled else NO_ADVICE
+    reason = (
+        FailureReason.THROTTLED
+        if _is_throttled(reply.status, code, advised)
+        else DECISIVE_STATUSES.get(reply.status)
+        or GATEWAY_FAILURES.get(gateway_code)
+        or SERVICE_FAILURES.get(service_code)
+        or _http_failure(reply.status)
     )
-    return HTTP_FAILURES.get(reply.status, by_class)
+    detail = _detail(reply.status, message, advised.ignored)
+    return _failure(reason, detail, reply, task, now, error_code=code or None, advised=advised)
+
+
+def _is_throttled(status: int, code: str, advised: Advice) -> bool:
+    is_told_to_wait = status in WAIT_STATUSES and advised.wait_seconds is not None
+    return is_told_to_wait or code.endswith(THROTTLED_CODE_END)
+
+
+def _http_failure(status: int) -> FailureReason:
+    by_class = FailureReason.SERVER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else FailureReason.REJECTED
+    return HTTP_FAILURES.get(status, by_class)
+
+
+def _detail(status: int, message: str, ignored: str | None) -> str:
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        # Where it leads is not told: an address may repeat what was sent.
+        return f"HTTP {status}, a redirect, was refused"
+    said = message or f"HTTP {status}"
+    return f"{said}; {ignored} makes no sense" if ignored else said
 
 
 def _failure(
-    reason: FailureReason, detail: str, reply: Reply, task: PendingTask, now: datetime, *, error_code: str | None = None
+    reason: FailureReason,
+    detail: str,
+    reply: Reply,
+    task: PendingTask,
+    now: datetime,
+    *,
+    error_code: str | None = None,
+    advised: Advice = NO_ADVICE,
 ) -> FetchFailure:
+    is_throttled = reason is FailureReason.THROTTLED
     return FetchFailure(
         task=task,
         reason=reason,
@@ -215,6 +236,8 @@ def _failure(
         http_status=reply.status,
         error_code=error_code,
         trace_id=reply.trace_id,
+        wait_seconds=advised.wait_seconds if is_throttled else None,
+        allowed_rate=advised.allowed_rate if is_throttled else None,
     )
 
 
@@ -223,26 +246,6 @@ def _error_body(body: bytes) -> ErrorBody:
         return _error_bodies.decode(body)
     except MALFORMED:
         return ErrorBody()
-
-
-def _repeats_a_field(body: bytes) -> bool:
-    """Say whether a field stands twice in the outermost object; parsers differ on which of the two they take."""
-    # Whoever is named once stands there once. Named twice, it may also be a value or stand further inside.
-    return max(map(body.count, DECISIVE_FIELDS)) > 1 and _repeats_a_name_outside(body)
-
-
-def _repeats_a_name_outside(body: bytes) -> bool:
-    outermost: list[str] = []
-
-    def remember(fields: list[tuple[str, object]]) -> None:
-        # Objects are handed over from the inside out.
-        outermost[:] = [name for name, _ in fields]
-
-    try:
-        json.loads(body, object_pairs_hook=remember)
-    except (ValueError, RecursionError):
-        return True
-    return len(set(outermost)) < len(outermost)
 
 
 def _may_be_json(content_type: str) -> bool:

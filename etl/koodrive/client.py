@@ -1,29 +1,43 @@
 """One request to KooDrive: the question, the transport's troubles as failures, the answer handed to ``answers``."""
 
+import asyncio
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from hashlib import sha256
 from itertools import count
 
 import aiohttp
+import structlog
 from yarl import URL
 
-from etl.errors import ConfigurationError, TaskAuditError
+from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError
 from etl.koodrive.answers import Reply, interpret
-from etl.koodrive.credentials import Credentials, load_credentials
+from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, load_credentials
 from etl.settings import ApiSettings
-from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask, is_valid_task_id
+from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, is_valid_task_id
 
 TASK_PATH = "/koodrive/ose/v1/task/"
 MAX_BODY_BYTES = 1 << 20
 """After decompression; a documented answer has about 250."""
 MAX_QUOTE_CHARACTERS = 300
 """Of what a failure or an error quotes from outside."""
+EXCERPT_BYTES = 2_000
+MAX_EXCERPT_CHARACTERS = 500
+"""Of a body that cannot be believed, for whoever has to find out why."""
+
+ANY_ZLIB_FORMAT = zlib.MAX_WBITS | 32
+"""With a header of gzip or of zlib."""
+
 TRACE_ID_DIGITS = 26
 """With the 32 of a run ID, the 58 characters that X-Traceid has."""
 
 Clock = Callable[[], datetime]
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class BodyTooLargeError(Exception):
@@ -32,6 +46,9 @@ class BodyTooLargeError(Exception):
 
 class ConnectionLostError(Exception):
     """A connection broke before the answer came."""
+
+
+TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError, ConnectionLostError)
 
 
 class KooDrive:
@@ -54,6 +71,13 @@ class KooDrive:
         self._trace_prefix = run_id.replace("-", "")
         self._numbers = count(1)
         self._clock = clock
+        self._clock_offset: timedelta | None = None
+        """How far the API's clock is ahead of ours, once that was found to matter."""
+        self._epoch = 0
+        """Counts the renewals of the credentials."""
+        self._credentials_work = True
+        """Until they are refused; and what was renewed must be accepted before it may be renewed again."""
+        self._renewing = asyncio.Lock()
 
     async def ask(self, task: PendingTask) -> Outcome:
         """Ask about one task, once.
@@ -67,23 +91,27 @@ class KooDrive:
             raise ValueError(f"{task.task_id!r} must not meet a URL")
         trace_id = f"{self._trace_prefix}{next(self._numbers):0{TRACE_ID_DIGITS}d}"
         try:
-            outcome = await self._ask(task, trace_id)
+            return await self._ask(task, trace_id)
         except TaskAuditError as error:
             raise type(error)(self._quotable(error.message), remedy=error.remedy) from None
-        if isinstance(outcome, FetchFailure):
-            code = outcome.error_code and self._quotable(outcome.error_code)
-            return replace(outcome, detail=self._quotable(outcome.detail), error_code=code)
-        return outcome
 
     async def _ask(self, task: PendingTask, trace_id: str) -> Outcome:
+        epoch = self._epoch
         try:
             reply = await self._get(self._task_path + task.task_id, trace_id)
-        except (aiohttp.ClientError, TimeoutError, OSError, BodyTooLargeError, ConnectionLostError) as error:
-            return self._transport_failure(error, task, trace_id)
-        return interpret(reply, task, now=self._clock())
+        except TRANSPORT_ERRORS as error:
+            return self._fit_to_print(self._transport_failure(error, task, trace_id))
+        outcome = interpret(reply, task, now=self._clock())
+        if not isinstance(outcome, FetchFailure):
+            self._credentials_work |= epoch == self._epoch
+            return self._without_secrets(outcome) if outcome.drift else outcome
+        if outcome.reason is FailureReason.UNAUTHORIZED:
+            await self._renew_credentials(epoch, outcome, reply)
+        return self._fit_to_print(outcome, reply)
 
     async def _get(self, path: str, trace_id: str) -> Reply:
-        headers = {"X-Traceid": trace_id, **self._credentials.headers(path, self._clock())}
+        headers = self._credentials.headers(path, self._api_time())
+        headers["X-Traceid"] = trace_id
         # The path is made of a checked ID and sent as it was signed.
         url = self._base_url.with_path(path, encoded=True)
         # A redirect would carry the credentials elsewhere.
@@ -91,10 +119,45 @@ class KooDrive:
             return Reply(
                 status=response.status,
                 content_type=response.content_type,
-                body=await _bounded_body(response.content),
+                headers=response.headers,
+                body=await _bounded_body(response),
                 trace_id=trace_id,
-                retry_after=response.headers.get("Retry-After"),
             )
+
+    def _api_time(self) -> datetime:
+        return self._clock() if self._clock_offset is None else self._clock() + self._clock_offset
+
+    async def _renew_credentials(self, epoch: int, refusal: FetchFailure, reply: Reply) -> None:
+        """Renew the credentials once for all requests that were refused with them.
+
+        Raises:
+            CredentialsRefusedError: those that were renewed are refused as well, or they cannot be renewed.
+        """
+        async with self._renewing:
+            if epoch != self._epoch:
+                return
+            if not self._credentials_work:
+                said = " ".join(filter(None, (f"HTTP {reply.status}", refusal.error_code, refusal.detail)))
+                raise CredentialsRefusedError(
+                    f"KooDrive refuses the credentials: {said}.",
+                    remedy="Check the token or the AppId and AppSecret, their rights, and this machine's clock.",
+                )
+            self._correct_clock(reply)
+            await self._credentials.renew()
+            # What was sent meanwhile was sent with the old ones.
+            self._epoch += 1
+            self._credentials_work = False
+            log.warning("credentials_refused", said=self._quotable(refusal.detail), renewals=self._epoch)
+
+    def _correct_clock(self, reply: Reply) -> None:
+        """Believe the API's clock where it differs from ours, once in a run: X-Date is judged by it."""
+        api_time = _http_date(reply.headers.get("Date"))
+        if api_time is None or self._clock_offset is not None:
+            return
+        offset = api_time - self._clock()
+        if abs(offset) > CLOCK_MARGIN:
+            self._clock_offset = offset
+            log.warning("clock_corrected", seconds=round(offset.total_seconds()))
 
     def _transport_failure(self, error: Exception, task: PendingTask, trace_id: str) -> FetchFailure:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
@@ -110,9 +173,22 @@ class KooDrive:
             trace_id=trace_id,
         )
 
-    def _quotable(self, text: str) -> str:
+    def _fit_to_print(self, failure: FetchFailure, reply: Reply | None = None) -> FetchFailure:
+        """Make a failure fit for log lines and databases, with evidence of a body that cannot be believed."""
+        detail = self._quotable(failure.detail)
+        if reply is not None and failure.reason is FailureReason.BAD_PAYLOAD:
+            begin = self._quotable(reply.body[:EXCERPT_BYTES].decode("utf-8", errors="replace"), MAX_EXCERPT_CHARACTERS)
+            detail += f" ({len(reply.body)} bytes, SHA-256 {sha256(reply.body).hexdigest()}: {begin})"
+        code = failure.error_code and self._quotable(failure.error_code)
+        return replace(failure, detail=detail, error_code=code)
+
+    def _without_secrets(self, observation: Observation) -> Observation:
+        # Names of fields come from outside, and are counted in a table.
+        return replace(observation, drift=tuple(map(self._quotable, observation.drift)))
+
+    def _quotable(self, text: str, most: int = MAX_QUOTE_CHARACTERS) -> str:
         """Make words from outside fit for a log line and a database: without our secret, bounded, printable."""
-        quote = self._credentials.redact(text)[:MAX_QUOTE_CHARACTERS]
+        quote = self._credentials.redact(text)[:most]
         return quote if quote.isprintable() else "".join(sign if sign.isprintable() else " " for sign in quote)
 
 
@@ -122,14 +198,16 @@ async def open_koodrive(settings: ApiSettings, *, run_id: str, clock: Clock) -> 
 
     Raises:
         ConfigurationError: the address or the credentials are missing.
+        CredentialsRefusedError: the command that prints the token fails.
     """
     if settings.base_url is None:
         raise ConfigurationError(
             "api.base_url is not set.", remedy="Set it, for example to https://cn.myhuaweicloud-koodrive.com."
         )
-    credentials = load_credentials(settings, host=host_header(settings.base_url))
     async with aiohttp.ClientSession(
-        headers={"language": settings.language, "Accept": "application/json"},
+        # An answer is too short to be worth compressing, and a compressed one may be of any length.
+        headers={"language": settings.language, "Accept": "application/json", "Accept-Encoding": "identity"},
+        auto_decompress=False,
         connector=aiohttp.TCPConnector(limit=settings.concurrency, ttl_dns_cache=300),
         # Nothing the API sets may travel with later requests.
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -138,7 +216,7 @@ async def open_koodrive(settings: ApiSettings, *, run_id: str, clock: Clock) -> 
     ) as session:
         yield KooDrive(
             session,
-            credentials,
+            await load_credentials(settings, host=host_header(settings.base_url), session=session),
             base_url=settings.base_url,
             run_id=run_id,
             clock=clock,
@@ -165,15 +243,30 @@ async def send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerT
         raise ConnectionLostError(str(error)) from error
 
 
-async def _bounded_body(content: aiohttp.StreamReader) -> bytes:
-    body = b""
+async def _bounded_body(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body to its end, or until it is longer than any answer; what comes compressed is expanded to there."""
+    inflate = _inflater(response.headers.get("Content-Encoding"))
+    content, body = response.content, b""
     while True:
         # As good as always, an answer comes in one piece.
-        body += await content.readany()
+        piece = await content.readany()
+        body += piece if inflate is None else inflate.decompress(piece, MAX_BODY_BYTES + 1 - len(body))
         if len(body) > MAX_BODY_BYTES:
             raise BodyTooLargeError(f"the body is longer than {MAX_BODY_BYTES} bytes")
         if content.at_eof():
             return body
+
+
+def _inflater(encoding: str | None) -> "zlib._Decompress | None":
+    """Expand what we have not asked for, where it is of a kind that the standard library can stop in the middle."""
+    return zlib.decompressobj(ANY_ZLIB_FORMAT) if encoding in {"gzip", "deflate"} else None
+
+
+def _http_date(text: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except ValueError:
+        return None
 
 
 def _transport_reason(error: Exception) -> FailureReason:

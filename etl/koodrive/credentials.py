@@ -1,4 +1,4 @@
-"""Who we are to KooDrive: a bearer token, or an app that signs each request. Pure, but for reading a secret's file."""
+"""Who we are to KooDrive: a bearer token, or an app that signs each request."""
 
 import re
 from datetime import datetime, timedelta
@@ -6,9 +6,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import aiohttp
 from pydantic import SecretStr
 
 from etl.errors import ConfigurationError
+from etl.koodrive.renewal import Renew, refresh_carrier_token, refresh_session, run_again, run_token_command
 from etl.koodrive.signature import format_x_date, sign
 from etl.settings import ApiSettings
 
@@ -34,23 +36,45 @@ class Credentials(Protocol):
         """Take the secret out of a text."""
         ...
 
+    async def renew(self) -> None:
+        """Get new ones where that is possible, because the API refuses these.
+
+        Raises:
+            CredentialsRefusedError: they could not be renewed.
+        """
+        ...
+
 
 class TokenCredentials:
     """A bearer token."""
 
-    def __init__(self, token: SecretStr, *, user_id: str | None) -> None:
-        scheme, _, self._token = token.get_secret_value().strip().rpartition(" ")
-        # The API hands tokens out with their scheme in front; a bare one gets the documented scheme.
-        self._authorization = f"{scheme or 'Bearer'} {self._token}"
+    def __init__(self, token: SecretStr, *, user_id: str | None, renew: Renew | None = None) -> None:
         self._user = {"X-User-Id": user_id} if user_id else {}
+        self._renew = renew
+        self._secrets: list[str] = []
+        self._use(token)
 
     def headers(self, path: str, now: datetime) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
         """Make the headers that authorize one request."""
         return {"Authorization": self._authorization, "X-Date": _x_date(now), **self._user}
 
     def redact(self, text: str) -> str:
-        """Take the token out of a text."""
-        return text.replace(self._token, MASK)
+        """Take the token, and those before it, out of a text."""
+        for secret in self._secrets:
+            text = text.replace(secret, MASK)
+        return text
+
+    async def renew(self) -> None:
+        """Get a new token."""
+        if self._renew is not None:
+            self._use(await self._renew(SecretStr(self._authorization)))
+
+    def _use(self, token: SecretStr) -> None:
+        scheme, _, secret = token.get_secret_value().strip().rpartition(" ")
+        # The API hands tokens out with their scheme in front; a bare one gets the documented scheme.
+        self._authorization = f"{scheme or 'Bearer'} {secret}"
+        if secret not in self._secrets:
+            self._secrets.append(secret)
 
 
 class AppCredentials:
@@ -73,20 +97,24 @@ class AppCredentials:
         """Take the secret and signatures made with it out of a text."""
         return SIGNATURE.sub(MASK, text.replace(self._app_secret, MASK))
 
+    async def renew(self) -> None:
+        """Leave everything as it is: a secret has no successor."""
 
-def load_credentials(settings: ApiSettings, *, host: str) -> Credentials:
+
+async def load_credentials(settings: ApiSettings, *, host: str, session: aiohttp.ClientSession) -> Credentials:
     """Make credentials from the settings.
 
     Args:
         settings: the API's settings.
         host: the Host header as it is sent, with a port that is not the scheme's own.
+        session: where tokens are renewed.
 
     Raises:
         ConfigurationError: something is missing, or a secret's file cannot be read.
+        CredentialsRefusedError: the command that prints the token fails.
     """
     if settings.auth == "token":
-        token = settings.token or _from_file(settings.token_file, "api.token_file")
-        return TokenCredentials(_required(token, "api.token or api.token_file"), user_id=settings.user_id)
+        return await _load_token(settings, session)
     secret = settings.app_secret or _from_file(settings.app_secret_file, "api.app_secret_file")
     return AppCredentials(
         _required(settings.app_id, "api.app_id"),
@@ -94,6 +122,36 @@ def load_credentials(settings: ApiSettings, *, host: str) -> Credentials:
         user_id=_required(settings.user_id, "api.user_id"),
         host=host,
     )
+
+
+async def _load_token(settings: ApiSettings, session: aiohttp.ClientSession) -> TokenCredentials:
+    if settings.token_command is not None:
+        token = await run_token_command(settings.token_command)
+    else:
+        given = settings.token or _from_file(settings.token_file, "api.token_file")
+        token = _required(given, "api.token, api.token_file or api.token_command")
+    return TokenCredentials(token, user_id=settings.user_id, renew=_renewal(settings, session))
+
+
+def _renewal(settings: ApiSettings, session: aiohttp.ClientSession) -> Renew | None:
+    """Choose the way to a new token, if the settings leave one."""
+    base_url = settings.base_url or ""
+    session_id = settings.session_id or _from_file(settings.session_id_file, "api.session_id_file")
+    refresh_token = settings.refresh_token or _from_file(settings.refresh_token_file, "api.refresh_token_file")
+    if session_id is not None:
+        return refresh_session(session, base_url, session_id)
+    if refresh_token is not None:
+        return refresh_carrier_token(session, base_url, refresh_token)
+    if settings.token_command is not None:
+        return run_again(settings.token_command)
+    return _read_again(settings.token_file) if settings.token_file is not None else None
+
+
+def _read_again(path: Path) -> Renew:
+    async def renew(token: SecretStr) -> SecretStr:
+        return _from_file(path, "api.token_file") or token
+
+    return renew
 
 
 def _x_date(now: datetime) -> str:

@@ -5,7 +5,7 @@ What a fact is was decided before it came here; this room decides only whether i
 
 from typing import Protocol
 
-from etl.runs import AuditRun
+from etl.runs import AuditRun, Counters
 from etl.warehouse.batch import Batch, Within
 
 
@@ -20,6 +20,6 @@ class Loader(Protocol):
         """Write a batch and the run's counters; returns the counters after it."""
         ...
 
-    def finish(self, run: AuditRun) -> None:
-        """Write the row of a run that has ended."""
+    def finish(self, run: AuditRun, counters: Counters) -> None:
+        """Write the row of a run that has ended, and what its numbers are made of."""
         ...

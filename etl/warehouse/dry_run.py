@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from etl.runs import AuditRun
+from etl.runs import AuditRun, Counters
 from etl.tasks import TERMINAL_STATUSES
 from etl.warehouse.batch import Batch, Within
 
@@ -25,5 +25,5 @@ class DryRun:
             released=run.released + batch.released,
         )
 
-    def finish(self, run: AuditRun) -> None:
+    def finish(self, run: AuditRun, counters: Counters) -> None:
         """Write nothing."""

@@ -9,13 +9,13 @@ from zlib import crc32
 from sqlalchemy import Connection, Engine, func, insert, select, update
 
 from etl.database.migrate import require_current
-from etl.runs import AuditRun
+from etl.runs import AuditRun, Counters
 from etl.tasks import FetchFailure
 from etl.warehouse import statements
 from etl.warehouse.batch import Batch, Within
 from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.staging import staged
-from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run
+from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter
 from etl.warehouse.text import storable
 
 
@@ -71,10 +71,17 @@ class Warehouse:
                 within(connection)
         return loaded
 
-    def finish(self, run: AuditRun) -> None:
-        """Write the row of a run that has ended."""
+    def finish(self, run: AuditRun, counters: Counters) -> None:
+        """Write the row of a run that has ended, and what its numbers are made of."""
+        rows = [
+            {"run_id": run.run_id, "counter": counter, "name": name, "number": number}
+            for (counter, name), number in sorted(counters.items())
+        ]
         with self.engine.begin() as connection:
             _write_run(connection, run)
+            connection.execute(statements.insert_new_code_counters(run.run_id, run.started_at))
+            if rows:
+                connection.execute(insert(audit_run_counter), rows)
 
     def settled(self, task_ids: Sequence[str]) -> set[str]:
         """Say which tasks have a terminal fact or an open dead letter."""

@@ -5,6 +5,7 @@ finished task touches nothing, an older observation never replaces a newer one. 
 time, which ``loader`` sees to.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -33,6 +34,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from etl.tasks import TERMINAL_STATUSES
 from etl.warehouse.tables import (
+    audit_run_counter,
     dead_letter,
     dim_result_code,
     dim_task_status,
@@ -186,6 +188,19 @@ def upsert_dead_letter(dialect: str) -> Insert:
         set_={name: insert.excluded[name] for name in changing},
         where=insert.excluded.last_failed_at >= dead_letter.c.last_failed_at,
     )
+
+
+def insert_new_code_counters(run: str, started_at: datetime) -> Insert:
+    """Count the tasks that showed a run a result code that was never met before."""
+    code = dim_result_code.c
+    name = literal("new result_code ", Text) + code.result_code
+    found = (
+        select(literal(run, Text), literal("drift", Text), name, func.count())
+        .select_from(dim_result_code.join(fact_task_status, fact.result_code == code.result_code))
+        .where(code.first_seen_at >= started_at, not_(code.is_documented), fact.run_id == run)
+        .group_by(code.result_code)
+    )
+    return audit_run_counter.insert().from_select(["run_id", "counter", "name", "number"], found)
 
 
 def _unknown(number: ColumnElement[int]) -> ColumnElement[str]:

@@ -124,6 +124,15 @@ audit_run = Table(
     Column("error", ForeignText(MAX_WORDS_CHARACTERS)),
 )
 
+audit_run_counter = Table(
+    "audit_run_counter",
+    METADATA,
+    Column("run_id", Text, primary_key=True),
+    Column("counter", Text, primary_key=True),
+    Column("name", ForeignText(MAX_KEY_CHARACTERS), primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+
 stage_facts = Table(
     "stage_facts",
     MetaData(),

@@ -1,13 +1,20 @@
-import asyncio
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.errors import StoppedError
-from etl.fetch.pace import CATCH_UP_SECONDS, HEADROOM, Pace
-from etl.fetch.stop import Stop
+from etl.fetch.pace import (
+    CATCH_UP_SECONDS,
+    CLIMB,
+    DECREASE,
+    HEADROOM,
+    LOWEST_RATE,
+    NEAR,
+    PROBING_CLIMB,
+    SECONDS_BETWEEN_DECREASES,
+    Pace,
+)
 
 
 class Time:
@@ -21,21 +28,18 @@ class Time:
     def clock(self):
         return self.now
 
-    async def sleep(self, seconds):
-        self.slept.append(seconds)
-        self.now += seconds + (self.lateness.pop(0) if self.lateness else 0)
-
     def paced(self, pace, number):
         """Go so often, and return when."""
-
-        async def go():
-            moments = []
-            for _ in range(number):
-                await pace.wait()
+        moments = []
+        while len(moments) < number:
+            seconds = pace.seconds_left()
+            if seconds > 0:
+                self.slept.append(seconds)
+                self.now += seconds + (self.lateness.pop(0) if self.lateness else 0)
+            else:
+                pace.take()
                 moments.append(self.now)
-            return moments
-
-        return asyncio.run(go())
+        return moments
 
 
 def most_in_any_window(moments, seconds):
@@ -50,7 +54,7 @@ def most_in_any_window(moments, seconds):
 @pytest.mark.parametrize("max_rate", [0.5, 1, 7, 50, 200, 5000])
 def test_evenly_spread_at_nearly_the_whole_rate(max_rate):
     time = Time()
-    moments = time.paced(Pace(max_rate, clock=time.clock, sleep=time.sleep), 1000)
+    moments = time.paced(Pace(max_rate, clock=time.clock), 1000)
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert moments[0] == 1000
     assert max(gaps) < 1 / max_rate / 0.97
@@ -62,7 +66,7 @@ def test_evenly_spread_at_nearly_the_whole_rate(max_rate):
 @pytest.mark.parametrize("stall", [0.1, 1, 60, 3600])
 def test_a_stall_is_not_followed_by_a_burst(stall):
     time = Time()
-    pace = Pace(200, clock=time.clock, sleep=time.sleep)
+    pace = Pace(200, clock=time.clock)
     time.paced(pace, 100)
     time.now += stall
     moments = time.paced(pace, 300)
@@ -72,70 +76,81 @@ def test_a_stall_is_not_followed_by_a_burst(stall):
 
 def test_lateness_that_is_within_the_catch_up_costs_nothing():
     time = Time(lateness=[CATCH_UP_SECONDS / 2] * 10_000)
-    moments = time.paced(Pace(200, clock=time.clock, sleep=time.sleep), 2000)
+    moments = time.paced(Pace(200, clock=time.clock), 2000)
     assert len(moments) / (moments[-1] - moments[0]) >= 0.975 * 200
 
 
-def test_the_first_in_line_goes_first():
-    async def scenario():
-        time, order = Time(), []
-        pace = Pace(10, clock=time.clock, sleep=time.sleep)
-
-        async def go(number):
-            await pace.wait()
-            order.append(number)
-
-        await asyncio.gather(*(go(number) for number in range(50)))
-        return order
-
-    assert asyncio.run(scenario()) == list(range(50))
+def test_too_fast_lowers_the_rate_once_for_a_volley():
+    time = Time()
+    pace = Pace(100, clock=time.clock)
+    time.paced(pace, 200)
+    assert pace.slow_down()
+    assert not pace.slow_down()
+    assert pace.ceiling == pytest.approx(98, abs=2)
+    assert pace.rate == pytest.approx(DECREASE * pace.ceiling)
+    time.now += SECONDS_BETWEEN_DECREASES
+    assert pace.slow_down()
 
 
-def test_only_the_first_in_line_sleeps():
-    async def scenario():
-        asleep = []
-
-        async def sleep(seconds):
-            asleep.append(seconds)
-            await asyncio.Event().wait()
-
-        pace = Pace(10, clock=lambda: 0.0, sleep=sleep)
-        waiting = [asyncio.create_task(pace.wait()) for _ in range(20)]
-        for _ in range(50):
-            await asyncio.sleep(0)
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
-        return len(asleep), sum(not task.cancelled() for task in waiting)
-
-    assert asyncio.run(scenario()) == (1, 1)
+def test_what_was_really_sent_counts_not_what_was_allowed():
+    time = Time()
+    pace = Pace(1_000_000, clock=time.clock)
+    time.paced(pace, 60)
+    pace.slow_down()
+    assert pace.ceiling == 60
+    assert pace.rate == pytest.approx(42)
 
 
-def test_who_gives_up_does_not_hold_up_the_others():
-    async def scenario():
-        pace = Pace(100)
-        await pace.wait()
-        first, second = asyncio.create_task(pace.wait()), asyncio.create_task(pace.wait())
-        await asyncio.sleep(0)
-        first.cancel()
-        async with asyncio.timeout(5):
-            await second
-        return first.cancelled()
+def test_the_rate_climbs_back_quickly_to_what_was_too_fast_slowly_past_it_and_then_to_the_top():
+    time = Time()
+    pace = Pace(100, clock=time.clock)
+    time.paced(pace, 200)
+    pace.slow_down()
+    ceiling, low = pace.ceiling, pace.rate
+    start = time.now
+    rates = []
+    while pace.rate < 100:
+        time.paced(pace, 1)
+        rates.append((time.now - start, pace.rate))
+    assert all(later >= earlier for (_, earlier), (_, later) in pairwise(rates))
+    near = next(seconds for seconds, rate in rates if rate >= NEAR * ceiling)
+    assert near == pytest.approx((NEAR * ceiling - low) / (CLIMB * 100), rel=0.05)
+    past = next(seconds for seconds, rate in rates if rate > ceiling)
+    assert past - near == pytest.approx((1 - NEAR) * ceiling / (PROBING_CLIMB * 100), rel=0.1)
+    assert rates[-1][1] == 100
 
-    assert asyncio.run(scenario())
+
+def test_a_ceiling_that_was_passed_without_a_refusal_is_forgotten():
+    time = Time()
+    pace = Pace(200, clock=time.clock)
+    time.paced(pace, 20)
+    pace.slow_down()
+    assert pace.ceiling == 20
+    time.paced(pace, 2000)
+    assert pace.ceiling is None
+    assert pace.rate > 21
 
 
-def test_a_stop_lets_everybody_through_at_once():
-    async def scenario():
-        stop = Stop()
-        pace = Pace(0.001, sleep=stop.sleep)
-        waiting = [asyncio.create_task(pace.wait()) for _ in range(1000)]
-        await asyncio.sleep(0)
-        stop.order(StoppedError("a signal"))
-        async with asyncio.timeout(5):
-            await asyncio.gather(*waiting)
+def test_a_limit_that_the_api_names_is_never_passed():
+    time = Time()
+    pace = Pace(200, clock=time.clock)
+    assert pace.limit(50)
+    assert not pace.limit(50)
+    assert not pace.limit(120)
+    moments = time.paced(pace, 3000)
+    assert most_in_any_window(moments, 1) <= 50
+    assert pace.rate == pace.ceiling == 50
 
-    asyncio.run(scenario())
+
+@given(rates=st.lists(st.one_of(st.floats(0, 1e9), st.none()), max_size=60), max_rate=st.floats(0.1, 5000))
+def test_never_above_the_ceiling_and_never_at_a_standstill(rates, max_rate):
+    time = Time()
+    pace = Pace(max_rate, clock=time.clock)
+    for rate in rates:
+        _ = pace.slow_down() if rate is None else pace.limit(rate)
+        moments = time.paced(pace, 3)
+        assert pace.rate <= max_rate * (1 + 1e-9) or pace.rate == LOWEST_RATE
+        assert moments[-1] - moments[0] <= 2 / (LOWEST_RATE * HEADROOM) + 1
 
 
 @settings(deadline=None)
@@ -146,7 +161,7 @@ def test_a_stop_lets_everybody_through_at_once():
 )
 def test_never_faster_whatever_the_stalls(max_rate, stalls, window):
     time = Time(lateness=stalls)
-    moments = time.paced(Pace(max_rate, clock=time.clock, sleep=time.sleep), 400)
+    moments = time.paced(Pace(max_rate, clock=time.clock), 400)
     # One for the fence post, and what the catch-up lets through early.
     allowed = max_rate * HEADROOM * (window + CATCH_UP_SECONDS) + 1
     assert most_in_any_window(moments, window) <= allowed + 1e-6

@@ -1,15 +1,20 @@
 import asyncio
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import CredentialsRefusedError, StoppedError, UnavailableError
+from etl.errors import ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
 from etl.fetch.backlog import Backlog
+from etl.fetch.budget import RetryBudget
+from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.fetch.stop import Stop
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
+from tests.fetch.virtual_time import run_virtually
 
 NOW = datetime(2026, 11, 7, tzinfo=UTC)
 TASK = PendingTask(task_id="17")
@@ -47,37 +52,47 @@ class Api:
         return outcome_of(task, said)
 
 
-class SleeplessStop(Stop):
-    """Remembers how long it should have slept."""
-
-    def __init__(self):
-        super().__init__()
-        self.slept = []
-
-    async def sleep(self, seconds):
-        self.slept.append(seconds)
-        await asyncio.sleep(0)
+class NoDelay(RetryPolicy):
+    def delay_seconds(self, *, attempt):
+        return 0.0
 
 
-def pool_of(api, *, attempts=4, concurrency=4, stop=None):
-    stop = stop or SleeplessStop()
-    pace = Pace(1e6, sleep=lambda _seconds: asyncio.sleep(0))
-    return Pool(api.ask, pace=pace, policy=RetryPolicy(attempts=attempts), concurrency=concurrency, stop=stop), stop
+def pool_of(api, *, attempts=4, concurrency=4, stop=None, max_rate=1e6, policy=None):
+    stop = stop or Stop()
+    loop = asyncio.get_running_loop()
+    return Pool(
+        api.ask,
+        gate=Gate(Pace(max_rate, clock=loop.time), stop=stop, patience_seconds=900, clock=loop.time),
+        policy=policy or NoDelay(attempts=attempts),
+        budget=RetryBudget(clock=loop.time),
+        concurrency=concurrency,
+        stop=stop,
+    )
 
 
-async def worked(pool, tasks):
+async def worked(pool, tasks, *, backlog=None):
     """Let the pool work off the tasks; returns what it gave."""
     given = []
 
     async def give(outcome):
         given.append(outcome)
 
-    backlog = Backlog(low=0)
+    backlog = backlog or Backlog(low=0, rest_seconds=60)
     backlog.fill(tasks)
     backlog.end()
-    async with asyncio.timeout(20):
-        await pool.work(backlog, give)
+    await pool.work(backlog, give)
     return given
+
+
+def outcomes_of(api, tasks, **options):
+    """Ask on virtual time; returns the outcomes, the pool and the stop."""
+
+    async def scenario():
+        stop = Stop()
+        pool = pool_of(api, stop=stop, **options)
+        return await worked(pool, tasks), pool, stop
+
+    return run_virtually(scenario())
 
 
 NOT_FOUND, BAD, SERVER_ERROR, THROTTLED = (
@@ -95,7 +110,8 @@ NOT_FOUND, BAD, SERVER_ERROR, THROTTLED = (
         ([SERVER_ERROR, 2], 2, 2, None),
         ([SERVER_ERROR, SERVER_ERROR, SERVER_ERROR, 2], 4, 2, None),
         ([SERVER_ERROR], 4, SERVER_ERROR, False),
-        ([THROTTLED, SERVER_ERROR, THROTTLED, FailureReason.TIMEOUT, 2], 4, FailureReason.TIMEOUT, False),
+        ([THROTTLED, SERVER_ERROR, THROTTLED, FailureReason.TIMEOUT, 2], 5, 2, None),  # throttling is no attempt
+        ([THROTTLED] * 7 + [SERVER_ERROR], 11, SERVER_ERROR, False),
         ([NOT_FOUND, 2], 1, NOT_FOUND, True),
         ([SERVER_ERROR, NOT_FOUND, 2], 2, NOT_FOUND, True),
         ([BAD, 2], 2, 2, None),
@@ -107,10 +123,9 @@ NOT_FOUND, BAD, SERVER_ERROR, THROTTLED = (
 )
 def test_how_often_a_task_is_asked_about(script, requests, last, is_lasting):
     api = Api(t17=script)
-    pool, stop = pool_of(api)
-    outcome = asyncio.run(pool.fetch(TASK))
-    assert len(api.asked) == requests
-    assert len(stop.slept) == requests - 1
+    (outcome,), pool, _ = outcomes_of(api, [TASK])
+    assert len(api.asked) == pool.traffic.requests == requests
+    assert pool.traffic.retries == requests - 1
     if is_lasting is None:
         assert outcome.detail.status == last
     else:
@@ -120,37 +135,45 @@ def test_how_often_a_task_is_asked_about(script, requests, last, is_lasting):
 @pytest.mark.parametrize("attempts", [1, 2, 10])
 def test_attempts_bound_the_requests_for_a_task(attempts):
     api = Api(t17=[SERVER_ERROR])
-    pool, _ = pool_of(api, attempts=attempts)
-    assert asyncio.run(pool.fetch(TASK)).reason is SERVER_ERROR
+    (outcome,), _, _ = outcomes_of(api, [TASK], attempts=attempts)
+    assert outcome.reason is SERVER_ERROR
     assert len(api.asked) == attempts
 
 
 def test_delays_are_those_of_the_policy():
-    class Steps(RetryPolicy):
-        def delay_seconds(self, failure, *, attempt):
-            return (failure.reason, attempt)
+    class Minutes(RetryPolicy):
+        def delay_seconds(self, *, attempt):
+            return 60.0 * attempt
 
-    api = Api(t17=[THROTTLED, SERVER_ERROR, 2])
-    stop = SleeplessStop()
-    pool = Pool(api.ask, pace=Pace(1e6, sleep=stop.sleep), policy=Steps(attempts=4), concurrency=1, stop=stop)
-    asyncio.run(pool.fetch(TASK))
-    assert [slept for slept in stop.slept if isinstance(slept, tuple)] == [(THROTTLED, 1), (SERVER_ERROR, 2)]
+    async def scenario():
+        loop, sent_at = asyncio.get_running_loop(), []
+        api = Api(t17=[SERVER_ERROR, SERVER_ERROR, 2])
+
+        class Timed:
+            async def ask(self, task):
+                sent_at.append(loop.time())
+                return await api.ask(task)
+
+        await worked(pool_of(Timed(), policy=Minutes(attempts=4)), [TASK])
+        return sent_at
+
+    first, second, third = run_virtually(scenario())
+    assert (second - first, third - second) == pytest.approx((60, 120))
 
 
 def test_traffic_is_counted():
     api = Api(t1=[THROTTLED, THROTTLED, 2], t2=[SERVER_ERROR, 2], t3=[NOT_FOUND])
-    pool, _ = pool_of(api)
-    given = asyncio.run(worked(pool, [PendingTask(task_id=str(number)) for number in range(1, 11)]))
+    given, pool, _ = outcomes_of(api, [PendingTask(task_id=str(number)) for number in range(1, 11)])
     assert len(given) == 10
-    assert pool.traffic == Traffic(requests=13, retries=3, throttled=2)
+    failures = {"throttled": 2, "server_error": 1, "not_found": 1}
+    assert pool.traffic == Traffic(requests=13, retries=3, throttled=2, observations=9, failures=Counter(failures))
     assert len(api.asked) == 13
 
 
 def test_every_task_has_one_outcome_whatever_the_others_do():
     api = Api(**{f"t{number}": [SERVER_ERROR, BAD, 2] for number in range(0, 200, 3)})
-    pool, _ = pool_of(api, concurrency=7)
     tasks = [PendingTask(task_id=str(number)) for number in range(200)]
-    given = asyncio.run(worked(pool, tasks))
+    given, _, _ = outcomes_of(api, tasks, concurrency=7)
     assert sorted(int(outcome.task.task_id) for outcome in given) == list(range(200))
 
 
@@ -160,7 +183,7 @@ def test_so_many_at_once_and_no_more(concurrency):
 
     async def scenario():
         api.answer = asyncio.Event()
-        pool, _ = pool_of(api, concurrency=concurrency)
+        pool = pool_of(api, concurrency=concurrency)
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(100)]))
         for _ in range(1000):
             await asyncio.sleep(0)
@@ -175,8 +198,8 @@ def test_so_many_at_once_and_no_more(concurrency):
 def test_a_slow_consumer_slows_the_workers():
     async def scenario():
         api, room = Api(), asyncio.Semaphore(3)
-        pool, _ = pool_of(api, concurrency=2)
-        backlog = Backlog(low=0)
+        pool = pool_of(api, concurrency=2)
+        backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(PendingTask(task_id=str(number)) for number in range(50))
         backlog.end()
         working = asyncio.create_task(pool.work(backlog, lambda _outcome: room.acquire()))
@@ -194,38 +217,18 @@ def test_a_slow_consumer_slows_the_workers():
 @pytest.mark.parametrize("error", [CredentialsRefusedError("no"), UnavailableError("quota")])
 def test_an_error_that_concerns_every_task_orders_the_stop_once(error):
     api = Api(t0=[error], t1=[StoppedError("another")], t2=[UnavailableError("another")])
-    pool, stop = pool_of(api, concurrency=3)
-    given = asyncio.run(worked(pool, [PendingTask(task_id=str(number)) for number in range(500)]))
+    given, _, stop = outcomes_of(api, [PendingTask(task_id=str(number)) for number in range(500)], concurrency=3)
     assert stop.reason is error
     assert given == []
-    assert len(api.asked) == 3
-
-
-def test_the_stop_abandons_a_task_between_two_attempts():
-    async def scenario():
-        api, stop = Api(t17=[SERVER_ERROR]), Stop()
-        pool = Pool(
-            api.ask,
-            pace=Pace(1e6, sleep=stop.sleep),
-            policy=RetryPolicy(attempts=4, base_seconds=7200, cap_seconds=7200),
-            concurrency=1,
-            stop=stop,
-        )
-        fetching = asyncio.create_task(pool.fetch(TASK))
-        while not api.asked:  # noqa: ASYNC110  it is about to be
-            await asyncio.sleep(0)
-        stop.order(StoppedError("a signal"))
-        async with asyncio.timeout(5):
-            return await fetching, api.asked
-
-    assert asyncio.run(scenario()) == (None, ["17"])
+    assert len(api.asked) <= 3
 
 
 def test_an_answer_that_arrives_after_the_stop_counts():
     async def scenario():
         api = Api()
         api.answer = asyncio.Event()
-        pool, stop = pool_of(api, concurrency=2)
+        stop = Stop()
+        pool = pool_of(api, concurrency=2, stop=stop)
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(10)]))
         while api.in_flight < 2:  # noqa: ASYNC110  it is about to be
             await asyncio.sleep(0)
@@ -240,13 +243,7 @@ def test_an_answer_that_arrives_after_the_stop_counts():
 def test_the_stop_ends_workers_that_wait_for_their_turn():
     async def scenario():
         api, stop = Api(), Stop()
-        pool = Pool(
-            api.ask,
-            pace=Pace(0.001, sleep=stop.sleep),
-            policy=RetryPolicy(attempts=4),
-            concurrency=64,
-            stop=stop,
-        )
+        pool = pool_of(api, max_rate=0.001, concurrency=64, stop=stop)
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(1000)]))
         while not api.asked:  # noqa: ASYNC110  it is about to be
             await asyncio.sleep(0)
@@ -257,10 +254,42 @@ def test_the_stop_ends_workers_that_wait_for_their_turn():
     assert len(given) == len(asked) == 1
 
 
+def test_what_the_budget_refuses_is_asked_again_at_the_end():
+    number = 400
+    api = Api(**{f"t{each}": [SERVER_ERROR, 2] for each in range(0, number, 3)})
+    given, pool, _ = outcomes_of(api, [PendingTask(task_id=str(each)) for each in range(number)])
+    assert sum(isinstance(outcome, Observation) for outcome in given) == number
+    failing = len(range(0, number, 3))
+    assert pool.traffic.requests == number + failing
+    last = api.asked[number:]
+    assert len(last) > 0.5 * failing, "most of them had to wait"
+
+
+def test_a_task_that_fails_in_the_deferred_pass_too_stays_for_the_next_run():
+    number = 400
+    broken = {f"t{each}": [SERVER_ERROR] for each in range(0, number, 3)}
+    given, pool, stop = outcomes_of(Api(**broken), [PendingTask(task_id=str(each)) for each in range(number)])
+    failures = [outcome for outcome in given if isinstance(outcome, FetchFailure)]
+    assert len(failures) == len(broken)
+    assert not any(failure.is_lasting for failure in failures)
+    assert pool.traffic.requests <= number + 2 * len(broken)
+    assert stop.reason is None, "half a pass of failures is no outage to wait for"
+
+
+def test_refusals_of_every_task_end_the_run_and_none_is_believed():
+    class Refusing:
+        async def ask(self, task):
+            await asyncio.sleep(0.01)
+            return replace(outcome_of(task, FailureReason.REJECTED), http_status=400)
+
+    given, pool, stop = outcomes_of(Refusing(), [PendingTask(task_id=str(each)) for each in range(5000)])
+    assert given == []
+    assert isinstance(stop.reason, ConfigurationError)
+    assert pool.traffic.requests < 30
+
+
 def test_a_bug_ends_the_work():
     api = Api(t3=[ZeroDivisionError("a bug")])
-    pool, stop = pool_of(api)
     with pytest.raises(ExceptionGroup) as caught:
-        asyncio.run(worked(pool, [PendingTask(task_id=str(number)) for number in range(100)]))
+        outcomes_of(api, [PendingTask(task_id=str(number)) for number in range(100)])
     assert caught.group_contains(ZeroDivisionError)
-    assert not stop.is_ordered

@@ -11,6 +11,8 @@ from uuid import uuid4
 import pytest
 
 from etl.fetch.backlog import Backlog
+from etl.fetch.budget import RetryBudget
+from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
@@ -50,10 +52,15 @@ async def asked_at_the_ceiling(base_url):
         async def remember(outcome):
             observed.append(outcome)
 
-        pace = Pace(settings.max_rate, sleep=stop.sleep)
-        policy = RetryPolicy(attempts=settings.attempts)
-        pool = Pool(ask, pace=pace, policy=policy, concurrency=settings.concurrency, stop=stop)
-        backlog = Backlog(low=0)
+        pool = Pool(
+            ask,
+            gate=Gate(Pace(settings.max_rate), stop=stop, patience_seconds=settings.patience_seconds),
+            policy=RetryPolicy(attempts=settings.attempts),
+            budget=RetryBudget(),
+            concurrency=settings.concurrency,
+            stop=stop,
+        )
+        backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(PendingTask(task_id=task_id) for task_id in task_ids)
         backlog.end()
         await pool.work(backlog, remember)

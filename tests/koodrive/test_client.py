@@ -7,7 +7,10 @@ import socket
 import ssl
 import subprocess
 import tracemalloc
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -15,17 +18,26 @@ import pytest
 from etl.errors import ConfigurationError, CredentialsRefusedError
 from etl.fake_api import Behaviour, FakeApi, Fault
 from etl.fetch.backlog import Backlog
+from etl.fetch.budget import RetryBudget
+from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.fetch.stop import Stop
-from etl.koodrive.client import MAX_BODY_BYTES, MAX_QUOTE_CHARACTERS, host_header, open_koodrive
+from etl.koodrive.client import (
+    MAX_BODY_BYTES,
+    MAX_EXCERPT_CHARACTERS,
+    MAX_QUOTE_CHARACTERS,
+    host_header,
+    open_koodrive,
+)
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask
 
 TASK_ID = "1534087020903704704"
 TOKEN = "t0ken-of-trust"
 APP = {"auth": "app", "app_id": "a378331e", "app_secret": "s3cret-of-the-app"}
 APP_BEHAVIOUR = Behaviour(app_id=APP["app_id"], app_secret=APP["app_secret"])
+RUN_ID = "0193b4e4-7c1e-7d8a-9c55-2f6a1b3c4d5e"
 HONEST = json.dumps({"taskId": TASK_ID, "status": 2, "code": 0}).encode()
 
 
@@ -151,12 +163,80 @@ def test_host_header(base_url, expected):
 def test_refused_credentials_end_the_run_and_are_not_shown(asked, settings):
     async def scenario():
         async with FakeApi(Behaviour(token="Bearer another", app_id="a378331e", app_secret="another")) as api:
-            await asked(api.base_url, TASK_ID, **settings)
+            await asked(api.base_url, TASK_ID, TASK_ID, **settings)
 
     with pytest.raises(CredentialsRefusedError, match="HTTP 401") as caught:
         asyncio.run(scenario())
     assert TOKEN not in str(caught.value)
     assert APP["app_secret"] not in str(caught.value)
+
+
+def test_a_refusal_is_answered_by_renewed_credentials_once_for_all_who_were_refused(api_settings, tmp_path):
+    """A token expires with forty requests in flight."""
+    file = tmp_path / "token"
+    file.write_text("Bearer 0ld")
+    read = []
+
+    async def scenario():
+        async with FakeApi(Behaviour(token="Bearer n3w")) as api:
+            settings = api_settings(api.base_url, token=None, token_file=file, concurrency=40)
+            async with open_koodrive(settings, run_id=RUN_ID, clock=lambda: datetime.now(UTC)) as koodrive:
+                file.write_text("Bearer n3w")
+                read_text = Path.read_text
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(
+                        Path, "read_text", lambda *given, **named: read.append(1) or read_text(*given, **named)
+                    )
+                    tasks = [PendingTask(task_id=str(number)) for number in range(40)]
+                    refused = await asyncio.gather(*map(koodrive.ask, tasks))
+                    return refused, await asyncio.gather(*map(koodrive.ask, tasks))
+
+    refused, answered = asyncio.run(scenario())
+    assert {failure.reason for failure in refused} == {FailureReason.UNAUTHORIZED}
+    assert all(isinstance(outcome, Observation) for outcome in answered)
+    assert len(read) == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "settings"),
+    [
+        ({"session_id": "s3ssion"}, {"session_id": "s3ssion"}),
+        ({"refresh_token": "r3fresh"}, {"refresh_token": "r3fresh"}),
+    ],
+)
+def test_a_session_is_refreshed_as_often_as_its_token_expires(asked_stand_in, behaviour, settings):
+    expiring = Behaviour(token=f"Bearer {TOKEN}", token_uses=2, **behaviour)
+    outcomes, api = asked_stand_in(expiring, *[TASK_ID] * 9, **settings)
+    refused = [isinstance(outcome, FetchFailure) for outcome in outcomes]
+    assert refused == [False, False, True] * 3
+    assert api.stats.refreshes == 3
+
+
+def test_a_session_that_is_refused_too_ends_the_run(asked_stand_in):
+    expiring = Behaviour(token=f"Bearer {TOKEN}", token_uses=0, session_id="an0ther")
+    with pytest.raises(CredentialsRefusedError, match="cannot be renewed: HTTP 401") as caught:
+        asked_stand_in(expiring, session_id="s3ssion")
+    assert "s3ssion" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seconds", [-3600, -600, 600, 3600])
+@pytest.mark.parametrize("auth", ["app", "token"])
+def test_a_clock_that_is_off_is_corrected_from_the_date_of_a_refusal(asked_stand_in, seconds, auth):
+    behaviour, settings = (APP_BEHAVIOUR, APP) if auth == "app" else (Behaviour(), {})
+    skewed = replace(behaviour, clock_offset_seconds=seconds)
+    outcomes, _ = asked_stand_in(skewed, *[TASK_ID] * 3, **settings)
+    is_refused = seconds > 15 * 60 or seconds < 0
+    assert [isinstance(outcome, Observation) for outcome in outcomes] == [not is_refused, True, True]
+
+
+def test_a_body_that_cannot_be_believed_is_kept_in_part_with_its_hash(asked_scripted):
+    body = b'{"taskId": "17",, "note": "' + TOKEN.encode() + b"\x00\x1b[31m" + b"x" * 5000 + b'"}'
+    (failure,), _ = asked_scripted(http(body))
+    assert failure.reason is FailureReason.BAD_PAYLOAD
+    assert f"({len(body)} bytes, SHA-256 {sha256(body).hexdigest()}: " in failure.detail
+    assert '{"taskId": "17",, "note": "********  [31mxxx' in failure.detail
+    assert len(failure.detail) < MAX_QUOTE_CHARACTERS + MAX_EXCERPT_CHARACTERS + 200
+    assert failure.detail.isprintable()
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "400 Bad Request", "200 OK"])
@@ -364,24 +444,22 @@ def test_the_server_saw_what_was_counted(api_settings):
     stop = Stop()
     outcomes = []
 
-    async def no_sleep(_seconds):
-        await asyncio.sleep(0)
-
     async def remember(outcome):
         outcomes.append(outcome)
 
     async def scenario():
-        async with FakeApi(Behaviour(seed=5, faults=(Fault(name="reset", rate=0.2),))) as api:
+        async with FakeApi(Behaviour(seed=5, faults=(Fault(name="reset", rate=0.1),))) as api:
             settings = api_settings(api.base_url)
             async with open_koodrive(settings, run_id=str(uuid4()), clock=lambda: datetime.now(UTC)) as koodrive:
                 pool = Pool(
                     koodrive.ask,
-                    pace=Pace(1e6, sleep=no_sleep),
+                    gate=Gate(Pace(1e6), stop=stop, patience_seconds=900),
                     policy=RetryPolicy(attempts=4, base_seconds=0),
+                    budget=RetryBudget(),
                     concurrency=8,
                     stop=stop,
                 )
-                backlog = Backlog(low=0)
+                backlog = Backlog(low=0, rest_seconds=0)
                 backlog.fill(PendingTask(task_id=task_id) for task_id in task_ids)
                 backlog.end()
                 await pool.work(backlog, remember)
@@ -389,7 +467,7 @@ def test_the_server_saw_what_was_counted(api_settings):
 
     stats, traffic = asyncio.run(scenario())
     assert stats.requests == traffic.requests
-    assert traffic.retries == traffic.requests - len(task_ids) > 40
+    assert traffic.retries == traffic.requests - len(task_ids) > 20
     assert len(stats.trace_ids) == traffic.requests
     assert sorted(outcome.task.task_id for outcome in outcomes) == sorted(task_ids)
     assert sum(isinstance(outcome, FetchFailure) for outcome in outcomes) < 3

@@ -1,10 +1,12 @@
+import asyncio
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
-from etl.errors import ConfigurationError
+from etl.errors import ConfigurationError, CredentialsRefusedError
 from etl.koodrive.credentials import MASK, load_credentials
 from etl.koodrive.signature import sign
 from etl.settings import ApiSettings
@@ -15,7 +17,7 @@ APP = {"auth": "app", "app_id": "a378331e", "user_id": "1505084218764547200"}
 
 
 def credentials(**settings):
-    return load_credentials(ApiSettings(**settings), host="127.0.0.1:8080")
+    return asyncio.run(load_credentials(ApiSettings(**settings), host="127.0.0.1:8080", session=None))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_the_date_goes_on():
 @pytest.mark.parametrize(
     ("settings", "missing"),
     [
-        ({}, r"api\.token or api\.token_file"),
+        ({}, r"api\.token, api\.token_file or api\.token_command"),
         ({"auth": "app"}, r"api\.app_id"),
         ({**APP, "app_id": None, "app_secret": "s"}, r"api\.app_id"),
         (APP, r"api\.app_secret or api\.app_secret_file"),
@@ -147,3 +149,59 @@ def test_nothing_shows_a_secret_by_accident():
     for shown in (credentials(token="t0ken"), credentials(app_secret="s3cret", **APP)):
         assert "t0ken" not in repr(shown)
         assert "s3cret" not in repr(shown)
+
+
+def test_a_token_file_is_read_again(tmp_path):
+    file = tmp_path / "token"
+    file.write_text("0ld")
+    token = credentials(token_file=file)
+    file.write_text("AT n3w")
+    asyncio.run(token.renew())
+    assert token.headers(PATH, NOW)["Authorization"] == "AT n3w"
+    assert token.redact("0ld n3w") == f"{MASK} {MASK}"
+
+
+def test_a_token_that_is_set_stays():
+    token = credentials(token="abc")
+    asyncio.run(token.renew())
+    assert token.headers(PATH, NOW)["Authorization"] == "Bearer abc"
+
+
+def printing(*lines, code=0):
+    """A command that prints one of these lines each time it runs, without a shell to help it."""
+    program = f"""import pathlib, sys
+count = pathlib.Path(sys.argv[1])
+number = int(count.read_text()) if count.exists() else 0
+count.write_text(str(number + 1))
+print({lines!r}[number])
+sys.exit({code})"""
+    return sys.executable, "-c", program
+
+
+def test_a_command_prints_the_token(tmp_path):
+    token = credentials(token_command=(*printing("f1rst", "Bearer s3cond"), str(tmp_path / "$HOME; count")))
+    assert token.headers(PATH, NOW)["Authorization"] == "Bearer f1rst"
+    asyncio.run(token.renew())
+    assert token.headers(PATH, NOW)["Authorization"] == "Bearer s3cond"
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        (("/no/such/command",), "cannot be run: No such file"),
+        (printing("s3cret", code=3), "ended with 3"),
+        (printing(""), "gave no access token"),
+        (printing("two\nlines"), "gave no access token on one line"),
+        (printing("schl\u00fcssel"), "gave no access token"),
+    ],
+)
+def test_commands_without_a_token(command, complaint, tmp_path):
+    with pytest.raises(CredentialsRefusedError, match=complaint) as caught:
+        credentials(token_command=(*command, str(tmp_path / "count")))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_command_that_hangs_is_ended(monkeypatch):
+    monkeypatch.setattr("etl.koodrive.renewal.COMMAND_SECONDS", 0.2)
+    with pytest.raises(CredentialsRefusedError, match="takes longer than"):
+        credentials(token_command=(sys.executable, "-c", "import time; time.sleep(600)"))

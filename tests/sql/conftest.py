@@ -90,6 +90,11 @@ def rows_of_tables():
         "audit_run",
         [{**ZERO, "started_at": DAY + timedelta(minutes=n), **started, **run} for n, run in enumerate(RUNS)],
     )
+    counted = [("http_status", "200", 9), ("http_status", "503", 1), ("drift", "unknown field ownerName", 2)]
+    yield (
+        "audit_run_counter",
+        [{"run_id": "run-1", "counter": counter, "name": name, "number": n} for counter, name, n in counted],
+    )
 
 
 @pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql"])

@@ -147,3 +147,13 @@ def test_last_runs(ask):
 def test_the_longest_stuck_come_first(ask):
     question = resource("sql", "queries", "stuck_tasks.sql").read_text()
     assert [row["task_id"] for row in ask(question)][:2] == ["7", "8"]
+
+
+def test_what_the_api_has_that_its_documentation_has_not(ask):
+    (row,) = ask(resource("sql", "queries", "drift.sql").read_text())
+    assert (row["difference"], row["answers"]) == ("unknown field ownerName", 2)
+
+
+def test_how_the_api_answered(ask):
+    rows = ask(resource("sql", "queries", "answers_of_runs.sql").read_text())
+    assert [(row["http_status"], row["answers"]) for row in rows] == [("200", 9), ("503", 1)]

@@ -1,5 +1,7 @@
 """A load is one transaction: its counters, its size, hostile text, and failures half-way."""
 
+from dataclasses import replace
+
 import polars as pl
 import pytest
 from sqlalchemy import event, select
@@ -202,16 +204,37 @@ def test_what_is_done_within_is_committed_with_the_batch(audit):
 
 
 def test_the_row_of_a_run_is_written_at_both_ends(audit):
-    from dataclasses import replace
-
     run = audit.begin("run-1")
     assert audit.row("audit_run")["outcome"] == "running"
     error = "Said \0 and half a \ud83d" + "." * 5_000
-    audit.warehouse.finish(replace(run, finished_at=audit.at(5), outcome="succeeded", exit_code=0, error=error))
+    finished = replace(run, finished_at=audit.at(5), outcome="succeeded", exit_code=0, error=error)
+    audit.warehouse.finish(finished, {})
     row = audit.row("audit_run")
     assert (row["finished_at"], row["outcome"], row["exit_code"]) == (audit.at(5), "succeeded", 0)
     assert row["error"].startswith("Said \ufffd and half a ?...")
     assert len(row["error"]) == 2_000
+
+
+def test_what_a_run_counted_is_kept_beside_its_row(audit):
+    run = audit.begin("run-1")
+    audit.warehouse.finish(run, {("http_status", "429"): 3, ("drift", "unknown field \0"): 2})
+    assert [(row["counter"], row["name"], row["number"]) for row in audit.rows("audit_run_counter")] == [
+        ("drift", "unknown field \ufffd", 2),
+        ("http_status", "429", 3),
+    ]
+
+
+def test_result_codes_that_a_run_has_met_first_are_drift(audit):
+    first = audit.load(audit.seen(FAILED, task_id="1", result_code="18000205"))
+    audit.warehouse.finish(first, {})
+    second = replace(audit.begin("run-2"), started_at=audit.at(10))
+    for number, code in enumerate(("18000205", "18000999", "18000999"), 2):
+        second = audit.load(audit.seen(FAILED, 15, task_id=str(number), result_code=code), run=second)
+    audit.warehouse.finish(second, {})
+    assert [(row["run_id"], row["name"], row["number"]) for row in audit.rows("audit_run_counter")] == [
+        ("run-1", "new result_code 18000205", 1),
+        ("run-2", "new result_code 18000999", 2),
+    ]
 
 
 @pytest.mark.parametrize("number", [0, 1, 5_000, 100_000])

@@ -36,8 +36,8 @@ def names(engine):
 def test_from_nothing_and_again(engine):
     first = upgrade_warehouse(engine)
     second = upgrade_warehouse(engine)
-    assert (first.before, first.after) == (None, "w0001")
-    assert (second.before, second.after) == ("w0001", "w0001")
+    assert (first.before, first.after) == (None, "w0002")
+    assert (second.before, second.after) == ("w0002", "w0002")
     assert names(engine) == {*METADATA.tables, "task_audit_version", *VIEWS}
     Warehouse(engine).require_current()
 
@@ -107,6 +107,19 @@ def test_a_newer_version_is_refused(engine):
         assert refused.value.remedy == "Upgrade koodrive-task-audit."
 
 
+def test_a_warehouse_of_the_first_release_is_upgraded_and_keeps_its_rows(engine, audit_on):
+    audit = audit_on(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE audit_run_counter")
+    set_version(engine, "w0001")
+    with pytest.raises(ConfigurationError, match=r"older version \(w0001\)"):
+        audit.warehouse.require_current()
+    audit.load(audit.seen(2))
+    assert upgrade_warehouse(engine).before == "w0001"
+    audit.warehouse.require_current()
+    assert len(audit.tables()["fact_task_status"]) == 1
+
+
 def test_a_missing_schema_is_refused(engine):
     with engine.connect():
         pass
@@ -120,8 +133,8 @@ def two_revisions(tmp_path):
     """The revisions of the warehouse, and one more that breaks off in its middle."""
     folder = tmp_path / "migrations"
     shutil.copytree(warehouse_schema(None).revisions, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "w0002_next.py").write_text(
-        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w0002", "w0001"\n\n\n'
+    (folder / "versions" / "w0003_next.py").write_text(
+        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w0003", "w0002"\n\n\n'
         "def upgrade():\n"
         '    op.create_table("half_made", sa.Column("a", sa.Text))\n'
         "    op.execute(\"INSERT INTO dim_task_type (task_type, task_type_name) VALUES (99, 'HALF')\")\n"
@@ -134,7 +147,7 @@ def test_an_older_version_is_refused(engine, two_revisions, monkeypatch):
     upgrade_warehouse(engine)
     warehouse = Warehouse(engine)
     monkeypatch.setattr(warehouse, "_schema", replace(warehouse_schema(None), revisions=two_revisions))
-    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0001\)") as refused:
+    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0002\)") as refused:
         warehouse.require_current()
     assert refused.value.remedy == "Run `task-audit init`."
 

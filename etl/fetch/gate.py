@@ -1,0 +1,194 @@
+"""The gate before the API: requests pass one at a time, at the pace; in a pause none, and after it one, as a probe.
+
+Whatever concerns every request alike ends here: throttling, an outage, refused credentials. All three close the gate
+for the whole pool, since asking about another task would meet the same answer.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from etl.errors import OutageError, StoppedError, TaskAuditError
+from etl.fetch.breaker import Breaker
+from etl.fetch.pace import Pace
+from etl.fetch.stop import Stop
+from etl.tasks import FailureReason, FetchFailure, Outcome, Recovery
+
+THROTTLED_SECONDS = 2.0
+"""How long to pause at most where the API throttles and does not say for how long; doubled each time."""
+
+THROTTLED_FLOOR_SECONDS = 1.0
+"""Flow control counts by the second: within it, the next request would meet the same answer."""
+
+THROTTLED_CAP_SECONDS = 60.0
+
+JITTER = 0.1
+"""Added to a pause that the API orders, since others are told the same."""
+
+LONGEST_WAIT = 1e9
+"""Seconds; an order to wait for longer is one to wait for ever."""
+
+TASK_MATTERS = frozenset({Recovery.RETRY_ONCE, Recovery.DEAD_LETTER})
+"""Failures that say that the API works, and something of one task."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+class Gate:
+    """Lets requests go."""
+
+    def __init__(
+        self,
+        pace: Pace,
+        *,
+        stop: Stop,
+        patience_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
+        chance: random.Random | None = None,
+    ) -> None:
+        """Set the gate up, open.
+
+        Args:
+            pace: when the next request may go.
+            stop: where the end of patience is told.
+            patience_seconds: how long the gate may stay closed before the run ends.
+            clock: seconds of a clock that never goes back.
+            sleep: waits for so many seconds, or for less when the run stops.
+            chance: spreads pauses.
+        """
+        self._pace = pace
+        self._stop = stop
+        self._patience = patience_seconds
+        self._clock = clock
+        self._sleep = sleep or stop.sleep
+        self._chance = chance or random.SystemRandom()
+        self._breaker = Breaker()
+        # Only the first in line waits for its time; the others wait for it, so that all are held up alike.
+        self._turn = asyncio.Lock()
+        self._closed_at: float | None = None
+        self._opens_at = 0.0
+        self._is_failing = False
+        self._throttled = 0
+        self._probe_sent = False
+        self._probe_answered = asyncio.Event()
+
+    @property
+    def ceiling(self) -> float | None:
+        """Requests per second that were found to be too many, or that the API named as its limit."""
+        return self._pace.ceiling
+
+    async def wait(self, *, patiently: bool = True) -> bool | None:
+        """Wait until one more request may go.
+
+        Args:
+            patiently: also while the API is down.
+
+        Returns:
+            Whether it is a probe, whose outcome opens the gate or keeps it closed; None where it may not go at all.
+        """
+        async with self._turn:
+            while not self._stop.is_ordered and (patiently or not self._is_failing):
+                if self._probe_sent:
+                    await self._probe_answered.wait()
+                elif (seconds := self._seconds_left()) > 0:
+                    await self._sleep(seconds)
+                else:
+                    self._pace.take()
+                    return self._is_probe()
+        return None
+
+    def learn(self, outcome: Outcome, *, probe: bool) -> None:
+        """Take in what became of a request that has passed."""
+        if probe:
+            self.lose_probe()
+        if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_MATTERS:
+            self._breaker.note(failed=False)
+            if probe:
+                self._open()
+            return
+        # What was under way when the gate closed meets the same trouble, and is no news.
+        is_news = probe or self._closed_at is None
+        match outcome.reason:
+            case FailureReason.THROTTLED:
+                self._slow_down(outcome)
+                if is_news or outcome.wait_seconds is not None:
+                    self._close(self._throttled_seconds(outcome, is_news=is_news), outcome)
+            case FailureReason.UNAUTHORIZED:
+                if is_news:
+                    self._close(0.0, outcome)
+            case _:
+                self._fail(outcome, probe=probe, is_news=is_news)
+
+    def _fail(self, failure: FetchFailure, *, probe: bool, is_news: bool) -> None:
+        breaks = self._breaker.note(failed=True)
+        if (breaks and is_news) or (probe and self._is_failing):
+            self._is_failing = True
+            self._close(self._breaker.next_pause_seconds(), failure)
+        elif probe:
+            # It was to show that we are not too fast any more, and that it has shown.
+            self._open()
+
+    def lose_probe(self) -> None:
+        """Let the next request be the probe: the one that was out is back, or will not come back."""
+        self._probe_sent = False
+        self._probe_answered.set()
+
+    def _seconds_left(self) -> float:
+        left = self._pace.seconds_left()
+        return left if self._closed_at is None else max(left, self._opens_at - self._clock())
+
+    def _is_probe(self) -> bool:
+        if self._closed_at is None:
+            return False
+        self._probe_sent = True
+        self._probe_answered.clear()
+        return True
+
+    def _open(self) -> None:
+        if self._is_failing:
+            self._breaker.close()
+        self._closed_at = None
+        self._is_failing = False
+        self._throttled = 0
+        log.info("resumed", rate=round(self._pace.rate, 2))
+
+    def _slow_down(self, failure: FetchFailure) -> None:
+        named = failure.allowed_rate is not None and self._pace.limit(failure.allowed_rate)
+        if named or self._pace.slow_down():
+            log.info("rate_changed", rate=round(self._pace.rate, 2), named_by_api=named)
+
+    def _throttled_seconds(self, failure: FetchFailure, *, is_news: bool) -> float:
+        own = 0.0
+        if is_news:
+            longest = min(THROTTLED_CAP_SECONDS, THROTTLED_SECONDS * 2.0**self._throttled)
+            own = self._chance.uniform(THROTTLED_FLOOR_SECONDS, longest)
+            self._throttled += 1
+        ordered = min(failure.wait_seconds or 0.0, LONGEST_WAIT)
+        return max(own, ordered) * (1 + self._chance.uniform(0, JITTER if ordered else 0))
+
+    def _close(self, seconds: float, failure: FetchFailure) -> None:
+        now = self._clock()
+        if self._closed_at is None:
+            self._closed_at, self._opens_at = now, now
+        left = self._closed_at + self._patience - now
+        if left <= 0 or (failure.wait_seconds or 0.0) > left:
+            self._stop.order(_out_of_patience(failure, seconds=now - self._closed_at))
+            return
+        is_news = self._opens_at <= now
+        self._opens_at = max(self._opens_at, now + min(seconds, left))
+        if is_news:
+            seconds = round(self._opens_at - now, 1)
+            log.warning("paused", seconds=seconds, reason=str(failure.reason), said=failure.detail)
+
+
+def _out_of_patience(failure: FetchFailure, *, seconds: float) -> TaskAuditError:
+    remedy = "Every task is still pending: run again later, or raise api.patience_seconds."
+    if failure.reason is not FailureReason.THROTTLED:
+        return OutageError(f"The API has failed for {seconds:,.0f} s, at last: {failure.detail}.", remedy=remedy)
+    if failure.wait_seconds is None:
+        return StoppedError(f"The API has throttled every request for {seconds:,.0f} s.", remedy=remedy)
+    return StoppedError(f"The API asks to wait for {failure.wait_seconds:,.0f} s, which is too long.", remedy=remedy)

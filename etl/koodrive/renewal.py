@@ -1,0 +1,109 @@
+"""How an access token is got anew: from its file, from a command, or by the API's own session calls.
+
+Source: KooDrive's API reference, "Refreshing a Session", and the carrier edition's "RefreshToken".
+"""
+
+import asyncio
+from asyncio.subprocess import DEVNULL, PIPE
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import msgspec
+from pydantic import SecretStr
+
+from etl.errors import CredentialsRefusedError
+
+Renew = Callable[[SecretStr], Awaitable[SecretStr]]
+"""From the token that was refused to the one to use now."""
+
+SESSION_PATH = "/koodrive/ose/v1/session/refresh"
+CARRIER_PATH = "/koodrive/ose/v1/auth/refreshToken"
+
+COMMAND_SECONDS = 30.0
+
+MAX_ANSWER_BYTES = 1 << 16
+
+REFUSED_REMEDY = "Log in anew, then run again."
+
+
+async def run_token_command(command: tuple[str, ...]) -> SecretStr:
+    """Run a command that prints a token.
+
+    Raises:
+        CredentialsRefusedError: it cannot be run, fails, takes too long, or prints no token.
+    """
+    try:
+        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
+    except OSError as error:
+        raise _command_failed(f"cannot be run: {error.strerror}") from None
+    try:
+        async with asyncio.timeout(COMMAND_SECONDS):
+            output, _ = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise _command_failed(f"takes longer than {COMMAND_SECONDS:.0f} s") from None
+    if process.returncode:
+        raise _command_failed(f"ended with {process.returncode}")
+    return _token(output.decode("ascii", errors="replace"), "api.token_command")
+
+
+def run_again(command: tuple[str, ...]) -> Renew:
+    """Renew a token by the command that prints it."""
+
+    async def renew(_token: SecretStr) -> SecretStr:
+        return await run_token_command(command)
+
+    return renew
+
+
+def refresh_session(session: aiohttp.ClientSession, base_url: str, session_id: SecretStr) -> Renew:
+    """Renew a token by the session it belongs to."""
+
+    async def renew(token: SecretStr) -> SecretStr:
+        headers = {"Authorization": token.get_secret_value(), "x-session-id": session_id.get_secret_value().strip()}
+        answer = await _post(session, base_url + SESSION_PATH, headers, None)
+        return _token(answer.get("accessToken"), "The session refresh")
+
+    return renew
+
+
+def refresh_carrier_token(session: aiohttp.ClientSession, base_url: str, refresh_token: SecretStr) -> Renew:
+    """Renew a token of the carrier edition, whose refresh token may change as well."""
+    current = refresh_token.get_secret_value().strip()
+
+    async def renew(token: SecretStr) -> SecretStr:
+        nonlocal current
+        headers = {"Authorization": token.get_secret_value()}
+        answer = await _post(session, base_url + CARRIER_PATH, headers, {"refreshToken": current})
+        data = answer.get("data")
+        # The reference's table has the session in data, its example one level further down.
+        info = data.get("sessionInfo", data) if isinstance(data, dict) else {}
+        current = info.get("refreshToken") or current
+        return _token(info.get("accessToken"), "The token refresh")
+
+    return renew
+
+
+async def _post(session: aiohttp.ClientSession, url: str, headers: dict[str, str], body: object) -> dict[str, Any]:
+    try:
+        # A redirect would carry the credentials elsewhere.
+        async with session.post(url, headers=headers, json=body, allow_redirects=False) as response:
+            answer = await response.content.read(MAX_ANSWER_BYTES)
+            if response.status == 200:  # noqa: PLR2004 - any other answer is none
+                return msgspec.json.decode(answer, type=dict[str, Any])
+            said = f"HTTP {response.status}"
+    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
+        said = type(error).__name__
+    raise CredentialsRefusedError(f"The access token cannot be renewed: {said}.", remedy=REFUSED_REMEDY)
+
+
+def _token(text: object, origin: str) -> SecretStr:
+    if isinstance(text, str) and (token := text.strip()) and token.isascii() and token.isprintable():
+        return SecretStr(token)
+    raise CredentialsRefusedError(f"{origin} gave no access token on one line.", remedy=REFUSED_REMEDY)
+
+
+def _command_failed(how: str) -> CredentialsRefusedError:
+    return CredentialsRefusedError(f"api.token_command {how}.", remedy="Run it by hand to see why.")

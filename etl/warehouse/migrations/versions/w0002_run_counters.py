@@ -1,0 +1,18 @@
+"""What a run's numbers are made of: answers by HTTP status, tasks by outcome, drift of the API."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "w0002"
+down_revision = "w0001"
+
+
+def upgrade() -> None:
+    """Create the table beside ``audit_run``."""
+    op.create_table(
+        "audit_run_counter",
+        sa.Column("run_id", sa.Text, primary_key=True),
+        sa.Column("counter", sa.Text, primary_key=True),
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("number", sa.BigInteger, nullable=False),
+    )

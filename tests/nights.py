@@ -1,0 +1,57 @@
+"""A configured installation, its stand-in API, and questions about what a night has left."""
+
+from msgspec import UNSET
+from sqlalchemy import text
+
+from etl.database.engine import open_engine
+
+TOKEN = "Bearer CANARY-5f1d0c"
+FIRST_ID = 1534087020903704704
+FINISHED, OPEN = (2, 3), (0, 1)
+
+
+def task_ids(number):
+    return [str(FIRST_ID + (each << 23)) for each in range(number)]
+
+
+class Night:
+    """A configured installation and its stand-in API."""
+
+    def __init__(self, api, run, folder, source_url, warehouse_url):
+        self._folder = folder
+        self.api = api
+        self.run = run
+        self._urls = {"source": source_url, "warehouse": warehouse_url}
+
+    def enqueue(self, *ids):
+        file = self._folder / "ids.txt"
+        file.write_text("\n".join(ids), encoding="utf-8")
+        assert self.run("enqueue", "--file", file).exit_code == 0
+
+    def rows(self, query, where="warehouse"):
+        engine = open_engine(self._urls[where], name=where)
+        with engine.connect() as connection:
+            found = [tuple(row) for row in connection.execute(text(query))]
+        engine.dispose()
+        return found
+
+    def change(self, statement):
+        engine = open_engine(self._urls["source"], name="source")
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
+    def facts(self):
+        return {
+            task_id: rest for task_id, *rest in self.rows("SELECT task_id, status, result_code FROM fact_task_status")
+        }
+
+    def states(self):
+        return dict(self.rows("SELECT task_id, state FROM pending_task", "source"))
+
+    def truth(self, ids):
+        described = {task_id: self.api.world.task(task_id) for task_id in ids}
+        return {
+            task_id: [task.status, None if task.result_code is UNSET else task.result_code]
+            for task_id, task in described.items()
+        }

@@ -1,0 +1,146 @@
+"""Nights on which the API is down, throttles, or sends what nobody can read: whole runs over real HTTP.
+
+How the pool behaves over hours is tested on virtual time, in ``fetch/test_gate.py``.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from etl.fake_api import Behaviour, Fault, running_in_thread
+from tests.nights import TOKEN, task_ids
+
+APP = {"api__auth": "app", "api__app_id": "a378331e", "api__app_secret": "CANARY-s3cret"}
+MIB = 1 << 20
+
+
+def test_a_full_outage_leaves_every_task_as_it_was(night_of):
+    ids = task_ids(5_000)
+    with night_of(Behaviour(outages=((0, 3600),)), api__patience_seconds=6) as night:
+        night.enqueue(*ids)
+        row = json.loads(night.run("run", "--json").stdout)
+        assert row["exit_code"] == 69
+        assert row["error"].startswith("The API has failed for")
+        assert row["requests"] == night.api.stats.requests <= 200
+        assert night.rows("SELECT state, attempts, count(*) FROM pending_task GROUP BY 1, 2", "source") == [
+            ("pending", 0, 5_000)
+        ]
+        assert night.rows("SELECT * FROM dead_letter") == []
+
+
+def test_an_outage_in_the_middle_keeps_what_was_audited(night_of):
+    ids = task_ids(3_000)
+    with night_of(Behaviour(outages=((0.3, 3600),), latency_seconds=0.02), api__patience_seconds=6) as night:
+        night.enqueue(*ids)
+        row = json.loads(night.run("run", "--json").stdout)
+        assert row["exit_code"] == 75
+        assert 0 < row["audited"] < 3_000
+        assert len(night.facts()) == row["audited"]
+        assert row["requests"] == night.api.stats.requests < row["audited"] + 200
+        assert night.rows("SELECT max(attempts) FROM pending_task", "source") == [(0,)]
+
+
+def test_a_flapping_api_is_worked_off(night_of, monkeypatch):
+    monkeypatch.setattr("etl.pipeline.DEFERRED_SECONDS", 1)
+    ids = task_ids(2_000)
+    behaviour = Behaviour(flap=(2, 2), latency_seconds=0.05)
+    with night_of(behaviour, api__max_rate=400) as night:
+        night.enqueue(*ids)
+        row = json.loads(night.run("run", "--json").stdout)
+        assert row["exit_code"] == 0
+        assert night.facts() == night.truth(ids)
+        assert row["requests"] == night.api.stats.requests <= 1.1 * 2_000
+
+
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_limit_of_a_quarter_of_the_rate_is_found(night_of, silent):
+    """A limit that nobody names, or one that every refusal names."""
+    ids = task_ids(1_500)
+    behaviour = Behaviour(rate=100, silent_limit=silent, latency_seconds=0.03)
+    with night_of(behaviour, api__max_rate=400) as night:
+        night.enqueue(*ids)
+        row = json.loads(night.run("run", "--json").stdout)
+        assert row["exit_code"] == 0
+        assert night.facts() == night.truth(ids)
+        assert row["throttled"] == night.api.stats.throttled <= 0.05 * row["requests"]
+        ((per_minute,),) = night.rows("SELECT number FROM audit_run_counter WHERE name = 'ceiling_per_minute'")
+        assert 0.85 * 6_000 <= per_minute <= 1.15 * 6_000
+
+
+@pytest.mark.parametrize("settings", [{"api__token": "Bearer wrong"}, APP], ids=["token", "app"])
+def test_a_wrong_secret_costs_no_task_its_place(night_of, configure, settings):
+    behaviour = Behaviour(token=TOKEN, app_id="a378331e", app_secret="another", latency_seconds=0.05)
+    with night_of(behaviour) as night:
+        night.enqueue(*task_ids(2_000))
+        configure(**settings)
+        result = night.run("run", "--json")
+        row = json.loads(result.stdout)
+        assert row["exit_code"] == 77
+        assert row["requests"] == night.api.stats.requests <= 64 + 3
+        assert night.rows("SELECT state, attempts, count(*) FROM pending_task GROUP BY 1, 2", "source") == [
+            ("pending", 0, 2_000)
+        ]
+        assert "CANARY" not in result.stdout + result.stderr
+
+
+def test_a_wrong_user_makes_no_dead_letter(night_of):
+    """Every answer is a 400 that looks as if it were about its task."""
+    with night_of(Behaviour(faults=(Fault(name="http_400_unknown", rate=1),), latency_seconds=0.01)) as night:
+        night.enqueue(*task_ids(500))
+        row = json.loads(night.run("run", "--json").stdout)
+        assert row["exit_code"] == 78
+        assert row["dead_lettered"] == 0
+        assert row["requests"] <= 64 + 25
+        assert night.rows("SELECT state, attempts, count(*) FROM pending_task GROUP BY 1, 2", "source") == [
+            ("pending", 0, 500)
+        ]
+
+
+MEASURE = """
+import resource, sys
+from etl.cli import main
+sys.argv = ["task-audit", "run", "--json"]
+try:
+    main()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+def peak_bytes(faults, number, tmp_path):
+    """Run in a process of its own; returns the row of the run, the facts' count and the peak of its memory."""
+    folder = tmp_path / ("faulty" if faults else "plain")
+    folder.mkdir()
+    with running_in_thread(Behaviour(faults=faults)) as api:
+        variables = {
+            "TASK_AUDIT_SOURCE__URL": f"sqlite:///{folder}/pending.sqlite",
+            "TASK_AUDIT_WAREHOUSE__URL": f"sqlite:///{folder}/warehouse.sqlite",
+            "TASK_AUDIT_API__BASE_URL": api.base_url,
+            "TASK_AUDIT_API__USER_ID": "1505084218764547200",
+            "TASK_AUDIT_API__TOKEN": TOKEN,
+            "TASK_AUDIT_API__MAX_RATE": "100000",
+            "TASK_AUDIT_API__TIMEOUT_SECONDS": "2",
+            "TASK_AUDIT_API__ATTEMPTS": "1",
+        }
+        environment = os.environ | variables
+        etl = [sys.executable, "-m", "etl"]
+        subprocess.run([*etl, "init"], env=environment, check=True, capture_output=True)
+        subprocess.run([*etl, "enqueue", *task_ids(number)], env=environment, check=True, capture_output=True)
+        ran = subprocess.run(
+            [sys.executable, "-c", MEASURE], env=environment, check=False, capture_output=True, text=True
+        )
+    return json.loads(ran.stdout), int(ran.stderr.split()[-1]) * 1024
+
+
+def test_bombs_and_bodies_without_end_cost_no_memory_and_starve_nobody(tmp_path):
+    number = 1_200
+    ids = task_ids(number)
+    hostile = ["gzip_bomb", "endless_body", "slow_body", "slow_headers", "stall", "oversized", "many_headers"]
+    faults = tuple(Fault(name=name, task_ids=frozenset(ids[start::60])) for start, name in enumerate(hostile))
+    row, peak = peak_bytes(faults, number, tmp_path)
+    _, plain = peak_bytes((), number, tmp_path)
+    assert row["audited"] == number - len(hostile) * (number // 60)
+    assert peak - plain < 64 * MIB

@@ -1,0 +1,204 @@
+"""Every fault of the stand-in, alone and all together: each fact is what the stand-in knows, or there is none."""
+
+import json
+
+import pytest
+
+from etl.fake_api import Behaviour, Fault
+from etl.fake_api.effects import EFFECTS
+from tests.nights import TOKEN, task_ids
+
+PASSING = {
+    "http_408",
+    "http_409",
+    "http_413_retry_after",
+    "http_421",
+    "http_423",
+    "http_425",
+    "http_429",
+    "http_500",
+    "http_502",
+    "http_503",
+    "http_504",
+    "http_520",
+    "throttled_200",
+    "throttled_503_code",
+    "throttled_absurd",
+    "throttled_date",
+    "throttled_retry_after",
+    "unavailable_retry_after",
+    "business_error_200",
+    "gateway_error_200",
+    "html_200",
+    "plain_text",
+    "cut_body",
+    "cut_chunked",
+    "close_kept_alive",
+    "many_headers",
+    "reset",
+    "slow_body",
+    "slow_headers",
+    "stall",
+}
+"""Nothing of the task is learnt; asked again, the API may say more."""
+
+UNBELIEVABLE = {
+    "byte_order_mark",
+    "cut_without_length",
+    "deep_json",
+    "duplicate_keys",
+    "empty_body",
+    "http_204",
+    "huge_integer",
+    "invalid_json",
+    "invalid_utf8",
+    "lone_surrogate",
+    "nan_json",
+    "truncated_json",
+    "wrong_task",
+}
+"""Believed at its second sighting."""
+
+FINAL = {
+    "endless_body": "too_large",
+    "gzip_bomb": "too_large",
+    "oversized": "too_large",
+    "http_400": "rejected",
+    "http_400_unknown": "rejected",
+    "http_403_plain": "forbidden",
+    "http_404": "not_found",
+    "http_410": "not_found",
+    "http_494": "rejected",
+    "http_501": "rejected",
+    "http_505": "rejected",
+    "not_found": "not_found",
+    "redirect": "rejected",
+}
+"""The reason of the dead letter."""
+
+HARMLESS = {"changed_type", "gzip", "hostile_text", "missing_name", "text_numbers", "unknown_field"}
+"""Status and result code are as ever, whatever else is said."""
+
+TELLING = {
+    "missing_fields": lambda status: [status, None],
+    "new_result_code": lambda _status: [3, "18999999"],
+    "unknown_status": lambda _status: [7, None],
+}
+"""What is said instead of the world's truth."""
+
+ENDING = {"http_401": 77, "http_403": 77, "http_405": 69, "http_511": 69}
+"""The exit code, where a fault concerns every task."""
+
+SLOW = {"slow_body", "slow_headers", "stall"}
+
+IDS = task_ids(60)
+STRUCK = IDS[10:50:10]
+
+
+def test_every_fault_is_in_the_matrix():
+    kinds = [PASSING, UNBELIEVABLE, FINAL.keys(), HARMLESS, TELLING.keys(), ENDING.keys()]
+    assert sorted(name for kind in kinds for name in kind) == sorted(EFFECTS)
+
+
+def struck_by(night_of, name, **more):
+    """Run a night in which some tasks meet a fault."""
+    fault = Fault(name=name, task_ids=frozenset(STRUCK), **more)
+    seconds = 0.4 if name in SLOW else 10
+    with night_of(Behaviour(token=TOKEN, faults=(fault,)), api__timeout_seconds=seconds) as night:
+        night.enqueue(*IDS)
+        run = night.run("run", "--json")
+        row = json.loads(run.stdout)
+        assert row["requests"] == night.api.stats.requests
+        assert row["claimed"] == row["audited"] + row["dead_lettered"] + row["released"]
+        assert "Traceback" not in run.stderr
+        return night, row
+
+
+@pytest.mark.parametrize("name", sorted(PASSING | UNBELIEVABLE))
+def test_what_passes_costs_a_request_and_no_fact(night_of, name):
+    night, row = struck_by(night_of, name, first_asks=1)
+    assert row["exit_code"] == 0
+    assert night.facts() == night.truth(IDS)
+    assert len(IDS) < row["requests"] <= len(IDS) + 64
+
+
+@pytest.mark.parametrize("name", sorted(UNBELIEVABLE | FINAL.keys()))
+def test_what_lasts_is_a_dead_letter_and_no_fact(night_of, name):
+    night, row = struck_by(night_of, name)
+    honest = [task_id for task_id in IDS if task_id not in STRUCK]
+    assert row["exit_code"] == 65
+    assert night.facts() == night.truth(honest)
+    letters = dict(night.rows("SELECT task_id, reason FROM dead_letter WHERE resolved_at IS NULL"))
+    assert letters == dict.fromkeys(STRUCK, FINAL.get(name, "bad_payload"))
+    traces = {trace_id for (trace_id,) in night.rows("SELECT trace_id FROM dead_letter")}
+    assert traces <= night.api.stats.trace_ids
+    if name in UNBELIEVABLE:
+        assert all("SHA-256 " in detail for (detail,) in night.rows("SELECT detail FROM dead_letter"))
+
+
+@pytest.mark.parametrize("name", sorted(HARMLESS | TELLING.keys()))
+def test_what_only_looks_strange_is_a_fact(night_of, name):
+    night, row = struck_by(night_of, name)
+    expected = night.truth(IDS)
+    if name in TELLING:
+        expected.update({task_id: TELLING[name](expected[task_id][0]) for task_id in STRUCK})
+    assert row["exit_code"] == 0
+    assert night.facts() == expected
+    drift = dict(night.rows("SELECT name, number FROM audit_run_counter WHERE counter = 'drift'"))
+    told = {what: number for what, number in drift.items() if not what.startswith("new result_code 18000")}
+    assert bool(told) is (name not in {"gzip", "hostile_text"})
+    assert set(told.values()) <= {len(STRUCK)}
+
+
+@pytest.mark.parametrize("name", ENDING)
+def test_what_concerns_everybody_ends_the_run_and_no_task_loses_its_place(night_of, name):
+    night, row = struck_by(night_of, name)
+    assert row["exit_code"] == ENDING[name]
+    assert night.facts().items() <= night.truth(IDS).items()
+    assert night.rows("SELECT * FROM dead_letter") == []
+    untouched = "SELECT task_id FROM pending_task WHERE state = 'pending' AND last_checked_at IS NULL"
+    assert set(STRUCK) <= {task_id for (task_id,) in night.rows(untouched, "source")}
+    assert night.rows("SELECT max(attempts) FROM pending_task", "source") == [(0,)]
+
+
+TOGETHER = 3_000
+
+
+@pytest.mark.parametrize("databases", ["postgresql+postgresql"], indirect=True)
+def test_all_together(night_of, databases, monkeypatch):
+    """Passing faults at 1 % each (a few of those that pause everybody), others at 1 %, and a token that expires."""
+    monkeypatch.setattr("etl.pipeline.DEFERRED_SECONDS", 0.5)
+    ids = task_ids(TOGETHER)
+    pausing = {name for name in PASSING if "throttled" in name or "retry_after" in name or name == "http_429"}
+    faults = (
+        *(
+            Fault(name=name, task_ids=frozenset(ids[83 + 100 * start :: 1000]), first_asks=1)
+            for start, name in enumerate(sorted(pausing | SLOW))
+        ),
+        *(Fault(name=name, rate=0.01, first_asks=1) for name in sorted(PASSING - pausing - SLOW)),
+        *(
+            Fault(name=name, task_ids=frozenset(ids[start::100]))
+            for start, name in enumerate([*sorted(FINAL), *sorted(UNBELIEVABLE), *sorted(HARMLESS)])
+        ),
+    )
+    behaviour = Behaviour(token=TOKEN, faults=faults, token_uses=700, session_id="s3ssion")
+    settings = {"api__timeout_seconds": 2, "api__session_id": "s3ssion"}
+    with night_of(behaviour, *databases, **settings) as night:
+        night.enqueue(*ids)
+        first = night.run("run", "--json")
+        row = json.loads(first.stdout)
+        # Who met a passing fault and then, for the first time, a body that cannot be believed.
+        assert row["released"] < 0.05 * TOGETHER
+        assert night.facts().items() <= night.truth(ids).items()
+        statuses = dict(night.rows("SELECT name, number FROM audit_run_counter WHERE counter = 'http_status'"))
+        assert sum(statuses.values()) == row["requests"]
+        assert statuses["503"] > 10
+        row = json.loads(night.run("run", "--json").stdout)
+        lost = {task_id for position, task_id in enumerate(ids) if position % 100 < len(FINAL) + len(UNBELIEVABLE)}
+        honest = [task_id for task_id in ids if task_id not in lost]
+        assert row["exit_code"] == 65, row
+        assert night.facts() == night.truth(honest)
+        assert {task_id for (task_id,) in night.rows("SELECT task_id FROM dead_letter")} == lost
+        ((requests,),) = night.rows("SELECT sum(requests) FROM audit_run")
+        assert requests + night.api.stats.refreshes == night.api.stats.requests
+        assert night.api.stats.refreshes >= 4
