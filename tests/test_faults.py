@@ -161,7 +161,7 @@ def test_what_concerns_everybody_ends_the_run_and_no_task_loses_its_place(night_
     assert night.rows("SELECT max(attempts) FROM pending_task", "source") == [(0,)]
 
 
-TOGETHER = 3_000
+TOGETHER = 2_000
 
 
 @pytest.mark.parametrize("databases", ["postgresql+postgresql"], indirect=True)
@@ -172,7 +172,7 @@ def test_all_together(night_of, databases, monkeypatch):
     pausing = {name for name in PASSING if "throttled" in name or "retry_after" in name or name == "http_429"}
     faults = (
         *(
-            Fault(name=name, task_ids=frozenset(ids[83 + 100 * start :: 1000]), first_asks=1)
+            Fault(name=name, task_ids=frozenset(ids[83 + 100 * start :: 2000]), first_asks=1)
             for start, name in enumerate(sorted(pausing | SLOW))
         ),
         *(Fault(name=name, rate=0.01, first_asks=1) for name in sorted(PASSING - pausing - SLOW)),

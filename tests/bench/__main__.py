@@ -11,10 +11,15 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from tests.bench import loaders, memory, whole_job
+from tests.bench import loaders, memory, per_request, whole_job
 from tests.bench.parts import Sizes, postgres_server
 
-PARTS = {"whole-job": whole_job.tables, "loaders": loaders.tables, "memory": memory.tables}
+PARTS = {
+    "whole-job": whole_job.tables,
+    "request": per_request.tables,
+    "loaders": loaders.tables,
+    "memory": memory.tables,
+}
 WIDTH = 132
 
 FULL = Sizes()
