@@ -64,9 +64,8 @@ class TaskDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     response_message: str | None = msgspec.field(default=None, name="msg")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
-    """A task as KooDrive described it at one instant."""
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as KooDrive described it at one instant. There is one per answer, and no class is made faster."""
 
     task: PendingTask
     detail: TaskDetail

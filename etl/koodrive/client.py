@@ -11,6 +11,7 @@ from hashlib import sha256
 from itertools import count
 
 import aiohttp
+import msgspec
 import structlog
 from yarl import URL
 
@@ -110,8 +111,7 @@ class KooDrive:
         return self._fit_to_print(outcome, reply)
 
     async def _get(self, path: str, trace_id: str) -> Reply:
-        headers = self._credentials.headers(path, self._api_time())
-        headers["X-Traceid"] = trace_id
+        headers = {"X-Traceid": trace_id, **self._credentials.headers(path, self._api_time())}
         # The path is made of a checked ID and sent as it was signed.
         url = self._base_url.with_path(path, encoded=True)
         # A redirect would carry the credentials elsewhere.
@@ -184,7 +184,7 @@ class KooDrive:
 
     def _without_secrets(self, observation: Observation) -> Observation:
         # Names of fields come from outside, and are counted in a table.
-        return replace(observation, drift=tuple(map(self._quotable, observation.drift)))
+        return msgspec.structs.replace(observation, drift=tuple(map(self._quotable, observation.drift)))
 
     def _quotable(self, text: str, most: int = MAX_QUOTE_CHARACTERS) -> str:
         """Make words from outside fit for a log line and a database: without our secret, bounded, printable."""

@@ -1,7 +1,7 @@
 """Who we are to KooDrive: a bearer token, or an app that signs each request."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -16,6 +16,10 @@ from etl.settings import ApiSettings
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """X-Date must never be in the server's future, and may be 15 minutes in its past: so it is set a little back."""
+
+ONE_SECOND = timedelta(seconds=1)
+
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 MASK = "********"
 
@@ -52,11 +56,17 @@ class TokenCredentials:
         self._user = {"X-User-Id": user_id} if user_id else {}
         self._renew = renew
         self._secrets: list[str] = []
+        self._made: dict[str, str] = {}
+        self._made_at = NEVER
+        """The second that the headers were made for, all of whose requests share them."""
         self._use(token)
 
     def headers(self, path: str, now: datetime) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
         """Make the headers that authorize one request."""
-        return {"Authorization": self._authorization, "X-Date": _x_date(now), **self._user}
+        if not self._made_at <= now < self._made_at + ONE_SECOND:
+            self._made_at = now.replace(microsecond=0)
+            self._made = {"Authorization": self._authorization, "X-Date": _x_date(now), **self._user}
+        return self._made
 
     def redact(self, text: str) -> str:
         """Take the token, and those before it, out of a text."""
@@ -73,6 +83,7 @@ class TokenCredentials:
         scheme, _, secret = token.get_secret_value().strip().rpartition(" ")
         # The API hands tokens out with their scheme in front; a bare one gets the documented scheme.
         self._authorization = f"{scheme or 'Bearer'} {secret}"
+        self._made_at = NEVER
         if secret not in self._secrets:
             self._secrets.append(secret)
 
