@@ -74,7 +74,7 @@ class Backlog:
 
         Whoever takes one says what becomes of it: ``drop``, ``again``, ``later`` or ``defer``.
         """
-        while not self._ready:
+        while self._closed or not self._ready:
             if self._closed or (self._ended and not self._out):
                 return None
             self._stirred.clear()
@@ -91,14 +91,19 @@ class Backlog:
         self._turn_to_deferred()
 
     def again(self, attempt: Attempt) -> None:
-        """Put an attempt back in front of all others."""
+        """Put an attempt back behind all others: what keeps it from its answer may be the task itself."""
         self._out -= 1
-        self._ready.appendleft(attempt)
+        self._ready.append(attempt)
         self._stirred.set()
 
     def later(self, attempt: Attempt, *, seconds: float) -> None:
-        """Put an attempt back after so many seconds."""
-        asyncio.get_running_loop().call_later(seconds, self.again, attempt)
+        """Put an attempt back after so many seconds, in front of all others."""
+        asyncio.get_running_loop().call_later(seconds, self._come_back, attempt)
+
+    def _come_back(self, attempt: Attempt) -> None:
+        self._out -= 1
+        self._ready.appendleft(attempt)
+        self._stirred.set()
 
     def defer(self, attempt: Attempt) -> bool:
         """Leave an attempt for the end of the run; returns whether there is room for it."""

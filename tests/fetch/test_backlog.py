@@ -122,13 +122,13 @@ def test_a_close_wakes_who_waits_for_a_task():
     asyncio.run(scenario())
 
 
-def test_an_attempt_that_is_put_back_goes_first():
+def test_an_attempt_that_is_put_back_goes_last():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(tasks(1, 2))
         backlog.end()
         backlog.again(await backlog.take())
-        assert await all_of(backlog) == tasks(1, 2)
+        assert await all_of(backlog) == tasks(2, 1)
 
     asyncio.run(scenario())
 

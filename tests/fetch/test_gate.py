@@ -229,6 +229,17 @@ def test_throttling_without_end_ends_the_run_cleanly():
     assert pool.traffic.requests < 120
 
 
+def test_a_task_that_alone_is_throttled_holds_up_nobody_for_long():
+    class OneIsThrottled(World):
+        def say(self, now, task):
+            return failure(task, FailureReason.THROTTLED) if task.task_id == "7" and now < 200 else None
+
+    world = OneIsThrottled()
+    given, _, reason, _ = night(world, tasks=500)
+    assert (observed(given), reason) == (500, None)
+    assert world.sent_at[499] < 30, "all others were asked"
+
+
 class TokenExpires(World):
     """Refuses what it is asked between the end of a token and its renewal at the first refusal."""
 
