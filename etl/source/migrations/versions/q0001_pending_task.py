@@ -29,8 +29,9 @@ def upgrade() -> None:
         sa.CheckConstraint("state IN ('pending', 'done', 'dead')", name=f"{schema.table}_state"),
         sa.CheckConstraint(_time_condition(), name=f"{schema.table}_submitted_at"),
         schema=schema.schema,
-        # A claim and a settlement update every row; with room on its page, that leaves the indexes alone (HOT).
-        postgresql_with={"fillfactor": 60},
+        # A claim updates every row, and makes it nearly twice as long. With room for that on its page it leaves the
+        # indexes alone (HOT), which halves its cost.
+        postgresql_with={"fillfactor": 35},
     )
     position = submitted_ms(table.c.submitted_at, table.c.task_id)
     sa.Index(f"{schema.table}_due", table.c.state, position, table.c.task_id).create(op.get_bind())
