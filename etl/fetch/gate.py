@@ -28,9 +28,6 @@ THROTTLED_CAP_SECONDS = 60.0
 JITTER = 0.1
 """Added to a pause that the API orders, since others are told the same."""
 
-LONGEST_WAIT = 1e9
-"""Seconds; an order to wait for longer is one to wait for ever."""
-
 TASK_MATTERS = frozenset({Recovery.RETRY_ONCE, Recovery.DEAD_LETTER})
 """Failures that say that the API works, and something of one task."""
 
@@ -48,7 +45,6 @@ class Gate:
         patience_seconds: float,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
-        chance: random.Random | None = None,
     ) -> None:
         """Set the gate up, open.
 
@@ -58,14 +54,13 @@ class Gate:
             patience_seconds: how long the gate may stay closed before the run ends.
             clock: seconds of a clock that never goes back.
             sleep: waits for so many seconds, or for less when the run stops.
-            chance: spreads pauses.
         """
         self._pace = pace
         self._stop = stop
         self._patience = patience_seconds
         self._clock = clock
         self._sleep = sleep or stop.sleep
-        self._chance = chance or random.SystemRandom()
+        self._chance = random.SystemRandom()
         self._breaker = Breaker()
         # Only the first in line waits for its time; the others wait for it, so that all are held up alike.
         self._turn = asyncio.Lock()
@@ -167,7 +162,7 @@ class Gate:
             longest = min(THROTTLED_CAP_SECONDS, THROTTLED_SECONDS * 2.0**self._throttled)
             own = self._chance.uniform(THROTTLED_FLOOR_SECONDS, longest)
             self._throttled += 1
-        ordered = min(failure.wait_seconds or 0.0, LONGEST_WAIT)
+        ordered = failure.wait_seconds or 0.0
         return max(own, ordered) * (1 + self._chance.uniform(0, JITTER if ordered else 0))
 
     def _close(self, seconds: float, failure: FetchFailure) -> None:
@@ -186,7 +181,7 @@ class Gate:
 
 
 def _out_of_patience(failure: FetchFailure, *, seconds: float) -> TaskAuditError:
-    remedy = "Every task is still pending: run again later, or raise api.patience_seconds."
+    remedy = "What was not audited is still pending: run again later, or raise api.patience_seconds."
     if failure.reason is not FailureReason.THROTTLED:
         return OutageError(f"The API has failed for {seconds:,.0f} s, at last: {failure.detail}.", remedy=remedy)
     if failure.wait_seconds is None:

@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.CheckConstraint(_time_condition(), name=f"{schema.table}_submitted_at"),
         schema=schema.schema,
         # A claim updates every row, and makes it nearly twice as long. With room for that on its page it leaves the
-        # indexes alone (HOT), which halves its cost.
+        # indexes alone (HOT).
         postgresql_with={"fillfactor": 35},
     )
     position = submitted_ms(table.c.submitted_at, table.c.task_id)
