@@ -3,13 +3,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench lock clean
+.PHONY: demo test soak check bench lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
 
 test: .venv/.development      ## run the test suite
 	$(BIN)/python -m pytest -n 2
+
+soak: .venv/.development      ## run the tests that take minutes
+	$(BIN)/python -m pytest -n 2 -m soak
 
 check: .venv/.development     ## formatting, lint, types, direction of the rooms
 	$(BIN)/ruff format --check .

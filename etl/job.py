@@ -16,7 +16,7 @@ from etl.errors import ConfigurationError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
-from etl.fetch.pool import Pool
+from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.fetch.stop import Stop
 from etl.koodrive.client import KooDrive, open_koodrive
@@ -67,10 +67,12 @@ async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch 
         if not order.dry_run or settings.source.mode == "read_only":
             warehouse = databases.enter_context(open_warehouse(settings.warehouse))
         source = _source(settings, order, source_engine, warehouse, run_id=run.run_id, clock=clock)
-        async with open_koodrive(settings.api, run_id=run.run_id, clock=clock) as koodrive:
+        traffic = Traffic()
+        koodrive = open_koodrive(settings.api, run_id=run.run_id, clock=clock, note_refresh=traffic.note_refresh)
+        async with koodrive as api:
             corridor = Corridor(
                 source,
-                _pool(koodrive, settings.api, stop),
+                _pool(api, settings.api, stop, traffic),
                 DryRun() if order.dry_run or warehouse is None else warehouse,
                 run=run,
                 limits=_limits(settings, order),
@@ -162,7 +164,7 @@ def _nothing_settled(_task_ids: Sequence[str]) -> set[str]:
     return set()
 
 
-def _pool(koodrive: KooDrive, settings: ApiSettings, stop: Stop) -> Pool:
+def _pool(koodrive: KooDrive, settings: ApiSettings, stop: Stop, traffic: Traffic) -> Pool:
     return Pool(
         koodrive.ask,
         gate=Gate(Pace(settings.max_rate), stop=stop, patience_seconds=settings.patience_seconds),
@@ -170,6 +172,7 @@ def _pool(koodrive: KooDrive, settings: ApiSettings, stop: Stop) -> Pool:
         budget=RetryBudget(),
         concurrency=settings.concurrency,
         stop=stop,
+        traffic=traffic,
     )
 
 

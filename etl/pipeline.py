@@ -124,7 +124,14 @@ class Corridor:
         traffic = self._pool.traffic
         statuses = {**traffic.failures, "200": traffic.failures["200"] + traffic.observations}
         ceiling = {"ceiling_per_minute": round(60 * self._pool.ceiling)} if self._pool.ceiling else {}
-        by_counter = {"outcome": self._outcomes, "http_status": statuses, "drift": traffic.drift, "pace": ceiling}
+        refreshes = {"session_refresh": traffic.refreshes}
+        by_counter = {
+            "outcome": self._outcomes,
+            "http_status": statuses,
+            "request": refreshes,
+            "drift": traffic.drift,
+            "pace": ceiling,
+        }
         return {
             (counter, name): number
             for counter, numbers in by_counter.items()

@@ -22,8 +22,9 @@ OUTCOMES: dict[ExitCode, str] = {
 }
 Counters = Mapping[tuple[str, str], int]
 """What the numbers of a run are made of, by counter and name: ``outcome`` counts tasks by what became of them,
-``http_status`` answers by status (or by reason where there was none), ``drift`` answers by what the documentation has
-not, ``pace`` has the ceiling that was found, in requests per minute."""
+``http_status`` answers by status (or by reason where there was none), ``request`` those
+of the ``requests`` that were not about a task, ``drift`` answers by what the documentation has not, ``pace`` has the
+ceiling that was found, in requests per minute."""
 
 RUNNING = "running"
 """The outcome of a run that has not ended, or was killed."""

@@ -92,15 +92,19 @@ ENDING = {"http_401": 77, "http_403": 77, "http_405": 69, "http_511": 69}
 SLOW = {"slow_body", "slow_headers", "stall"}
 
 PAUSING = {name for name in PASSING if "throttled" in name or "retry_after" in name or name == "http_429"}
-"""Everybody waits for a second at least, each time."""
+"""Everybody waits for a second at least, each time: such a fault strikes tasks that follow one another, as it would."""
 
 IDS = task_ids(2_000)
 STRUCK = IDS[10::50]
+IN_A_ROW = IDS[80:100]
 
 
 @pytest.fixture(autouse=True)
-def _no_rest_before_the_end(monkeypatch):
+def _shorter_waits(monkeypatch):
     monkeypatch.setattr("etl.pipeline.DEFERRED_SECONDS", 0.2)
+    # Where the API does not say for how long, pauses double with each refusal, and here are hundreds.
+    monkeypatch.setattr("etl.fetch.gate.THROTTLED_FLOOR_SECONDS", 0.01)
+    monkeypatch.setattr("etl.fetch.gate.THROTTLED_CAP_SECONDS", 0.02)
 
 
 def test_every_fault_is_in_the_matrix():
@@ -109,8 +113,8 @@ def test_every_fault_is_in_the_matrix():
 
 
 def struck_by(night_of, name, **more):
-    """Run a night in which 2 % of the tasks meet a fault; a few, where it makes everybody wait."""
-    fault = Fault(name=name, task_ids=frozenset(STRUCK[::20] if name in PAUSING else STRUCK), **more)
+    """Run a night in which 2 % of the tasks meet a fault; 1 %, where it makes everybody wait."""
+    fault = Fault(name=name, task_ids=frozenset(IN_A_ROW if name in PAUSING else STRUCK), **more)
     seconds = 0.4 if name in SLOW else 10
     with night_of(Behaviour(token=TOKEN, faults=(fault,)), api__timeout_seconds=seconds) as night:
         night.enqueue(*IDS)
@@ -173,12 +177,13 @@ TOGETHER = 2_000
 
 
 @pytest.mark.parametrize("databases", ["postgresql+postgresql"], indirect=True)
-def test_all_together(night_of, databases):
-    """Passing faults at 1 % each (a few of those that pause everybody), others at 1 %, and a token that expires."""
+@pytest.mark.parametrize("in_a_row", [1, pytest.param(20, marks=pytest.mark.soak)])
+def test_all_together(night_of, databases, in_a_row):
+    """Every fault at 1 % - those that make everybody wait only in the soak -, and a token that expires."""
     ids = task_ids(TOGETHER)
     faults = (
         *(
-            Fault(name=name, task_ids=frozenset(ids[83 + 100 * start :: 2000]), first_asks=1)
+            Fault(name=name, task_ids=frozenset(ids[80 + 100 * start :][:in_a_row]), first_asks=1)
             for start, name in enumerate(sorted(PAUSING | SLOW))
         ),
         *(Fault(name=name, rate=0.01, first_asks=1) for name in sorted(PASSING - PAUSING - SLOW)),
@@ -197,14 +202,16 @@ def test_all_together(night_of, databases):
         assert row["released"] < 0.05 * TOGETHER
         assert night.facts().items() <= night.truth(ids).items()
         statuses = dict(night.rows("SELECT name, number FROM audit_run_counter WHERE counter = 'http_status'"))
-        assert sum(statuses.values()) == row["requests"]
+        ((refreshes,),) = night.rows("SELECT number FROM audit_run_counter WHERE name = 'session_refresh'")
+        assert sum(statuses.values()) + refreshes == row["requests"]
         assert statuses["503"] > 10
-        row = json.loads(night.run("run", "--json").stdout)
+        second = night.run("run", "--json")
         lost = {task_id for position, task_id in enumerate(ids) if position % 100 < len(FINAL) + len(UNBELIEVABLE)}
         honest = [task_id for task_id in ids if task_id not in lost]
-        assert row["exit_code"] == 65, row
+        assert 65 in {first.exit_code, second.exit_code} <= {0, 65, 75}
         assert night.facts() == night.truth(honest)
         assert {task_id for (task_id,) in night.rows("SELECT task_id FROM dead_letter")} == lost
         ((requests,),) = night.rows("SELECT sum(requests) FROM audit_run")
-        assert requests + night.api.stats.refreshes == night.api.stats.requests
-        assert night.api.stats.refreshes >= 4
+        assert requests == night.api.stats.requests
+        ((refreshes,),) = night.rows("SELECT sum(number) FROM audit_run_counter WHERE name = 'session_refresh'")
+        assert refreshes == night.api.stats.refreshes >= 4

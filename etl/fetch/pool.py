@@ -38,6 +38,13 @@ class Traffic:
     """All other answers by HTTP status, or by reason where there was none."""
     drift: Counter[str] = field(default_factory=Counter)
     """Answers that differ from the documentation, by what differs."""
+    refreshes: int = 0
+    """Requests that refreshed the session; they are among the ``requests`` as well."""
+
+    def note_refresh(self) -> None:
+        """Count a request that refreshes the session."""
+        self.requests += 1
+        self.refreshes += 1
 
     def count(self, outcome: Outcome) -> None:
         """Count what came back."""
@@ -55,7 +62,15 @@ class Pool:
     """Asks about tasks, many at once."""
 
     def __init__(
-        self, ask: Ask, *, gate: Gate, policy: RetryPolicy, budget: RetryBudget, concurrency: int, stop: Stop
+        self,
+        ask: Ask,
+        *,
+        gate: Gate,
+        policy: RetryPolicy,
+        budget: RetryBudget,
+        concurrency: int,
+        stop: Stop,
+        traffic: Traffic | None = None,
     ) -> None:
         self._ask = ask
         self._gate = gate
@@ -64,7 +79,7 @@ class Pool:
         self._concurrency = concurrency
         self._stop = stop
         self._doubt = Doubt()
-        self.traffic = Traffic()
+        self.traffic = traffic or Traffic()
 
     @property
     def ceiling(self) -> float | None:

@@ -18,6 +18,7 @@ from yarl import URL
 from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError
 from etl.koodrive.answers import Reply, interpret
 from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, load_credentials
+from etl.koodrive.renewal import SessionApi
 from etl.settings import ApiSettings
 from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, is_valid_task_id
 
@@ -193,8 +194,16 @@ class KooDrive:
 
 
 @asynccontextmanager
-async def open_koodrive(settings: ApiSettings, *, run_id: str, clock: Clock) -> AsyncIterator[KooDrive]:
+async def open_koodrive(
+    settings: ApiSettings, *, run_id: str, clock: Clock, note_refresh: Callable[[], None] = lambda: None
+) -> AsyncIterator[KooDrive]:
     """Open the API with one session for the whole run.
+
+    Args:
+        settings: the API's settings.
+        run_id: marks the trace IDs.
+        clock: tells the time, aware and in UTC.
+        note_refresh: told of each request that refreshes the session, which is sent beside those about tasks.
 
     Raises:
         ConfigurationError: the address or the credentials are missing.
@@ -214,9 +223,10 @@ async def open_koodrive(settings: ApiSettings, *, run_id: str, clock: Clock) -> 
         middlewares=(send_once,),
         timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
     ) as session:
+        session_api = SessionApi(session=session, base_url=settings.base_url, note_request=note_refresh)
         yield KooDrive(
             session,
-            await load_credentials(settings, host=host_header(settings.base_url), session=session),
+            await load_credentials(settings, host=host_header(settings.base_url), session_api=session_api),
             base_url=settings.base_url,
             run_id=run_id,
             clock=clock,

@@ -6,11 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import aiohttp
 from pydantic import SecretStr
 
 from etl.errors import ConfigurationError
-from etl.koodrive.renewal import Renew, refresh_carrier_token, refresh_session, run_again, run_token_command
+from etl.koodrive.renewal import Renew, SessionApi, refresh_carrier_token, refresh_session, run_again, run_token_command
 from etl.koodrive.signature import format_x_date, sign
 from etl.settings import ApiSettings
 
@@ -112,20 +111,20 @@ class AppCredentials:
         """Leave everything as it is: a secret has no successor."""
 
 
-async def load_credentials(settings: ApiSettings, *, host: str, session: aiohttp.ClientSession) -> Credentials:
+async def load_credentials(settings: ApiSettings, *, host: str, session_api: SessionApi) -> Credentials:
     """Make credentials from the settings.
 
     Args:
         settings: the API's settings.
         host: the Host header as it is sent, with a port that is not the scheme's own.
-        session: where tokens are renewed.
+        session_api: where tokens are renewed.
 
     Raises:
         ConfigurationError: something is missing, or a secret's file cannot be read.
         CredentialsRefusedError: the command that prints the token fails.
     """
     if settings.auth == "token":
-        return await _load_token(settings, session)
+        return await _load_token(settings, session_api)
     secret = settings.app_secret or _from_file(settings.app_secret_file, "api.app_secret_file")
     return AppCredentials(
         _required(settings.app_id, "api.app_id"),
@@ -135,24 +134,23 @@ async def load_credentials(settings: ApiSettings, *, host: str, session: aiohttp
     )
 
 
-async def _load_token(settings: ApiSettings, session: aiohttp.ClientSession) -> TokenCredentials:
+async def _load_token(settings: ApiSettings, session_api: SessionApi) -> TokenCredentials:
     if settings.token_command is not None:
         token = await run_token_command(settings.token_command)
     else:
         given = settings.token or _from_file(settings.token_file, "api.token_file")
         token = _required(given, "api.token, api.token_file or api.token_command")
-    return TokenCredentials(token, user_id=settings.user_id, renew=_renewal(settings, session))
+    return TokenCredentials(token, user_id=settings.user_id, renew=_renewal(settings, session_api))
 
 
-def _renewal(settings: ApiSettings, session: aiohttp.ClientSession) -> Renew | None:
+def _renewal(settings: ApiSettings, session_api: SessionApi) -> Renew | None:
     """Choose the way to a new token, if the settings leave one."""
-    base_url = settings.base_url or ""
     session_id = settings.session_id or _from_file(settings.session_id_file, "api.session_id_file")
     refresh_token = settings.refresh_token or _from_file(settings.refresh_token_file, "api.refresh_token_file")
     if session_id is not None:
-        return refresh_session(session, base_url, session_id)
+        return refresh_session(session_api, session_id)
     if refresh_token is not None:
-        return refresh_carrier_token(session, base_url, refresh_token)
+        return refresh_carrier_token(session_api, refresh_token)
     if settings.token_command is not None:
         return run_again(settings.token_command)
     return _read_again(settings.token_file) if settings.token_file is not None else None

@@ -6,6 +6,7 @@ Source: KooDrive's API reference, "Refreshing a Session", and the carrier editio
 import asyncio
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -25,6 +26,16 @@ COMMAND_SECONDS = 30.0
 MAX_ANSWER_BYTES = 1 << 16
 
 REFUSED_REMEDY = "Log in anew, then run again."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionApi:
+    """Where sessions are refreshed."""
+
+    session: aiohttp.ClientSession
+    base_url: str
+    note_request: Callable[[], None]
+    """Counts a request that is about to be sent."""
 
 
 async def run_token_command(command: tuple[str, ...]) -> SecretStr:
@@ -58,25 +69,25 @@ def run_again(command: tuple[str, ...]) -> Renew:
     return renew
 
 
-def refresh_session(session: aiohttp.ClientSession, base_url: str, session_id: SecretStr) -> Renew:
+def refresh_session(api: SessionApi, session_id: SecretStr) -> Renew:
     """Renew a token by the session it belongs to."""
 
     async def renew(token: SecretStr) -> SecretStr:
         headers = {"Authorization": token.get_secret_value(), "x-session-id": session_id.get_secret_value().strip()}
-        answer = await _post(session, base_url + SESSION_PATH, headers, None)
+        answer = await _post(api, SESSION_PATH, headers, None)
         return _token(answer.get("accessToken"), "The session refresh")
 
     return renew
 
 
-def refresh_carrier_token(session: aiohttp.ClientSession, base_url: str, refresh_token: SecretStr) -> Renew:
+def refresh_carrier_token(api: SessionApi, refresh_token: SecretStr) -> Renew:
     """Renew a token of the carrier edition, whose refresh token may change as well."""
     current = refresh_token.get_secret_value().strip()
 
     async def renew(token: SecretStr) -> SecretStr:
         nonlocal current
         headers = {"Authorization": token.get_secret_value()}
-        answer = await _post(session, base_url + CARRIER_PATH, headers, {"refreshToken": current})
+        answer = await _post(api, CARRIER_PATH, headers, {"refreshToken": current})
         data = answer.get("data")
         # The reference's table has the session in data, its example one level further down.
         info = data.get("sessionInfo", data) if isinstance(data, dict) else {}
@@ -86,10 +97,11 @@ def refresh_carrier_token(session: aiohttp.ClientSession, base_url: str, refresh
     return renew
 
 
-async def _post(session: aiohttp.ClientSession, url: str, headers: dict[str, str], body: object) -> dict[str, Any]:
+async def _post(api: SessionApi, path: str, headers: dict[str, str], body: object) -> dict[str, Any]:
+    api.note_request()
     try:
         # A redirect would carry the credentials elsewhere.
-        async with session.post(url, headers=headers, json=body, allow_redirects=False) as response:
+        async with api.session.post(api.base_url + path, headers=headers, json=body, allow_redirects=False) as response:
             answer = await response.content.read(MAX_ANSWER_BYTES)
             if response.status == 200:  # noqa: PLR2004 - any other answer is none
                 return msgspec.json.decode(answer, type=dict[str, Any])

@@ -17,7 +17,7 @@ APP = {"auth": "app", "app_id": "a378331e", "user_id": "1505084218764547200"}
 
 
 def credentials(**settings):
-    return asyncio.run(load_credentials(ApiSettings(**settings), host="127.0.0.1:8080", session=None))
+    return asyncio.run(load_credentials(ApiSettings(**settings), host="127.0.0.1:8080", session_api=None))
 
 
 @pytest.mark.parametrize(
