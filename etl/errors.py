@@ -77,6 +77,10 @@ class StoppedError(TaskAuditError):
     exit_code = ExitCode.STOPPED
 
 
+class LeaseLostError(Exception):
+    """Another run has taken over tasks of this one, whose lease had ended: their outcomes are not ours to write."""
+
+
 class BugError(TaskAuditError):
     """Something happened that nobody foresaw; report it."""
 

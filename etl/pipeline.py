@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import structlog
 
-from etl.errors import BugError, TaskAuditError
+from etl.errors import BugError, LeaseLostError, StoppedError, TaskAuditError
 from etl.fetch.backlog import Backlog
 from etl.fetch.outbox import Outbox
 from etl.fetch.pool import Pool
@@ -102,6 +102,11 @@ class Corridor:
         """Tasks whose outcome is known, loaded or not."""
         self._held: dict[str, PendingTask] = {}
         """Tasks that are claimed and not yet accounted for."""
+        self._loading: set[str] = set()
+        """Those of them that are being loaded, so that they may be settled at any moment."""
+        self._lost = 0
+        """Tasks that another run has taken over."""
+        self._renewed_at = clock()
         self._others_held = 0
         self._can_load = True
         self._outcomes: Counter[str] = Counter()
@@ -234,13 +239,44 @@ class Corridor:
     async def _keep_leases(self) -> None:
         while True:
             await asyncio.sleep(self._limits.lease_seconds / 3)
-            await self._in_database(self._source.renew, list(self._held.values()))
+            await self._renew_leases()
+
+    async def _renew_leases(self) -> set[str]:
+        """Prolong all leases, and forget the tasks that this run has lost; returns their IDs."""
+        asked_at = self._clock()
+        lost = await self._in_database(self._source.renew, list(self._held.values()))
+        if lost is None:
+            return set()
+        self._renewed_at = asked_at
+        lost = (lost & self._held.keys()) - self._loading
+        for task_id in lost:
+            del self._held[task_id]
+        if lost:
+            self._lost += len(lost)
+            log.warning("leases_lost", tasks=len(lost))
+        return lost
 
     async def _load(self) -> None:
         while outcomes := await self._outbox.batch():
             # After a load that failed, the rest is not tried: it stays held, and is given back.
             if self._can_load:
-                await self._load_batch(outcomes)
+                await self._load_held(outcomes)
+
+    async def _load_held(self, outcomes: Sequence[Outcome]) -> None:
+        """Load the outcomes of tasks that this run still holds; those of others are not ours to write."""
+        if (self._clock() - self._renewed_at).total_seconds() >= self._limits.lease_seconds:
+            # We were stopped for a while, as a laptop or a pod is: whoever waited for our leases has taken over.
+            await self._renew_leases()
+        while held := [outcome for outcome in outcomes if outcome.task.task_id in self._held]:
+            self._loading = {outcome.task.task_id for outcome in held}
+            try:
+                await self._load_batch(held)
+                break
+            except LeaseLostError:
+                self._loading = set()
+                if not await self._renew_leases():
+                    raise
+        self._loading = set()
 
     async def _load_batch(self, outcomes: Sequence[Outcome]) -> None:
         final = [self._last_word(outcome) for outcome in outcomes]
@@ -265,7 +301,8 @@ class Corridor:
         log.info("batch_loaded", tasks=len(final), audited=loaded.audited)
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
-            await self._in_database(self._source.settle, settlements)
+            with suppress(LeaseLostError):
+                await self._in_database(self._source.settle, settlements)
 
     def _last_word(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, FetchFailure):
@@ -282,7 +319,7 @@ class Corridor:
 
     async def _give_back(self) -> None:
         held = list(self._held.values())
-        self._loaded = replace(self._loaded, released=self._loaded.released + len(held))
+        self._loaded = replace(self._loaded, released=self._loaded.released + len(held) + self._lost)
         if held and await self._in_database(_done, self._source.release, held) is None:
             log.warning("leases_left_to_expire", tasks=len(held), seconds=self._limits.lease_seconds)
 
@@ -300,7 +337,7 @@ class Corridor:
         return finished
 
     def _finished(self) -> AuditRun:
-        ended_by = self._stop.reason
+        ended_by = self._stop.reason or (_taken_over(self._lost) if self._lost else None)
         exit_code = verdict(self.run, ended_by)
         return replace(
             self.run,
@@ -320,6 +357,13 @@ def make_batch(outcomes: Sequence[Outcome]) -> Batch:
         audited=len(observations),
         dead_letters=[failure for failure in failures if failure.is_lasting],
         released=sum(not failure.is_lasting for failure in failures),
+    )
+
+
+def _taken_over(tasks: int) -> StoppedError:
+    return StoppedError(
+        f"{tasks:,} tasks were taken over by another run: this one had not renewed their leases in time.",
+        remedy="Nothing is lost. If the machine was not suspended, raise run.lease_seconds.",
     )
 
 

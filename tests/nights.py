@@ -23,6 +23,11 @@ class Night:
         self.run = run
         self._urls = {"source": source_url, "warehouse": warehouse_url}
 
+    @property
+    def warehouse_is_locked(self):
+        """Whether a run keeps all others out for as long as it lives."""
+        return self._urls["warehouse"].get_secret_value().startswith("duckdb")
+
     def enqueue(self, *ids):
         file = self._folder / "ids.txt"
         file.write_text("\n".join(ids), encoding="utf-8")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import StoppedError, UnavailableError
+from etl.errors import LeaseLostError, StoppedError, UnavailableError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
@@ -40,10 +40,12 @@ class MemorySource:
         return 0
 
     def renew(self, held):
-        pass
+        return {task.task_id for task in held} - self.held.keys()
 
     def settle(self, settlements, *, within=None):
         self._maybe_fail("settle")
+        if {settlement.task.task_id for settlement in settlements} - self.held.keys():
+            raise LeaseLostError
         for settlement in settlements:
             del self.held[settlement.task.task_id]
             self.settled[settlement.task.task_id] = settlement.state
@@ -116,6 +118,21 @@ def walk(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False
     assert finished.is_balanced
     assert warehouse.fails_at_finish or warehouse.runs == {finished.run_id: finished}
     return finished
+
+
+def test_what_another_run_has_taken_over_is_not_written():
+    source, warehouse = MemorySource(20), MemoryWarehouse()
+
+    async def succeed_and_lose(task):
+        if task.task_id == "7":
+            del source.held["3"], source.held["7"]
+        return await succeed(task)
+
+    run = walk(source, warehouse, succeed_and_lose, shares_database=True)
+
+    assert sorted(warehouse.facts) == sorted(source.settled)
+    assert (run.claimed, run.audited, run.released, run.exit_code) == (20, 18, 2, 75)
+    assert source.held == {}
 
 
 @pytest.mark.parametrize("shares_database", [False, True])

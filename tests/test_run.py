@@ -346,6 +346,31 @@ def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, c
         assert night.facts() == night.truth(task_ids(40))
 
 
+def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, configure, databases):
+    """A laptop that was shut, a pod that was frozen: when it wakes, another run has taken its tasks over."""
+    ids = task_ids(60)
+    with night_of(Behaviour(token=TOKEN), *databases, run__lease_seconds=3) as night:
+        night.enqueue(*ids)
+        # Its answers lie unread while it sleeps, and are older than those of its heir when it wakes.
+        configure(api__concurrency=60, api__max_rate=30)
+        with running(night, until_requests=20) as process:
+            process.send_signal(signal.SIGSTOP)
+            configure(api__max_rate=100_000)
+            if not night.warehouse_is_locked:
+                heir = night.run("run", "--json")
+                assert (heir.exit_code, json.loads(heir.stdout)["audited"]) == (0, 60)
+            else:
+                night.change("UPDATE pending_task SET lease_owner = 'heir', fence = fence + 1")
+            rows = night.rows("SELECT * FROM pending_task ORDER BY task_id", "source")
+            process.send_signal(signal.SIGCONT)
+            stdout, stderr = process.communicate(timeout=30)
+
+        row = json.loads(stdout)
+        assert (process.returncode, row["audited"], row["released"]) == (75, 0, row["claimed"]), stderr
+        assert "taken over by another run" in row["error"]
+        assert night.rows("SELECT * FROM pending_task ORDER BY task_id", "source") == rows
+
+
 def test_a_killed_run_costs_leases_and_nothing_else(slow_run, configure):
     night, process = slow_run
     process.kill()

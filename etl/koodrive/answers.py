@@ -122,6 +122,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     body: bytes
     trace_id: str
+    asked_at: datetime
+    """When the request was sent: what the reply says may be as old as that, however late it is read."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -161,7 +163,7 @@ def interpret(reply: Reply, task: PendingTask, *, now: datetime) -> Outcome:
         return _error(reply, _error_body(reply.body), task, now)
     if answer.task_id != task.task_id and str(answer.task_id) != task.task_id:
         return _failure(FailureReason.BAD_PAYLOAD, "the answer is about another task", reply, task, now)
-    return Observation(task=task, detail=answer, observed_at=now, drift=drift)
+    return Observation(task=task, detail=answer, observed_at=reply.asked_at, drift=drift)
 
 
 def _disguised_error(reply: Reply, task: PendingTask, now: datetime) -> FetchFailure | None:

@@ -73,7 +73,7 @@ class KooDrive:
         self._trace_prefix = run_id.replace("-", "")
         self._numbers = count(1)
         self._clock = clock
-        self._clock_offset: timedelta | None = None
+        self._clock_offset = timedelta()
         """How far the API's clock is ahead of ours, once that was found to matter."""
         self._epoch = 0
         """Counts the renewals of the credentials."""
@@ -112,7 +112,8 @@ class KooDrive:
         return self._fit_to_print(outcome, reply)
 
     async def _get(self, path: str, trace_id: str) -> Reply:
-        headers = {"X-Traceid": trace_id, **self._credentials.headers(path, self._api_time())}
+        asked_at = self._clock()
+        headers = {"X-Traceid": trace_id, **self._credentials.headers(path, asked_at + self._clock_offset)}
         # The path is made of a checked ID and sent as it was signed.
         url = self._base_url.with_path(path, encoded=True)
         # A redirect would carry the credentials elsewhere.
@@ -123,10 +124,8 @@ class KooDrive:
                 headers=response.headers,
                 body=await _bounded_body(response),
                 trace_id=trace_id,
+                asked_at=asked_at,
             )
-
-    def _api_time(self) -> datetime:
-        return self._clock() if self._clock_offset is None else self._clock() + self._clock_offset
 
     async def _renew_credentials(self, epoch: int, refusal: FetchFailure, reply: Reply) -> None:
         """Renew the credentials once for all requests that were refused with them.
@@ -153,7 +152,7 @@ class KooDrive:
     def _correct_clock(self, reply: Reply) -> None:
         """Believe the API's clock where it differs from ours, once in a run: X-Date is judged by it."""
         api_time = _http_date(reply.headers.get("Date"))
-        if api_time is None or self._clock_offset is not None:
+        if api_time is None or self._clock_offset:
             return
         offset = api_time - self._clock()
         if abs(offset) > CLOCK_MARGIN:

@@ -26,12 +26,17 @@ class Source(Protocol):
         """Count the tasks that would be due, were they not in the hands of another run."""
         ...
 
-    def renew(self, held: Sequence[PendingTask]) -> None:
-        """Prolong the leases of tasks that this run holds."""
+    def renew(self, held: Sequence[PendingTask]) -> set[str]:
+        """Prolong the leases of tasks that this run holds; returns the IDs of those that it has lost."""
         ...
 
     def settle(self, settlements: Sequence[Settlement], *, within: Connection | None = None) -> None:
-        """Write down what became of tasks, in the caller's transaction or in one of its own."""
+        """Write down what became of tasks, in the caller's transaction or in one of its own.
+
+        Raises:
+            LeaseLostError: this run does not hold all of them any more; what was written within the caller's
+                transaction is to be rolled back.
+        """
         ...
 
     def release(self, held: Sequence[PendingTask]) -> None:

@@ -38,6 +38,7 @@ from sqlalchemy.types import TypeEngine
 
 from etl.database.migrate import Schema
 from etl.database.types import UtcDateTime
+from etl.errors import LeaseLostError
 from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
 
@@ -103,17 +104,29 @@ class Queue:
         now = self._clock()
         return self._count(*self._selected(now), not_(self._is_free(now)), self._table.c.lease_owner != self._owner)
 
-    def renew(self, held: Sequence[PendingTask]) -> None:
-        """Prolong the leases of tasks that this run holds."""
-        self._update_held(held, lease_until=self._clock() + self._lease)
+    def renew(self, held: Sequence[PendingTask]) -> set[str]:
+        """Prolong the leases of tasks that this run holds; returns the IDs of those that it has lost."""
+        if self._update_held(held, lease_until=self._clock() + self._lease) == len(held):
+            return set()
+        columns = self._table.c
+        query = select(columns.task_id, columns.fence).where(columns.lease_owner == self._owner)
+        with self._engine.execution_options(read_only=True).connect() as connection:
+            ours = {(task_id, fence) for task_id, fence in connection.execute(query)}
+        return {task.task_id for task in held if (task.task_id, task.fence) not in ours}
 
     def settle(self, settlements: Sequence[Settlement], *, within: Connection | None = None) -> None:
-        """Write down what became of tasks, where this run still holds them."""
+        """Write down what became of tasks, where this run still holds them.
+
+        Raises:
+            LeaseLostError: it does not hold all of them; in a transaction of its own, the others are settled.
+        """
         if within is not None:
-            self._settle(within, settlements)
-        elif settlements:
+            settled = self._settle(within, settlements)
+        else:
             with self._engine.begin() as connection:
-                self._settle(connection, settlements)
+                settled = self._settle(connection, settlements)
+        if settled != len(settlements):
+            raise LeaseLostError
 
     def release(self, held: Sequence[PendingTask]) -> None:
         """Give tasks back, with the attempt that the claim counted."""
@@ -181,7 +194,7 @@ class Queue:
         position = tuple_(submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id)
         return [position > tuple_(literal(self._after[0]), literal(self._after[1]))]
 
-    def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> None:
+    def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> int:
         table = self._table
 
         def settled(row: Columns) -> Update:
@@ -195,12 +208,12 @@ class Queue:
                 lease_until=null(),
             )
 
-        _for_each(connection, settled, sorted(map(_settled_row, settlements), key=itemgetter("held_id")))
+        return _for_each(connection, settled, sorted(map(_settled_row, settlements), key=itemgetter("held_id")))
 
-    def _update_held(self, held: Sequence[PendingTask], **values: Any) -> None:
+    def _update_held(self, held: Sequence[PendingTask], **values: Any) -> int:
         rows = [{"held_id": task.task_id, "held_fence": task.fence} for task in held]
         with self._engine.begin() as connection:
-            _for_each(
+            return _for_each(
                 connection, lambda row: self._of_held(row).values(**values), sorted(rows, key=itemgetter("held_id"))
             )
 
@@ -211,26 +224,29 @@ class Queue:
         )
 
 
-def _for_each(connection: Connection, statement: Callable[[Columns], Update], rows: Sequence[dict[str, Any]]) -> None:
+def _for_each(connection: Connection, statement: Callable[[Columns], Update], rows: Sequence[dict[str, Any]]) -> int:
     """Run an update for every row, given in one order by everybody, so that two runs do not wait for each other.
 
     Args:
         connection: within a transaction.
         statement: makes the update from a row's columns.
         rows: the values, under names of ``ROW_TYPES``.
+
+    Returns:
+        How many rows of the table were updated.
     """
     if not rows:
-        return
+        return 0
     if connection.dialect.name != "postgresql":
-        connection.execute(statement({name: bindparam(name, type_=ROW_TYPES[name]) for name in rows[0]}), rows)
-        return
+        given = {name: bindparam(name, type_=ROW_TYPES[name]) for name in rows[0]}
+        return connection.execute(statement(given), rows).rowcount
     # One statement for all rows, which travel as one JSON array: one statement each costs this process four times as
     # much, and arrays of a column each twice as much.
     columns = [column(name, ROW_TYPES[name]) for name in rows[0]]
     array = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
-    given = array.table_valued(*columns).render_derived(name="held", with_types=True).c
-    held = {name: given[name] for name in rows[0]}
-    connection.execute(statement(held), {"rows": msgspec.json.encode(rows).decode()})
+    held = array.table_valued(*columns).render_derived(name="held", with_types=True).c
+    update_all = statement({name: held[name] for name in rows[0]})
+    return connection.execute(update_all, {"rows": msgspec.json.encode(rows).decode()}).rowcount
 
 
 def within_range(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:

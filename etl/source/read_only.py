@@ -80,8 +80,9 @@ class ReadOnlySource:
         """Count nothing: there are no leases."""
         return 0
 
-    def renew(self, held: Sequence[PendingTask]) -> None:
-        """Do nothing: there are no leases."""
+    def renew(self, held: Sequence[PendingTask]) -> set[str]:  # noqa: ARG002 - what is not held cannot be lost
+        """Lose nothing: there are no leases."""
+        return set()
 
     def settle(self, settlements: Sequence[Settlement], *, within: Connection | None = None) -> None:
         """Do nothing: the facts and dead letters in the warehouse say what is settled."""

@@ -1,6 +1,6 @@
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask
 
 TASK_ID = "1534087020903704704"
 NOW = datetime(2026, 11, 7, 1, 2, 3, tzinfo=UTC)
+ASKED_AT = NOW - timedelta(seconds=20)
 TASK = PendingTask(task_id=TASK_ID)
 DOCUMENTED = {
     "taskId": TASK_ID,
@@ -35,7 +36,14 @@ DOCUMENTED = {
 def reply(body, *, status=200, content_type="application/json", headers=()):
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
-    return Reply(status=status, content_type=content_type, headers=CIMultiDict(headers), body=body, trace_id="t" * 58)
+    return Reply(
+        status=status,
+        content_type=content_type,
+        headers=CIMultiDict(headers),
+        body=body,
+        trace_id="t" * 58,
+        asked_at=ASKED_AT,
+    )
 
 
 def said(body, **rest):
@@ -55,7 +63,8 @@ def field(name, raw):
 def test_the_documented_answer_becomes_an_observation():
     seen = said(DOCUMENTED)
     assert isinstance(seen, Observation)
-    assert (seen.task, seen.observed_at) == (TASK, NOW)
+    # It may have lain here unread while others asked again: it is as old as its question.
+    assert (seen.task, seen.observed_at) == (TASK, ASKED_AT)
     assert (seen.detail.task_id, seen.detail.status, seen.detail.result_code) == (TASK_ID, 3, "18000205")
     assert (seen.detail.task_name, seen.detail.task_type, seen.detail.response_code) == ("lym0412normal", 0, 0)
     assert (seen.detail.tenant_id, seen.detail.user_id) == (DOCUMENTED["tenantId"], DOCUMENTED["userId"])

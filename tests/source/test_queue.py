@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etl.errors import LeaseLostError
 from etl.tasks import PendingTask, TaskState
 
 MORNING = datetime(2026, 11, 1, tzinfo=UTC)
@@ -98,11 +99,11 @@ def test_an_expired_lease_is_taken_over_and_the_fence_holds(board):
     (taken,) = heir.claim(1)
     before = board.row("1")
 
-    sleeper.renew([lost])
+    assert sleeper.renew([lost]) == {"1"}
     sleeper.release([lost])
-    sleeper.settle([board.settled(lost)])
-    sleeper.settle([board.settled(lost, TaskState.DEAD, error="late")])
-    sleeper.settle([board.settled(lost, None, error="late")])
+    for late in ((TaskState.DONE, None), (TaskState.DEAD, "late"), (None, "late")):
+        with pytest.raises(LeaseLostError):
+            sleeper.settle([board.settled(lost, late[0], error=late[1])])
 
     assert (taken.fence, taken.attempts) == (2, 2)
     assert board.row("1") == before
@@ -132,7 +133,7 @@ def test_what_is_no_longer_held_is_not_renewed(board):
     queue.settle([board.settled(settled, TaskState.PENDING)])
 
     # The heartbeat may have been on its way.
-    queue.renew([given_back, settled])
+    assert queue.renew([given_back, settled]) == {"1", "2"}
     queue.release([given_back, settled])
 
     assert [(row["lease_until"], row["lease_owner"], row["attempts"]) for row in board.rows().values()] == [
