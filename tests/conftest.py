@@ -24,7 +24,7 @@ SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
 def pytest_report_header():
     if mysql_server.SERVER:
         return f"MySQL: {mysql_server.SERVER}"
-    return "MySQL: NOT TESTED - no mariadbd or mysqld on this machine; install mariadb-server"
+    return "MySQL: NOT TESTED - no mariadbd or mysqld on this machine; install mariadb-server-core"
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -31,9 +31,10 @@ SESSION = """
         sql_mode = '{modes}',
         innodb_lock_wait_timeout = {lock_wait},
         lock_wait_timeout = {lock_wait},
-        max_sort_length = 8192
+        max_sort_length = 8192,
+        default_storage_engine = InnoDB
 """
-"""Two thousand bytes of a key would else be sorted by their first thousand."""
+"""Without ``max_sort_length``, the two thousand bytes of a key would be sorted by their first thousand."""
 
 
 def collation(*, is_mariadb: bool) -> str:

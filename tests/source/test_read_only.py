@@ -126,17 +126,16 @@ def test_reads_every_type_of_column(postgres_leavers, id_type, time_type, writte
 
 
 @pytest.mark.parametrize("queue_url", MYSQL, indirect=True)
-@pytest.mark.parametrize("id_type", ["BIGINT", "VARCHAR(30)", "DECIMAL(19)"])
 @pytest.mark.parametrize(
-    ("time_type", "written"),
+    ("id_type", "time_type", "written"),
     [
-        ("TIMESTAMP", "2026-11-01 00:00:00"),
-        ("DATETIME", "2026-11-01 00:00:00"),
-        ("DATE", "2026-11-01"),
-        ("VARCHAR(30)", "2026-11-01T00:00:00Z"),
-        ("VARCHAR(40)", " 2026-11-01T08:00:00.0000009 +08:00 "),
-        ("TEXT", "2026-10-31 19:00-05:00"),
-        ("TEXT", "20261101T000000Z"),
+        ("BIGINT", "TIMESTAMP", "2026-11-01 00:00:00"),
+        ("VARCHAR(30)", "DATETIME", "2026-11-01 00:00:00"),
+        ("DECIMAL(19)", "DATE", "2026-11-01"),
+        ("CHAR(19)", "VARCHAR(30)", "2026-11-01T00:00:00Z"),
+        ("TEXT", "VARCHAR(40)", " 2026-11-01T08:00:00.0000009 +08:00 "),
+        ("BIGINT UNSIGNED", "TEXT", "2026-10-31 19:00-05:00"),
+        ("VARBINARY(30)", "TEXT", "20261101T000000Z"),
     ],
 )
 def test_reads_every_type_of_mysql(leavers, id_type, time_type, written):

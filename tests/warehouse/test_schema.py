@@ -183,7 +183,7 @@ def test_a_first_upgrade_that_breaks_off_leaves_nothing_or_can_be_repeated(engin
 
 
 @pytest.mark.parametrize("warehouse_url", MYSQL, indirect=True)
-@pytest.mark.parametrize("statements", range(2, 35, 3))
+@pytest.mark.parametrize("statements", range(2, 35, 5))
 def test_an_upgrade_that_breaks_off_anywhere_can_be_repeated(engine, audit_on, statements):
     """Where every DDL statement commits."""
     written = []
