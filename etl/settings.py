@@ -14,13 +14,28 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite+pysqlite": "sqlite"}
+DRIVERS = {
+    "mariadb": "mysql+pymysql",
+    "mariadb+pymysql": "mysql+pymysql",
+    "mysql": "mysql+pymysql",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "sqlite+pysqlite": "sqlite",
+}
 """The driver to take where a URL names only the engine, or in another way."""
 
-DRIVER_NAMES = {"sqlite": "sqlite", "duckdb": "duckdb", "postgresql": "postgresql+psycopg"}
+DRIVER_NAMES = {
+    "sqlite": "sqlite",
+    "duckdb": "duckdb",
+    "postgresql": "postgresql+psycopg",
+    "mysql": "mysql+pymysql",
+}
 """The driver of each engine, as a URL names it."""
 
-HARMLESS_QUERY_KEYS = frozenset({"host", "port", "sslmode", "application_name"})
+FILES = frozenset({"sqlite", "duckdb"})
+"""Engines that keep a database in a file."""
+
+HARMLESS_QUERY_KEYS = frozenset({"host", "port", "sslmode", "application_name", "unix_socket"})
 
 MAX_QUEUE_NAME = 50
 """PostgreSQL's 63 characters, less what the names of constraints add."""
@@ -52,20 +67,22 @@ def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
         raise ValueError(f"names the engine {engine!r}; supported here: {', '.join(engines)}")
     if parsed.drivername != DRIVER_NAMES[engine]:
         raise ValueError(f"names the driver {parsed.get_driver_name()!r}; supported here: {DRIVER_NAMES[engine]}")
-    if engine != "postgresql" and parsed.database in {None, "", ":memory:"}:
+    if engine in FILES and parsed.database in {None, "", ":memory:"}:
         raise ValueError("names no file; a database in memory would be lost with the run")
-    if engine == "postgresql" and "@" in f"{parsed.host}{parsed.database}":
+    if engine == "mysql" and not parsed.database:
+        raise ValueError("names no database, as in mysql://user@host/database")
+    if engine not in FILES and "@" in f"{parsed.host}{parsed.database}":
         # The rest of such a password would be taken for a host, and shown as one.
         raise ValueError("has an @ too many; write those of a password as %40, and / as %2F")
     return url
 
 
 def _check_source_url(url: SecretStr) -> SecretStr:
-    return _check_engine(url, ("sqlite", "postgresql"))
+    return _check_engine(url, ("sqlite", "postgresql", "mysql"))
 
 
 def _check_warehouse_url(url: SecretStr) -> SecretStr:
-    return _check_engine(url, ("duckdb", "sqlite", "postgresql"))
+    return _check_engine(url, ("duckdb", "sqlite", "postgresql", "mysql"))
 
 
 def _check_identifier(name: str) -> str:
@@ -136,7 +153,7 @@ class SourceSettings(Section):
     """Where pending task IDs come from."""
 
     url: Annotated[SecretStr, AfterValidator(_check_source_url)] = SecretStr("sqlite:///pending.sqlite")
-    """SQLAlchemy URL of the pending database: sqlite or postgresql."""
+    """SQLAlchemy URL of the pending database: sqlite, postgresql or mysql (MariaDB, too)."""
     table: Annotated[str, AfterValidator(_check_table_name)] = "pending_task"
     """Table (or, read_only, view) of pending tasks, plain or as schema.table."""
     mode: Literal["queue", "read_only"] = "queue"
@@ -224,14 +241,17 @@ class WarehouseSettings(Section):
     """Where the facts go."""
 
     url: Annotated[SecretStr, AfterValidator(_check_warehouse_url)] = SecretStr("duckdb:///warehouse.duckdb")
-    """SQLAlchemy URL of the warehouse: duckdb, sqlite or postgresql."""
+    """SQLAlchemy URL of the warehouse: duckdb, sqlite, postgresql or mysql (MariaDB, too)."""
     schema_name: Annotated[str, AfterValidator(_check_identifier)] | None = Field(default=None, alias="schema")
     """Schema of the tables; none is the database's own default."""
 
     @model_validator(mode="after")
-    def _sqlite_has_no_schemas(self) -> Self:
-        if self.schema_name and parse_database_url(self.url).get_backend_name() == "sqlite":
+    def _schema_fits_the_engine(self) -> Self:
+        engine = parse_database_url(self.url).get_backend_name() if self.schema_name else None
+        if engine == "sqlite":
             raise ValueError("schema: SQLite has no schemas")
+        if engine == "mysql":
+            raise ValueError("schema: a schema of MySQL is a database; name it in the URL")
         return self
 
 

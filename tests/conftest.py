@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -12,7 +12,24 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine
 
 from etl.fake_api import Behaviour, running_in_thread
+from etl.settings import parse_database_url
+from tests import mysql_server
 from tests.nights import TOKEN, Night
+
+MYSQL = ["mysql"] if mysql_server.SERVER else []
+SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
+"""The fixture that makes an empty database, for engines that are servers."""
+
+
+def pytest_report_header():
+    if mysql_server.SERVER:
+        return f"MySQL: {mysql_server.SERVER}"
+    return "MySQL: NOT TESTED - no mariadbd or mysqld on this machine; install mariadb-server-core"
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not mysql_server.SERVER:
+        terminalreporter.write_line("MySQL NOT TESTED: no mariadbd or mysqld on this machine", yellow=True, bold=True)
 
 
 @pytest.fixture(autouse=True)
@@ -51,19 +68,57 @@ def postgres_url(postgres_server):
     administration.dispose()
 
 
+@pytest.fixture(scope="session")
+def mysql_server_url():
+    """A server of this session's own, where one is installed; in a short path, as its socket needs."""
+    with tempfile.TemporaryDirectory(prefix="my-") as folder, mysql_server.running(folder) as socket:
+        yield f"mysql://root@localhost/mysql?unix_socket={socket}"
+
+
+@contextmanager
+def _mysql_database(server_url, name):
+    administration = create_engine(parse_database_url(SecretStr(server_url)), isolation_level="AUTOCOMMIT")
+    with administration.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield server_url.replace("/mysql?", f"/{name}?")
+    with administration.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name}")
+    administration.dispose()
+
+
+@pytest.fixture(scope="session")
+def lasting_mysql(mysql_server_url):
+    """Make databases that last as long as the session: ``lasting_mysql("queue")``."""
+    with ExitStack() as databases:
+        yield lambda name: databases.enter_context(_mysql_database(mysql_server_url, name))
+
+
+@pytest.fixture
+def mysql_url(mysql_server_url):
+    """An empty database of its own for one test."""
+    with _mysql_database(mysql_server_url, f"test_{uuid4().hex}") as url:
+        yield url
+
+
+@pytest.fixture
+def server_urls(request):
+    """Empty databases, one on every engine that is a server."""
+    return [request.getfixturevalue(SERVERS[engine]) for engine in ("postgresql", *MYSQL)]
+
+
 def _url(engine, request, tmp_path, purpose):
-    if engine == "postgresql":
-        return SecretStr(request.getfixturevalue("postgres_url"))
+    if engine in SERVERS:
+        return SecretStr(request.getfixturevalue(SERVERS[engine]))
     return SecretStr(f"{engine}:///{tmp_path / purpose}.{engine}")
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", "postgresql", *MYSQL])
 def queue_url(request, tmp_path):
     """The URL of an empty database for the pending table, on every engine that may hold it."""
     return _url(request.param, request, tmp_path, "pending")
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
+@pytest.fixture(params=["duckdb", "sqlite", "postgresql", *MYSQL])
 def warehouse_url(request, tmp_path):
     """The URL of an empty warehouse, on every engine."""
     return _url(request.param, request, tmp_path, "warehouse")
@@ -129,7 +184,16 @@ def night_of(task_audit, configure, tmp_path):
     return open_night
 
 
-@pytest.fixture(params=["sqlite+duckdb", "sqlite+sqlite", "postgresql+postgresql", "postgresql+duckdb", "one sqlite"])
+@pytest.fixture(
+    params=[
+        "sqlite+duckdb",
+        "sqlite+sqlite",
+        "postgresql+postgresql",
+        "postgresql+duckdb",
+        "one sqlite",
+        *(f"{engine}+mysql" for engine in MYSQL),
+    ]
+)
 def databases(request, tmp_path):
     """Where the pending table and the warehouse are: apart, or one database."""
     engines = request.param.partition("+")
@@ -137,8 +201,6 @@ def databases(request, tmp_path):
         url = SecretStr(f"sqlite:///{tmp_path}/all.sqlite")
         return url, url
     return tuple(
-        SecretStr(request.getfixturevalue("postgres_url"))
-        if engine == "postgresql"
-        else SecretStr(f"{engine}:///{tmp_path}/{purpose}.{engine}")
+        _url(engine, request, tmp_path, purpose)
         for engine, purpose in zip(engines[::2], ("pending", "warehouse"), strict=True)
     )

@@ -256,6 +256,9 @@ def test_an_address_that_may_not(configure, url, complaint):
         (f"postgresql+asyncpg://u:{CANARY}@h/d", "names the driver 'asyncpg'"),
         (f"postgresql://u:x@{CANARY}@h/d", "has an @ too many"),
         (f"postgresql://u:x@{CANARY}/y@h/d", "has an @ too many"),
+        (f"mysql+mysqldb://u:{CANARY}@h/d", "names the driver 'mysqldb'"),
+        (f"mysql://u:x@{CANARY}@h/d", "has an @ too many"),
+        (f"mysql://u:{CANARY}@h", "names no database"),
         ("sqlite://", "names no file"),
         ("sqlite:///:memory:", "names no file"),
     ],
@@ -277,6 +280,17 @@ def test_duckdb_holds_a_warehouse_and_no_queue(configure):
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_a_url_need_not_name_the_driver(scheme):
     assert parse_database_url(SecretStr(f"{scheme}://u@h/d")).drivername == "postgresql+psycopg"
+
+
+@pytest.mark.parametrize("scheme", ["mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql"])
+def test_mariadb_is_mysql(scheme):
+    assert parse_database_url(SecretStr(f"{scheme}://u@h/d")).drivername == "mysql+pymysql"
+
+
+def test_a_schema_of_mysql_is_its_database(configure):
+    configure(warehouse__url="mysql://u@h/d", warehouse__schema="audit")
+
+    assert "name it in the URL" in refusal()
 
 
 @pytest.mark.parametrize(

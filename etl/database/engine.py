@@ -9,6 +9,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import NoSuchModuleError
 
+from etl.database import mysql
 from etl.database.faults import translating
 from etl.errors import ConfigurationError
 from etl.settings import parse_database_url, render_url
@@ -16,7 +17,7 @@ from etl.settings import parse_database_url, render_url
 LOCK_WAIT_SECONDS = 30.0
 CONNECT_TIMEOUT_SECONDS = 10
 
-EXTRAS = {"postgresql": "postgresql"}
+EXTRAS = {"mysql": "mysql", "postgresql": "postgresql"}
 """The optional extra that brings an engine's driver."""
 
 
@@ -45,6 +46,9 @@ def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create:
             event.listen(engine, "connect", _set_up_duckdb(schema))
         case "postgresql":
             event.listen(engine, "connect", _set_up_postgresql(schema))
+        case "mysql":
+            event.listen(engine, "connect", mysql.set_up)
+            event.listen(engine, "begin", mysql.begin)
     return engine
 
 
@@ -95,6 +99,9 @@ def _engine_options(url: URL) -> dict[str, Any]:
             keepalives = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
             arguments = {"application_name": "task-audit", "connect_timeout": CONNECT_TIMEOUT_SECONDS, **keepalives}
             return {"connect_args": {key: value for key, value in arguments.items() if key not in url.query}}
+        case "mysql":
+            # Whatever the URL says: another character set would lose text.
+            return {"connect_args": {"charset": "utf8mb4", "connect_timeout": CONNECT_TIMEOUT_SECONDS}}
         case _:
             return {}
 

@@ -48,6 +48,64 @@ POSTGRESQL: dict[str, Fault] = {
 }
 """By SQLSTATE, whole or its class (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
+MYSQL: dict[int, Fault] = {
+    0: UnavailableError,  # the driver's own: the connection was closed
+    1020: UnavailableError,  # record has changed since last read: a serialization failure
+    1021: UnavailableError,  # disk full
+    1030: UnavailableError,  # error from the storage engine
+    1037: UnavailableError,  # out of memory
+    1040: UnavailableError,  # too many connections
+    1041: UnavailableError,  # out of memory
+    1044: ConfigurationError,  # no right to the database
+    1045: ConfigurationError,  # access denied
+    1049: ConfigurationError,  # no such database
+    1053: UnavailableError,  # shutdown in progress
+    1054: ConfigurationError,  # no such column
+    1114: UnavailableError,  # table full, which is how a full disk shows itself
+    1129: UnavailableError,  # host blocked for its many errors
+    1130: ConfigurationError,  # host not allowed
+    1142: ConfigurationError,  # no right to the table
+    1143: ConfigurationError,  # no right to the column
+    1146: ConfigurationError,  # no such table
+    1152: UnavailableError,  # connection aborted
+    1153: ConfigurationError,  # a packet larger than max_allowed_packet
+    1158: UnavailableError,  # network errors, to 1161
+    1159: UnavailableError,
+    1160: UnavailableError,
+    1161: UnavailableError,
+    1203: UnavailableError,  # too many connections of the user
+    1205: StoppedError,  # lock wait timeout
+    1206: UnavailableError,  # lock table full
+    1213: UnavailableError,  # deadlock
+    1226: UnavailableError,  # a limit of the user's is reached
+    1227: ConfigurationError,  # a privilege is missing
+    1251: ConfigurationError,  # a way to authenticate that the driver does not know
+    1290: UnavailableError,  # read-only server: a replica after a failover
+    1317: UnavailableError,  # query interrupted
+    1370: ConfigurationError,  # no right to the routine
+    1665: ConfigurationError,  # binlog_format = STATEMENT
+    1698: ConfigurationError,  # access denied: the user may only come by a socket
+    1792: UnavailableError,  # read-only transaction
+    1836: UnavailableError,  # read-only mode
+    1862: ConfigurationError,  # password expired
+    1927: UnavailableError,  # connection killed (MariaDB)
+    1969: UnavailableError,  # statement timeout (MariaDB)
+    2002: UnavailableError,  # no server at the socket
+    2003: UnavailableError,  # no server at the address
+    2005: UnavailableError,  # unknown host
+    2006: UnavailableError,  # server has gone away
+    2013: UnavailableError,  # connection lost
+    2055: UnavailableError,  # connection lost
+    2059: ConfigurationError,  # a way to authenticate that the driver does not know
+    2061: ConfigurationError,  # the same
+    3024: UnavailableError,  # statement timeout (MySQL)
+    3118: ConfigurationError,  # account locked (MySQL)
+    3159: ConfigurationError,  # the server wants TLS
+    4031: UnavailableError,  # disconnected for inactivity (MySQL)
+    4151: ConfigurationError,  # account locked (MariaDB)
+}
+"""By error number (https://mariadb.com/kb/en/mariadb-error-code-reference/); above 1900 the two engines differ."""
+
 POSTGRESQL_CONNECTION: tuple[str, ...] = (
     "bad value for",
     "does not exist",
@@ -80,7 +138,7 @@ def translate(error: BaseException, *, database: str) -> TaskAuditError | None:
     fault = _fault_of(error)
     if fault is None:
         return None
-    return fault(f"{database[0].upper()}{database[1:]} says: {_first_line(error)}.", remedy=REMEDY[fault])
+    return fault(f"{database[0].upper()}{database[1:]} says: {first_line(error)}.", remedy=REMEDY[fault])
 
 
 def translating(database: str) -> "Translator":
@@ -96,6 +154,10 @@ class Translator:
 
     def __call__(self, context: ExceptionContext) -> None:
         """Translate, or leave the error as it is."""
+        executing = context.execution_context
+        if executing is not None and executing.execution_options.get("skip_user_error_events"):
+            # The dialect of MySQL asks whether a table is there, and takes the error for an answer.
+            return
         original = context.original_exception
         translated = translate(original, database=self._database)
         if translated is not None:
@@ -108,6 +170,8 @@ def _fault_of(error: BaseException) -> Fault | None:
     module = type(error).__module__
     if module.startswith("psycopg"):
         return _postgresql_fault(error)
+    if module.startswith("pymysql"):
+        return MYSQL.get(error.args[0]) if error.args else None
     if "duckdb" in module:
         return StoppedError if "Could not set lock" in str(error) else DUCKDB.get(type(error).__name__)
     return None
@@ -130,7 +194,9 @@ def _postgresql_fault(error: BaseException) -> Fault | None:
     return POSTGRESQL.get(sqlstate) or POSTGRESQL.get(sqlstate[:2])
 
 
-def _first_line(error: BaseException) -> str:
-    """Keep the first line: those after it may quote data."""
-    lines = str(error).strip().splitlines()
+def first_line(error: BaseException) -> str:
+    """Keep the first line of what a driver says: those after it may quote data."""
+    # A driver of MySQL gives the number and the words apart.
+    said = error.args[1] if len(error.args) > 1 and isinstance(error.args[0], int) else error
+    lines = str(said).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

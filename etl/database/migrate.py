@@ -4,6 +4,8 @@ The pending table and the warehouse are migrated apart: each has its own folder 
 so that both may stand in one database.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.schema import CreateSchema
 
+from etl.database import mysql, repeatable  # noqa: F401 - Alembic finds the latter by the name of its dialect
 from etl.errors import ConfigurationError
 
 
@@ -51,12 +54,14 @@ class Upgrade:
 
 
 def upgrade(engine: Engine, schema: Schema) -> Upgrade:
-    """Create or upgrade a schema in one transaction; safe to repeat, also by two at a time.
+    """Create or upgrade a schema, in one transaction where the engine has them for DDL.
+
+    Safe to repeat, also after an upgrade that broke off, and by two at a time.
 
     Raises:
         ConfigurationError: the database is of a newer version than this program, or its table's name is taken.
     """
-    with engine.begin() as connection:
+    with _turn(engine), engine.begin() as connection:
         _wait_for_turn(connection)
         _create_schema(connection, schema.schema)
         before = _revision(connection, schema)
@@ -106,6 +111,15 @@ def current_schema() -> Schema:
     return schema
 
 
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    if engine.dialect.name != "mysql":
+        yield
+        return
+    with mysql.alone(engine, "task-audit init"):
+        yield
+
+
 def _wait_for_turn(connection: Connection) -> None:
     # SQLite's and DuckDB's writers wait for each other anyway.
     if connection.dialect.name == "postgresql":
@@ -119,7 +133,10 @@ def _create_schema(connection: Connection, name: str | None) -> None:
 
 
 def _refuse_taken(connection: Connection, schema: Schema) -> None:
-    if schema.table and inspect(connection).has_table(schema.table, schema=schema.schema):
+    found = inspect(connection)
+    # Where DDL is not undone, a table without a version may be what an upgrade that broke off has left.
+    broke_off = found.has_table(schema.version_table, schema=schema.schema)
+    if schema.table and not broke_off and found.has_table(schema.table, schema=schema.schema):
         raise ConfigurationError(
             f"There is a table {schema.table} already that this program has not made.",
             remedy="Give source.table another name; or read that table as it is, with source.mode = 'read_only'.",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from sqlalchemy import Engine, Insert, Table
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from etl.source.intake import PendingRow
 
@@ -36,6 +36,9 @@ def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueue
 
 
 def _insert_new(engine: Engine, table: Table) -> Insert:
+    if engine.dialect.name == "mysql":
+        # A row that is there counts as updated if it is written again, even with what it holds.
+        return mysql.insert(table).prefix_with("IGNORE")
     insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
     return insert(table).on_conflict_do_nothing()
 

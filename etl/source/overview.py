@@ -59,4 +59,4 @@ def overview(engine: Engine, table: Table, *, now: datetime) -> list[StateOvervi
 
 
 def _count_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+    return func.count(case((condition, 1)))

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Integer,
+    Row,
     Table,
     Text,
     Update,
@@ -39,6 +40,7 @@ from sqlalchemy.types import TypeEngine
 from etl.database.migrate import Schema
 from etl.database.types import UtcDateTime
 from etl.errors import LeaseLostError
+from etl.source import mysql
 from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
 
@@ -140,6 +142,12 @@ class Queue:
     def _claim(self, limit: int) -> list[PendingTask]:
         table, now = self._table, self._clock()
         position = (submitted_ms(table.c.submitted_at, table.c.task_id), table.c.task_id)
+        leased = {
+            "lease_owner": self._owner,
+            "lease_until": now + self._lease,
+            "fence": table.c.fence + 1,
+            "attempts": table.c.attempts + 1,
+        }
         due = (
             select(table.c.task_id)
             .where(*self._selected(now), self._is_free(now), *self._beyond_the_last_claim())
@@ -153,12 +161,7 @@ class Queue:
         claimed = (
             update(table)
             .where(table.c.task_id.in_(select(due.c.task_id)))
-            .values(
-                lease_owner=self._owner,
-                lease_until=now + self._lease,
-                fence=table.c.fence + 1,
-                attempts=table.c.attempts + 1,
-            )
+            .values(**leased)
             .returning(table.c.task_id, table.c.submitted_at, table.c.attempts, table.c.fence, position[0].label("ms"))
         )
         with self._engine.begin() as connection:
@@ -166,22 +169,32 @@ class Queue:
                 # Without statistics, as after a bulk insert, the planner would sort the whole table for every claim
                 # instead of walking the index that has the order.
                 connection.exec_driver_sql("SET LOCAL enable_sort = off")
-            rows = sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
+            rows: Sequence[Row[Any]]
+            if connection.dialect.name == "mysql":
+                free = (*self._selected(now), self._is_free(now))
+                rows = mysql.claim(
+                    connection, table, *free, states=self._states(), after=self._after, limit=limit, values=leased
+                )
+            else:
+                rows = sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
         if rows:
             self._after = (rows[-1].ms, rows[-1].task_id)
         return [
-            PendingTask(task_id=task_id, submitted_at=submitted_at, attempts=attempts, fence=fence)
-            for task_id, submitted_at, attempts, fence, _ms in rows
+            PendingTask(task_id=row.task_id, submitted_at=row.submitted_at, attempts=row.attempts, fence=row.fence)
+            for row in rows
         ]
 
     def _is_free(self, now: datetime) -> ColumnElement[bool]:
         return or_(self._table.c.lease_until.is_(None), self._table.c.lease_until <= now)
 
+    def _states(self) -> list[str]:
+        states = [TaskState.PENDING, TaskState.DONE] if self._selection.refetch else [TaskState.PENDING]
+        return [str(state) for state in states]
+
     def _selected(self, now: datetime) -> list[ColumnElement[bool]]:
         table, selection = self._table, self._selection
-        states = [TaskState.PENDING, TaskState.DONE] if selection.refetch else [TaskState.PENDING]
         return [
-            table.c.state.in_([str(state) for state in states]),
+            table.c.state.in_(self._states()),
             or_(table.c.next_check_at.is_(None), table.c.next_check_at <= now),
             # A task that is still open after this run has asked about it waits for the next run.
             or_(table.c.last_checked_at.is_(None), table.c.last_checked_at < self._started_at),
@@ -237,6 +250,9 @@ def _for_each(connection: Connection, statement: Callable[[Columns], Update], ro
     """
     if not rows:
         return 0
+    if connection.dialect.name == "mysql":
+        given_columns, json_rows = mysql.given_rows(rows, ROW_TYPES)
+        return connection.execute(statement(given_columns), {"rows": json_rows}).rowcount
     if connection.dialect.name != "postgresql":
         given = {name: bindparam(name, type_=ROW_TYPES[name]) for name in rows[0]}
         return connection.execute(statement(given), rows).rowcount

@@ -27,11 +27,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
+from etl.database.faults import first_line
 from etl.database.types import UtcDateTime
 from etl.errors import ConfigurationError
 from etl.settings import SourceSettings
 from etl.source.queue import within_range
-from etl.source.tables import submitted_ms
+from etl.source.tables import as_instant, submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState
 
 PAGE_ROWS = 5_000
@@ -117,7 +118,8 @@ def _reading() -> Iterator[None]:
     try:
         yield
     except (DBAPIError, ConfigurationError) as error:
-        reason = str(error.orig).strip().splitlines()[0] if isinstance(error, DBAPIError) else error.message
+        said = error.orig if isinstance(error, DBAPIError) else None
+        reason = error.message if isinstance(error, ConfigurationError) else first_line(said or error)
         raise ConfigurationError(
             f"The pending tasks cannot be read as configured: {reason.rstrip('.')}.",
             remedy="Check source.table, source.task_id_column, source.submitted_at_column and source.where.",
@@ -132,8 +134,7 @@ def user_relation(settings: SourceSettings) -> Subquery:
     task_id = cast(rows.c[settings.task_id_column], Text)
     submitted_at = rows.c[settings.submitted_at_column] if settings.submitted_at_column else null()
     pending = (
-        # The cast reads dates, naive times (as UTC) and texts alike.
-        select(task_id.label("task_id"), func.min(cast(submitted_at, UtcDateTime)).label("submitted_at"))
+        select(task_id.label("task_id"), func.min(as_instant(submitted_at), type_=UtcDateTime).label("submitted_at"))
         .where(task_id.is_not(None))
         .group_by(task_id)
     )

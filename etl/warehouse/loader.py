@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, func, insert, select, update
+from sqlalchemy import Connection, Engine, column, func, insert, select, table, update
 
 from etl.database.migrate import require_current
 from etl.runs import AuditRun, Counters
@@ -92,11 +92,16 @@ class Warehouse:
         return {task_id for task_id, key in keys.items() if key in settled}
 
     def _wait_for_turn(self, connection: Connection) -> None:
-        # DuckDB and SQLite have one writer anyway. PostgreSQL's loads take turns for as long as their transaction
-        # lasts, since a change is found by comparing with facts that nobody else may be writing.
-        if connection.dialect.name == "postgresql":
-            turn = crc32(f"task-audit load {self._schema.schema}".encode())
-            connection.execute(select(func.pg_advisory_xact_lock(turn)))
+        # DuckDB and SQLite have one writer anyway. A server's loads take turns for as long as their transaction lasts,
+        # since a change is found by comparing with facts that nobody else may be writing.
+        match connection.dialect.name:
+            case "postgresql":
+                turn = crc32(f"task-audit load {self._schema.schema}".encode())
+                connection.execute(select(func.pg_advisory_xact_lock(turn)))
+            case "mysql":
+                # A lock that MySQL knows by name belongs to the session; that of a row ends with the transaction.
+                version = table(self._schema.version_table, column("version_num"))
+                connection.execute(select(version.c.version_num).with_for_update())
 
     def _write_facts(self, connection: Connection, run: AuditRun) -> None:
         run_id = {"run_id": run.run_id}

@@ -30,10 +30,11 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from etl.tasks import TERMINAL_STATUSES
 from etl.warehouse.tables import (
+    MAX_KEY_CHARACTERS,
     audit_run_counter,
     dead_letter,
     dim_result_code,
@@ -63,6 +64,9 @@ API words the same answer in several ways."""
 
 ASKED = {
     "duckdb": "SELECT unnest(CAST(CAST(:task_ids AS JSON) AS TEXT[])) AS task_id",
+    # The default may be another character set, which would lose text.
+    "mysql": "SELECT task_id FROM JSON_TABLE(:task_ids, '$[*]' COLUMNS ("
+    "task_id LONGTEXT CHARACTER SET utf8mb4 PATH '$')) AS asked",
     "postgresql": "SELECT json_array_elements_text(CAST(:task_ids AS JSON)) AS task_id",
     "sqlite": "SELECT value AS task_id FROM json_each(:task_ids)",
 }
@@ -82,8 +86,8 @@ run_id = bindparam("run_id", type_=Text)
 def count_batch() -> Select[int, int]:
     """Count the staged rows that make a new version of a fact, and those of tasks that are still open."""
     return select(
-        func.coalesce(func.sum(case((_is_new_version, 1), else_=0)), 0).label("changed"),
-        func.coalesce(func.sum(case((_is_open, 1), else_=0)), 0).label("still_open"),
+        func.count(case((_is_new_version, 1))).label("changed"),
+        func.count(case((_is_open, 1))).label("still_open"),
     ).select_from(_known)
 
 
@@ -181,6 +185,8 @@ def settled(dialect: str) -> CompoundSelect[str]:
 
 def upsert_dead_letter(dialect: str) -> Insert:
     """Write a dead letter, keeping the time of its first failure; an older failure never replaces a newer one."""
+    if dialect == "mysql":
+        return _upsert_dead_letter_mysql()
     insert = _insert_into(dialect, dead_letter)
     changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
     return insert.on_conflict_do_update(
@@ -190,10 +196,21 @@ def upsert_dead_letter(dialect: str) -> Insert:
     )
 
 
+def _upsert_dead_letter_mysql() -> Insert:
+    insert = mysql.insert(dead_letter)
+    is_newer = insert.inserted.last_failed_at >= dead_letter.c.last_failed_at
+    changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
+    # Each assignment sees those before it, so the time that they are decided by comes last.
+    changing.sort(key="last_failed_at".__eq__)
+    return insert.on_duplicate_key_update(
+        [(name, func.IF(is_newer, insert.inserted[name], dead_letter.c[name])) for name in changing]
+    )
+
+
 def insert_new_code_counters(run: str, started_at: datetime) -> Insert:
     """Count the tasks that showed a run a result code that was never met before."""
     code = dim_result_code.c
-    name = literal("new result_code ", Text) + code.result_code
+    name = func.substr(literal("new result_code ", Text) + code.result_code, 1, MAX_KEY_CHARACTERS)
     found = (
         select(literal(run, Text), literal("drift", Text), name, func.count())
         .select_from(dim_result_code.join(fact_task_status, fact.result_code == code.result_code))
@@ -215,6 +232,11 @@ def _insert_missing(dimension: Table, row: dict[str, ColumnElement[Any]]) -> Ins
 
 
 def _upsert(dialect: str, table: Table, columns: list[str], rows: Select[Any]) -> Insert:
+    if dialect == "mysql":
+        news = mysql.insert(table).from_select(columns, rows)
+        return news.on_duplicate_key_update(
+            {name: news.inserted[name] for name in columns if name not in table.primary_key.columns}
+        )
     insert = _insert_into(dialect, table)
     changing = {name: insert.excluded[name] for name in columns if name not in table.primary_key.columns}
     return insert.from_select(columns, rows).on_conflict_do_update(

@@ -4,28 +4,33 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, Table, Text
 
-from etl.database.types import UtcDateTime
+from etl.database.types import KeyText, UtcDateTime
 from etl.warehouse.text import ForeignText
 
 METADATA = MetaData()
 
 MAX_KEY_CHARACTERS = 500
-"""Of a dead letter's task ID, which may be anything that stood in the pending table."""
+"""Of a code, and of a dead letter's task ID, which may be anything that stood in the pending table."""
 
 MAX_WORDS_CHARACTERS = 2_000
+
+MAX_RUN_ID_CHARACTERS = 100
+"""Of a UUID there are 36."""
+
+MAX_COUNTER_CHARACTERS = 50
 
 
 def _described() -> list[Column[Any]]:
     """Make the columns that say what KooDrive says of a task: those of a fact, and of the staging table before it."""
     return [
-        Column("task_id", Text, primary_key=True),
+        Column("task_id", KeyText(MAX_KEY_CHARACTERS), primary_key=True),
         Column("task_name", Text),
         Column("task_type", BigInteger),
         Column("tenant_id", Text),
         Column("user_id", Text),
         Column("status", BigInteger, nullable=False),
-        Column("result_code", Text),
-        Column("response_code", Text),
+        Column("result_code", KeyText(MAX_KEY_CHARACTERS)),
+        Column("response_code", KeyText(MAX_KEY_CHARACTERS)),
         Column("response_message", Text),
         Column("submitted_at", UtcDateTime),
         Column("submitted_at_source", Text, nullable=False),
@@ -39,19 +44,19 @@ fact_task_status = Table(
     Column("first_seen_at", UtcDateTime, nullable=False),
     Column("status_changed_at", UtcDateTime, nullable=False),
     Column("last_checked_at", UtcDateTime, nullable=False),
-    Column("run_id", Text, nullable=False),
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), nullable=False),
 )
 
 fact_task_status_change = Table(
     "fact_task_status_change",
     METADATA,
-    Column("task_id", Text, primary_key=True),
+    Column("task_id", KeyText(MAX_KEY_CHARACTERS), primary_key=True),
     Column("observed_at", UtcDateTime, primary_key=True),
     Column("previous_status", BigInteger),
     Column("status", BigInteger, nullable=False),
-    Column("previous_result_code", Text),
-    Column("result_code", Text),
-    Column("run_id", Text, nullable=False),
+    Column("previous_result_code", KeyText(MAX_KEY_CHARACTERS)),
+    Column("result_code", KeyText(MAX_KEY_CHARACTERS)),
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), nullable=False),
 )
 
 dim_task_status = Table(
@@ -74,7 +79,7 @@ dim_task_type = Table(
 dim_result_code = Table(
     "dim_result_code",
     METADATA,
-    Column("result_code", Text, primary_key=True),
+    Column("result_code", KeyText(MAX_KEY_CHARACTERS), primary_key=True),
     Column("title", Text),
     Column("category", Text),
     Column("action", Text),
@@ -95,13 +100,13 @@ dead_letter = Table(
     Column("first_failed_at", UtcDateTime, nullable=False),
     Column("last_failed_at", UtcDateTime, nullable=False),
     Column("resolved_at", UtcDateTime),
-    Column("run_id", Text, nullable=False),
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), nullable=False),
 )
 
 audit_run = Table(
     "audit_run",
     METADATA,
-    Column("run_id", Text, primary_key=True),
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True),
     Column("started_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     Column("outcome", Text, nullable=False),
@@ -127,8 +132,8 @@ audit_run = Table(
 audit_run_counter = Table(
     "audit_run_counter",
     METADATA,
-    Column("run_id", Text, primary_key=True),
-    Column("counter", Text, primary_key=True),
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True),
+    Column("counter", KeyText(MAX_COUNTER_CHARACTERS), primary_key=True),
     Column("name", ForeignText(MAX_KEY_CHARACTERS), primary_key=True),
     Column("number", BigInteger, nullable=False),
 )

@@ -1,29 +1,21 @@
 """Text that came from outside and passed no schema, such as an error's wording, made fit for every engine alike."""
 
-from sqlalchemy import Dialect, Text, TypeDecorator
+from sqlalchemy import Dialect
+
+from etl.database.types import KeyText
 
 
-class ForeignText(TypeDecorator[str]):
+class ForeignText(KeyText):
     """Text cut to a length, without the characters that an engine cannot store.
 
     An error must never be what keeps the batch that reports it from being written.
     """
 
-    impl = Text
     cache_ok = True
-
-    def __init__(self, limit: int) -> None:
-        """Make the type.
-
-        Args:
-            limit: characters to keep. PostgreSQL cannot index much more than 2,700 bytes.
-        """
-        super().__init__()
-        self.limit = limit
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - alike for all
         """Make a value fit, on the way in and where it is looked for."""
-        return None if value is None else storable(value, self.limit)
+        return None if value is None else storable(value, self.characters)
 
 
 def storable(text: str, limit: int) -> str:

@@ -22,7 +22,7 @@ from etl.tasks import Selection
 from etl.warehouse.batch import Batch
 from etl.warehouse.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
-from etl.warehouse.staging import SQLITE_TIME
+from etl.warehouse.staging import PLAIN_TIME
 from etl.warehouse.tables import stage_facts
 from tests.bench.parts import NAMES, Sizes, databases, new_table, task_ids
 
@@ -136,7 +136,7 @@ def _copy_to_duckdb(connection: Connection, facts: pl.DataFrame) -> None:
 
 
 def _copy_to_sqlite(connection: Connection, facts: pl.DataFrame) -> None:
-    rows = facts.with_columns(cs.datetime().dt.strftime(SQLITE_TIME)).rows()
+    rows = facts.with_columns(cs.datetime().dt.strftime(PLAIN_TIME)).rows()
     connection.exec_driver_sql(f"INSERT INTO plain_copy VALUES ({', '.join('?' * facts.width)})", rows)
 
 

@@ -51,6 +51,7 @@ def test_wrong_usage_is_2_and_names_the_thing(task_audit, arguments, complaint):
         ("[api]\nbase_url = 'http://example.com'", "https"),
         ("[source]\nurl = 'oracle://x'", "source.url"),
         ("[warehouse]\nurl = 'postgresql://user:CANARY@127.0.0.1:9/x'", "127.0.0.1:9"),
+        ("[warehouse]\nurl = 'mysql://user:CANARY@127.0.0.1:9/x'", "127.0.0.1:9"),
     ],
 )
 def test_a_wrong_configuration_is_78_and_a_dead_database_69(task_audit, tmp_path, content, complaint):

@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 
 from etl.database import clock as clock_module
 from etl.database.clock import clock_of, system_clock
 from etl.database.engine import open_engine
+from tests.conftest import MYSQL
 
 
 def test_a_file_has_no_clock(tmp_path):
@@ -19,14 +19,15 @@ def test_a_file_has_no_clock(tmp_path):
 
 
 @pytest.mark.parametrize("hours", [-7, 0, 30])
-def test_a_server_s_clock_counts_wherever_the_run_is(postgres_url, monkeypatch, hours):
-    engine = open_engine(SecretStr(postgres_url), name="the pending database")
+@pytest.mark.parametrize("queue_url", ["postgresql", *MYSQL], indirect=True)
+def test_a_server_s_clock_counts_wherever_the_run_is(queue_url, monkeypatch, hours):
+    engine = open_engine(queue_url, name="the pending database")
     monkeypatch.setattr(clock_module, "system_clock", lambda: datetime.now(UTC) + timedelta(hours=hours))
 
     told = clock_of(engine)()
 
     with engine.connect() as connection:
-        servers = connection.scalar(text("SELECT clock_timestamp()"))
+        servers = connection.scalar(clock_module.SERVER_TIME[engine.dialect.name])
     engine.dispose()
     assert abs(servers - told) < timedelta(seconds=10)
     assert told.tzinfo is UTC

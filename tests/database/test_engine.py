@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from etl.database.engine import open_engine, same_database
 from etl.errors import ConfigurationError
+from tests.conftest import MYSQL
 
 
 def ask(engine, query):
@@ -53,6 +54,7 @@ def test_every_connection_keeps_utc(warehouse_url):
         "sqlite": "SELECT 'UTC'",
         "duckdb": "SELECT current_setting('TimeZone')",
         "postgresql": "SELECT current_setting('TimeZone')",
+        "mysql": "SELECT IF(@@time_zone = '+00:00', 'UTC', @@time_zone)",
     }
 
     assert ask(engine, query[engine.dialect.name]) == "UTC"
@@ -118,6 +120,20 @@ def test_a_writer_of_sqlite_locks_at_the_start(tmp_path):
     engine.dispose()
 
 
+@pytest.mark.parametrize("queue_url", MYSQL, indirect=True)
+def test_a_session_of_mysql_is_strict_and_reads_what_is_committed(queue_url):
+    # A URL may ask for another character set; text would be lost.
+    url = SecretStr(f"{queue_url.get_secret_value()}&charset=latin1")
+    engine = open_engine(url, name="the warehouse")
+
+    assert "STRICT_ALL_TABLES" in ask(engine, "SELECT @@sql_mode")
+    with engine.connect() as connection:
+        assert connection.get_isolation_level() == "READ COMMITTED"
+    assert ask(engine, "SELECT '🙂' = '🙃' OR 'a' = 'A' OR 'a' = 'a '") == 0
+    assert ask(engine, "SELECT '🙂'") == "🙂"
+    engine.dispose()
+
+
 SERVER = "postgresql://auditor:pw@db.example.com:5432/audit"
 
 
@@ -134,6 +150,9 @@ SERVER = "postgresql://auditor:pw@db.example.com:5432/audit"
         ("postgresql:///audit?host=/run/one", "postgresql:///audit?host=/run/two", False),
         ("postgresql:///audit?host=/run&port=5432", "postgresql:///audit?host=/run&port=5433", False),
         (SERVER, f"{SERVER}?dbname=other", False),
+        ("mysql://u@h/d", "mariadb+pymysql://u:pw@h/d", True),
+        ("mysql://u@h/d", "mysql://u@h/other", False),
+        ("mysql://u@localhost/d?unix_socket=/a", "mysql://u@localhost/d?unix_socket=/b", False),
         ("sqlite:///one.sqlite", "sqlite:///./one.sqlite", True),
         ("sqlite:///one.sqlite", "sqlite:///two.sqlite", False),
         ("sqlite:///one.sqlite", "duckdb:///one.sqlite", False),

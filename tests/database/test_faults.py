@@ -8,6 +8,7 @@ from threading import Barrier, Thread
 
 import duckdb
 import psycopg
+import pymysql
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -17,6 +18,7 @@ from etl.database import engine as engine_module
 from etl.database.engine import open_engine
 from etl.database.faults import translate
 from etl.errors import ConfigurationError, StoppedError, UnavailableError
+from tests.conftest import MYSQL
 
 PASSWORD = "CANARY-77ab"
 
@@ -73,6 +75,19 @@ def postgresql_error(sqlstate, message="something is wrong"):
         (psycopg.OperationalError('connection is bad: invalid sslmode value: "no"'), ConfigurationError),
         (psycopg.ProgrammingError("bad value for connect_timeout: 'x'"), ConfigurationError),
         (psycopg.ProgrammingError("the query has 0 placeholders"), None),
+        (pymysql.err.OperationalError(2003, "Can't connect to MySQL server on 'h'"), UnavailableError),
+        (pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query"), UnavailableError),
+        (pymysql.err.InterfaceError(0, ""), UnavailableError),
+        (pymysql.err.OperationalError(1040, "Too many connections"), UnavailableError),
+        (pymysql.err.OperationalError(1045, "Access denied for user 'u'@'h'"), ConfigurationError),
+        (pymysql.err.OperationalError(1049, "Unknown database 'd'"), ConfigurationError),
+        (pymysql.err.OperationalError(1205, "Lock wait timeout exceeded"), StoppedError),
+        (pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock"), UnavailableError),
+        (pymysql.err.OperationalError(1114, "The table 'x' is full"), UnavailableError),
+        (pymysql.err.OperationalError(1290, "running with the --read-only option"), UnavailableError),
+        (pymysql.err.IntegrityError(1062, "Duplicate entry '1' for key 'PRIMARY'"), None),
+        (pymysql.err.DataError(1406, "Data too long for column 'x'"), None),
+        (pymysql.err.ProgrammingError("not enough arguments"), None),
         (duckdb.IOException('IO Error: Could not set lock on file "x": Conflicting lock'), StoppedError),
         (duckdb.IOException('IO Error: Cannot open file "x"'), UnavailableError),
         (duckdb.CatalogException("Catalog Error: Table with name x does not exist!"), ConfigurationError),
@@ -124,6 +139,34 @@ def test_a_server_that_is_not_there():
     assert "Connection refused" in message
 
 
+@pytest.mark.parametrize(
+    ("address", "reason"), [("127.0.0.1:1", "Connection refused"), ("no-such-host.invalid", "no-such-host.invalid")]
+)
+def test_a_server_of_mysql_that_is_not_there(address, reason):
+    message = refused(f"mysql://auditor:{PASSWORD}@{address}/audit", fault=UnavailableError)
+
+    assert message.startswith(f"The pending database (mysql+pymysql://auditor:***@{address}/audit) says: Can't connect")
+    assert reason in message
+
+
+@pytest.mark.parametrize("queue_url", MYSQL, indirect=True)
+def test_no_such_database_user_table_or_right_of_mysql(queue_url):
+    url = queue_url.get_secret_value()
+    name = re.search(r"/(test_\w+)", url)[1]
+
+    assert "denied for user 'nobody'" in refused(url.replace("root@", f"nobody:{PASSWORD}@"), fault=ConfigurationError)
+    assert "denied for user 'root'" in refused(url.replace("root@", f"root:{PASSWORD}@"), fault=ConfigurationError)
+    assert "Unknown database 'nowhere'" in refused(url.replace(name, "nowhere"), fault=ConfigurationError)
+    refused(url, fault=ConfigurationError, statement="SELECT * FROM nobody")
+    refused(url, fault=ConfigurationError, statement="SELECT nothing FROM information_schema.tables")
+
+
+@pytest.mark.parametrize("queue_url", MYSQL, indirect=True)
+@pytest.mark.parametrize("end", ["KILL CONNECTION_ID()", "KILL QUERY CONNECTION_ID()"])
+def test_a_connection_of_mysql_that_is_killed(queue_url, end):
+    refused(queue_url.get_secret_value(), fault=UnavailableError, statement=end)
+
+
 def test_a_host_that_nobody_knows():
     url = f"postgresql://auditor:{PASSWORD}@no-such-host.invalid/audit"
 
@@ -158,10 +201,12 @@ def test_a_terminated_connection(postgres_url):
     assert "terminating connection" in message
 
 
-def test_two_that_wait_for_each_other(postgres_url):
-    engine = open_engine(SecretStr(postgres_url), name="the pending database")
+@pytest.mark.parametrize("queue_url", ["postgresql", *MYSQL], indirect=True)
+def test_two_that_wait_for_each_other(queue_url):
+    engine = open_engine(queue_url, name="the pending database")
     with engine.begin() as connection:
-        connection.execute(text("CREATE TABLE x AS SELECT n FROM generate_series(1, 2) AS n"))
+        connection.execute(text("CREATE TABLE x (n INTEGER PRIMARY KEY)"))
+        connection.execute(text("INSERT INTO x VALUES (1), (2)"))
     barrier, errors = Barrier(2), []
 
     def update(first, second):
@@ -181,7 +226,7 @@ def test_two_that_wait_for_each_other(postgres_url):
     engine.dispose()
 
     assert len(errors) == 1
-    assert "deadlock detected" in errors[0]
+    assert "deadlock" in errors[0].lower()
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
@@ -240,7 +285,7 @@ def test_a_full_disk(tmp_path):
 def test_a_bug_keeps_its_own_error(queue_url):
     engine = open_engine(queue_url, name="the pending database", create=True)
 
-    with pytest.raises(Exception, match="syntax error") as syntax, engine.begin() as connection:
+    with pytest.raises(Exception, match=r"syntax error|SQL syntax") as syntax, engine.begin() as connection:
         connection.execute(text("SELEKT 1"))
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE x (y INTEGER PRIMARY KEY)"))

@@ -63,15 +63,18 @@ def test_upgrades_from_version_to_version(engine, schema):
         require_current(connection, schema)
 
 
-def test_a_revision_that_fails_leaves_nothing_behind(engine, schema):
+def test_a_revision_that_fails_leaves_nothing_behind_or_can_be_repeated(engine, schema):
     add_revision(schema, "a1", more="raise ValueError('half-way')")
 
     with pytest.raises(ValueError, match="half-way"):
         upgrade(engine, schema)
 
-    assert tables(engine) == set()
+    # MySQL commits with every table.
+    assert tables(engine) == ({"t_a1"} if engine.dialect.name == "mysql" else set())
     with engine.connect() as connection, pytest.raises(ConfigurationError, match="not set up"):
         require_current(connection, schema)
+    add_revision(schema, "a1")
+    assert upgrade(engine, schema).after == "a1"
 
 
 def test_a_newer_version_is_left_alone(engine, schema):

@@ -12,8 +12,16 @@ from etl.database.migrate import upgrade
 from etl.source.queue import Queue, queue_schema
 from etl.source.tables import pending_table
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Selection, Settlement, TaskState, milliseconds
+from tests.conftest import MYSQL
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+EXPLAIN = {
+    "sqlite": "EXPLAIN QUERY PLAN",
+    "postgresql": "EXPLAIN (FORMAT JSON)",
+    "mysql": "EXPLAIN FORMAT=JSON",
+}
 
 
 class Board:
@@ -43,7 +51,20 @@ class Board:
         columns = ["task_id", *values]
         statement = f"INSERT INTO pending_task ({', '.join(columns)}) VALUES (:{', :'.join(columns)})"
         for task_id in task_ids:
-            self.execute(statement, task_id=task_id, **values)
+            self.execute(statement, task_id=task_id, **self._writable(values))
+
+    def _writable(self, values):
+        """What a program would write: MySQL's times have no zone and are in UTC, so it is for the writer to convert."""
+        submitted_at = values.get("submitted_at")
+        if self.engine.dialect.name != "mysql" or submitted_at is None:
+            return values
+        try:
+            instant = datetime.fromisoformat(submitted_at.replace(" +", "+"))
+        except ValueError:
+            return values
+        return values | {
+            "submitted_at": instant.astimezone(UTC).replace(tzinfo=None) if instant.tzinfo else submitted_at
+        }
 
     def queue(self, owner="run-1", *, lease_minutes=5, **selection):
         """The table as one run sees it, beginning now."""
@@ -78,7 +99,7 @@ class Board:
         event.listen(self.engine, "before_cursor_execute", remember)
         do()
         event.remove(self.engine, "before_cursor_execute", remember)
-        how = "EXPLAIN QUERY PLAN" if self.engine.dialect.name == "sqlite" else "EXPLAIN (FORMAT JSON)"
+        how = EXPLAIN[self.engine.dialect.name]
         with self.engine.connect() as connection:
             answers = []
             for statement, values in statements:
@@ -99,7 +120,7 @@ def _ids():
     return ids
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["sqlite", "postgresql", *MYSQL])
 def lasting_board(request, tmp_path_factory):
     """One pending table per engine: migrating is slower than emptying."""
     url = f"sqlite:///{tmp_path_factory.mktemp('queue')}/pending.sqlite"
@@ -112,6 +133,8 @@ def lasting_board(request, tmp_path_factory):
             connection.exec_driver_sql("CREATE DATABASE queue")
         administration.dispose()
         url = server.replace("/postgres?", "/queue?")
+    if request.param == "mysql":
+        url = request.getfixturevalue("lasting_mysql")("queue")
     table = pending_table("pending_task")
     engine = open_engine(SecretStr(url), name="the pending database", create=True)
     upgrade(engine, queue_schema(table))

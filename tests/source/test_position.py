@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Text, cast, literal, null, select
 
 from etl.database.types import UtcDateTime
-from etl.source.tables import submitted_ms
+from etl.source.tables import as_instant, submitted_ms
 from etl.tasks import is_valid_task_id, milliseconds, time_in_id
 
 FIRST, LAST = datetime(2019, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - hypothesis wants naive bounds
@@ -54,7 +54,7 @@ def test_of_any_written_form(board, forms):
         # It rounds a seventh digit when it reads the text, so no such instant exists there.
         forms = [(written, instant) for written, instant in forms if "9999999Z" not in written]
     columns = [
-        submitted_ms(cast(literal(written, Text), UtcDateTime), literal("1")).label(f"c{n}")
+        submitted_ms(as_instant(literal(written, Text)), literal("1")).label(f"c{n}")
         for n, (written, _) in enumerate(forms)
     ]
 

@@ -9,6 +9,7 @@ from sqlalchemy import BigInteger
 from etl.database.engine import open_engine
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
+from tests.conftest import MYSQL
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 JUST_BEFORE_MIDNIGHT = DAY + timedelta(days=1) - timedelta(microseconds=1)
@@ -97,14 +98,16 @@ def rows_of_tables():
     )
 
 
-@pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql", *MYSQL])
 def analyst(request, tmp_path_factory):
     """An engine on the warehouse; nobody writes to it."""
     name = request.param
     url = f"{name}:///{tmp_path_factory.mktemp('analyst')}/warehouse.{name}"
     if name == "postgresql":
         url = request.getfixturevalue("postgres_server").get_uri()
-    schema = None if name == "sqlite" else "analyst"
+    if name == "mysql":
+        url = request.getfixturevalue("lasting_mysql")("analyst")
+    schema = None if name in {"sqlite", "mysql"} else "analyst"
     engine = open_engine(SecretStr(url), name="the warehouse", schema=schema, create=True)
     upgrade_warehouse(engine, schema=schema)
     with engine.begin() as connection:

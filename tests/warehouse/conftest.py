@@ -14,6 +14,7 @@ from etl.warehouse.batch import Batch
 from etl.warehouse.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
+from tests.conftest import MYSQL
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 TASK_ID = "1534087020903704704"
@@ -92,12 +93,14 @@ def engine(warehouse_url):
     engine.dispose()
 
 
-@pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql"])
+@pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql", *MYSQL])
 def lasting_warehouse(request, tmp_path_factory):
     """One warehouse per engine, and the dimension rows it was born with: migrating is slower than emptying."""
     url = f"{request.param}:///{tmp_path_factory.mktemp('warehouse')}/warehouse.{request.param}"
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_server").get_uri()
+    if request.param == "mysql":
+        url = request.getfixturevalue("lasting_mysql")("warehouse")
     engine = open_engine(SecretStr(url), name="the warehouse", create=True)
     upgrade_warehouse(engine)
     audit = Audit(Warehouse(engine))

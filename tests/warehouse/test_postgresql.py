@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from etl.database.engine import open_engine
 from etl.errors import ConfigurationError
 from etl.warehouse.schema import upgrade_warehouse
+from tests.conftest import MYSQL
 
 EXECUTING, SUCCESS, FAILED = 1, 2, 3
 TABLES = ("fact_task_status", "fact_task_status_change", "dim_task_status", "dim_task_type", "dim_result_code")
@@ -62,8 +63,9 @@ def test_a_repeated_load_of_finished_tasks_writes_no_row_version_and_next_to_no_
     assert audit.rows("audit_run")[1]["unchanged"] == 5_000
 
 
-def test_two_loads_at_once_neither_wait_for_each_other_for_ever_nor_record_a_change_twice(on_postgresql):
-    audit = on_postgresql
+@pytest.mark.parametrize("warehouse_url", ["postgresql", *MYSQL], indirect=True)
+def test_two_loads_at_once_neither_wait_for_each_other_for_ever_nor_record_a_change_twice(engine, audit_on):
+    audit = audit_on(engine)
     task_ids = [str(number) for number in range(500)]
     audit.load(*(audit.seen(EXECUTING, task_id=task_id) for task_id in task_ids), run="run-0")
     start, errors = Barrier(2), []

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from etl.database.migrate import current_schema
-from etl.database.types import UtcDateTime
+from etl.database.types import KeyText, UtcDateTime
 from etl.source.tables import submitted_ms
 
 revision = "q0001"
@@ -16,9 +16,9 @@ def upgrade() -> None:
     schema = current_schema()
     table = op.create_table(
         str(schema.table),
-        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("task_id", KeyText(500), primary_key=True),
         sa.Column("submitted_at", UtcDateTime),
-        sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+        sa.Column("state", KeyText(20), nullable=False, server_default="pending"),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
         sa.Column("next_check_at", UtcDateTime),
         sa.Column("lease_owner", sa.Text),
@@ -33,8 +33,23 @@ def upgrade() -> None:
         # indexes alone (HOT).
         postgresql_with={"fillfactor": 35},
     )
+    if op.get_context().dialect.name == "mysql":
+        _add_position(table)
+        return
     position = submitted_ms(table.c.submitted_at, table.c.task_id)
     sa.Index(f"{schema.table}_due", table.c.state, position, table.c.task_id).create(op.get_bind())
+
+
+def _add_position(table: sa.Table) -> None:
+    """Give MySQL a column for what others put into the index as an expression, unseen by ``SELECT *`` and INSERT."""
+    compiled = submitted_ms(sa.column("submitted_at"), sa.column("task_id")).compile(dialect=op.get_context().dialect)
+    found = {column["name"] for column in sa.inspect(op.get_bind()).get_columns(table.name, schema=table.schema)}
+    if "submitted_ms" not in found:
+        op.execute(
+            f"ALTER TABLE {op.get_context().dialect.identifier_preparer.format_table(table)} "
+            f"ADD COLUMN submitted_ms BIGINT GENERATED ALWAYS AS ({compiled}) STORED INVISIBLE, "
+            f"ADD INDEX {table.name}_due (state, submitted_ms, task_id)"
+        )
 
 
 def _time_condition() -> str:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from etl.database.types import UtcDateTime
+from etl.database.types import KeyText, UtcDateTime
 
 revision = "w0001"
 down_revision = None
@@ -24,31 +24,31 @@ def upgrade() -> None:
     """Create the tables and the documented dimension rows."""
     op.create_table(
         "fact_task_status",
-        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("task_id", KeyText(500), primary_key=True),
         sa.Column("task_name", sa.Text),
         sa.Column("task_type", sa.BigInteger),
         sa.Column("tenant_id", sa.Text),
         sa.Column("user_id", sa.Text),
         sa.Column("status", sa.BigInteger, nullable=False),
-        sa.Column("result_code", sa.Text),
-        sa.Column("response_code", sa.Text),
+        sa.Column("result_code", KeyText(500)),
+        sa.Column("response_code", KeyText(500)),
         sa.Column("response_message", sa.Text),
         sa.Column("submitted_at", UtcDateTime),
         sa.Column("submitted_at_source", sa.Text, nullable=False),
         sa.Column("first_seen_at", UtcDateTime, nullable=False),
         sa.Column("status_changed_at", UtcDateTime, nullable=False),
         sa.Column("last_checked_at", UtcDateTime, nullable=False),
-        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("run_id", KeyText(100), nullable=False),
     )
     op.create_table(
         "fact_task_status_change",
-        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("task_id", KeyText(500), primary_key=True),
         sa.Column("observed_at", UtcDateTime, primary_key=True),
         sa.Column("previous_status", sa.BigInteger),
         sa.Column("status", sa.BigInteger, nullable=False),
-        sa.Column("previous_result_code", sa.Text),
-        sa.Column("result_code", sa.Text),
-        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("previous_result_code", KeyText(500)),
+        sa.Column("result_code", KeyText(500)),
+        sa.Column("run_id", KeyText(100), nullable=False),
     )
     op.create_table(
         "dim_task_status",
@@ -65,7 +65,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "dim_result_code",
-        sa.Column("result_code", sa.Text, primary_key=True),
+        sa.Column("result_code", KeyText(500), primary_key=True),
         sa.Column("title", sa.Text),
         sa.Column("category", sa.Text),
         sa.Column("action", sa.Text),
@@ -74,7 +74,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "dead_letter",
-        sa.Column("task_id", sa.Text, primary_key=True),
+        sa.Column("task_id", KeyText(500), primary_key=True),
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("http_status", sa.Integer),
         sa.Column("error_code", sa.Text),
@@ -84,11 +84,11 @@ def upgrade() -> None:
         sa.Column("first_failed_at", UtcDateTime, nullable=False),
         sa.Column("last_failed_at", UtcDateTime, nullable=False),
         sa.Column("resolved_at", UtcDateTime),
-        sa.Column("run_id", sa.Text, nullable=False),
+        sa.Column("run_id", KeyText(100), nullable=False),
     )
     op.create_table(
         "audit_run",
-        sa.Column("run_id", sa.Text, primary_key=True),
+        sa.Column("run_id", KeyText(100), primary_key=True),
         sa.Column("started_at", UtcDateTime, nullable=False),
         sa.Column("finished_at", UtcDateTime),
         sa.Column("outcome", sa.Text, nullable=False),

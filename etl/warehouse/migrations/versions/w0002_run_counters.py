@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from etl.database.types import KeyText
+
 revision = "w0002"
 down_revision = "w0001"
 
@@ -11,8 +13,8 @@ def upgrade() -> None:
     """Create the table beside ``audit_run``."""
     op.create_table(
         "audit_run_counter",
-        sa.Column("run_id", sa.Text, primary_key=True),
-        sa.Column("counter", sa.Text, primary_key=True),
-        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("run_id", KeyText(100), primary_key=True),
+        sa.Column("counter", KeyText(50), primary_key=True),
+        sa.Column("name", KeyText(500), primary_key=True),
         sa.Column("number", sa.BigInteger, nullable=False),
     )

@@ -1,0 +1,58 @@
+"""Migrations of MySQL and MariaDB, which commit with every DDL statement: what was done is not done again.
+
+An upgrade that broke off is repeated from the revision it broke off in, so each operation leaves alone what it finds. A
+revision that changes rows by SQL of its own must bear repetition by itself.
+"""
+
+from typing import Any
+
+from alembic.ddl.mysql import MySQLImpl
+from sqlalchemy import Column, Connection, Index, Inspector, Table, TableClause, inspect
+
+
+class RepeatableMySQLImpl(MySQLImpl):
+    """Stands in for Alembic's own, under the same name of the dialect."""
+
+    __dialect__ = "mysql"
+
+    def create_table(self, table: Table, **options: Any) -> None:
+        """Make a table with its indexes, or the indexes that it lacks."""
+        if not self._inspector().has_table(table.name, schema=table.schema):
+            super().create_table(table, **options)
+            return
+        for index in table.indexes:
+            self.create_index(index)
+
+    def create_index(self, index: Index, **options: Any) -> None:
+        """Make an index that is not there yet."""
+        table: Any = index.table
+        if index.name not in {found["name"] for found in self._inspector().get_indexes(table.name, table.schema)}:
+            super().create_index(index, **options)
+
+    def add_column(self, table_name: str, column: Column[Any], *, schema: Any = None, **options: Any) -> None:
+        """Add a column that is not there yet."""
+        if column.name not in self._columns(table_name, schema):
+            super().add_column(table_name, column, schema=schema, **options)
+
+    def drop_column(self, table_name: str, column: Column[Any], *, schema: str | None = None, **options: Any) -> None:
+        """Drop a column that is still there."""
+        if column.name in self._columns(table_name, schema):
+            super().drop_column(table_name, column, schema=schema, **options)
+
+    def drop_table(self, table: Table, **options: Any) -> None:
+        """Drop a table that is still there."""
+        super().drop_table(table, **(options | {"if_exists": True}))
+
+    def bulk_insert(self, table: TableClause | Table, rows: list[dict[str, Any]], multiinsert: bool = True) -> None:  # noqa: ARG002, FBT001, FBT002 - Alembic's signature
+        """Insert the rows whose keys are not there yet."""
+        self._connected().execute(table.insert().prefix_with("IGNORE"), rows)
+
+    def _columns(self, table_name: str, schema: Any) -> set[str]:
+        return {found["name"] for found in self._inspector().get_columns(table_name, schema)}
+
+    def _inspector(self) -> Inspector:
+        return inspect(self._connected())
+
+    def _connected(self) -> Connection:
+        assert self.connection is not None  # noqa: S101 - revisions are run, never printed
+        return self.connection

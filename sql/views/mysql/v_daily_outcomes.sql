@@ -1,0 +1,12 @@
+-- For each UTC day of submission: how many tasks, and how they stand. Status 2 is SUCCESS, 3 is FAILED.
+SELECT
+    CAST(f.submitted_at AS DATE) AS submitted_on,
+    COUNT(*) AS tasks,
+    COUNT(CASE WHEN f.status = 2 THEN 1 END) AS succeeded,
+    COUNT(CASE WHEN f.status = 3 THEN 1 END) AS failed,
+    COUNT(CASE WHEN f.status NOT IN (2, 3) THEN 1 END) AS still_open,
+    -- Of those that have ended, and null where none has.
+    CAST(ROUND(100.0 * COUNT(CASE WHEN f.status = 3 THEN 1 END)
+        / NULLIF(COUNT(CASE WHEN f.status IN (2, 3) THEN 1 END), 0), 2) AS DOUBLE) AS failed_percent
+FROM fact_task_status AS f
+GROUP BY CAST(f.submitted_at AS DATE)

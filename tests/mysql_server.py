@@ -1,0 +1,63 @@
+"""A MariaDB or MySQL server of the tests' own, where one is installed: in a temporary folder, off the network.
+
+Its defaults are those of a careless installation - another zone, another character set, no strictness -, so that
+nothing rests upon them.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"])
+SERVER = shutil.which("mariadbd", path=PATH) or shutil.which("mysqld", path=PATH)
+
+PATIENCE_SECONDS = 60
+
+CARELESS = (
+    "--default-time-zone=+05:45",
+    "--character-set-server=latin1",
+    "--collation-server=latin1_swedish_ci",
+    "--sql-mode=",
+)
+FRUGAL = ("--skip-networking", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin")
+UNSAFE = "--innodb-flush-method=nosync"
+"""The files are of no use after the tests."""
+
+
+@contextmanager
+def running(folder):
+    """Start the server on an empty folder; gives the path of its socket, on which root needs no password."""
+    data, socket = Path(folder) / "data", Path(folder) / "socket"
+    usual = ["--no-defaults", f"--datadir={data}", UNSAFE]
+    if os.geteuid() == 0:
+        usual.append("--user=root")
+    with Path(folder, "log").open("w+", encoding="utf-8") as log:
+        subprocess.run([*_install(), *usual], stdout=log, stderr=log, check=True)
+        command = [SERVER, *usual, *FRUGAL, *CARELESS, f"--socket={socket}", f"--pid-file={folder}/pid"]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            _wait(process, socket, log)
+            yield socket
+        finally:
+            # Nothing of it is to be kept.
+            process.kill()
+            process.wait()
+
+
+def _install():
+    version = subprocess.run([SERVER, "--no-defaults", "--version"], capture_output=True, text=True, check=True).stdout
+    if "MariaDB" in version:
+        return ["mariadb-install-db", "--auth-root-authentication-method=normal", "--skip-test-db"]
+    return [SERVER, "--initialize-insecure"]
+
+
+def _wait(process, socket, log):
+    started_at = time.monotonic()
+    while not socket.exists():
+        if process.poll() is not None or time.monotonic() - started_at > PATIENCE_SECONDS:
+            log.seek(0)
+            raise RuntimeError(f"{SERVER} did not start:\n{log.read()[-2000:]}")
+        time.sleep(0.02)
