@@ -20,6 +20,7 @@ from etl.fetch.backlog import Backlog
 from etl.fetch.outbox import Outbox
 from etl.fetch.pool import Pool
 from etl.fetch.stop import Stop
+from etl.leases import Leases
 from etl.normalize import normalize
 from etl.runs import OUTCOMES, AuditRun, Counters, verdict
 from etl.settle import last_word, refuse, settle
@@ -100,13 +101,7 @@ class Corridor:
         self._claimed = 0
         self.answered = 0
         """Tasks whose outcome is known, loaded or not."""
-        self._held: dict[str, PendingTask] = {}
-        """Tasks that are claimed and not yet accounted for."""
-        self._loading: set[str] = set()
-        """Those of them that are being loaded, so that they may be settled at any moment."""
-        self._lost = 0
-        """Tasks that another run has taken over."""
-        self._renewed_at = clock()
+        self._leases = Leases(seconds=limits.lease_seconds, clock=clock)
         self._others_held = 0
         self._can_load = True
         self._outcomes: Counter[str] = Counter()
@@ -182,7 +177,7 @@ class Corridor:
                     continue
                 break
             self._claimed += len(tasks)
-            self._held.update({task.task_id: task for task in tasks})
+            self._leases.take(tasks)
             await self._admit(tasks)
             await self._backlog.runs_low()
         self._backlog.end()
@@ -241,20 +236,15 @@ class Corridor:
             await asyncio.sleep(self._limits.lease_seconds / 3)
             await self._renew_leases()
 
-    async def _renew_leases(self) -> set[str]:
-        """Prolong all leases, and forget the tasks that this run has lost; returns their IDs."""
+    async def _renew_leases(self) -> int:
+        """Prolong all leases, and forget the tasks that this run has lost; returns how many."""
         asked_at = self._clock()
-        lost = await self._in_database(self._source.renew, list(self._held.values()))
+        lost = await self._in_database(self._source.renew, self._leases.held)
         if lost is None:
-            return set()
-        self._renewed_at = asked_at
-        lost = (lost & self._held.keys()) - self._loading
-        for task_id in lost:
-            del self._held[task_id]
-        if lost:
-            self._lost += len(lost)
-            log.warning("leases_lost", tasks=len(lost))
-        return lost
+            return 0
+        if number := self._leases.note_renewal(asked_at, lost):
+            log.warning("leases_lost", tasks=number)
+        return number
 
     async def _load(self) -> None:
         while outcomes := await self._outbox.batch():
@@ -264,19 +254,16 @@ class Corridor:
 
     async def _load_held(self, outcomes: Sequence[Outcome]) -> None:
         """Load the outcomes of tasks that this run still holds; those of others are not ours to write."""
-        if (self._clock() - self._renewed_at).total_seconds() >= self._limits.lease_seconds:
-            # We were stopped for a while, as a laptop or a pod is: whoever waited for our leases has taken over.
+        if self._leases.may_have_ended:
             await self._renew_leases()
-        while held := [outcome for outcome in outcomes if outcome.task.task_id in self._held]:
-            self._loading = {outcome.task.task_id for outcome in held}
+        while held := [outcome for outcome in outcomes if self._leases.holds(outcome.task)]:
             try:
-                await self._load_batch(held)
+                with self._leases.loading(outcome.task for outcome in held):
+                    await self._load_batch(held)
                 break
             except LeaseLostError:
-                self._loading = set()
                 if not await self._renew_leases():
                     raise
-        self._loading = set()
 
     async def _load_batch(self, outcomes: Sequence[Outcome]) -> None:
         final = [self._last_word(outcome) for outcome in outcomes]
@@ -295,8 +282,7 @@ class Corridor:
             self._can_load = False
             return
         self._loaded = loaded
-        for outcome in final:
-            self._held.pop(outcome.task.task_id, None)
+        self._leases.drop(outcome.task for outcome in final)
         self._outcomes.update(map(_kind, final))
         log.info("batch_loaded", tasks=len(final), audited=loaded.audited)
         if not self._shares_database:
@@ -318,8 +304,8 @@ class Corridor:
             return None
 
     async def _give_back(self) -> None:
-        held = list(self._held.values())
-        self._loaded = replace(self._loaded, released=self._loaded.released + len(held) + self._lost)
+        held = self._leases.held
+        self._loaded = replace(self._loaded, released=self._loaded.released + len(held) + self._leases.lost)
         if held and await self._in_database(_done, self._source.release, held) is None:
             log.warning("leases_left_to_expire", tasks=len(held), seconds=self._limits.lease_seconds)
 
@@ -337,7 +323,7 @@ class Corridor:
         return finished
 
     def _finished(self) -> AuditRun:
-        ended_by = self._stop.reason or (_taken_over(self._lost) if self._lost else None)
+        ended_by = self._stop.reason or (_taken_over(self._leases.lost) if self._leases.lost else None)
         exit_code = verdict(self.run, ended_by)
         return replace(
             self.run,
