@@ -67,6 +67,10 @@ class UnavailableError(TaskAuditError):
     exit_code = ExitCode.UNAVAILABLE
 
 
+class TransientError(UnavailableError):
+    """A database has undone what was under way, and may take it at the next try."""
+
+
 class OutageError(UnavailableError):
     """The API was down for longer than this run could wait; what was audited before stands."""
 

@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
-from typing import TypeVar
 
 import structlog
 
-from etl.errors import BugError, LeaseLostError, StoppedError, TaskAuditError
+from etl.clerk import Clerk
+from etl.errors import BugError, LeaseLostError, StoppedError
 from etl.fetch.backlog import Backlog
 from etl.fetch.outbox import Outbox
 from etl.fetch.pool import Pool
@@ -40,8 +39,6 @@ GRACE_SECONDS = 5.0
 
 LEASE_POLL_SECONDS = 5.0
 """How often to look whether another run has let go of its tasks."""
-
-T = TypeVar("T")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -95,6 +92,7 @@ class Corridor:
         self._limits = limits
         self._stop = stop
         self._clock = clock
+        self._clerk = Clerk(stop)
         self._shares_database = shares_database
         self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
         self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
@@ -170,7 +168,7 @@ class Corridor:
 
     async def _claim(self) -> None:
         while not self._stop.is_ordered and (wanted := self._wanted()):
-            tasks = await self._in_database(self._source.claim, wanted) or []
+            tasks = await self._clerk.do(self._source.claim, wanted) or []
             if not tasks:
                 if await self._others_hold_some():
                     await self._stop.sleep(LEASE_POLL_SECONDS)
@@ -190,7 +188,7 @@ class Corridor:
         """
         if self._stop.is_ordered:
             return False
-        leased = await self._in_database(self._source.count_leased) or 0
+        leased = await self._clerk.do(self._source.count_leased) or 0
         if leased not in {0, self._others_held}:
             log.info("waiting_for_another_run", tasks=leased)
         self._others_held = leased
@@ -239,7 +237,7 @@ class Corridor:
     async def _renew_leases(self) -> int:
         """Prolong all leases, and forget the tasks that this run has lost; returns how many."""
         asked_at = self._clock()
-        lost = await self._in_database(self._source.renew, self._leases.held)
+        lost = await self._clerk.do(self._source.renew, self._leases.held)
         if lost is None:
             return 0
         if number := self._leases.note_renewal(asked_at, lost):
@@ -277,7 +275,7 @@ class Corridor:
                 )
             return self._warehouse.load(batch, self.run)
 
-        loaded = await self._in_database(load)
+        loaded = await self._clerk.do(load)
         if loaded is None:
             self._can_load = False
             return
@@ -288,25 +286,17 @@ class Corridor:
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
             with suppress(LeaseLostError):
-                await self._in_database(self._source.settle, settlements)
+                await self._clerk.do(self._source.settle, settlements)
 
     def _last_word(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, FetchFailure):
             return last_word(outcome, dead_letter_after=self._limits.dead_letter_after)
         return outcome
 
-    async def _in_database(self, do: Callable[..., T], *arguments: object) -> T | None:
-        """Do something in a thread; an error of the database ends the run, and gives None."""
-        try:
-            return await asyncio.to_thread(do, *arguments)
-        except TaskAuditError as error:
-            self._stop.order(error)
-            return None
-
     async def _give_back(self) -> None:
         held = self._leases.held
         self._loaded = replace(self._loaded, released=self._loaded.released + len(held) + self._leases.lost)
-        if held and await self._in_database(_done, self._source.release, held) is None:
+        if held and not await self._clerk.did(self._source.release, held):
             log.warning("leases_left_to_expire", tasks=len(held), seconds=self._limits.lease_seconds)
 
     async def _finish(self) -> AuditRun:
@@ -315,7 +305,7 @@ class Corridor:
         for (counter, name), number in counters.items():
             if counter == "drift":
                 log.warning("drift", what=name, answers=number)
-        if await self._in_database(_done, partial(self._warehouse.finish, finished), counters) is None:
+        if not await self._clerk.did(self._warehouse.finish, finished, counters):
             log.error("run_row_not_written", run_id=finished.run_id)
             # A run whose row says that it is still running has not ended well.
             finished = self._finished()
@@ -355,8 +345,3 @@ def _taken_over(tasks: int) -> StoppedError:
 
 def _kind(outcome: Outcome) -> str:
     return str(outcome.reason) if isinstance(outcome, FetchFailure) else "audited"
-
-
-def _done(do: Callable[[T], None], argument: T) -> bool:
-    do(argument)
-    return True

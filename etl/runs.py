@@ -61,12 +61,14 @@ class AuditRun:
     error: str | None = None
 
     @property
+    def accounted(self) -> int:
+        """Claimed tasks of which is known what became of them."""
+        return self.audited + self.dead_lettered + self.released
+
+    @property
     def is_balanced(self) -> bool:
         """Say whether every claimed task is accounted for exactly once."""
-        return (
-            self.claimed == self.audited + self.dead_lettered + self.released
-            and self.audited == self.changed + self.unchanged
-        )
+        return self.claimed == self.accounted and self.audited == self.changed + self.unchanged
 
 
 def begin_run(selection: Selection, *, max_rate: float, now: datetime) -> AuditRun:

@@ -11,6 +11,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
+from etl.errors import TransientError
 from etl.fake_api import Behaviour, running_in_thread
 from etl.settings import parse_database_url
 from tests import mysql_server
@@ -122,6 +123,23 @@ def queue_url(request, tmp_path):
 def warehouse_url(request, tmp_path):
     """The URL of an empty warehouse, on every engine."""
     return _url(request.param, request, tmp_path, "warehouse")
+
+
+@pytest.fixture
+def lose_answer(monkeypatch):
+    """Let the next commit of an engine happen, and its answer be lost with the connection: ``lose_answer(engine)``."""
+
+    def lose(engine):
+        commit = engine.dialect.do_commit
+
+        def commit_unheard(connection):
+            commit(connection)
+            monkeypatch.setattr(engine.dialect, "do_commit", commit)
+            raise TransientError("The connection was lost.")
+
+        monkeypatch.setattr(engine.dialect, "do_commit", commit_unheard)
+
+    return lose
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What an error of a database means for the run: try later, mend the configuration, or a bug.
+"""What an error of a database means for the run: try again, try later, mend the configuration, or a bug.
 
 Each engine names its errors in its own way, so each has a small table. An error that no table knows is a bug and keeps
 its traceback.
@@ -8,12 +8,13 @@ import sqlite3
 
 from sqlalchemy.engine import ExceptionContext
 
-from etl.errors import ConfigurationError, StoppedError, TaskAuditError, UnavailableError
+from etl.errors import ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
 
 Fault = type[TaskAuditError]
 
 REMEDY: dict[Fault, str] = {
     UnavailableError: "Nothing that was not committed is lost; run again when it is back.",
+    TransientError: "Nothing that was not committed is lost; run again when it is back.",
     StoppedError: "Another program holds it; run again when that has ended.",
     ConfigurationError: "Check the URL and the rights, then run `task-audit init`.",
 }
@@ -32,34 +33,38 @@ SQLITE: dict[str, Fault] = {
 """By the name of the primary result code (https://www.sqlite.org/rescode.html)."""
 
 POSTGRESQL: dict[str, Fault] = {
-    "08": UnavailableError,  # connection exception
+    "08": TransientError,  # connection exception
     "25006": UnavailableError,  # read-only transaction: a standby after a failover
     "28": ConfigurationError,  # invalid authorization
     "3D000": ConfigurationError,  # no such database
     "3F000": ConfigurationError,  # no such schema
-    "40": UnavailableError,  # serialization failure, deadlock
+    "40": TransientError,  # serialization failure, deadlock
     "42501": ConfigurationError,  # insufficient privilege
     "42703": ConfigurationError,  # no such column
     "42P01": ConfigurationError,  # no such table
-    "53": UnavailableError,  # insufficient resources: disk full, too many connections
+    "53": UnavailableError,  # insufficient resources: disk full, out of memory
+    "53300": TransientError,  # too many connections
     "55P03": StoppedError,  # lock not available
-    "57": UnavailableError,  # operator intervention: shutdown, terminated backend
+    "57": UnavailableError,  # operator intervention: query canceled, database dropped
+    "57P01": TransientError,  # shutdown, or a terminated backend
+    "57P02": TransientError,  # the server crashed
+    "57P03": TransientError,  # the server is starting up, or shutting down
     "58": UnavailableError,  # system error
 }
 """By SQLSTATE, whole or its class (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
 MYSQL: dict[int, Fault] = {
-    0: UnavailableError,  # the driver's own: the connection was closed
-    1020: UnavailableError,  # record has changed since last read: a serialization failure
+    0: TransientError,  # the driver's own: the connection was closed
+    1020: TransientError,  # record has changed since last read: a serialization failure
     1021: UnavailableError,  # disk full
     1030: UnavailableError,  # error from the storage engine
     1037: UnavailableError,  # out of memory
-    1040: UnavailableError,  # too many connections
+    1040: TransientError,  # too many connections
     1041: UnavailableError,  # out of memory
     1044: ConfigurationError,  # no right to the database
     1045: ConfigurationError,  # access denied
     1049: ConfigurationError,  # no such database
-    1053: UnavailableError,  # shutdown in progress
+    1053: TransientError,  # shutdown in progress
     1054: ConfigurationError,  # no such column
     1114: UnavailableError,  # table full, which is how a full disk shows itself
     1129: UnavailableError,  # host blocked for its many errors
@@ -67,16 +72,16 @@ MYSQL: dict[int, Fault] = {
     1142: ConfigurationError,  # no right to the table
     1143: ConfigurationError,  # no right to the column
     1146: ConfigurationError,  # no such table
-    1152: UnavailableError,  # connection aborted
+    1152: TransientError,  # connection aborted
     1153: ConfigurationError,  # a packet larger than max_allowed_packet
-    1158: UnavailableError,  # network errors, to 1161
-    1159: UnavailableError,
-    1160: UnavailableError,
-    1161: UnavailableError,
-    1203: UnavailableError,  # too many connections of the user
+    1158: TransientError,  # network errors, to 1161
+    1159: TransientError,
+    1160: TransientError,
+    1161: TransientError,
+    1203: TransientError,  # too many connections of the user
     1205: StoppedError,  # lock wait timeout
     1206: UnavailableError,  # lock table full
-    1213: UnavailableError,  # deadlock
+    1213: TransientError,  # deadlock
     1226: UnavailableError,  # a limit of the user's is reached
     1227: ConfigurationError,  # a privilege is missing
     1251: ConfigurationError,  # a way to authenticate that the driver does not know
@@ -88,20 +93,20 @@ MYSQL: dict[int, Fault] = {
     1792: UnavailableError,  # read-only transaction
     1836: UnavailableError,  # read-only mode
     1862: ConfigurationError,  # password expired
-    1927: UnavailableError,  # connection killed (MariaDB)
+    1927: TransientError,  # connection killed (MariaDB)
     1969: UnavailableError,  # statement timeout (MariaDB)
-    2002: UnavailableError,  # no server at the socket
-    2003: UnavailableError,  # no server at the address
+    2002: TransientError,  # no server at the socket
+    2003: TransientError,  # no server at the address
     2005: UnavailableError,  # unknown host
-    2006: UnavailableError,  # server has gone away
-    2013: UnavailableError,  # connection lost
-    2055: UnavailableError,  # connection lost
+    2006: TransientError,  # server has gone away
+    2013: TransientError,  # connection lost
+    2055: TransientError,  # connection lost
     2059: ConfigurationError,  # a way to authenticate that the driver does not know
     2061: ConfigurationError,  # the same
     3024: UnavailableError,  # statement timeout (MySQL)
     3118: ConfigurationError,  # account locked (MySQL)
     3159: ConfigurationError,  # the server wants TLS
-    4031: UnavailableError,  # disconnected for inactivity (MySQL)
+    4031: TransientError,  # disconnected for inactivity (MySQL)
     4151: ConfigurationError,  # account locked (MariaDB)
 }
 """By error number (https://mariadb.com/kb/en/mariadb-error-code-reference/); above 1900 the two engines differ."""
@@ -190,7 +195,7 @@ def _postgresql_fault(error: BaseException) -> Fault | None:
         # A connection that could not be made, or was lost, carries no state.
         if any(phrase in str(error) for phrase in POSTGRESQL_CONNECTION):
             return ConfigurationError
-        return UnavailableError if type(error).__name__ in {"OperationalError", "ConnectionTimeout"} else None
+        return TransientError if type(error).__name__ in {"OperationalError", "ConnectionTimeout"} else None
     return POSTGRESQL.get(sqlstate) or POSTGRESQL.get(sqlstate[:2])
 
 

@@ -39,7 +39,7 @@ from sqlalchemy.types import TypeEngine
 
 from etl.database.migrate import Schema
 from etl.database.types import UtcDateTime
-from etl.errors import LeaseLostError
+from etl.errors import LeaseLostError, UnavailableError
 from etl.source import mysql
 from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
@@ -86,9 +86,15 @@ class Queue:
         self._started_at = clock()
         self._after: tuple[int, str] | None = None
         """Where the last claim ended, so that the next one need not pass over what came before."""
+        self._in_doubt: datetime | None = None
+        """The end of the leases of a claim that failed, and may have been committed all the same."""
 
     def claim(self, limit: int) -> list[PendingTask]:
-        """Take up to ``limit`` due tasks, oldest first."""
+        """Take up to ``limit`` due tasks, oldest first; after a claim that failed, at first what it has taken."""
+        if self._in_doubt is not None:
+            tasks, self._in_doubt = self._claimed_until(self._in_doubt), None
+            if tasks:
+                return tasks
         tasks = self._claim(limit)
         if not tasks and self._after is not None:
             # What others have given back meanwhile lies before the cursor.
@@ -140,17 +146,41 @@ class Queue:
             return connection.execute(query).scalar_one()
 
     def _claim(self, limit: int) -> list[PendingTask]:
-        table, now = self._table, self._clock()
-        position = (submitted_ms(table.c.submitted_at, table.c.task_id), table.c.task_id)
+        now = self._clock()
+        lease_until = now + self._lease
+        try:
+            with self._engine.begin() as connection:
+                rows = self._lease_rows(connection, limit, now=now, lease_until=lease_until)
+        except UnavailableError:
+            self._in_doubt = lease_until
+            raise
+        if rows:
+            self._after = (rows[-1].ms, rows[-1].task_id)
+        return list(map(_pending_task, rows))
+
+    def _lease_rows(
+        self, connection: Connection, limit: int, *, now: datetime, lease_until: datetime
+    ) -> Sequence[Row[Any]]:
+        table = self._table
+        position = self._position()
         leased = {
             "lease_owner": self._owner,
-            "lease_until": now + self._lease,
+            "lease_until": lease_until,
             "fence": table.c.fence + 1,
             "attempts": table.c.attempts + 1,
         }
+        free = (*self._selected(now), self._is_free(now))
+        if connection.dialect.name == "mysql":
+            return mysql.claim(
+                connection, table, *free, states=self._states(), after=self._after, limit=limit, values=leased
+            )
+        if connection.dialect.name == "postgresql":
+            # Without statistics, as after a bulk insert, the planner would sort the whole table for every claim
+            # instead of walking the index that has the order.
+            connection.exec_driver_sql("SET LOCAL enable_sort = off")
         due = (
             select(table.c.task_id)
-            .where(*self._selected(now), self._is_free(now), *self._beyond_the_last_claim())
+            .where(*free, *self._beyond_the_last_claim())
             .order_by(*position)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -162,27 +192,27 @@ class Queue:
             update(table)
             .where(table.c.task_id.in_(select(due.c.task_id)))
             .values(**leased)
-            .returning(table.c.task_id, table.c.submitted_at, table.c.attempts, table.c.fence, position[0].label("ms"))
+            .returning(*self._claimed_columns())
         )
-        with self._engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                # Without statistics, as after a bulk insert, the planner would sort the whole table for every claim
-                # instead of walking the index that has the order.
-                connection.exec_driver_sql("SET LOCAL enable_sort = off")
-            rows: Sequence[Row[Any]]
-            if connection.dialect.name == "mysql":
-                free = (*self._selected(now), self._is_free(now))
-                rows = mysql.claim(
-                    connection, table, *free, states=self._states(), after=self._after, limit=limit, values=leased
-                )
-            else:
-                rows = sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
-        if rows:
-            self._after = (rows[-1].ms, rows[-1].task_id)
-        return [
-            PendingTask(task_id=row.task_id, submitted_at=row.submitted_at, attempts=row.attempts, fence=row.fence)
-            for row in rows
-        ]
+        return sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
+
+    def _claimed_until(self, lease_until: datetime) -> list[PendingTask]:
+        """Read what a claim of this run has taken, by the end of its leases, which no other claim shares."""
+        columns = self._table.c
+        query = (
+            select(*self._claimed_columns())
+            .where(columns.lease_owner == self._owner, columns.lease_until == lease_until)
+            .order_by(*self._position())
+        )
+        with self._engine.execution_options(read_only=True).connect() as connection:
+            return list(map(_pending_task, connection.execute(query)))
+
+    def _claimed_columns(self) -> tuple[ColumnElement[Any], ...]:
+        columns = self._table.c
+        return columns.task_id, columns.submitted_at, columns.attempts, columns.fence, self._position()[0].label("ms")
+
+    def _position(self) -> tuple[ColumnElement[int], ColumnElement[str]]:
+        return submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id
 
     def _is_free(self, now: datetime) -> ColumnElement[bool]:
         return or_(self._table.c.lease_until.is_(None), self._table.c.lease_until <= now)
@@ -204,8 +234,7 @@ class Queue:
     def _beyond_the_last_claim(self) -> list[ColumnElement[bool]]:
         if self._after is None:
             return []
-        position = tuple_(submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id)
-        return [position > tuple_(literal(self._after[0]), literal(self._after[1]))]
+        return [tuple_(*self._position()) > tuple_(literal(self._after[0]), literal(self._after[1]))]
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> int:
         table = self._table
@@ -276,6 +305,10 @@ def within_range(position: ColumnElement[int], selection: Selection) -> list[Col
         # 0 stands for an ID without a time, which belongs to no range.
         conditions.append(position != 0)
     return conditions
+
+
+def _pending_task(row: Row[Any]) -> PendingTask:
+    return PendingTask(task_id=row.task_id, submitted_at=row.submitted_at, attempts=row.attempts, fence=row.fence)
 
 
 def _settled_row(settlement: Settlement) -> dict[str, Any]:

@@ -23,3 +23,8 @@ class Batch:
     dead_letters: Sequence[FetchFailure] = ()
     released: int = 0
     """Tasks of this batch that gave no answer for now."""
+
+    @property
+    def tasks(self) -> int:
+        """How many claimed tasks the batch accounts for."""
+        return self.audited + len(self.dead_letters) + self.released

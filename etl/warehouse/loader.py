@@ -18,6 +18,9 @@ from etl.warehouse.staging import staged
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter
 from etl.warehouse.text import storable
 
+LOADED = ("audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
+"""The counters of a run that change with a load."""
+
 
 class Warehouse:
     """The warehouse of one run."""
@@ -41,7 +44,9 @@ class Warehouse:
             connection.execute(insert(audit_run).values(**asdict(run)))
 
     def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
-        """Write a batch and the run's counters with it.
+        """Write a batch and the run's counters with it; a batch that was written already is left as it is.
+
+        The run's row is the ledger: its counters tell whether a commit whose answer was lost has happened.
 
         Args:
             batch: normalized facts and dead letters.
@@ -53,6 +58,9 @@ class Warehouse:
         """
         with self.engine.begin() as connection:
             self._wait_for_turn(connection)
+            written = _written(connection, run)
+            if written.accounted == run.accounted + batch.tasks:
+                return written
             with staged(connection, batch.facts):
                 counted = connection.execute(statements.count_batch()).one()
                 self._write_facts(connection, run)
@@ -72,12 +80,15 @@ class Warehouse:
         return loaded
 
     def finish(self, run: AuditRun, counters: Counters) -> None:
-        """Write the row of a run that has ended, and what its numbers are made of."""
+        """Write the row of a run that has ended, and what its numbers are made of; done twice, it is done once."""
         rows = [
             {"run_id": run.run_id, "counter": counter, "name": name, "number": number}
             for (counter, name), number in sorted(counters.items())
         ]
         with self.engine.begin() as connection:
+            finished_at = select(audit_run.c.finished_at).where(audit_run.c.run_id == run.run_id)
+            if connection.execute(finished_at).scalar_one() is not None:
+                return
             _write_run(connection, run)
             connection.execute(statements.insert_new_code_counters(run.run_id, run.started_at))
             if rows:
@@ -119,6 +130,12 @@ class Warehouse:
             rows.sort(key=lambda row: row["task_id"])
             connection.execute(statements.upsert_dead_letter(connection.dialect.name), rows)
             connection.execute(statements.resolve_overtaken_dead_letters(run.run_id))
+
+
+def _written(connection: Connection, run: AuditRun) -> AuditRun:
+    """Read the counters that loads write, as they were committed last."""
+    query = select(*(audit_run.c[name] for name in LOADED)).where(audit_run.c.run_id == run.run_id)
+    return replace(run, **connection.execute(query).mappings().one())
 
 
 def _write_run(connection: Connection, run: AuditRun) -> None:

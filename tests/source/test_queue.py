@@ -1,5 +1,6 @@
 """Claims, leases and fences, the same on every engine."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from threading import Barrier, Thread
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl.errors import LeaseLostError
+from etl.errors import ConfigurationError, LeaseLostError, TransientError
 from etl.tasks import PendingTask, TaskState
 
 MORNING = datetime(2026, 11, 1, tzinfo=UTC)
@@ -347,3 +348,47 @@ def test_a_claim_reads_the_index_and_sorts_nothing_even_without_statistics(board
         assert "pending_task_due" in plan
         for slow in ('"Sort"', '"Seq Scan"', "TEMP B-TREE", "SCAN pending_task", "filesort", '"ALL"'):
             assert slow not in plan
+
+
+def test_a_claim_whose_commit_was_not_confirmed_is_found_again(board, ids, lose_answer):
+    board.add("1", "2", "3")
+    queue = board.queue()
+    lose_answer(board.engine)
+    with pytest.raises(TransientError):
+        queue.claim(2)
+
+    found = queue.claim(2)
+
+    assert ids(found) == ["1", "2"]
+    assert [(task.attempts, task.fence) for task in found] == [(1, 1), (1, 1)]
+    assert ids(queue.claim(9)) == ["3"]
+    queue.settle([board.settled(task) for task in found])
+
+
+def test_a_claim_that_was_not_committed_is_made_again(board, ids):
+    board.add("1", "2")
+    queue = board.queue()
+    board.execute("ALTER TABLE pending_task RENAME TO gone")
+    with pytest.raises(ConfigurationError):
+        queue.claim(2)
+    board.execute("ALTER TABLE gone RENAME TO pending_task")
+
+    assert ids(queue.claim(2)) == ["1", "2"]
+
+
+@pytest.mark.parametrize("write", ["settle", "release"])
+def test_a_write_whose_commit_was_not_confirmed_may_be_repeated(board, lose_answer, write):
+    board.add("1")
+    queue = board.queue()
+    (task,) = queue.claim(1)
+    argument = [board.settled(task)] if write == "settle" else [task]
+    lose_answer(board.engine)
+    with pytest.raises(TransientError):
+        getattr(queue, write)(argument)
+    before = board.row("1")
+
+    with suppress(LeaseLostError):
+        getattr(queue, write)(argument)
+
+    assert board.row("1") == before
+    assert before["lease_owner"] is None

@@ -8,6 +8,7 @@ from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 
 from etl.database.engine import open_engine
+from etl.errors import TransientError
 from etl.tasks import TERMINAL_STATUSES
 from etl.warehouse.batch import Batch
 from etl.warehouse.dry_run import DryRun
@@ -286,3 +287,35 @@ def test_a_dry_run_counts_and_writes_nothing(audit):
     assert before["fact_task_status"] == []
     assert dry_audit.load(run=dry).audited == dry.audited
     assert len(TERMINAL_STATUSES) == 2
+
+
+def test_a_batch_whose_commit_was_not_confirmed_is_loaded_once(audit, lose_answer):
+    run = audit.begin("run-1", claimed=4)
+    run = audit.load(audit.seen(2), run=run)
+    outcomes = (audit.seen(3, 5), audit.seen(1, task_id="7"), audit.failed(task_id="8"))
+    within = []
+    lose_answer(audit.engine)
+    with pytest.raises(TransientError):
+        audit.load(*outcomes, run=run, within=within.append)
+    tables = audit.tables()
+
+    loaded = audit.load(*outcomes, run=run, within=within.append)
+
+    assert (loaded.audited, loaded.changed, loaded.still_open, loaded.dead_lettered) == (3, 3, 1, 1)
+    assert audit.tables() == tables
+    assert len(within) == 1
+    assert loaded.is_balanced
+
+
+def test_an_end_whose_commit_was_not_confirmed_is_written_once(audit, lose_answer):
+    run = audit.begin("run-1")
+    finished = replace(run, finished_at=audit.at(1), outcome="succeeded", exit_code=0)
+    lose_answer(audit.engine)
+    with pytest.raises(TransientError):
+        audit.warehouse.finish(finished, {("outcome", "audited"): 3})
+    tables = audit.tables()
+
+    audit.warehouse.finish(finished, {("outcome", "audited"): 3})
+
+    assert audit.tables() == tables
+    assert len(audit.rows("audit_run_counter")) == 1
