@@ -23,6 +23,7 @@ from etl.koodrive.client import KooDrive, open_koodrive
 from etl.pipeline import Corridor, Limits
 from etl.runs import AuditRun, begin_run
 from etl.settings import ApiSettings, SourceSettings, WarehouseSettings
+from etl.settle import claims_allowed
 from etl.source import Source
 from etl.source.queue import Queue, queue_schema
 from etl.source.read_only import ReadOnlySource, unclaimed, user_relation
@@ -157,7 +158,8 @@ def _source(
         due = unclaimed(table, order.selection)
         return ReadOnlySource(engine, due, order.selection, settled=_nothing_settled)
     lease = timedelta(seconds=settings.run.lease_seconds)
-    return Queue(engine, table, order.selection, owner=run_id, lease=lease, clock=clock)
+    allowed = claims_allowed(settings.run.dead_letter_after)
+    return Queue(engine, table, order.selection, owner=run_id, lease=lease, clock=clock, claims_allowed=allowed)
 
 
 def _nothing_settled(_task_ids: Sequence[str]) -> set[str]:

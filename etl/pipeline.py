@@ -37,6 +37,9 @@ DEFERRED_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
 
+SETTLED_POLL_SECONDS = 0.02
+"""How often to look whether all that was asked is loaded, before a task is asked about alone."""
+
 LEASE_POLL_SECONDS = 5.0
 """How often to look whether another run has let go of its tasks."""
 
@@ -168,7 +171,7 @@ class Corridor:
 
     async def _claim(self) -> None:
         while not self._stop.is_ordered and (wanted := self._wanted()):
-            tasks = await self._clerk.do(self._source.claim, wanted) or []
+            tasks = await self._clerk.do(self._source.claim, wanted) or await self._claim_suspect()
             if not tasks:
                 if await self._others_hold_some():
                     await self._stop.sleep(LEASE_POLL_SECONDS)
@@ -179,6 +182,13 @@ class Corridor:
             await self._admit(tasks)
             await self._backlog.runs_low()
         self._backlog.end()
+
+    async def _claim_suspect(self) -> Sequence[PendingTask]:
+        """Claim a task that may have killed its runs, once nothing else is under way that would die with this one."""
+        self._outbox.hurry()
+        while len(self._leases.held) > self._backlog.deferred and not self._stop.is_ordered:
+            await self._stop.sleep(SETTLED_POLL_SECONDS)
+        return [] if self._stop.is_ordered else await self._clerk.do(self._source.claim_suspect) or []
 
     async def _others_hold_some(self) -> bool:
         """Say whether another run holds tasks that are due here.

@@ -16,16 +16,24 @@ from etl.tasks import (
     is_valid_task_id,
 )
 
+FEWEST_CLAIMS = 3
+"""A run that was killed is rarely a task's fault; two such runs, and a third that asked about nothing else, are."""
+
+
+def claims_allowed(dead_letter_after: int) -> int:
+    """Say how many claims a task may have that end without an answer, not even a failure; at the last it is alone."""
+    return max(dead_letter_after, FEWEST_CLAIMS)
+
 
 def refuse(task: PendingTask, *, dead_letter_after: int, now: datetime) -> FetchFailure | None:
     """Say why a task must not be asked about, if so.
 
-    A task that was claimed again and again without an answer, not even a failure, has perhaps killed each of its runs.
+    A task that was claimed again and again without an answer has killed its runs, the last of them by itself.
     """
     if not is_valid_task_id(task.task_id):
         detail = "A task ID is 1 to 19 digits."
         return FetchFailure(task=task, reason=FailureReason.INVALID_ID, failed_at=now, detail=detail)
-    if task.attempts > dead_letter_after:
+    if task.attempts > claims_allowed(dead_letter_after):
         detail = f"Claimed by {task.attempts - 1} runs that ended without an answer."
         return FetchFailure(task=task, reason=FailureReason.EXHAUSTED, failed_at=now, detail=detail)
     return None

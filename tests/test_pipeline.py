@@ -24,12 +24,21 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 class MemorySource:
     def __init__(self, number):
         self.waiting = [PendingTask(task_id=str(each)) for each in range(1, number + 1)]
+        self.suspects = []
         self.held, self.settled, self.released = {}, {}, []
         self.fails = set()
 
     def claim(self, limit):
         self._maybe_fail("claim")
         tasks, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return self._hold(tasks)
+
+    def claim_suspect(self):
+        assert self.held == {}
+        tasks, self.suspects = self.suspects[:1], self.suspects[1:]
+        return self._hold(tasks)
+
+    def _hold(self, tasks):
         self.held.update({task.task_id: task for task in tasks})
         return tasks
 
@@ -213,6 +222,20 @@ def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():
     run = walk(source, MemoryWarehouse(), ask)
 
     assert (run.exit_code, run.dead_lettered, asked) == (65, 1, ["2"])
+
+
+def test_tasks_that_may_have_killed_their_runs_are_asked_about_one_by_one_at_the_end():
+    source, warehouse, asked = MemorySource(20), MemoryWarehouse(), []
+    source.suspects = [PendingTask(task_id=str(each), attempts=5) for each in (30, 31, 32)]
+
+    async def ask(task):
+        asked.append(task.task_id)
+        return await succeed(task)
+
+    run = walk(source, warehouse, ask)
+
+    assert (run.exit_code, run.audited) == (0, 23)
+    assert asked[20:] == warehouse.facts[20:] == ["30", "31", "32"]
 
 
 def test_a_failure_for_now_is_given_back_and_69_if_nothing_could_be_learnt():

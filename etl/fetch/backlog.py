@@ -69,6 +69,11 @@ class Backlog:
         """Wait until there is room for more tasks, or none will be wanted any more."""
         await self._running_low.wait()
 
+    @property
+    def deferred(self) -> int:
+        """Tasks that were left for the end of the run."""
+        return len(self._deferred)
+
     async def take(self) -> Attempt | None:
         """Take the oldest attempt, waiting for one; None means that there will be no more.
 

@@ -34,6 +34,11 @@ class Outbox:
             self._room.clear()
             self._full.set()
 
+    def hurry(self) -> None:
+        """Let no outcome wait any more for its batch to fill."""
+        self._seconds = 0.0
+        self._full.set()
+
     def end(self) -> None:
         """Say that no more outcomes will come."""
         self._ended = True

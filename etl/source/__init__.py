@@ -18,6 +18,10 @@ class Source(Protocol):
         """Take up to ``limit`` due tasks, oldest first; an empty list means that there are no more in this run."""
         ...
 
+    def claim_suspect(self) -> list[PendingTask]:
+        """Take one task that may have killed the runs that held it, if there is one; to be asked about alone."""
+        ...
+
     def count(self) -> int | None:
         """Count the tasks that are due, for progress only; None where that would cost too much."""
         ...

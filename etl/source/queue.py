@@ -3,61 +3,46 @@
 A claim counts an attempt, and an answer clears the count; a run that dies therefore leaves its attempts behind, and a
 task that is given back unasked gets its attempt back. Every write after the claim names the owner and the fence: who
 has lost a lease, or given it up, writes nothing.
+
+What a dead run has left behind is claimed last, for one of those tasks may have killed it; and at the last claim that
+it may have, a task is alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
-    JSON,
-    BigInteger,
     ColumnElement,
     Connection,
     Engine,
-    Integer,
     Row,
     Table,
-    Text,
     Update,
-    bindparam,
-    cast,
-    column,
     func,
     literal,
-    not_,
     null,
     or_,
     select,
     tuple_,
     update,
 )
-from sqlalchemy.types import TypeEngine
 
 from etl.database.migrate import Schema
-from etl.database.types import UtcDateTime
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source import mysql
 from etl.source.tables import submitted_ms
+from etl.source.updates import Columns, for_each
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
 
 Clock = Callable[[], datetime]
 
-ROW_TYPES: dict[str, TypeEngine[Any]] = {
-    "held_id": Text(),
-    "held_fence": BigInteger(),
-    # Their names differ from the table's columns, as a bind's must in an update of those columns.
-    "new_state": Text(),
-    "new_attempts": Integer(),
-    "settled_at": UtcDateTime(),
-    "error": Text(),
-}
-"""What is written about a held task, and how to find it."""
-
-Columns = Mapping[str, ColumnElement[Any]]
+Conditions = Callable[[datetime], Sequence[ColumnElement[bool]]]
+"""Which rows, at a time."""
+Position = tuple[int, str]
+Rows = Sequence[Row[Any]]
 
 
 def queue_schema(table: Table) -> Schema:
@@ -75,42 +60,61 @@ class Queue:
     """Tasks claimed from the pending table by one run."""
 
     def __init__(
-        self, engine: Engine, table: Table, selection: Selection, *, owner: str, lease: timedelta, clock: Clock
+        self,
+        engine: Engine,
+        table: Table,
+        selection: Selection,
+        *,
+        owner: str,
+        lease: timedelta,
+        clock: Clock,
+        claims_allowed: int,
     ) -> None:
+        """Look at the pending table for one run.
+
+        Args:
+            engine: of the pending database.
+            table: the pending table.
+            selection: which tasks this run asks about.
+            owner: the ID of this run.
+            lease: how long a claim holds without being renewed.
+            clock: tells the database's time, aware and in UTC.
+            claims_allowed: how many claims a task may have that end without an answer.
+        """
         self._engine = engine
         self._table = table
         self._selection = selection
         self._owner = owner
         self._lease = lease
         self._clock = clock
+        self._claims_allowed = claims_allowed
         self._started_at = clock()
-        self._after: tuple[int, str] | None = None
+        self._after: Position | None = None
         """Where the last claim ended, so that the next one need not pass over what came before."""
         self._in_doubt: datetime | None = None
         """The end of the leases of a claim that failed, and may have been committed all the same."""
 
     def claim(self, limit: int) -> list[PendingTask]:
         """Take up to ``limit`` due tasks, oldest first; after a claim that failed, at first what it has taken."""
-        if self._in_doubt is not None:
-            tasks, self._in_doubt = self._claimed_until(self._in_doubt), None
-            if tasks:
-                return tasks
-        tasks = self._claim(limit)
-        if not tasks and self._after is not None:
-            # What others have given back meanwhile lies before the cursor.
-            self._after = None
-            tasks = self._claim(limit)
-        return tasks
+        rows = self._recovered() or self._claim_free(limit) or self._claim(limit, self._left_behind)
+        return list(map(_pending_task, rows))
+
+    def claim_suspect(self) -> list[PendingTask]:
+        """Take one task that dead runs have held so often that this claim is its last, or one too many."""
+        return list(map(_pending_task, self._recovered() or self._claim(1, self._suspect)))
 
     def count(self) -> int:
         """Count the tasks that are due."""
         now = self._clock()
-        return self._count(*self._selected(now), self._is_free(now))
+        is_free = or_(self._table.c.lease_until.is_(None), self._table.c.lease_until <= now)
+        return self._count(*self._selected(now), is_free)
 
     def count_leased(self) -> int:
         """Count the tasks that would be due, were they not in the hands of another run."""
         now = self._clock()
-        return self._count(*self._selected(now), not_(self._is_free(now)), self._table.c.lease_owner != self._owner)
+        return self._count(
+            *self._selected(now), self._table.c.lease_until > now, self._table.c.lease_owner != self._owner
+        )
 
     def renew(self, held: Sequence[PendingTask]) -> set[str]:
         """Prolong the leases of tasks that this run holds; returns the IDs of those that it has lost."""
@@ -145,22 +149,34 @@ class Queue:
         with self._engine.execution_options(read_only=True).connect() as connection:
             return connection.execute(query).scalar_one()
 
-    def _claim(self, limit: int) -> list[PendingTask]:
+    def _claim_free(self, limit: int) -> Rows:
+        rows = self._claim(limit, self._free, after=self._after)
+        if not rows and self._after is not None:
+            # What others have given back meanwhile lies before the cursor.
+            rows = self._claim(limit, self._free)
+        self._after = (rows[-1].ms, rows[-1].task_id) if rows else None
+        return rows
+
+    def _claim(self, limit: int, which: Conditions, *, after: Position | None = None) -> Rows:
         now = self._clock()
         lease_until = now + self._lease
         try:
             with self._engine.begin() as connection:
-                rows = self._lease_rows(connection, limit, now=now, lease_until=lease_until)
+                due = (*self._selected(now), *which(now))
+                return self._lease_rows(connection, due, after=after, limit=limit, lease_until=lease_until)
         except UnavailableError:
             self._in_doubt = lease_until
             raise
-        if rows:
-            self._after = (rows[-1].ms, rows[-1].task_id)
-        return list(map(_pending_task, rows))
 
     def _lease_rows(
-        self, connection: Connection, limit: int, *, now: datetime, lease_until: datetime
-    ) -> Sequence[Row[Any]]:
+        self,
+        connection: Connection,
+        conditions: Sequence[ColumnElement[bool]],
+        *,
+        after: Position | None,
+        limit: int,
+        lease_until: datetime,
+    ) -> Rows:
         table = self._table
         position = self._position()
         leased = {
@@ -169,10 +185,9 @@ class Queue:
             "fence": table.c.fence + 1,
             "attempts": table.c.attempts + 1,
         }
-        free = (*self._selected(now), self._is_free(now))
         if connection.dialect.name == "mysql":
             return mysql.claim(
-                connection, table, *free, states=self._states(), after=self._after, limit=limit, values=leased
+                connection, table, *conditions, states=self._states(), after=after, limit=limit, values=leased
             )
         if connection.dialect.name == "postgresql":
             # Without statistics, as after a bulk insert, the planner would sort the whole table for every claim
@@ -180,7 +195,7 @@ class Queue:
             connection.exec_driver_sql("SET LOCAL enable_sort = off")
         due = (
             select(table.c.task_id)
-            .where(*free, *self._beyond_the_last_claim())
+            .where(*conditions, *self._beyond(after))
             .order_by(*position)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -196,16 +211,20 @@ class Queue:
         )
         return sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
 
-    def _claimed_until(self, lease_until: datetime) -> list[PendingTask]:
-        """Read what a claim of this run has taken, by the end of its leases, which no other claim shares."""
+    def _recovered(self) -> Rows:
+        """Read what a claim in doubt has taken, by the end of its leases, which no other claim of this run shares."""
+        if self._in_doubt is None:
+            return []
         columns = self._table.c
         query = (
             select(*self._claimed_columns())
-            .where(columns.lease_owner == self._owner, columns.lease_until == lease_until)
+            .where(columns.lease_owner == self._owner, columns.lease_until == self._in_doubt)
             .order_by(*self._position())
         )
         with self._engine.execution_options(read_only=True).connect() as connection:
-            return list(map(_pending_task, connection.execute(query)))
+            rows = connection.execute(query).all()
+        self._in_doubt = None
+        return rows
 
     def _claimed_columns(self) -> tuple[ColumnElement[Any], ...]:
         columns = self._table.c
@@ -214,8 +233,14 @@ class Queue:
     def _position(self) -> tuple[ColumnElement[int], ColumnElement[str]]:
         return submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id
 
-    def _is_free(self, now: datetime) -> ColumnElement[bool]:
-        return or_(self._table.c.lease_until.is_(None), self._table.c.lease_until <= now)
+    def _free(self, _now: datetime) -> list[ColumnElement[bool]]:
+        return [self._table.c.lease_until.is_(None)]
+
+    def _left_behind(self, now: datetime) -> list[ColumnElement[bool]]:
+        return [self._table.c.lease_until <= now, self._table.c.attempts < self._claims_allowed - 1]
+
+    def _suspect(self, now: datetime) -> list[ColumnElement[bool]]:
+        return [self._table.c.lease_until <= now, self._table.c.attempts >= self._claims_allowed - 1]
 
     def _states(self) -> list[str]:
         states = [TaskState.PENDING, TaskState.DONE] if self._selection.refetch else [TaskState.PENDING]
@@ -231,10 +256,8 @@ class Queue:
             *within_range(submitted_ms(table.c.submitted_at, table.c.task_id), selection),
         ]
 
-    def _beyond_the_last_claim(self) -> list[ColumnElement[bool]]:
-        if self._after is None:
-            return []
-        return [tuple_(*self._position()) > tuple_(literal(self._after[0]), literal(self._after[1]))]
+    def _beyond(self, after: Position | None) -> list[ColumnElement[bool]]:
+        return [] if after is None else [tuple_(*self._position()) > tuple_(literal(after[0]), literal(after[1]))]
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> int:
         table = self._table
@@ -250,12 +273,12 @@ class Queue:
                 lease_until=null(),
             )
 
-        return _for_each(connection, settled, sorted(map(_settled_row, settlements), key=itemgetter("held_id")))
+        return for_each(connection, settled, sorted(map(_settled_row, settlements), key=itemgetter("held_id")))
 
     def _update_held(self, held: Sequence[PendingTask], **values: Any) -> int:
         rows = [{"held_id": task.task_id, "held_fence": task.fence} for task in held]
         with self._engine.begin() as connection:
-            return _for_each(
+            return for_each(
                 connection, lambda row: self._of_held(row).values(**values), sorted(rows, key=itemgetter("held_id"))
             )
 
@@ -264,34 +287,6 @@ class Queue:
         return update(table).where(
             table.c.task_id == row["held_id"], table.c.fence == row["held_fence"], table.c.lease_owner == self._owner
         )
-
-
-def _for_each(connection: Connection, statement: Callable[[Columns], Update], rows: Sequence[dict[str, Any]]) -> int:
-    """Run an update for every row, given in one order by everybody, so that two runs do not wait for each other.
-
-    Args:
-        connection: within a transaction.
-        statement: makes the update from a row's columns.
-        rows: the values, under names of ``ROW_TYPES``.
-
-    Returns:
-        How many rows of the table were updated.
-    """
-    if not rows:
-        return 0
-    if connection.dialect.name == "mysql":
-        given_columns, json_rows = mysql.given_rows(rows, ROW_TYPES)
-        return connection.execute(statement(given_columns), {"rows": json_rows}).rowcount
-    if connection.dialect.name != "postgresql":
-        given = {name: bindparam(name, type_=ROW_TYPES[name]) for name in rows[0]}
-        return connection.execute(statement(given), rows).rowcount
-    # One statement for all rows, which travel as one JSON array: one statement each costs this process four times as
-    # much, and arrays of a column each twice as much.
-    columns = [column(name, ROW_TYPES[name]) for name in rows[0]]
-    array = func.json_to_recordset(cast(bindparam("rows", type_=Text), JSON))
-    held = array.table_valued(*columns).render_derived(name="held", with_types=True).c
-    update_all = statement({name: held[name] for name in rows[0]})
-    return connection.execute(update_all, {"rows": msgspec.json.encode(rows).decode()}).rowcount
 
 
 def within_range(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:

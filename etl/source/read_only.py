@@ -74,6 +74,10 @@ class ReadOnlySource:
         tasks, self._ahead = self._ahead[:limit], self._ahead[limit:]
         return tasks
 
+    def claim_suspect(self) -> list[PendingTask]:
+        """Suspect nothing: there are no leases that could tell."""
+        return []
+
     def count(self) -> None:
         """Leave it open: what is due follows from the warehouse, page by page."""
 

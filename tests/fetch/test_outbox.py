@@ -49,3 +49,21 @@ def test_workers_wait_while_a_full_batch_is_not_taken():
         return sizes
 
     assert asyncio.run(fill()) == [2, 4, 5]
+
+
+def test_in_a_hurry_no_batch_waits_to_be_full():
+    async def hurry():
+        outbox = Outbox(size=100, seconds=60)
+        waiting = asyncio.ensure_future(outbox.batch())
+        await outbox.put("a")
+        await asyncio.sleep(0)
+        outbox.hurry()
+        first = await waiting
+        await outbox.put("b")
+        return first, await outbox.batch()
+
+    async def in_time():
+        async with asyncio.timeout(5):
+            return await hurry()
+
+    assert asyncio.run(in_time()) == (["a"], ["b"])

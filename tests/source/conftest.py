@@ -75,6 +75,7 @@ class Board:
             owner=owner,
             lease=timedelta(minutes=lease_minutes),
             clock=lambda: self.now,
+            claims_allowed=5,
         )
 
     def settled(self, task, state=TaskState.DONE, *, error=None):

@@ -166,7 +166,8 @@ def test_another_database_of_mysql(engine):
         execute(engine, f"INSERT INTO {name} (task_id) VALUES ('1'), ('2')")
         now = datetime.now(UTC)
         selection, lease = Selection(since=datetime(2018, 1, 1, tzinfo=UTC)), timedelta(minutes=5)
-        queue = Queue(engine, pending_table(name), selection, owner="run-1", lease=lease, clock=lambda: now)
+        rules = {"owner": "run-1", "lease": lease, "clock": lambda: now, "claims_allowed": 5}
+        queue = Queue(engine, pending_table(name), selection, **rules)
         assert [[task.task_id for task in queue.claim(1)] for _ in range(3)] == [["1"], ["2"], []]
         assert inspect(engine).get_table_names() == []
     finally:
