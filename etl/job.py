@@ -1,13 +1,15 @@
 """Puts a run together from the configuration: opens the databases and the API, and sends the run down the corridor."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from math import ceil
 
 from sqlalchemy import Engine, Table
 
+from etl.clerk import Clerk
 from etl.configuration import Settings
 from etl.database.clock import Clock, clock_of
 from etl.database.engine import open_engine, same_database
@@ -18,6 +20,7 @@ from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
+from etl.fetch.share import Share
 from etl.fetch.stop import Stop
 from etl.koodrive.client import KooDrive, open_koodrive
 from etl.pipeline import Corridor, Limits
@@ -26,6 +29,7 @@ from etl.settings import ApiSettings, SourceSettings, WarehouseSettings
 from etl.settle import claims_allowed
 from etl.source import Source
 from etl.source.queue import Queue, queue_schema
+from etl.source.rate import SharedRate, rate_table
 from etl.source.read_only import ReadOnlySource, unclaimed, user_relation
 from etl.source.tables import pending_table
 from etl.tasks import Selection
@@ -70,10 +74,10 @@ async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch 
         source = _source(settings, order, source_engine, warehouse, run_id=run.run_id, clock=clock)
         traffic = Traffic()
         koodrive = open_koodrive(settings.api, run_id=run.run_id, clock=clock, note_refresh=traffic.note_refresh)
-        async with koodrive as api:
+        async with koodrive as api, _gate(settings, order, source_engine, run_id=run.run_id, stop=stop) as gate:
             corridor = Corridor(
                 source,
-                _pool(api, settings.api, stop, traffic),
+                _pool(api, gate, settings.api, stop, traffic),
                 DryRun() if order.dry_run or warehouse is None else warehouse,
                 run=run,
                 limits=_limits(settings, order),
@@ -166,10 +170,27 @@ def _nothing_settled(_task_ids: Sequence[str]) -> set[str]:
     return set()
 
 
-def _pool(koodrive: KooDrive, settings: ApiSettings, stop: Stop, traffic: Traffic) -> Pool:
+@asynccontextmanager
+async def _gate(settings: Settings, order: Order, engine: Engine, *, run_id: str, stop: Stop) -> AsyncIterator[Gate]:
+    """Make the gate; all runs on one pending table share one rate, but for those that may not write there."""
+    max_rate, patience_seconds = settings.api.max_rate, settings.api.patience_seconds
+    pace = Pace(max_rate)
+    if settings.source.mode == "read_only" or order.dry_run:
+        yield Gate(pace, stop=stop, patience_seconds=patience_seconds)
+        return
+    rate = SharedRate(engine, rate_table(pending_table(settings.source.table)), holder=run_id)
+    clerk = Clerk(stop)
+    share = Share(
+        partial(clerk.do, rate.lease), partial(clerk.did, rate.pause), pace=pace, max_rate=max_rate, stop=stop
+    )
+    yield Gate(pace, stop=stop, patience_seconds=patience_seconds, share=share)
+    await share.end()
+
+
+def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, stop: Stop, traffic: Traffic) -> Pool:
     return Pool(
         koodrive.ask,
-        gate=Gate(Pace(settings.max_rate), stop=stop, patience_seconds=settings.patience_seconds),
+        gate=gate,
         policy=RetryPolicy(attempts=settings.attempts),
         budget=RetryBudget(),
         concurrency=settings.concurrency,

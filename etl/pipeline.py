@@ -37,7 +37,7 @@ DEFERRED_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
 
-SETTLED_POLL_SECONDS = 0.02
+LOADED_POLL_SECONDS = 0.02
 """How often to look whether all that was asked is loaded, before a task is asked about alone."""
 
 LEASE_POLL_SECONDS = 5.0
@@ -171,24 +171,37 @@ class Corridor:
 
     async def _claim(self) -> None:
         while not self._stop.is_ordered and (wanted := self._wanted()):
-            tasks = await self._clerk.do(self._source.claim, wanted) or await self._claim_suspect()
-            if not tasks:
-                if await self._others_hold_some():
-                    await self._stop.sleep(LEASE_POLL_SECONDS)
-                    continue
+            tasks = await self._clerk.do(self._source.claim, wanted)
+            suspects = [] if tasks else await self._clerk.do(self._source.claim_suspect)
+            if tasks or suspects:
+                await self._admit(tasks or [], suspects or [])
+                await self._backlog.runs_low()
+            elif await self._others_hold_some():
+                await self._stop.sleep(LEASE_POLL_SECONDS)
+            else:
                 break
-            self._claimed += len(tasks)
-            self._leases.take(tasks)
-            await self._admit(tasks)
-            await self._backlog.runs_low()
         self._backlog.end()
 
-    async def _claim_suspect(self) -> Sequence[PendingTask]:
-        """Claim a task that may have killed its runs, once nothing else is under way that would die with this one."""
+    async def _admit(self, tasks: Sequence[PendingTask], suspects: Sequence[PendingTask]) -> None:
+        """Let into the backlog what may be asked about; the rest has its outcome already."""
+        self._claimed += len(tasks) + len(suspects)
+        self._leases.take([*tasks, *suspects])
+        if suspects:
+            await self._load_all_but(suspects)
+        askable = []
+        for task in (*tasks, *suspects):
+            failure = refuse(task, dead_letter_after=self._limits.dead_letter_after, now=self._clock())
+            if failure is None:
+                askable.append(task)
+            else:
+                await self._take(failure)
+        self._backlog.fill(askable)
+
+    async def _load_all_but(self, suspects: Sequence[PendingTask]) -> None:
+        """Wait until nothing else is under way that would die with a task that kills its runs."""
         self._outbox.hurry()
-        while len(self._leases.held) > self._backlog.deferred and not self._stop.is_ordered:
-            await self._stop.sleep(SETTLED_POLL_SECONDS)
-        return [] if self._stop.is_ordered else await self._clerk.do(self._source.claim_suspect) or []
+        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not self._stop.is_ordered:
+            await self._stop.sleep(LOADED_POLL_SECONDS)
 
     async def _others_hold_some(self) -> bool:
         """Say whether another run holds tasks that are due here.
@@ -208,17 +221,6 @@ class Corridor:
         if self._limits.tasks is None:
             return self._limits.claim_size
         return min(self._limits.claim_size, self._limits.tasks - self._claimed)
-
-    async def _admit(self, tasks: Sequence[PendingTask]) -> None:
-        """Let into the backlog what may be asked about; the rest has its outcome already."""
-        askable = []
-        for task in tasks:
-            failure = refuse(task, dead_letter_after=self._limits.dead_letter_after, now=self._clock())
-            if failure is None:
-                askable.append(task)
-            else:
-                await self._take(failure)
-        self._backlog.fill(askable)
 
     async def _fetch(self) -> None:
         fetching = asyncio.ensure_future(self._pool.work(self._backlog, self._take))

@@ -14,6 +14,7 @@ import structlog
 from etl.errors import OutageError, StoppedError, TaskAuditError
 from etl.fetch.breaker import Breaker
 from etl.fetch.pace import Pace
+from etl.fetch.share import Share
 from etl.fetch.stop import Stop
 from etl.tasks import FailureReason, FetchFailure, Outcome, Recovery
 
@@ -43,6 +44,7 @@ class Gate:
         *,
         stop: Stop,
         patience_seconds: float,
+        share: Share | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
@@ -52,12 +54,14 @@ class Gate:
             pace: when the next request may go.
             stop: where the end of patience is told.
             patience_seconds: how long the gate may stay closed before the run ends.
+            share: what this run may send of a rate that it shares with others; None if it shares none.
             clock: seconds of a clock that never goes back.
             sleep: waits for so many seconds, or for less when the run stops.
         """
         self._pace = pace
         self._stop = stop
         self._patience = patience_seconds
+        self._share = share
         self._clock = clock
         self._sleep = sleep or stop.sleep
         self._chance = random.SystemRandom()
@@ -91,6 +95,8 @@ class Gate:
                     await self._probe_answered.wait()
                 elif (seconds := self._seconds_left()) > 0:
                     await self._sleep(seconds)
+                elif self._share is not None and not self._share.grants_one():
+                    await self._share.next_turn()
                 else:
                     self._pace.take()
                     return self._is_probe()
@@ -111,7 +117,10 @@ class Gate:
             case FailureReason.THROTTLED:
                 self._slow_down(outcome)
                 if is_news or outcome.wait_seconds is not None:
-                    self._close(self._throttled_seconds(outcome, is_news=is_news), outcome)
+                    seconds = self._throttled_seconds(outcome, is_news=is_news)
+                    self._close(seconds, outcome)
+                    if self._share is not None:
+                        self._share.pause(seconds)
             case FailureReason.UNAUTHORIZED:
                 if is_news:
                     self._close(0.0, outcome)

@@ -12,9 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-HEADROOM = 0.976
-"""The share of the ceiling that is used. Requests that leave evenly still arrive bunched: this leaves room for 25 ms of
-stall in any second, measured as enough at 200 a second with a busy neighbour, where 0.98 was not."""
+from etl.rates import HEADROOM
 
 CATCH_UP_SECONDS = 0.01
 """How much of a late wake-up is made good. With half of it a busy machine loses 1 % of the rate; more eats the room."""
@@ -70,6 +68,7 @@ class Pace:
         self._probing_climb = PROBING_CLIMB
         self._sent_at: deque[float] = deque()
         """When the requests of the last second went."""
+        self._is_alone = True
         self.ceiling: float | None = None
         """Requests per second that were found to be too many, or that the API named as its limit."""
 
@@ -117,8 +116,31 @@ class Pace:
         self._set(min(self._rate, rate))
         return True
 
+    def resume(self) -> None:
+        """Go on after a time in which others sent: it has shown nothing of this pace."""
+        self._climbed_at = self._clock()
+
+    def agree(self, rate: float | None, ceiling: float | None, *, is_alone: bool) -> float:
+        """Go on at the rate that all runs together have found to be right.
+
+        Args:
+            rate: requests per second; None is what is allowed.
+            ceiling: requests per second that were found to be too many.
+            is_alone: whether this run is the only one that sends.
+
+        Returns:
+            The rate that it goes on at.
+        """
+        self._is_alone = is_alone
+        self.ceiling = ceiling
+        self._set(min(self._top, rate or self._top))
+        return self._rate
+
     def _rate_until(self, now: float) -> float:
         """Say how fast we were. What was really sent counts, once it tells anything: a rate may never be reached."""
+        if not self._is_alone:
+            # The API has counted the requests of all runs.
+            return self._rate
         sent = sum(1 for moment in self._sent_at if moment > now - 1.0)
         is_telling = now - self._started_at >= 1.0 or (self.ceiling is None and sent >= TELLING)
         return min(self._rate, sent) if is_telling and sent else self._rate

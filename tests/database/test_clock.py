@@ -4,9 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import select
 
 from etl.database import clock as clock_module
-from etl.database.clock import clock_of, system_clock
+from etl.database.clock import ServerClock, clock_of, server_now, system_clock
 from etl.database.engine import open_engine
 from tests.conftest import MYSQL
 
@@ -27,7 +28,42 @@ def test_a_server_s_clock_counts_wherever_the_run_is(queue_url, monkeypatch, hou
     told = clock_of(engine)()
 
     with engine.connect() as connection:
-        servers = connection.scalar(clock_module.SERVER_TIME[engine.dialect.name])
+        servers = connection.scalar(select(server_now(engine)))
     engine.dispose()
     assert abs(servers - told) < timedelta(seconds=10)
     assert told.tzinfo is UTC
+
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+
+
+def shown_after(seconds):
+    return NOON + timedelta(seconds=seconds)
+
+
+def test_every_reading_tells_more_of_a_server_s_clock():
+    clock = ServerClock()
+    # At 100 on our clock it is noon on the server's; the answers take their time on one way or on the other.
+    clock.note(100.0, shown_after(0.9), 101.0)
+    assert clock.at(NOON) == pytest.approx(99.6)
+    clock.note(102.0, shown_after(2.1), 103.0)
+
+    assert clock.at(NOON) == pytest.approx(100.0)
+
+
+def test_a_clock_that_was_set_is_believed_at_once():
+    clock = ServerClock()
+    clock.note(100.0, NOON, 100.01)
+    clock.note(200.0, shown_after(3600 + 100), 200.02)
+
+    assert clock.at(shown_after(3600)) == pytest.approx(100.01)
+
+
+@pytest.mark.parametrize("queue_url", ["sqlite", "postgresql", *MYSQL], indirect=True)
+def test_every_engine_shows_the_time(queue_url):
+    engine = open_engine(queue_url, name="the pending database", create=True)
+    with engine.connect() as connection:
+        shown = connection.scalar(select(server_now(engine)))
+    engine.dispose()
+
+    assert abs(shown - datetime.now(UTC)) < timedelta(seconds=10)

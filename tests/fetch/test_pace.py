@@ -8,13 +8,13 @@ from etl.fetch.pace import (
     CATCH_UP_SECONDS,
     CLIMB,
     DECREASE,
-    HEADROOM,
     LOWEST_RATE,
     NEAR,
     PROBING_CLIMB,
     SECONDS_BETWEEN_DECREASES,
     Pace,
 )
+from etl.rates import HEADROOM
 
 
 class Time:
