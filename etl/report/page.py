@@ -1,0 +1,152 @@
+"""The report of a run or a period as one HTML file: no script, no outside resource, every word from outside escaped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from etl.errors import ConfigurationError, TaskAuditError
+
+REMEDIES = {
+    "not_found": "KooDrive does not know the task. Check that the ID is right and of this region and tenant.",
+    "forbidden": "The job's user may not see the task. Grant it the right, then retry.",
+    "bad_payload": "KooDrive answered nonsense twice. Give the trace ID to its support, and retry later.",
+    "too_large": "The answer is larger than any task's could be. Give the trace ID to KooDrive's support.",
+    "invalid_id": "This is no task ID. Find out who put it into the pending table.",
+    "rejected": "KooDrive refuses the question. Read the detail; give the trace ID to its support.",
+    "exhausted": "It failed in too many runs. Look at the last failure, then retry once the API is well.",
+}
+OTHER_REMEDY = "Read the detail, then retry."
+
+TEMPLATE = "page.html"
+
+Rows = Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Everything that the page tells."""
+
+    start: datetime
+    end: datetime
+    run: dict[str, Any] | None
+    """The run that it is about; None where it is about a period."""
+    days: Rows
+    failures: Rows
+    runs: Rows
+    reasons: Rows
+    letters: Rows
+    backlog: Sequence[tuple[str, int]] | None
+    """Pending tasks by age; None where the pending table is the user's own."""
+    made_at: datetime
+    version: str
+
+    @property
+    def told_runs(self) -> Rows:
+        """The runs that began in the period."""
+        return [run for run in self.runs if self.start <= run["started_at"] < self.end]
+
+
+def render(report: Report) -> str:
+    """Make the page.
+
+    Raises:
+        ConfigurationError: the extra that draws it is not installed.
+    """
+    try:
+        import jinja2  # noqa: PLC0415 - an extra
+        from markupsafe import Markup  # noqa: PLC0415 - the same
+
+        from etl.report import charts  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise missing_extra() from error
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("etl.report", "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": _number, "moment": _moment, "span": _span}
+    drawings = {
+        "days": charts.outcomes_by_day(report.days) if report.days else None,
+        "backlog": charts.backlog_by_age(report.backlog)
+        if report.backlog and any(n for _, n in report.backlog)
+        else None,
+        "durations": charts.over_runs(_measured(report, _minutes), color="var(--accent)") if report.runs else None,
+        "rates": charts.over_runs(_measured(report, _rate), color="var(--accent)") if report.runs else None,
+    }
+    return environment.get_template(TEMPLATE).render(
+        report=report,
+        totals=_totals(report.told_runs),
+        # Drawn here, and no text from outside stands in them.
+        charts={name: svg and Markup(svg) for name, svg in drawings.items()},  # noqa: S704
+        remedies=REMEDIES,
+        other_remedy=OTHER_REMEDY,
+        most=max((row["tasks"] for row in report.failures), default=1),
+    )
+
+
+def missing_extra() -> TaskAuditError:
+    """Say how to install what draws the page."""
+    return ConfigurationError(
+        "The report needs the extra `report`, which is not installed.",
+        remedy="Install it: pip install 'koodrive-task-audit[report]'.",
+    )
+
+
+def _totals(runs: Rows) -> dict[str, float]:
+    names = (
+        "claimed",
+        "audited",
+        "changed",
+        "still_open",
+        "dead_lettered",
+        "released",
+        "requests",
+        "retries",
+        "throttled",
+    )
+    totals: dict[str, float] = {name: sum(run[name] for run in runs) for name in names}
+    totals["seconds"] = sum(_seconds(run) for run in runs)
+    totals["rate"] = totals["requests"] / totals["seconds"] if totals["seconds"] else 0.0
+    return totals
+
+
+def _measured(report: Report, measure: Any) -> list[dict[str, Any]]:
+    told = {run["run_id"] for run in report.told_runs}
+    return [
+        # The number keeps runs of one second apart.
+        {
+            "started": f"{run['started_at']:%Y-%m-%d %H:%M:%S} {number}",
+            "value": measure(run),
+            "is_told": run["run_id"] in told,
+        }
+        for number, run in enumerate(report.runs)
+    ]
+
+
+def _seconds(run: dict[str, Any]) -> float:
+    return (run["finished_at"] - run["started_at"]).total_seconds() if run["finished_at"] else 0.0
+
+
+def _minutes(run: dict[str, Any]) -> float:
+    return _seconds(run) / 60
+
+
+def _rate(run: dict[str, Any]) -> float:
+    seconds = _seconds(run)
+    return float(run["requests"] / seconds) if seconds else 0.0
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def _moment(value: datetime | None) -> str:
+    return f"{value:%Y-%m-%d %H:%M}" if value else "-"
+
+
+def _span(seconds: float) -> str:
+    rounded = timedelta(seconds=round(seconds))
+    return str(rounded) if seconds >= 1 else f"{seconds:.1f} s"
