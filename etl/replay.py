@@ -25,40 +25,40 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
+class Range:
     """Which answers to replay, by when they were asked for."""
 
     since: datetime | None = None
     until: datetime | None = None
 
     def may_be_in(self, file: str) -> bool:
-        """Say whether a file's day touches the period."""
+        """Say whether a file's day touches the range."""
         begin = datetime.combine(day_of(file), datetime.min.time(), UTC)
         return (self.until is None or begin < self.until) and (
             self.since is None or self.since < begin + timedelta(days=1)
         )
 
     def of(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Take the rows of the period."""
+        """Take the rows of the range."""
         if self.since is not None:
             rows = rows.filter(pl.col("observed_at") >= self.since)
         return rows if self.until is None else rows.filter(pl.col("observed_at") < self.until)
 
 
-def replay_archive(store: Store, warehouse: Loader, period: Period, *, clock: Callable[[], datetime]) -> AuditRun:
-    """Load what the archive holds of a period; returns the row of the replay, which counts as a run of its own.
+def replay_archive(store: Store, warehouse: Loader, asked: Range, *, clock: Callable[[], datetime]) -> AuditRun:
+    """Load what the archive holds of a range; returns the row of the replay, which counts as a run of its own.
 
     Raises:
         TaskAuditError: the archive or the warehouse cannot be used. What was loaded before stands, and
             the replay may be repeated.
     """
-    files = [file for file in store.files() if period.may_be_in(file)]
-    selection = Selection(since=period.since, until=period.until)
+    files = [file for file in store.files() if asked.may_be_in(file)]
+    selection = Selection(since=asked.since, until=asked.until)
     run = begin_run(selection, max_rate=0, now=clock())
     warehouse.start(run)
     try:
         for file in files:
-            for batch in _batches(store, file, period):
+            for batch in _batches(store, file, asked):
                 size = batch.audited + len(batch.dead_letters)
                 run = warehouse.load(batch, replace(run, claimed=run.claimed + size))
             log.info("file_replayed", file=file, audited=run.audited)
@@ -68,8 +68,8 @@ def replay_archive(store: Store, warehouse: Loader, period: Period, *, clock: Ca
     return _finish(warehouse, run, clock(), ended_by=None)
 
 
-def _batches(store: Store, file: str, period: Period) -> Iterator[Batch]:
-    rows = period.of(store.read(file))
+def _batches(store: Store, file: str, asked: Range) -> Iterator[Batch]:
+    rows = asked.of(store.read(file))
     for (run_id,), of_run in rows.partition_by("run_id", as_dict=True, maintain_order=True).items():
         observations, dead_letters = [], []
         for row in of_run.iter_rows(named=True):

@@ -14,7 +14,7 @@ from etl.cli.types import RangeBound
 from etl.database.clock import clock_of
 from etl.errors import ConfigurationError
 from etl.job import open_warehouse
-from etl.replay import Period, replay_archive
+from etl.replay import Range, replay_archive
 from etl.report.summary import print_summary
 
 
@@ -45,7 +45,7 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
         )
     with open_warehouse(settings.warehouse) as warehouse:
         done = replay_archive(
-            Store(settings.archive), warehouse, Period(since=since, until=until), clock=clock_of(warehouse.engine)
+            Store(settings.archive), warehouse, Range(since=since, until=until), clock=clock_of(warehouse.engine)
         )
     print_summary(done, console=Console(stderr=True), dry_run=False)
     if as_json:

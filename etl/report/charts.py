@@ -82,17 +82,16 @@ def backlog_by_age(ages: Sequence[tuple[str, int]]) -> str:
     )
 
 
-def over_runs(values: Rows, *, color: str) -> str:
+def over_runs(values: Rows) -> str:
     """Draw a measure of the runs in their order, those of the period in full colour.
 
     Args:
         values: ``started`` (text), ``value``, and ``is_told``, whether the run is of the period.
-        color: of the style sheet.
     """
     return _svg(
         list(values),
         height=140,
-        mark={"type": "bar", "color": color},
+        mark={"type": "bar", "color": "var(--accent)"},
         encoding={
             "x": {
                 "field": "started",

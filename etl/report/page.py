@@ -1,11 +1,11 @@
 """The report of a run or a period as one HTML file: no script, no outside resource, every word from outside escaped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from etl.errors import ConfigurationError, TaskAuditError
+from etl.errors import ConfigurationError
 
 REMEDIES = {
     "not_found": "KooDrive does not know the task. Check that the ID is right and of this region and tenant.",
@@ -19,6 +19,9 @@ REMEDIES = {
 OTHER_REMEDY = "Read the detail, then retry."
 
 TEMPLATE = "page.html"
+
+MOST_RUNS_DRAWN = 60
+"""The newest."""
 
 Rows = Sequence[dict[str, Any]]
 
@@ -55,11 +58,13 @@ def render(report: Report) -> str:
     """
     try:
         import jinja2  # noqa: PLC0415 - an extra
-        from markupsafe import Markup  # noqa: PLC0415 - the same
 
-        from etl.report import charts  # noqa: PLC0415 - an extra
+        drawings = _drawings(report)
     except ImportError as error:
-        raise missing_extra() from error
+        raise ConfigurationError(
+            "The report needs the extra `report`, which is not installed.",
+            remedy="Install it: pip install 'koodrive-task-audit[report]'.",
+        ) from error
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("etl.report", "templates"),
         autoescape=True,
@@ -68,31 +73,30 @@ def render(report: Report) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": _number, "moment": _moment, "span": _span}
-    drawings = {
-        "days": charts.outcomes_by_day(report.days) if report.days else None,
-        "backlog": charts.backlog_by_age(report.backlog)
-        if report.backlog and any(n for _, n in report.backlog)
-        else None,
-        "durations": charts.over_runs(_measured(report, _minutes), color="var(--accent)") if report.runs else None,
-        "rates": charts.over_runs(_measured(report, _rate), color="var(--accent)") if report.runs else None,
-    }
     return environment.get_template(TEMPLATE).render(
         report=report,
         totals=_totals(report.told_runs),
-        # Drawn here, and no text from outside stands in them.
-        charts={name: svg and Markup(svg) for name, svg in drawings.items()},  # noqa: S704
+        charts=drawings,
         remedies=REMEDIES,
         other_remedy=OTHER_REMEDY,
         most=max((row["tasks"] for row in report.failures), default=1),
     )
 
 
-def missing_extra() -> TaskAuditError:
-    """Say how to install what draws the page."""
-    return ConfigurationError(
-        "The report needs the extra `report`, which is not installed.",
-        remedy="Install it: pip install 'koodrive-task-audit[report]'.",
-    )
+def _drawings(report: Report) -> dict[str, str | None]:
+    """Draw what there is to draw, as SVG that may stand in a page: no text from outside is in it."""
+    from markupsafe import Markup  # noqa: PLC0415 - an extra
+
+    from etl.report import charts  # noqa: PLC0415 - an extra
+
+    has_backlog = report.backlog and any(tasks for _, tasks in report.backlog)
+    drawn = {
+        "days": charts.outcomes_by_day(report.days) if report.days else None,
+        "backlog": charts.backlog_by_age(report.backlog) if report.backlog and has_backlog else None,
+        "durations": charts.over_runs(_measured(report, _minutes)) if report.runs else None,
+        "rates": charts.over_runs(_measured(report, _rate)) if report.runs else None,
+    }
+    return {name: svg and Markup(svg) for name, svg in drawn.items()}  # noqa: S704 - drawn here
 
 
 def _totals(runs: Rows) -> dict[str, float]:
@@ -113,7 +117,7 @@ def _totals(runs: Rows) -> dict[str, float]:
     return totals
 
 
-def _measured(report: Report, measure: Any) -> list[dict[str, Any]]:
+def _measured(report: Report, measure: Callable[[dict[str, Any]], float]) -> list[dict[str, Any]]:
     told = {run["run_id"] for run in report.told_runs}
     return [
         # The number keeps runs of one second apart.
@@ -122,7 +126,7 @@ def _measured(report: Report, measure: Any) -> list[dict[str, Any]]:
             "value": measure(run),
             "is_told": run["run_id"] in told,
         }
-        for number, run in enumerate(report.runs)
+        for number, run in enumerate(report.runs[-MOST_RUNS_DRAWN:])
     ]
 
 

@@ -12,8 +12,8 @@ from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_t
 MOST_DAYS = 62
 """Of submission, the newest."""
 MOST_CODES = 20
-MOST_RUNS = 60
-"""The newest."""
+RUNS_BEFORE = 30
+"""The newest before the period, to compare with."""
 MOST_LETTERS = 100
 """That are listed one by one, the newest."""
 
@@ -39,7 +39,7 @@ class Findings:
     failures: Rows
     """Failed tasks by ``result_code``, with ``title``, ``action`` and ``tasks``; the most frequent first."""
     runs: Rows
-    """Rows of ``audit_run``, oldest first: those of the period and some before it."""
+    """Rows of ``audit_run``, oldest first: all of the period and some before it."""
     reasons: Rows
     """Open dead letters by ``reason``, with ``tasks``."""
     letters: Rows
@@ -109,8 +109,10 @@ def _failures(connection: Connection, period: Period) -> Rows:
 
 
 def _runs(connection: Connection, period: Period) -> Rows:
-    query = select(audit_run).where(runs.started_at < period.end).order_by(runs.started_at.desc()).limit(MOST_RUNS)
-    return _rows(connection, query)[::-1]
+    newest_first = select(audit_run).order_by(runs.started_at.desc())
+    told = newest_first.where(runs.started_at >= period.start, runs.started_at < period.end)
+    before = newest_first.where(runs.started_at < period.start).limit(RUNS_BEFORE)
+    return [*_rows(connection, told), *_rows(connection, before)][::-1]
 
 
 def _reasons(connection: Connection) -> Rows:

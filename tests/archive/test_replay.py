@@ -11,7 +11,7 @@ from etl.archive.archive import Archive
 from etl.archive.store import Store
 from etl.database.engine import open_engine
 from etl.fake_api import Behaviour
-from etl.replay import Period, replay_archive
+from etl.replay import Range, replay_archive
 from etl.settings import ArchiveSettings
 from etl.tasks import Observation, RawAnswer
 from tests.nights import TOKEN, Night, task_ids
@@ -65,7 +65,7 @@ def test_a_replay_of_hostile_tasks_gives_identical_exports(tmp_path, server_urls
     for url in (f"duckdb:///{tmp_path}/w.duckdb", f"sqlite:///{tmp_path}/w.sqlite", *server_urls):
         replayed = opened(url)
         for time in range(2):
-            done = replay_archive(store, replayed.warehouse, Period(), clock=lambda: NOON)
+            done = replay_archive(store, replayed.warehouse, Range(), clock=lambda: NOON)
             assert done.is_balanced
             assert done.exit_code == 0
             found = exports(replayed)
@@ -104,14 +104,14 @@ def test_a_night_is_replayed_without_the_api(night_of, tmp_path, configure, plac
         assert not any(b"CANARY" in file for file in files)
 
 
-def test_a_period_is_replayed(tmp_path, audit_on):  # noqa: F811
+def test_a_range_is_replayed(tmp_path, audit_on):  # noqa: F811
     audit = audit_on(open_engine(SecretStr(f"sqlite:///{tmp_path}/w.sqlite"), name="the warehouse", create=True))
     store = Store(ArchiveSettings(location=str(tmp_path / "archive")))
     archive = Archive(store, run_id="run-1")
     archive.keep([with_answer(audit.seen(2, 1440 * day, task_id=str(day + 1))) for day in range(4)])
 
-    period = Period(since=NOON + timedelta(days=1), until=NOON + timedelta(days=3))
-    replay_archive(store, audit.warehouse, period, clock=lambda: NOON)
+    asked = Range(since=NOON + timedelta(days=1), until=NOON + timedelta(days=3))
+    replay_archive(store, audit.warehouse, asked, clock=lambda: NOON)
 
     assert [row["task_id"] for row in audit.rows("fact_task_status")] == ["2", "3"]
     audit.engine.dispose()
