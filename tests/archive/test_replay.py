@@ -4,6 +4,7 @@ import json
 from datetime import timedelta
 
 import msgspec
+import polars as pl
 import pytest
 from pydantic import SecretStr
 
@@ -15,6 +16,7 @@ from etl.replay import Range, replay_archive
 from etl.settings import ArchiveSettings
 from etl.tasks import Observation, RawAnswer
 from tests.nights import TOKEN, Night, task_ids
+from tests.test_run import running
 from tests.warehouse.conftest import NOON, audit_on  # noqa: F401 - a fixture
 from tests.warehouse.test_engines_agree import NIGHTS, TASKS, export, night
 
@@ -139,3 +141,41 @@ def test_without_an_archive_there_is_nothing_to_replay(night_of):
         ended = night.run("replay")
         assert ended.exit_code == 78
         assert "archive.location is not set" in ended.stderr
+
+
+def test_whatever_a_killed_run_has_committed_is_in_the_archive(night_of, tmp_path, configure):
+    archive = tmp_path / "archive"
+    configure(archive__location=archive, run__batch_size=5)
+    behaviour = Behaviour(token=TOKEN, latency_seconds=0.02)
+    with night_of(
+        behaviour, SecretStr(f"sqlite:///{tmp_path}/p.sqlite"), SecretStr(f"sqlite:///{tmp_path}/w.sqlite")
+    ) as night:
+        night.enqueue(*task_ids(500))
+        with running(night, until_requests=150) as process:
+            process.kill()
+            process.wait()
+        facts = set(night.rows("SELECT task_id, run_id FROM fact_task_status"))
+        store = Store(ArchiveSettings(location=str(archive)))
+        kept = {(row["task_id"], row["run_id"]) for name in store.files() for row in store.read(name).to_dicts()}
+
+        assert 0 < len(facts) < 500
+        assert facts <= kept
+
+
+def test_an_answer_that_was_tampered_with_makes_no_fact(night_of, tmp_path, configure):
+    configure(archive__location=tmp_path / "archive")
+    with night_of() as night:
+        night.enqueue(*task_ids(3))
+        assert night.run("run").exit_code == 0
+        (file,) = (tmp_path / "archive").rglob("*.parquet")
+        pl.read_parquet(file).with_columns(body=pl.lit(b'{"taskId":"1","status":2}')).write_parquet(file)
+        configure(warehouse__url=f"sqlite:///{tmp_path}/again.sqlite")
+        assert night.run("init").exit_code == 0
+
+        ended = night.run("replay")
+
+        assert ended.exit_code == 65
+        assert "about another task" in ended.stderr
+        again = Night(night.api, night.run, tmp_path, None, SecretStr(f"sqlite:///{tmp_path}/again.sqlite"))
+        assert again.rows("SELECT exit_code, audited FROM audit_run") == [(65, 0)]
+        assert again.facts() == {}
