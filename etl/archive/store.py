@@ -23,6 +23,9 @@ BUCKET = "s3://"
 
 NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})/(?P<run_id>[A-Za-z0-9-]{1,100})-(?P<number>\d{6,})\.parquet\Z", re.ASCII)
 
+FILES = "*-*-*/*.parquet"
+"""Where to look for them; what else is there is nobody's business."""
+
 TROUBLE = (OSError, pl.exceptions.PolarsError)
 """What polars raises where a file cannot be read or written."""
 
@@ -88,14 +91,12 @@ class Store:
         folder = Path(self._location)
         if not folder.is_dir():
             raise FileNotFoundError("there is no such folder")
-        for file in folder.glob("*/*.parquet"):
+        for file in folder.glob(FILES):
             if match := NAME.fullmatch(file.relative_to(folder).as_posix()):
                 yield match
 
     def _in_bucket(self) -> Iterator[re.Match[str]]:
-        paths = pl.scan_parquet(
-            f"{self._location}/*/*.parquet", include_file_paths="file", storage_options=self._options
-        )
+        paths = pl.scan_parquet(f"{self._location}/{FILES}", include_file_paths="file", storage_options=self._options)
         for path in paths.select(pl.col("file").unique()).collect()["file"]:
             if match := NAME.search(path):
                 yield match

@@ -63,7 +63,8 @@ def _report(settings: Settings, run_id: str | None, since: datetime | None, unti
             raise InputError(f"There is {named}.", remedy="`task-audit status` lists the last runs.")
         if run:
             # What happened in the run's last instant belongs to it.
-            period = Period(start=run["started_at"], end=(run["finished_at"] or made_at) + timedelta(microseconds=1))
+            end = (run["finished_at"] or made_at) + timedelta(microseconds=1)
+            period = Period(start=run["started_at"], end=end, run_id=run["run_id"])
         else:
             period = Period(start=since or datetime(1970, 1, 1, tzinfo=UTC), end=until or made_at)
         found = find(warehouse.engine, period)

@@ -8,10 +8,13 @@ from typing import Any
 
 import vl_convert
 
-WIDTH = 440
-"""Of a drawing, in pixels: next to another on a desk, and still readable on a phone."""
+WIDTH = 360
+"""Of a drawing, in pixels: that of a phone; on a desk it is shown a little larger."""
 
-MOST_LABELS = 8
+WIDEST_BAR = 40
+"""In pixels, so that a single day is no wall."""
+
+MOST_LABELS = 6
 """Of days below an axis."""
 
 CONFIG: dict[str, Any] = {
@@ -22,19 +25,23 @@ CONFIG: dict[str, Any] = {
     "view": {"stroke": None},
     "axis": {
         "labelColor": "var(--muted)",
-        "titleColor": "var(--muted)",
-        "titleFontWeight": "normal",
-        "labelFontSize": 12,
-        "titleFontSize": 12,
+        "labelFontSize": 11,
         "gridColor": "var(--line)",
         "domain": False,
         "ticks": False,
         "labelPadding": 6,
     },
-    "legend": {"labelColor": "var(--ink)", "labelFontSize": 12, "title": None, "orient": "top", "symbolType": "square"},
+    "legend": {"labelColor": "var(--ink)", "labelFontSize": 11, "title": None, "orient": "top", "symbolType": "square"},
 }
 
 STATES = {"succeeded": "var(--good)", "failed": "var(--bad)", "still open": "var(--open)"}
+
+NUMBERS: dict[str, Any] = {
+    # d3 would tell 0.004 as 4m, and zero beside thousands as 0k.
+    "labelExpr": "format(datum.value, datum.value < 1000 ? '~g' : '~s')",
+    "tickCount": 4,
+}
+"""An axis of numbers."""
 
 Rows = Sequence[dict[str, Any]]
 
@@ -49,10 +56,10 @@ def outcomes_by_day(days: Rows) -> str:
     return _svg(
         values,
         height=200,
-        mark="bar",
+        mark={"type": "bar", "width": _bar(len(days))},
         encoding={
             "x": {"field": "day", "type": "ordinal", "title": None, "axis": _days_axis([row["day"] for row in days])},
-            "y": {"field": "tasks", "type": "quantitative", "title": None, "axis": {"format": "~s", "tickCount": 4}},
+            "y": {"field": "tasks", "type": "quantitative", "title": None, "axis": NUMBERS},
             "color": {
                 "field": "state",
                 "type": "nominal",
@@ -74,7 +81,7 @@ def backlog_by_age(ages: Sequence[tuple[str, int]]) -> str:
         layer=[
             {"mark": {"type": "bar", "color": "var(--open)", "cornerRadius": 2, "height": 20}},
             {
-                "mark": {"type": "text", "align": "left", "dx": 6, "color": "var(--ink)", "fontSize": 12},
+                "mark": {"type": "text", "align": "left", "dx": 6, "color": "var(--ink)", "fontSize": 11},
                 "encoding": {"text": {"field": "label"}},
             },
         ],
@@ -91,7 +98,7 @@ def over_runs(values: Rows) -> str:
     return _svg(
         list(values),
         height=140,
-        mark={"type": "bar", "color": "var(--accent)"},
+        mark={"type": "bar", "color": "var(--accent)", "width": _bar(len(values))},
         encoding={
             "x": {
                 "field": "started",
@@ -100,10 +107,15 @@ def over_runs(values: Rows) -> str:
                 "sort": None,
                 "axis": _days_axis([row["started"] for row in values]),
             },
-            "y": {"field": "value", "type": "quantitative", "title": None, "axis": {"format": "~s", "tickCount": 4}},
+            "y": {"field": "value", "type": "quantitative", "title": None, "axis": NUMBERS},
             "opacity": {"condition": {"test": "datum.is_told", "value": 1}, "value": 0.35},
         },
     )
+
+
+def _bar(bars: int) -> float:
+    # About a tenth of the drawing is the axis, and a part of a bar's place is left empty.
+    return min(WIDEST_BAR, 0.9 * WIDTH / bars * 0.85)
 
 
 def _days_axis(moments: Sequence[str]) -> dict[str, Any]:

@@ -23,6 +23,9 @@ TEMPLATE = "page.html"
 MOST_RUNS_DRAWN = 60
 """The newest."""
 
+MINUTES_FROM = 120
+"""Seconds of the longest run."""
+
 Rows = Sequence[dict[str, Any]]
 
 
@@ -45,8 +48,19 @@ class Report:
     version: str
 
     @property
+    def title(self) -> str:
+        """The period in words: whole days as the dates that were asked for."""
+        midnight = datetime.min.time()
+        if self.start.time() == self.end.time() == midnight:
+            first, last = self.start.date(), (self.end - timedelta(days=1)).date()
+            return f"{first}" if first == last else f"{first} to {last}"
+        return f"{_moment(self.start)} to {_moment(self.end)}"
+
+    @property
     def told_runs(self) -> Rows:
-        """The runs that began in the period."""
+        """The run, or the runs that began in the period."""
+        if self.run:
+            return [self.run]
         return [run for run in self.runs if self.start <= run["started_at"] < self.end]
 
 
@@ -77,6 +91,7 @@ def render(report: Report) -> str:
         report=report,
         totals=_totals(report.told_runs),
         charts=drawings,
+        unit="Minutes" if _lasts_minutes(report.runs) else "Seconds",
         remedies=REMEDIES,
         other_remedy=OTHER_REMEDY,
         most=max((row["tasks"] for row in report.failures), default=1),
@@ -89,11 +104,12 @@ def _drawings(report: Report) -> dict[str, str | None]:
 
     from etl.report import charts  # noqa: PLC0415 - an extra
 
+    unit = 60 if _lasts_minutes(report.runs) else 1
     has_backlog = report.backlog and any(tasks for _, tasks in report.backlog)
     drawn = {
         "days": charts.outcomes_by_day(report.days) if report.days else None,
         "backlog": charts.backlog_by_age(report.backlog) if report.backlog and has_backlog else None,
-        "durations": charts.over_runs(_measured(report, _minutes)) if report.runs else None,
+        "durations": charts.over_runs(_measured(report, lambda run: _seconds(run) / unit)) if report.runs else None,
         "rates": charts.over_runs(_measured(report, _rate)) if report.runs else None,
     }
     return {name: svg and Markup(svg) for name, svg in drawn.items()}  # noqa: S704 - drawn here
@@ -130,12 +146,13 @@ def _measured(report: Report, measure: Callable[[dict[str, Any]], float]) -> lis
     ]
 
 
+def _lasts_minutes(runs: Rows) -> bool:
+    """Whether durations are told in minutes; in seconds otherwise."""
+    return max(map(_seconds, runs[-MOST_RUNS_DRAWN:]), default=0) >= MINUTES_FROM
+
+
 def _seconds(run: dict[str, Any]) -> float:
     return (run["finished_at"] - run["started_at"]).total_seconds() if run["finished_at"] else 0.0
-
-
-def _minutes(run: dict[str, Any]) -> float:
-    return _seconds(run) / 60
 
 
 def _rate(run: dict[str, Any]) -> float:

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, Text, case, cast, column, func, literal_column, select
+from sqlalchemy import CTE, ColumnElement, Connection, Engine, Text, case, cast, column, func, literal_column, select
 
 from etl.tasks import TaskStatus
-from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status
+from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
 
 MOST_DAYS = 62
 """Of submission, the newest."""
@@ -17,7 +17,10 @@ RUNS_BEFORE = 30
 MOST_LETTERS = 100
 """That are listed one by one, the newest."""
 
-fact, letters, runs = fact_task_status.c, dead_letter.c, audit_run.c
+fact, change, letters, runs = fact_task_status.c, fact_task_status_change.c, dead_letter.c, audit_run.c
+
+IS_NO_REPLAY = runs.max_rate > 0
+"""A replay asks nobody, so it says nothing of a night."""
 
 Rows = list[dict[str, Any]]
 
@@ -28,6 +31,8 @@ class Period:
 
     start: datetime
     end: datetime
+    run_id: str | None = None
+    """The one run whose news are told, where others may have run beside it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,8 @@ class Findings:
 def find_run(engine: Engine, run_id: str | None) -> dict[str, Any] | None:
     """Find a run by its ID, or the last one that has ended; None where there is none."""
     query = select(audit_run).order_by(runs.started_at.desc()).limit(1)
-    query = query.where(runs.finished_at.is_not(None)) if run_id is None else query.where(runs.run_id == run_id)
+    ended = runs.finished_at.is_not(None) & IS_NO_REPLAY
+    query = query.where(ended if run_id is None else runs.run_id == run_id)
     with engine.execution_options(read_only=True).connect() as connection:
         row = connection.execute(query).mappings().one_or_none()
         return dict(row) if row else None
@@ -67,17 +73,27 @@ def find(engine: Engine, period: Period) -> Findings:
         )
 
 
-def _is_news(period: Period) -> ColumnElement[bool]:
-    return (fact.status_changed_at >= period.start) & (fact.status_changed_at < period.end)
+def _news(period: Period) -> CTE:
+    """What was learnt in the period: of each task with news its last status and code there."""
+    latest = func.row_number().over(partition_by=change.task_id, order_by=change.observed_at.desc())
+    asked = (change.observed_at >= period.start) & (change.observed_at < period.end)
+    learnt = select(change.task_id, change.status, change.result_code, latest.label("turn")).where(
+        asked if period.run_id is None else change.run_id == period.run_id
+    )
+    numbered = learnt.subquery()
+    return select(numbered.c.task_id, numbered.c.status, numbered.c.result_code).where(numbered.c.turn == 1).cte("news")
 
 
 def _days(connection: Connection, period: Period) -> Rows:
-    by_status = {"succeeded": fact.status == TaskStatus.SUCCESS, "failed": fact.status == TaskStatus.FAILED}
-    by_status["still_open"] = fact.status.not_in([TaskStatus.SUCCESS, TaskStatus.FAILED])
+    news = _news(period)
+    status = news.c.status
+    by_status = {"succeeded": status == TaskStatus.SUCCESS, "failed": status == TaskStatus.FAILED}
+    by_status["still_open"] = status.not_in([TaskStatus.SUCCESS, TaskStatus.FAILED])
     day = _day(connection.dialect.name)
     query = (
         select(day.label("day"), *(func.count(case((is_so, 1))).label(name) for name, is_so in by_status.items()))
-        .where(_is_news(period), fact.submitted_at.is_not(None))
+        .select_from(news.join(fact_task_status, fact.task_id == news.c.task_id))
+        .where(fact.submitted_at.is_not(None))
         .group_by(day)
         .order_by(column("day").desc())
         .limit(MOST_DAYS)
@@ -96,20 +112,20 @@ def _day(dialect: str) -> ColumnElement[Any]:
 
 
 def _failures(connection: Connection, period: Period) -> Rows:
-    code = dim_result_code.c
+    code, news = dim_result_code.c, _news(period)
     query = (
-        select(fact.result_code, code.title, code.action, func.count().label("tasks"))
-        .select_from(fact_task_status.outerjoin(dim_result_code, code.result_code == fact.result_code))
-        .where(_is_news(period), fact.status == TaskStatus.FAILED)
-        .group_by(fact.result_code, code.title, code.action)
-        .order_by(func.count().desc(), fact.result_code)
+        select(news.c.result_code, code.title, code.action, func.count().label("tasks"))
+        .select_from(news.outerjoin(dim_result_code, code.result_code == news.c.result_code))
+        .where(news.c.status == TaskStatus.FAILED)
+        .group_by(news.c.result_code, code.title, code.action)
+        .order_by(func.count().desc(), news.c.result_code)
         .limit(MOST_CODES)
     )
     return _rows(connection, query)
 
 
 def _runs(connection: Connection, period: Period) -> Rows:
-    newest_first = select(audit_run).order_by(runs.started_at.desc())
+    newest_first = select(audit_run).where(IS_NO_REPLAY).order_by(runs.started_at.desc())
     told = newest_first.where(runs.started_at >= period.start, runs.started_at < period.end)
     before = newest_first.where(runs.started_at < period.start).limit(RUNS_BEFORE)
     return [*_rows(connection, told), *_rows(connection, before)][::-1]

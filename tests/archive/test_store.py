@@ -4,11 +4,12 @@ import resource
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 
+import polars as pl
 import pytest
 
 from etl.archive.archive import Archive
 from etl.archive.rows import archive_rows
-from etl.archive.store import Store, file_name
+from etl.archive.store import Store, file_name, storage_options
 from etl.errors import ConfigurationError, DamagedArchiveError, UnavailableError
 from etl.settings import ArchiveSettings
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, RawAnswer, TaskDetail
@@ -91,6 +92,18 @@ def test_an_unfinished_file_is_no_file(tmp_path):
     (tmp_path / "2026-11-02" / "somebody's own.parquet").write_bytes(b"PAR1")
 
     assert store.files() == []
+
+
+def test_files_of_others_are_left_alone(place):
+    store = Store(ArchiveSettings(**place))
+    Archive(store, run_id="run-1").keep([seen()])
+    pl.DataFrame({"a": [1]}).write_parquet(
+        f"{place['location']}/somebody/own.parquet",
+        storage_options=storage_options(ArchiveSettings(**place)),
+        mkdir=True,
+    )
+
+    assert store.files() == ["2026-11-02/run-1-000001.parquet"]
 
 
 def test_a_damaged_file_is_named(tmp_path):
