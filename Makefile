@@ -28,7 +28,7 @@ lock:                         ## renew the lock files from pyproject.toml
 		--custom-compile-command "make lock" --extra mysql --extra postgresql --group build \
 		--output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
-		--custom-compile-command "make lock" --extra mysql --extra postgresql --group dev --constraint requirements.lock \
+		--custom-compile-command "make lock" --extra mysql --extra postgresql --extra report --group dev --constraint requirements.lock \
 		--output-file requirements-dev.lock pyproject.toml
 
 clean:                        ## remove what the targets above made

@@ -25,6 +25,7 @@ from pydantic_settings import (
 from etl.errors import ConfigurationError
 from etl.settings import (
     ApiSettings,
+    ArchiveSettings,
     RunSettings,
     Section,
     SourceSettings,
@@ -59,6 +60,7 @@ class Settings(BaseSettings):
     api: ApiSettings = ApiSettings()
     warehouse: WarehouseSettings = WarehouseSettings()
     run: RunSettings = RunSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
 

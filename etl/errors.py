@@ -85,6 +85,12 @@ class LeaseLostError(Exception):
     """Another run has taken over tasks of this one, whose lease had ended: their outcomes are not ours to write."""
 
 
+class DamagedArchiveError(TaskAuditError):
+    """The archive holds what was not written there, or not so; look at it before replaying again."""
+
+    exit_code = ExitCode.DEAD_LETTERS
+
+
 class BugError(TaskAuditError):
     """Something happened that nobody foresaw; report it."""
 

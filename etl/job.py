@@ -9,6 +9,8 @@ from math import ceil
 
 from sqlalchemy import Engine, Table
 
+from etl.archive.archive import Archive
+from etl.archive.store import Store
 from etl.clerk import Clerk
 from etl.configuration import Settings
 from etl.database.clock import Clock, clock_of
@@ -73,7 +75,16 @@ async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch 
             warehouse = databases.enter_context(open_warehouse(settings.warehouse))
         source = _source(settings, order, source_engine, warehouse, run_id=run.run_id, clock=clock)
         traffic = Traffic()
-        koodrive = open_koodrive(settings.api, run_id=run.run_id, clock=clock, note_refresh=traffic.note_refresh)
+        archive = None
+        if settings.archive.location and not order.dry_run:
+            archive = Archive(Store(settings.archive), run_id=run.run_id)
+        koodrive = open_koodrive(
+            settings.api,
+            run_id=run.run_id,
+            clock=clock,
+            keeps_answers=archive is not None,
+            note_refresh=traffic.note_refresh,
+        )
         async with koodrive as api, _gate(settings, order, source_engine, run_id=run.run_id, stop=stop) as gate:
             corridor = Corridor(
                 source,
@@ -84,6 +95,7 @@ async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch 
                 stop=stop,
                 clock=clock,
                 shares_database=same_database(settings.source.url, settings.warehouse.url),
+                archive=archive,
             )
             if watch is not None:
                 watch(corridor, _at_most(source.count(), order.tasks))

@@ -13,6 +13,7 @@ from datetime import datetime
 
 import structlog
 
+from etl.archive.archive import Archive
 from etl.clerk import Clerk
 from etl.errors import BugError, LeaseLostError, StoppedError
 from etl.fetch.backlog import Backlog
@@ -75,6 +76,7 @@ class Corridor:
         stop: Stop,
         clock: Callable[[], datetime],
         shares_database: bool,
+        archive: Archive | None = None,
     ) -> None:
         """Open the doors.
 
@@ -87,6 +89,7 @@ class Corridor:
             stop: where an early end is ordered.
             clock: tells the time, aware and in UTC.
             shares_database: whether source and warehouse are one database, so that one transaction spans both.
+            archive: keeps the answers as they came, if wanted.
         """
         self._source = source
         self._pool = pool
@@ -97,6 +100,7 @@ class Corridor:
         self._clock = clock
         self._clerk = Clerk(stop)
         self._shares_database = shares_database
+        self._archive = archive
         self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
         self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
         self._claimed = 0
@@ -280,6 +284,9 @@ class Corridor:
         settlements = [settle(outcome) for outcome in final]
 
         def load() -> AuditRun:
+            if self._archive is not None:
+                # Before the facts, so that a replay never lacks one; an answer that is there twice does no harm.
+                self._archive.keep(final)
             batch = make_batch(final)
             if self._shares_database:
                 return self._warehouse.load(

@@ -42,6 +42,8 @@ MAX_QUEUE_NAME = 50
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/|\Z)")
+
 LOCALHOST_NAMES = frozenset({"localhost"})
 
 
@@ -118,6 +120,18 @@ def _check_base_url(value: str) -> str:
     if url.scheme == "http" and not is_loopback(url.host):
         raise ValueError("must be https: credentials would cross the network in clear text")
     return value.strip().rstrip("/")
+
+
+def _check_location(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        if not value.strip():
+            raise ValueError("is empty")
+    elif scheme != "s3" or not BUCKET_NAME.match(rest):
+        raise ValueError("is neither a folder nor a bucket such as s3://bucket/folder")
+    if "*" in value or "?" in value or "[" in value:
+        raise ValueError("holds a wildcard")
+    return value
 
 
 def _check_header_value(value: str) -> str:
@@ -266,6 +280,32 @@ class RunSettings(Section):
     """Seconds after which a run ends cleanly; none is no limit."""
     dead_letter_after: int = Field(default=5, ge=1, le=1_000)
     """Runs that may fail a task before it is a dead letter."""
+
+
+class ArchiveSettings(Section):
+    """Where the answers are kept as they came, if wanted."""
+
+    location: Annotated[str, AfterValidator(_check_location)] | None = None
+    """A folder, or a bucket of a store that speaks S3 (s3://bucket/folder); none keeps nothing."""
+    s3_endpoint: Annotated[str, AfterValidator(_check_base_url)] | None = None
+    """The store's address, where it is not AWS: https, or http on this machine."""
+    s3_region: str | None = None
+    """The store's region."""
+    s3_access_key_id: str | None = None
+    """The access key; without it, what the environment or the machine's role offers."""
+    s3_secret_access_key: Secret | None = None
+    """The secret of the access key."""
+    s3_secret_access_key_file: Path | None = None
+    """A file that holds the secret of the access key."""
+
+    @model_validator(mode="after")
+    def _keys_fit_the_location(self) -> Self:
+        keys = sorted(name for name in self.model_fields_set if name.startswith("s3_") and getattr(self, name))
+        if keys and not (self.location or "").startswith("s3://"):
+            raise ValueError(f"{', '.join(keys)}: only where location is a bucket (s3://bucket/folder)")
+        if self.s3_secret_access_key is not None and self.s3_secret_access_key_file is not None:
+            raise ValueError("s3_secret_access_key and s3_secret_access_key_file are both set; keep one")
+        return self
 
 
 class TelemetrySettings(Section):

@@ -64,6 +64,15 @@ class TaskDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     response_message: str | None = msgspec.field(default=None, name="msg")
 
 
+class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An accepted answer as it came, for the archive."""
+
+    body: bytes
+    http_status: int
+    content_type: str
+    trace_id: str
+
+
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """A task as KooDrive described it at one instant. There is one per answer, and no class is made faster."""
 
@@ -72,6 +81,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     observed_at: datetime
     drift: tuple[str, ...] = ()
     """In what the answer differs from the documentation, a few words each; hardly ever anything."""
+    answer: RawAnswer | None = None
+    """The answer itself, where there is an archive to keep it."""
 
 
 class Recovery(Enum):

@@ -1,6 +1,7 @@
 """Real parts for every test: a PostgreSQL server from a wheel, DuckDB and SQLite files, the stand-in API over HTTP."""
 
 import os
+import shutil
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ MYSQL = ["mysql"] if mysql_server.SERVER else []
 SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
 """The fixture that makes an empty database, for engines that are servers."""
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
 
 def pytest_report_header():
     if mysql_server.SERVER:
@@ -31,6 +34,8 @@ def pytest_report_header():
 def pytest_terminal_summary(terminalreporter):
     if not mysql_server.SERVER:
         terminalreporter.write_line("MySQL NOT TESTED: no mariadbd or mysqld on this machine", yellow=True, bold=True)
+    if not CHROMIUM:
+        terminalreporter.write_line("THE REPORT IN A BROWSER NOT TESTED: no chromium here", yellow=True, bold=True)
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,10 @@
 import asyncio
 from contextlib import suppress
 
-from etl.tasks import Outcome
+from etl.tasks import Observation, Outcome
+
+MAX_BYTES = 64 << 20
+"""Of kept answers in one batch, about: a batch is full when it has so many, however few its tasks are."""
 
 
 class Outbox:
@@ -19,6 +22,7 @@ class Outbox:
         self._size = size
         self._seconds = seconds
         self._outcomes: list[Outcome] = []
+        self._bytes = 0
         self._any = asyncio.Event()
         self._full = asyncio.Event()
         self._room = asyncio.Event()
@@ -26,11 +30,13 @@ class Outbox:
 
     async def put(self, outcome: Outcome) -> None:
         """Add an outcome, once there is room."""
-        while len(self._outcomes) >= self._size:
+        while self._is_full:
             await self._room.wait()
         self._outcomes.append(outcome)
+        if isinstance(outcome, Observation) and outcome.answer is not None:
+            self._bytes += len(outcome.answer.body)
         self._any.set()
-        if len(self._outcomes) >= self._size:
+        if self._is_full:
             self._room.clear()
             self._full.set()
 
@@ -52,9 +58,13 @@ class Outbox:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
                 await self._full.wait()
-        batch, self._outcomes = self._outcomes, []
+        batch, self._outcomes, self._bytes = self._outcomes, [], 0
         self._room.set()
         if not self._ended:
             self._any.clear()
             self._full.clear()
         return batch
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._outcomes) >= self._size or self._bytes >= MAX_BYTES

@@ -20,7 +20,7 @@ from etl.koodrive.answers import Reply, interpret
 from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, load_credentials
 from etl.koodrive.renewal import SessionApi
 from etl.settings import ApiSettings
-from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, is_valid_task_id
+from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, RawAnswer, is_valid_task_id
 
 TASK_PATH = "/koodrive/ose/v1/task/"
 MAX_BODY_BYTES = 1 << 20
@@ -64,6 +64,7 @@ class KooDrive:
         base_url: str,
         run_id: str,
         clock: Clock,
+        keeps_answers: bool = False,
     ) -> None:
         self._session = session
         self._credentials = credentials
@@ -73,6 +74,7 @@ class KooDrive:
         self._trace_prefix = run_id.replace("-", "")
         self._numbers = count(1)
         self._clock = clock
+        self._keeps_answers = keeps_answers
         self._clock_offset = timedelta()
         """How far the API's clock is ahead of ours, once that was found to matter."""
         self._epoch = 0
@@ -106,6 +108,8 @@ class KooDrive:
         outcome = interpret(reply, task, now=self._clock())
         if not isinstance(outcome, FetchFailure):
             self._credentials_work |= epoch == self._epoch
+            if self._keeps_answers:
+                outcome = self._with_answer(outcome, reply)
             return self._without_secrets(outcome) if outcome.drift else outcome
         if outcome.reason is FailureReason.UNAUTHORIZED:
             await self._renew_credentials(epoch, outcome, reply)
@@ -182,6 +186,14 @@ class KooDrive:
         code = failure.error_code and self._quotable(failure.error_code)
         return replace(failure, detail=detail, error_code=code)
 
+    def _with_answer(self, observation: Observation, reply: Reply) -> Observation:
+        # An answer that repeats our secret is kept without it.
+        body = self._credentials.redact(reply.body.decode(errors="surrogateescape")).encode(errors="surrogateescape")
+        answer = RawAnswer(
+            body=body, http_status=reply.status, content_type=reply.content_type, trace_id=reply.trace_id
+        )
+        return msgspec.structs.replace(observation, answer=answer)
+
     def _without_secrets(self, observation: Observation) -> Observation:
         # Names of fields come from outside, and are counted in a table.
         return msgspec.structs.replace(observation, drift=tuple(map(self._quotable, observation.drift)))
@@ -194,7 +206,12 @@ class KooDrive:
 
 @asynccontextmanager
 async def open_koodrive(
-    settings: ApiSettings, *, run_id: str, clock: Clock, note_refresh: Callable[[], None] = lambda: None
+    settings: ApiSettings,
+    *,
+    run_id: str,
+    clock: Clock,
+    keeps_answers: bool = False,
+    note_refresh: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[KooDrive]:
     """Open the API with one session for the whole run.
 
@@ -202,6 +219,7 @@ async def open_koodrive(
         settings: the API's settings.
         run_id: marks the trace IDs.
         clock: tells the time, aware and in UTC.
+        keeps_answers: whether observations hold the answers they were made of.
         note_refresh: told of each request that refreshes the session, which is sent beside those about tasks.
 
     Raises:
@@ -229,6 +247,7 @@ async def open_koodrive(
             base_url=settings.base_url,
             run_id=run_id,
             clock=clock,
+            keeps_answers=keeps_answers,
         )
 
 

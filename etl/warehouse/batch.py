@@ -21,6 +21,8 @@ class Batch:
     audited: int
     """How many claimed tasks those rows account for."""
     dead_letters: Sequence[FetchFailure] = ()
+    run_id: str | None = None
+    """The run that learnt this, where it is not the one that loads it."""
     released: int = 0
     """Tasks of this batch that gave no answer for now."""
 

@@ -63,8 +63,8 @@ class Warehouse:
                 return written
             with staged(connection, batch.facts):
                 counted = connection.execute(statements.count_batch()).one()
-                self._write_facts(connection, run)
-            self._write_dead_letters(connection, batch, run)
+                self._write_facts(connection, batch.run_id or run.run_id)
+            self._write_dead_letters(connection, batch, batch.run_id or run.run_id)
             loaded = replace(
                 run,
                 audited=run.audited + batch.audited,
@@ -114,8 +114,8 @@ class Warehouse:
                 version = table(self._schema.version_table, column("version_num"))
                 connection.execute(select(version.c.version_num).with_for_update())
 
-    def _write_facts(self, connection: Connection, run: AuditRun) -> None:
-        run_id = {"run_id": run.run_id}
+    def _write_facts(self, connection: Connection, learnt_by: str) -> None:
+        run_id = {"run_id": learnt_by}
         # Changes come first: they are read off the facts as they were before this batch.
         connection.execute(statements.insert_changes(), run_id)
         connection.execute(statements.upsert_facts(connection.dialect.name), run_id)
@@ -124,12 +124,12 @@ class Warehouse:
         connection.execute(statements.insert_new_result_codes())
         connection.execute(statements.resolve_dead_letters())
 
-    def _write_dead_letters(self, connection: Connection, batch: Batch, run: AuditRun) -> None:
-        rows = [_dead_letter_row(failure, run) for failure in batch.dead_letters]
+    def _write_dead_letters(self, connection: Connection, batch: Batch, learnt_by: str) -> None:
+        rows = [_dead_letter_row(failure, learnt_by) for failure in batch.dead_letters]
         if rows:
             rows.sort(key=lambda row: row["task_id"])
             connection.execute(statements.upsert_dead_letter(connection.dialect.name), rows)
-            connection.execute(statements.resolve_overtaken_dead_letters(run.run_id))
+            connection.execute(statements.resolve_overtaken_dead_letters(learnt_by))
 
 
 def _written(connection: Connection, run: AuditRun) -> AuditRun:
@@ -144,7 +144,7 @@ def _write_run(connection: Connection, run: AuditRun) -> None:
     connection.execute(update(audit_run).where(audit_run.c.run_id == run.run_id).values(**row))
 
 
-def _dead_letter_row(failure: FetchFailure, run: AuditRun) -> dict[str, Any]:
+def _dead_letter_row(failure: FetchFailure, run_id: str) -> dict[str, Any]:
     return {
         "task_id": failure.task.task_id,
         "reason": failure.reason,
@@ -156,5 +156,5 @@ def _dead_letter_row(failure: FetchFailure, run: AuditRun) -> dict[str, Any]:
         "first_failed_at": failure.failed_at,
         "last_failed_at": failure.failed_at,
         "resolved_at": None,
-        "run_id": run.run_id,
+        "run_id": run_id,
     }

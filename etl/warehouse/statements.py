@@ -184,7 +184,7 @@ def settled(dialect: str) -> CompoundSelect[str]:
 
 
 def upsert_dead_letter(dialect: str) -> Insert:
-    """Write a dead letter, keeping the time of its first failure; an older failure never replaces a newer one."""
+    """Write a dead letter, keeping the time of its first failure; a failure replaces only an older one."""
     if dialect == "mysql":
         return _upsert_dead_letter_mysql()
     insert = _insert_into(dialect, dead_letter)
@@ -192,13 +192,13 @@ def upsert_dead_letter(dialect: str) -> Insert:
     return insert.on_conflict_do_update(
         index_elements=["task_id"],
         set_={name: insert.excluded[name] for name in changing},
-        where=insert.excluded.last_failed_at >= dead_letter.c.last_failed_at,
+        where=insert.excluded.last_failed_at > dead_letter.c.last_failed_at,
     )
 
 
 def _upsert_dead_letter_mysql() -> Insert:
     insert = mysql.insert(dead_letter)
-    is_newer = insert.inserted.last_failed_at >= dead_letter.c.last_failed_at
+    is_newer = insert.inserted.last_failed_at > dead_letter.c.last_failed_at
     changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
     # Each assignment sees those before it, so the time that they are decided by comes last.
     changing.sort(key="last_failed_at".__eq__)

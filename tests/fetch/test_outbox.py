@@ -1,10 +1,12 @@
 """Outcomes that wait to be loaded."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
-from etl.fetch.outbox import Outbox
+from etl.fetch.outbox import MAX_BYTES, Outbox
+from etl.tasks import Observation, PendingTask, RawAnswer, TaskDetail
 
 
 def test_a_batch_is_full_or_old_or_the_last():
@@ -67,3 +69,24 @@ def test_in_a_hurry_no_batch_waits_to_be_full():
             return await hurry()
 
     assert asyncio.run(in_time()) == (["a"], ["b"])
+
+
+def test_a_batch_is_full_when_its_kept_answers_are_large():
+    body = bytes(MAX_BYTES // 2)
+    answer = RawAnswer(body=body, http_status=200, content_type="", trace_id="")
+    seen = Observation(
+        task=PendingTask(task_id="1"),
+        detail=TaskDetail(task_id="1", status=2),
+        observed_at=datetime(2026, 11, 2, tzinfo=UTC),
+        answer=answer,
+    )
+
+    async def gather():
+        outbox = Outbox(size=1_000, seconds=60)
+        filling = [asyncio.ensure_future(outbox.put(seen)) for _ in range(3)]
+        batch = await outbox.batch()
+        outbox.end()
+        await asyncio.gather(*filling)
+        return len(batch), len(await outbox.batch())
+
+    assert asyncio.run(gather()) == (2, 1)

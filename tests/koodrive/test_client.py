@@ -471,3 +471,25 @@ def test_the_server_saw_what_was_counted(api_settings):
     assert len(stats.trace_ids) == traffic.requests
     assert sorted(outcome.task.task_id for outcome in outcomes) == sorted(task_ids)
     assert sum(isinstance(outcome, FetchFailure) for outcome in outcomes) < 3
+
+
+@pytest.mark.parametrize("words", ["as it came \u4ea4 \\u0000", f"says {TOKEN}"])
+def test_an_answer_is_kept_as_it_came_but_for_our_secret(api_settings, scripted, words):
+    body = f' {{"taskId":"{TASK_ID}", "status": 2, "taskName": "{words}", "code":0}}\n'.encode()
+
+    async def ask(keeps_answers):
+        async with (
+            scripted(http(body)) as server,
+            open_koodrive(
+                api_settings(server.base_url),
+                run_id="r",
+                clock=lambda: datetime.now(UTC),
+                keeps_answers=keeps_answers,
+            ) as koodrive,
+        ):
+            return (await koodrive.ask(PendingTask(task_id=TASK_ID))).answer
+
+    kept = asyncio.run(ask(keeps_answers=True))
+    assert (kept.http_status, kept.content_type) == (200, "application/json")
+    assert kept.body == body.replace(TOKEN.encode(), b"********")
+    assert asyncio.run(ask(keeps_answers=False)) is None

@@ -1,0 +1,184 @@
+"""Where the archive's files are: a folder, or a bucket of a store that speaks S3.
+
+A file is there as a whole or not at all: in a folder it is renamed when it is complete and on the disk, and an object
+store shows no object before its end. Names are made of a day, a run and a number, never of anything from outside:
+``2026-11-03/RUN-000001.parquet``.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+from pydantic import SecretStr
+
+from etl.archive.rows import ROWS
+from etl.errors import ConfigurationError, DamagedArchiveError, UnavailableError
+from etl.settings import ArchiveSettings
+
+BUCKET = "s3://"
+
+NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})/(?P<run_id>[A-Za-z0-9-]{1,100})-(?P<number>\d{6,})\.parquet\Z", re.ASCII)
+
+FILES = "*-*-*/*.parquet"
+"""Where to look for them; what else is there is nobody's business."""
+
+TROUBLE = (OSError, pl.exceptions.PolarsError)
+"""What polars raises where a file cannot be read or written."""
+
+
+class Store:
+    """The files of one archive."""
+
+    def __init__(self, settings: ArchiveSettings) -> None:
+        """Take the place from the settings.
+
+        Args:
+            settings: with a location.
+        """
+        self._location = (settings.location or "").rstrip("/")
+        self._is_bucket = self._location.startswith(BUCKET)
+        self._options = storage_options(settings) if self._is_bucket else None
+
+    def __str__(self) -> str:
+        return self._location
+
+    def write(self, name: str, rows: pl.DataFrame) -> None:
+        """Write a file, as a whole or not at all.
+
+        Raises:
+            UnavailableError: the disk is full, the folder may not be written, the bucket does not answer.
+        """
+        with self._trouble_is_unavailability("write to"):
+            if self._is_bucket:
+                rows.write_parquet(f"{self._location}/{name}", compression="zstd", storage_options=self._options)
+            else:
+                _write_file(Path(self._location, name), rows)
+
+    def files(self) -> list[str]:
+        """List the files in the order in which they were written: by run, then by number.
+
+        Raises:
+            UnavailableError: the folder or the bucket cannot be read.
+        """
+        with self._trouble_is_unavailability("read"):
+            found = list(self._in_bucket() if self._is_bucket else self._in_folder())
+        return [name for _, name in sorted((_turn(match), match[0]) for match in found)]
+
+    def read(self, name: str) -> pl.DataFrame:
+        """Read a file.
+
+        Raises:
+            DamagedArchiveError: it is not one that was written here.
+            UnavailableError: it cannot be read at all.
+        """
+        try:
+            return pl.read_parquet(f"{self._location}/{name}", storage_options=self._options).match_to_schema(ROWS)
+        except pl.exceptions.PolarsError as error:
+            if not self._is_bucket:
+                raise DamagedArchiveError(
+                    f"{self._location}/{name} is damaged: {_first_line(error)}.",
+                    remedy="Restore it from a backup, or move it away to do without its answers.",
+                ) from None
+            raise self._unavailable("read", error) from None
+        except OSError as error:
+            raise self._unavailable("read", error) from None
+
+    def _in_folder(self) -> Iterator[re.Match[str]]:
+        folder = Path(self._location)
+        if not folder.is_dir():
+            raise FileNotFoundError("there is no such folder")
+        for file in folder.glob(FILES):
+            if match := NAME.fullmatch(file.relative_to(folder).as_posix()):
+                yield match
+
+    def _in_bucket(self) -> Iterator[re.Match[str]]:
+        paths = pl.scan_parquet(f"{self._location}/{FILES}", include_file_paths="file", storage_options=self._options)
+        for path in paths.select(pl.col("file").unique()).collect()["file"]:
+            if match := NAME.search(path):
+                yield match
+
+    @contextmanager
+    def _trouble_is_unavailability(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except TROUBLE as error:
+            raise self._unavailable(doing, error) from None
+
+    def _unavailable(self, doing: str, error: Exception) -> UnavailableError:
+        return UnavailableError(
+            f"Cannot {doing} the archive {self._location}: {_first_line(error)}.",
+            remedy="Check archive.location, its free space and its rights; then run again.",
+        )
+
+
+def storage_options(settings: ArchiveSettings) -> dict[str, str]:
+    """Say to polars where the bucket is, and by which right it may be used; what is not set it finds by itself."""
+    secret = settings.s3_secret_access_key or _secret_in(settings.s3_secret_access_key_file)
+    options = {
+        "aws_endpoint_url": settings.s3_endpoint,
+        "aws_region": settings.s3_region,
+        "aws_access_key_id": settings.s3_access_key_id,
+        "aws_secret_access_key": secret.get_secret_value().strip() if secret else None,
+        # The settings allow http on this machine alone.
+        "aws_allow_http": "true" if (settings.s3_endpoint or "").startswith("http:") else None,
+    }
+    return {name: value for name, value in options.items() if value}
+
+
+def _secret_in(file: Path | None) -> SecretStr | None:
+    if file is None:
+        return None
+    try:
+        return SecretStr(file.read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"archive.s3_secret_access_key_file: cannot read {file}: {_first_line(error)}."
+        ) from None
+
+
+def file_name(day: date, run_id: str, number: int) -> str:
+    """Name a file."""
+    return f"{day.isoformat()}/{run_id}-{number:06d}.parquet"
+
+
+def day_of(name: str) -> date:
+    """Read the day from the name of a file."""
+    return date.fromisoformat(name.partition("/")[0])
+
+
+def _turn(match: re.Match[str]) -> tuple[str, int, str]:
+    # A run's ID begins with the time, so runs come in their order, too.
+    return match["run_id"], int(match["number"]), match["day"]
+
+
+def _write_file(path: Path, rows: pl.DataFrame) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    try:
+        with unfinished.open("wb") as file:
+            rows.write_parquet(file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    for folder in (path.parent, path.parent.parent):
+        _sync_folder(folder)
+
+
+def _sync_folder(folder: Path) -> None:
+    """See that the name of a new file outlives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _first_line(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")

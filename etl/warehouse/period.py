@@ -1,0 +1,145 @@
+"""What a report tells of a period: news by day, failures by code, runs, and dead letters. It reads, nothing else."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CTE, ColumnElement, Connection, Engine, Text, case, cast, column, func, literal_column, select
+
+from etl.tasks import TaskStatus
+from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
+
+MOST_DAYS = 62
+"""Of submission, the newest."""
+MOST_CODES = 20
+RUNS_BEFORE = 30
+"""The newest before the period, to compare with."""
+MOST_LETTERS = 100
+"""That are listed one by one, the newest."""
+
+fact, change, letters, runs = fact_task_status.c, fact_task_status_change.c, dead_letter.c, audit_run.c
+
+IS_NO_REPLAY = runs.max_rate > 0
+"""A replay asks nobody, so it says nothing of a night."""
+
+Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """The span of time that a report tells of; its end is not part of it."""
+
+    start: datetime
+    end: datetime
+    run_id: str | None = None
+    """The one run whose news are told, where others may have run beside it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What the warehouse says of a period. Every row is a dictionary of plain values."""
+
+    days: Rows
+    """News by day of submission: ``day``, ``succeeded``, ``failed``, ``still_open``; oldest first."""
+    failures: Rows
+    """Failed tasks by ``result_code``, with ``title``, ``action`` and ``tasks``; the most frequent first."""
+    runs: Rows
+    """Rows of ``audit_run``, oldest first: all of the period and some before it."""
+    reasons: Rows
+    """Open dead letters by ``reason``, with ``tasks``."""
+    letters: Rows
+    """Open dead letters one by one, the newest first."""
+
+
+def find_run(engine: Engine, run_id: str | None) -> dict[str, Any] | None:
+    """Find a run by its ID, or the last one that has ended; None where there is none."""
+    query = select(audit_run).order_by(runs.started_at.desc()).limit(1)
+    ended = runs.finished_at.is_not(None) & IS_NO_REPLAY
+    query = query.where(ended if run_id is None else runs.run_id == run_id)
+    with engine.execution_options(read_only=True).connect() as connection:
+        row = connection.execute(query).mappings().one_or_none()
+        return dict(row) if row else None
+
+
+def find(engine: Engine, period: Period) -> Findings:
+    """Read what a report tells of a period."""
+    with engine.execution_options(read_only=True).connect() as connection:
+        return Findings(
+            days=_days(connection, period),
+            failures=_failures(connection, period),
+            runs=_runs(connection, period),
+            reasons=_reasons(connection),
+            letters=_letters(connection),
+        )
+
+
+def _news(period: Period) -> CTE:
+    """What was learnt in the period: of each task with news its last status and code there."""
+    latest = func.row_number().over(partition_by=change.task_id, order_by=change.observed_at.desc())
+    asked = (change.observed_at >= period.start) & (change.observed_at < period.end)
+    learnt = select(change.task_id, change.status, change.result_code, latest.label("turn")).where(
+        asked if period.run_id is None else change.run_id == period.run_id
+    )
+    numbered = learnt.subquery()
+    return select(numbered.c.task_id, numbered.c.status, numbered.c.result_code).where(numbered.c.turn == 1).cte("news")
+
+
+def _days(connection: Connection, period: Period) -> Rows:
+    news = _news(period)
+    status = news.c.status
+    by_status = {"succeeded": status == TaskStatus.SUCCESS, "failed": status == TaskStatus.FAILED}
+    by_status["still_open"] = status.not_in([TaskStatus.SUCCESS, TaskStatus.FAILED])
+    day = _day(connection.dialect.name)
+    query = (
+        select(day.label("day"), *(func.count(case((is_so, 1))).label(name) for name, is_so in by_status.items()))
+        .select_from(news.join(fact_task_status, fact.task_id == news.c.task_id))
+        .where(fact.submitted_at.is_not(None))
+        .group_by(day)
+        .order_by(column("day").desc())
+        .limit(MOST_DAYS)
+    )
+    return [{**row, "day": str(row["day"])} for row in reversed(connection.execute(query).mappings().all())]
+
+
+def _day(dialect: str) -> ColumnElement[Any]:
+    match dialect:
+        case "sqlite":
+            return func.substr(cast(fact.submitted_at, Text), 1, 10)
+        case "mysql":
+            return func.date(fact.submitted_at)
+        case _:
+            return literal_column("CAST(fact_task_status.submitted_at AT TIME ZONE 'UTC' AS DATE)")
+
+
+def _failures(connection: Connection, period: Period) -> Rows:
+    code, news = dim_result_code.c, _news(period)
+    query = (
+        select(news.c.result_code, code.title, code.action, func.count().label("tasks"))
+        .select_from(news.outerjoin(dim_result_code, code.result_code == news.c.result_code))
+        .where(news.c.status == TaskStatus.FAILED)
+        .group_by(news.c.result_code, code.title, code.action)
+        .order_by(func.count().desc(), news.c.result_code)
+        .limit(MOST_CODES)
+    )
+    return _rows(connection, query)
+
+
+def _runs(connection: Connection, period: Period) -> Rows:
+    newest_first = select(audit_run).where(IS_NO_REPLAY).order_by(runs.started_at.desc())
+    told = newest_first.where(runs.started_at >= period.start, runs.started_at < period.end)
+    before = newest_first.where(runs.started_at < period.start).limit(RUNS_BEFORE)
+    return [*_rows(connection, told), *_rows(connection, before)][::-1]
+
+
+def _reasons(connection: Connection) -> Rows:
+    query = select(letters.reason, func.count().label("tasks")).where(letters.resolved_at.is_(None))
+    return _rows(connection, query.group_by(letters.reason).order_by(func.count().desc(), letters.reason))
+
+
+def _letters(connection: Connection) -> Rows:
+    query = select(dead_letter).where(letters.resolved_at.is_(None))
+    return _rows(connection, query.order_by(letters.last_failed_at.desc(), letters.task_id).limit(MOST_LETTERS))
+
+
+def _rows(connection: Connection, query: Any) -> Rows:
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -1,0 +1,34 @@
+"""An object store on the loopback."""
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+KEYS = {"s3_access_key_id": "CANARY-key", "s3_secret_access_key": "CANARY-secret", "s3_region": "us-east-1"}
+
+
+@pytest.fixture(scope="session")
+def object_store():
+    """The settings of a store that speaks S3, with a bucket named ``answers``."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    endpoint = f"http://{host}:{port}"
+    boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=KEYS["s3_region"],
+        aws_access_key_id=KEYS["s3_access_key_id"],
+        aws_secret_access_key=KEYS["s3_secret_access_key"],
+    ).create_bucket(Bucket="answers")
+    yield {"location": "s3://answers", "s3_endpoint": endpoint, **KEYS}
+    server.stop()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def place(request, tmp_path):
+    """The settings of an archive that holds nothing yet."""
+    if request.param == "folder":
+        return {"location": str(tmp_path / "archive")}
+    store = request.getfixturevalue("object_store")
+    return {**store, "location": f"s3://answers/{tmp_path.name}"}

@@ -1,0 +1,169 @@
+"""The page of the report: every section is there, every word is text, and it fits a phone."""
+
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from etl.errors import ConfigurationError
+from etl.report.page import Report, render
+from tests.conftest import CHROMIUM
+from tests.nights import task_ids
+
+NOON = datetime(2026, 11, 8, 2, tzinfo=UTC)
+HOSTILE = [
+    "<script>document.title='owned'</script>",
+    "<img src=x onerror=\"document.title='owned'\">",
+    '=HYPERLINK("http://x")',
+    "\u202egnirts\u202c",
+    "'\"></bdi></style><style>*{display:none}",
+    "{{ 7 * 7 }}",
+    "w" * 3_000,
+]
+SECTIONS = ["numbers", "days", "backlog", "durations", "rates", "failures", "letters"]
+
+
+def a_run(number, *, error=None):
+    started = NOON - timedelta(days=20 - number)
+    return {
+        "run_id": f"019a{number:04d}-0000-7000-8000-000000000000",
+        "started_at": started,
+        "finished_at": started + timedelta(minutes=40 + 7 * (number % 5), seconds=12),
+        "outcome": "dead_letters",
+        "exit_code": 65,
+        "claimed": 120_000 + 900 * number,
+        "audited": 119_000,
+        "changed": 90_000,
+        "unchanged": 29_000,
+        "still_open": 4_210,
+        "dead_lettered": 31,
+        "released": 0,
+        "requests": 121_400 + 2_000 * (number % 7),
+        "retries": 312,
+        "throttled": 14,
+        "error": error,
+    }
+
+
+def a_letter(words, number=0):
+    return {
+        "task_id": words,
+        "reason": "not_found",
+        "last_failed_at": NOON - timedelta(hours=number),
+        "attempts": 1 + number % 3,
+        "detail": words,
+        "trace_id": "019a00200000700080000000000000000000000000000000000000001a"[:58],
+    }
+
+
+def a_report(**changes):
+    run = a_run(20, error=HOSTILE[0])
+    words = {
+        "start": run["started_at"],
+        "end": run["finished_at"],
+        "run": run,
+        "days": [
+            {
+                "day": f"2026-10-{20 + day:02d}" if day < 12 else f"2026-11-{day - 11:02d}",
+                "succeeded": 5_800 + 310 * (day % 4),
+                "failed": 120 + 45 * (day % 3),
+                "still_open": 14 * day,
+            }
+            for day in range(19)
+        ],
+        "failures": [
+            {
+                "result_code": "18000205",
+                "title": "Receiver has no space",
+                "action": "Enlarge the space.",
+                "tasks": 2_210,
+            },
+            {"result_code": None, "title": None, "action": None, "tasks": 401},
+            *({"result_code": text, "title": text, "action": text, "tasks": 12} for text in HOSTILE),
+        ],
+        "runs": [a_run(number) for number in range(20)] + [run],
+        "reasons": [{"reason": "not_found", "tasks": 29}, {"reason": "exhausted", "tasks": 2}],
+        "letters": [a_letter(text, number) for number, text in enumerate(HOSTILE)],
+        "backlog": [("under a day", 1_204), ("under a week", 3_918), ("older", 88)],
+        "made_at": NOON,
+        "version": "1.0.0",
+    }
+    return Report(**{**words, **changes})
+
+
+def test_nothing_comes_from_outside():
+    page = render(a_report())
+    assert re.findall(r"<(?:script|link|iframe|object|embed|img)\b", page) == []
+    assert re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?\s*https?:", page) == []
+    assert len(page.encode()) < 150_000
+
+
+def test_a_period_with_nothing_in_it():
+    page = render(a_report(run=None, days=[], failures=[], runs=[], reasons=[], letters=[], backlog=None))
+    assert all(f'id="{section}"' in page for section in SECTIONS)
+    assert "No task failed." in page
+
+
+def test_an_extra_that_is_missing(monkeypatch):
+    monkeypatch.delattr("etl.report.charts", raising=False)
+    monkeypatch.delitem(sys.modules, "etl.report.charts", raising=False)
+    monkeypatch.setitem(sys.modules, "vl_convert", None)
+    with pytest.raises(ConfigurationError, match=r"needs the extra `report`.*pip install"):
+        render(a_report())
+
+
+if CHROMIUM:
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [390, 1280])
+    def test_in_a_browser(browser, tmp_path, width, scheme):
+        (tmp_path / "report.html").write_text(render(a_report()), encoding="utf-8")
+        page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+        asked, told = [], []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: told.append(message.text))
+        page.goto(f"file://{tmp_path}/report.html")
+        page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.title().startswith("task-audit: ")
+        assert (asked, told) == ([f"file://{tmp_path}/report.html"], [])
+        for section in SECTIONS:
+            box = page.locator(f"#{section}").bounding_box()
+            assert box["height"] > 40, section
+            assert box["x"] + box["width"] <= width, section
+        assert page.locator("figure svg").count() == 4
+        shown = page.locator("body").inner_text()
+        for text in HOSTILE[:-1]:
+            assert text in shown
+        page.close()
+
+
+@pytest.mark.parametrize("period", [(), ("--since", "2019-01-01", "--until", "2100-01-01")])
+def test_the_command(night_of, databases, tmp_path, period):
+    source, warehouse = databases
+    with night_of(source_url=source, warehouse_url=warehouse) as night:
+        night.enqueue(*task_ids(60), "<script>")
+        assert night.run("run").exit_code == 65
+        done = night.run("report", "--out", tmp_path / "report.html", *period)
+        assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        assert page.count("<svg") >= 3
+        assert "<script" not in page
+        assert "&lt;script&gt;" in page
+        failed = night.rows("SELECT COUNT(*) FROM fact_task_status WHERE status = 3")
+        assert failed == [(0,)] or 'class="bar"' in page
+
+
+def test_wrong_uses(night_of, tmp_path):
+    with night_of() as night:
+        for arguments, exit_code, told in [
+            ((), 2, "no run that has ended"),
+            (("--run", "nobody"), 2, "no run nobody"),
+            (("--run", "a", "--since", "2026-11-01"), 2, "exclude each other"),
+            (("--since", "2026-11-01", "--out", tmp_path / "no" / "report.html"), 2, "Cannot write"),
+        ]:
+            ended = night.run("report", *arguments)
+            assert ended.exit_code == exit_code
+            assert told in ended.stderr
