@@ -22,6 +22,8 @@ from pydantic_settings import (
     SettingsError,
 )
 
+from etl.crash import VARIABLE as CRASH_VARIABLE
+from etl.crash import require_known_point
 from etl.errors import ConfigurationError
 from etl.settings import (
     ApiSettings,
@@ -128,6 +130,7 @@ def load_configuration(config_file: Path | None = None, options: Tree | None = N
         ConfigurationError: a file cannot be read, or a key is unknown or has a wrong value.
     """
     _refuse_unknown_variables()
+    require_known_point()
     named_file = config_file or _path_from_environment(CONFIG_VARIABLE)
     layers = (_file_layer(named_file), _secrets_layer(), _environment_layer(), Layer(options or {}, "the command line"))
     try:
@@ -210,7 +213,7 @@ def _literal(path: Path) -> str:
 
 
 def _refuse_unknown_variables() -> None:
-    known = {CONFIG_VARIABLE, SECRETS_DIR_VARIABLE}
+    known = {CONFIG_VARIABLE, SECRETS_DIR_VARIABLE, CRASH_VARIABLE}
     for variable in os.environ:
         name = variable.upper()
         if name.startswith(PREFIX) and name not in known and not _names_a_section(name.removeprefix(PREFIX)):

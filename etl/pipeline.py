@@ -15,6 +15,7 @@ import structlog
 
 from etl.archive.archive import Archive
 from etl.clerk import Clerk
+from etl.crash import crash_point
 from etl.errors import BugError, LeaseLostError, StoppedError
 from etl.fetch.backlog import Backlog
 from etl.fetch.outbox import Outbox
@@ -23,7 +24,7 @@ from etl.fetch.stop import Stop
 from etl.leases import Leases
 from etl.normalize import normalize
 from etl.runs import OUTCOMES, AuditRun, Counters, verdict
-from etl.settle import last_word, refuse, settle
+from etl.settle import finished_before, last_word, refuse, settle
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask
 from etl.warehouse import Loader
@@ -151,6 +152,7 @@ class Corridor:
             TaskAuditError: the run could not even begin.
         """
         await asyncio.to_thread(self._warehouse.start, self.run)
+        crash_point("started")
         log.info("run_started", run_id=self._loaded.run_id, max_rate=self._loaded.max_rate)
         try:
             await self._through_the_rooms()
@@ -178,6 +180,7 @@ class Corridor:
             tasks = await self._clerk.do(self._source.claim, wanted)
             suspects = [] if tasks else await self._clerk.do(self._source.claim_suspect)
             if tasks or suspects:
+                crash_point("claimed")
                 await self._admit(tasks or [], suspects or [])
                 await self._backlog.runs_low()
             elif await self._others_hold_some():
@@ -188,6 +191,7 @@ class Corridor:
 
     async def _admit(self, tasks: Sequence[PendingTask], suspects: Sequence[PendingTask]) -> None:
         """Let into the backlog what may be asked about; the rest has its outcome already."""
+        tasks, suspects = await self._acknowledge_audited(tasks), await self._acknowledge_audited(suspects)
         self._claimed += len(tasks) + len(suspects)
         self._leases.take([*tasks, *suspects])
         if suspects:
@@ -200,6 +204,22 @@ class Corridor:
             else:
                 await self._take(failure)
         self._backlog.fill(askable)
+
+    async def _acknowledge_audited(self, tasks: Sequence[PendingTask]) -> Sequence[PendingTask]:
+        """Settle what a run has loaded that died before it could do so; returns the others.
+
+        That run has counted them, so this one does not: for it, they were never claimed.
+        """
+        left_behind = [task.task_id for task in tasks if task.attempts > 1]
+        if self._shares_database or not left_behind:
+            return tasks
+        audited = await self._clerk.do(self._warehouse.audited_by_dead_runs, left_behind) or set()
+        settlements = [finished_before(task, now=self._clock()) for task in tasks if task.task_id in audited]
+        if settlements:
+            log.info("acknowledged_for_dead_runs", tasks=len(settlements))
+            with suppress(LeaseLostError):
+                await self._clerk.did(self._source.settle, settlements)
+        return [task for task in tasks if task.task_id not in audited]
 
     async def _load_all_but(self, suspects: Sequence[PendingTask]) -> None:
         """Wait until nothing else is under way that would die with a task that kills its runs."""
@@ -280,6 +300,7 @@ class Corridor:
                     raise
 
     async def _load_batch(self, outcomes: Sequence[Outcome]) -> None:
+        crash_point("fetched")
         final = [self._last_word(outcome) for outcome in outcomes]
         settlements = [settle(outcome) for outcome in final]
 
@@ -302,10 +323,12 @@ class Corridor:
         self._leases.drop(outcome.task for outcome in final)
         self._outcomes.update(map(_kind, final))
         log.info("batch_loaded", tasks=len(final), audited=loaded.audited)
+        crash_point("committed")
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
             with suppress(LeaseLostError):
                 await self._clerk.do(self._source.settle, settlements)
+        crash_point("settled")
 
     def _last_word(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, FetchFailure):
@@ -319,6 +342,7 @@ class Corridor:
             log.warning("leases_left_to_expire", tasks=len(held), seconds=self._limits.lease_seconds)
 
     async def _finish(self) -> AuditRun:
+        crash_point("finishing")
         finished = self._finished()
         counters = self.counters
         for (counter, name), number in counters.items():
@@ -328,6 +352,7 @@ class Corridor:
             log.error("run_row_not_written", run_id=finished.run_id)
             # A run whose row says that it is still running has not ended well.
             finished = self._finished()
+        crash_point("finished")
         log.info("run_finished", outcome=finished.outcome, exit_code=finished.exit_code)
         return finished
 

@@ -47,6 +47,11 @@ def last_word(failure: FetchFailure, *, dead_letter_after: int) -> FetchFailure:
     return replace(failure, reason=FailureReason.EXHAUSTED, detail=detail)
 
 
+def finished_before(task: PendingTask, *, now: datetime) -> Settlement:
+    """Say what to write about a task whose fact stands already, by a run that died before it could acknowledge it."""
+    return Settlement(task=task, state=TaskState.DONE, settled_at=now)
+
+
 def settle(outcome: Outcome) -> Settlement:
     """Say what to write about a task where it came from."""
     match outcome:

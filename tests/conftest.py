@@ -59,9 +59,8 @@ def postgres_server():
             server.cleanup()
 
 
-@pytest.fixture
-def postgres_url(postgres_server):
-    """An empty database of its own for one test."""
+@contextmanager
+def _postgres_database(postgres_server):
     name = f"test_{uuid4().hex}"
     administration = create_engine(
         postgres_server.get_uri().replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
@@ -72,6 +71,20 @@ def postgres_url(postgres_server):
     with administration.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     administration.dispose()
+
+
+@pytest.fixture
+def postgres_url(postgres_server):
+    """An empty database of its own for one test."""
+    with _postgres_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture
+def other_postgres_url(postgres_server):
+    """A second one, on the same server."""
+    with _postgres_database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -211,19 +224,28 @@ def night_of(task_audit, configure, tmp_path):
     params=[
         "sqlite+duckdb",
         "sqlite+sqlite",
-        "postgresql+postgresql",
         "postgresql+duckdb",
         "one sqlite",
-        *(f"{engine}+mysql" for engine in MYSQL),
+        *(f"one {engine}" for engine in ("postgresql", *MYSQL)),
     ]
 )
-def databases(request, tmp_path):
+def databases(request, two_places):
     """Where the pending table and the warehouse are: apart, or one database."""
-    engines = request.param.partition("+")
-    if request.param == "one sqlite":
-        url = SecretStr(f"sqlite:///{tmp_path}/all.sqlite")
-        return url, url
-    return tuple(
-        _url(engine, request, tmp_path, purpose)
-        for engine, purpose in zip(engines[::2], ("pending", "warehouse"), strict=True)
-    )
+    return two_places(request.param)
+
+
+@pytest.fixture
+def two_places(request, tmp_path):
+    """Make the URLs of two empty databases, or of one twice: ``two_places("one sqlite")``."""
+
+    def make(names):
+        kind, _, engine = names.partition(" ")
+        if kind == "one":
+            url = _url(engine, request, tmp_path, "all")
+            return url, url
+        source, warehouse = names.split("+")
+        if source == warehouse == "postgresql":
+            return tuple(SecretStr(request.getfixturevalue(each)) for each in ("postgres_url", "other_postgres_url"))
+        return _url(source, request, tmp_path, "pending"), _url(warehouse, request, tmp_path, "warehouse")
+
+    return make

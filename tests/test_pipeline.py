@@ -72,6 +72,7 @@ class MemoryWarehouse:
         self.fails_at_finish = fails_at_finish
         self.runs, self.facts, self.loads = {}, [], 0
         self.fails_at_load = fails_at_load
+        self.audited_before = set()
 
     def start(self, run):
         self.runs[run.run_id] = run
@@ -92,6 +93,9 @@ class MemoryWarehouse:
         )
         self.runs[run.run_id] = loaded
         return loaded
+
+    def audited_by_dead_runs(self, task_ids):
+        return self.audited_before & set(task_ids)
 
     def finish(self, run, counters):
         if self.fails_at_finish:
@@ -221,6 +225,20 @@ def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():
     run = walk(source, MemoryWarehouse(), ask)
 
     assert (run.exit_code, run.dead_lettered, asked) == (65, 1, ["2"])
+
+
+@pytest.mark.parametrize("shares_database", [False, True])
+def test_what_a_dead_run_has_loaded_is_acknowledged_and_not_asked_again(shares_database):
+    source, warehouse = MemorySource(3), MemoryWarehouse()
+    source.waiting = [replace(task, attempts=int(task.task_id)) for task in source.waiting]
+    warehouse.audited_before = {"1", "2"}
+
+    run = walk(source, warehouse, shares_database=shares_database)
+
+    # One transaction wrote both, where they are one database; and a first claim was left behind by nobody.
+    expected = ["1", "2", "3"] if shares_database else ["1", "3"]
+    assert sorted(warehouse.facts) == expected
+    assert (run.exit_code, run.claimed, len(source.settled)) == (0, len(expected), 3)
 
 
 def test_tasks_that_may_have_killed_their_runs_are_asked_about_one_by_one_at_the_end():

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
+from etl.crash import crash_point
 from etl.errors import TaskAuditError
 from etl.fetch.backlog import Attempt, Backlog
 from etl.fetch.budget import RetryBudget
@@ -117,6 +118,7 @@ class Pool:
         self.traffic.retries += attempt.was_sent
         attempt.was_sent = True
         self._budget.note_request()
+        crash_point("asking", attempt.task.task_id)
         try:
             outcome = await self._ask(attempt.task)
         except TaskAuditError:

@@ -30,6 +30,7 @@ from sqlalchemy import (
     update,
 )
 
+from etl.crash import crash_point
 from etl.database.migrate import Schema
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source import mysql
@@ -137,6 +138,7 @@ class Queue:
         else:
             with self._engine.begin() as connection:
                 settled = self._settle(connection, settlements)
+                crash_point("settling")
         if settled != len(settlements):
             raise LeaseLostError
 
@@ -163,7 +165,9 @@ class Queue:
         try:
             with self._engine.begin() as connection:
                 due = (*self._selected(now), *which(now))
-                return self._lease_rows(connection, due, after=after, limit=limit, lease_until=lease_until)
+                rows = self._lease_rows(connection, due, after=after, limit=limit, lease_until=lease_until)
+                crash_point("claiming")
+                return rows
         except UnavailableError:
             self._in_doubt = lease_until
             raise

@@ -3,6 +3,7 @@
 What a fact is was decided before it came here; this room decides only whether it is news.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from etl.runs import AuditRun, Counters
@@ -18,6 +19,10 @@ class Loader(Protocol):
 
     def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
         """Write a batch and the run's counters; returns the counters after it."""
+        ...
+
+    def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
+        """Say of which tasks a run that never ended has written how they ended."""
         ...
 
     def finish(self, run: AuditRun, counters: Counters) -> None:

@@ -1,5 +1,6 @@
 """Stands in for the warehouse when nothing may be written: it counts, and forgets."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from etl.runs import AuditRun, Counters
@@ -24,6 +25,10 @@ class DryRun:
             dead_lettered=run.dead_lettered + len(batch.dead_letters),
             released=run.released + batch.released,
         )
+
+    def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:  # noqa: ARG002 - nothing is claimed
+        """Say that there is none: nothing was claimed, so no run has left a claim behind."""
+        return set()
 
     def finish(self, run: AuditRun, counters: Counters) -> None:
         """Write nothing."""

@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 from typing import Any
 from zlib import crc32
 
-from sqlalchemy import Connection, Engine, column, func, insert, select, table, update
+from sqlalchemy import Connection, Engine, Executable, column, func, insert, select, table, update
 
+from etl.crash import crash_point
 from etl.database.migrate import require_current
 from etl.runs import AuditRun, Counters
 from etl.tasks import FetchFailure
@@ -62,6 +63,7 @@ class Warehouse:
             if written.accounted == run.accounted + batch.tasks:
                 return written
             with staged(connection, batch.facts):
+                crash_point("staged")
                 counted = connection.execute(statements.count_batch()).one()
                 self._write_facts(connection, batch.run_id or run.run_id)
             self._write_dead_letters(connection, batch, batch.run_id or run.run_id)
@@ -77,6 +79,7 @@ class Warehouse:
             _write_run(connection, loaded)
             if within is not None:
                 within(connection)
+            crash_point("committing")
         return loaded
 
     def finish(self, run: AuditRun, counters: Counters) -> None:
@@ -94,13 +97,19 @@ class Warehouse:
             if rows:
                 connection.execute(insert(audit_run_counter), rows)
 
+    def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
+        """Say of which tasks a run that never ended has written how they ended."""
+        return self._matching(statements.audited_by_dead_runs(self.engine.dialect.name), task_ids)
+
     def settled(self, task_ids: Sequence[str]) -> set[str]:
         """Say which tasks have a terminal fact or an open dead letter."""
+        return self._matching(statements.settled(self.engine.dialect.name), task_ids)
+
+    def _matching(self, query: Executable, task_ids: Sequence[str]) -> set[str]:
         keys = {task_id: storable(task_id, MAX_KEY_CHARACTERS) for task_id in task_ids}
-        query = statements.settled(self.engine.dialect.name)
         with self.engine.execution_options(read_only=True).connect() as connection:
-            settled = set(connection.scalars(query, {"task_ids": json.dumps(list(keys.values()))}))
-        return {task_id for task_id, key in keys.items() if key in settled}
+            found = set(connection.scalars(query, {"task_ids": json.dumps(list(keys.values()))}))
+        return {task_id for task_id, key in keys.items() if key in found}
 
     def _wait_for_turn(self, connection: Connection) -> None:
         # DuckDB and SQLite have one writer anyway. A server's loads take turns for as long as their transaction lasts,

@@ -35,6 +35,7 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from etl.tasks import TERMINAL_STATUSES
 from etl.warehouse.tables import (
     MAX_KEY_CHARACTERS,
+    audit_run,
     audit_run_counter,
     dead_letter,
     dim_result_code,
@@ -181,6 +182,13 @@ def settled(dialect: str) -> CompoundSelect[str]:
     ended = select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL))
     dead = select(dead_letter.c.task_id).where(dead_letter.c.task_id.in_(asked), dead_letter.c.resolved_at.is_(None))
     return ended.union(dead)
+
+
+def audited_by_dead_runs(dialect: str) -> Select[str]:
+    """List those of the bound ``task_ids``, a JSON array, whose terminal fact a run has written that never ended."""
+    asked = text(ASKED[dialect]).columns(task_id=Text)
+    dead_runs = select(audit_run.c.run_id).where(audit_run.c.finished_at.is_(None))
+    return select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL), fact.run_id.in_(dead_runs))
 
 
 def upsert_dead_letter(dialect: str) -> Insert:

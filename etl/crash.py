@@ -1,0 +1,53 @@
+"""Crash points: named places at which a test lets the process die, as kill -9 or the loss of power would.
+
+``TASK_AUDIT_CRASH_AT=staged`` dies when the place is passed first, ``staged:3`` when it is passed for the third time,
+``asking@1534087020903704704`` when it is passed with that task. Without the variable a place costs one comparison.
+"""
+
+import os
+import signal
+from itertools import count
+
+from etl.errors import ConfigurationError
+
+VARIABLE = "TASK_AUDIT_CRASH_AT"
+
+POINTS = (
+    "started",
+    "claiming",
+    "claimed",
+    "asking",
+    "fetched",
+    "staged",
+    "committing",
+    "committed",
+    "settling",
+    "settled",
+    "finishing",
+    "finished",
+)
+"""In the order in which a run passes them: ``claiming``, ``staged``, ``committing`` and ``settling`` within their
+transactions, the others between two."""
+
+_name, _, _mark = os.environ.get(VARIABLE, "").partition("@")
+_name, _, _nth = _name.partition(":")
+_passes = count(1)
+
+
+def crash_point(name: str, mark: str = "") -> None:
+    """Die here, if that was ordered."""
+    if name == _name and mark == (_mark or mark) and next(_passes) == int(_nth or 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def require_known_point() -> None:
+    """Check the order.
+
+    Raises:
+        ConfigurationError: it names no crash point.
+    """
+    if _name and (_name not in POINTS or not (_nth or "1").isdigit()):
+        raise ConfigurationError(
+            f"{VARIABLE} names no crash point: {os.environ[VARIABLE]}.",
+            remedy=f"Unset it; it is for tests. The points are {', '.join(POINTS)}.",
+        )

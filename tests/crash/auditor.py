@@ -1,0 +1,126 @@
+"""Environment, load generator and auditor: runs that are killed, and what must be true after each."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import contextmanager
+
+from etl.fake_api import Behaviour, Fault
+from tests.nights import FINISHED, OPEN, TOKEN, task_ids
+
+LATENCY_SECONDS = 0.005
+
+
+class Ledger:
+    """An installation whose runs are killed, and the truth about its tasks."""
+
+    def __init__(self, night, *, ids, lost):
+        self.night = night
+        self.ids = ids
+        self.lost = lost
+        self.truth = {task_id: fact for task_id, fact in night.truth(ids).items() if task_id not in lost}
+        self.deaths = 0
+        self._asks_when_loaded = {}
+        night.enqueue(*ids)
+
+    @contextmanager
+    def run(self, *, crash_at="", arguments=()):
+        """A run in a process of its own."""
+        command = [sys.executable, "-m", "etl", "run", "--json", *arguments]
+        environment = os.environ | ({"TASK_AUDIT_CRASH_AT": crash_at} if crash_at else {})
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    def crash(self, point):
+        """Let a run die at a crash point, and audit what it leaves."""
+        with self.run(crash_at=point) as process:
+            stderr = process.communicate(timeout=60)[1]
+            assert process.returncode == -signal.SIGKILL, f"{point}: {process.returncode}\n{stderr}"
+        self.bury()
+
+    def kill_after(self, seconds):
+        """Let a run die at any time, and audit what it leaves; returns whether it was still alive."""
+        with self.run() as process:
+            time.sleep(seconds)  # another process is at work, on its own clock
+            process.kill()
+            process.communicate()
+            was_alive = process.returncode == -signal.SIGKILL
+            assert was_alive or process.returncode in {0, 65}, process.returncode
+        self.bury()
+        return was_alive
+
+    def bury(self):
+        """Audit what a dead run has left, and let its leases end."""
+        self.deaths += 1
+        self.audit()
+        self.night.change("UPDATE pending_task SET lease_until = '2020-01-01 00:00:00' WHERE lease_until IS NOT NULL")
+
+    def finish(self):
+        """Run to the end, and audit that nothing is left to do."""
+        ended = self.night.run("run", "--json")
+        assert ended.exit_code in {0, 65}, ended.stderr
+        self.audit()
+        states = self.night.states()
+        assert self.night.facts() == self.truth
+        done = {task_id for task_id, (status, _) in self.truth.items() if status in FINISHED}
+        assert {task_id for task_id, state in states.items() if state == "done"} == done
+        assert {task_id for task_id, state in states.items() if state == "dead"} == self.lost
+        leased = "SELECT COUNT(*) FROM pending_task WHERE lease_owner IS NOT NULL"
+        assert self.night.rows(leased, "source") == [(0,)]
+
+    def audit(self):
+        """What holds at any time, whoever died."""
+        facts, states = self.night.facts(), self.night.states()
+        letters = {task_id for (task_id,) in self.night.rows("SELECT task_id FROM dead_letter")}
+        # Nothing is lost: what is not pending has its fact or its dead letter.
+        assert states.keys() == set(self.ids)
+        assert {task_id for task_id, state in states.items() if state == "done"} <= facts.keys()
+        assert {task_id for task_id, state in states.items() if state == "dead"} <= letters <= self.lost
+        # Nothing is guessed, and nothing is counted twice.
+        assert facts.items() <= self.truth.items()
+        changes = Counter(task_id for (task_id,) in self.night.rows("SELECT task_id FROM fact_task_status_change"))
+        assert changes == Counter(facts.keys())
+        self._audit_runs(facts, letters)
+        self._audit_requests(facts)
+
+    def _audit_runs(self, facts, letters):
+        runs = self.night.rows(
+            "SELECT outcome, claimed, audited, changed, unchanged, dead_lettered, released FROM audit_run"
+        )
+        for outcome, claimed, audited, changed, unchanged, dead_lettered, released in runs:
+            assert audited == changed + unchanged
+            assert outcome == "running" or claimed == audited + dead_lettered + released
+        assert sum(run[3] for run in runs) == len(facts)
+        assert sum(run[5] for run in runs) >= len(letters)
+        assert sum(run[0] == "running" for run in runs) <= self.deaths
+
+    def _audit_requests(self, facts):
+        """What was committed is never asked again, but for tasks that are still open."""
+        asks = self.night.api.stats.asks
+        for task_id, (status, _) in facts.items():
+            if status not in OPEN:
+                assert asks[task_id] == self._asks_when_loaded.setdefault(task_id, asks[task_id]), task_id
+        assert max(asks.values(), default=0) <= self.deaths + 1
+
+
+@contextmanager
+def opened(night_of, databases, *, tasks, **settings):
+    """An installation with so many tasks, one in forty of them unknown to the API."""
+    ids = [*task_ids(tasks), "no ID"]
+    lost = {*ids[:-1:40], "no ID"}
+    behaviour = Behaviour(
+        token=TOKEN,
+        latency_seconds=LATENCY_SECONDS,
+        faults=(Fault(name="not_found", task_ids=frozenset(lost - {"no ID"})),),
+    )
+    # Its own dead letters come of the API alone here; what kills its runs again and again has a test of its own.
+    rules = {"run__batch_size": 40, "run__dead_letter_after": 1_000, "api__concurrency": 8} | settings
+    with night_of(behaviour, *databases, **rules) as night:
+        yield Ledger(night, ids=ids, lost=lost)

@@ -1,0 +1,59 @@
+"""kill -9 at every crash point and at any time: nothing is lost, nothing counted twice, nothing asked again."""
+
+import random
+
+import pytest
+
+from etl.crash import POINTS
+from tests.crash.auditor import opened
+
+PLACES = ["sqlite+duckdb", "sqlite+sqlite", "one sqlite", "postgresql+postgresql", "one postgresql"]
+SEED = 20261124
+
+
+@pytest.fixture(params=PLACES, name="places")
+def _places(request, two_places):
+    return two_places(request.param)
+
+
+def points_of(places):
+    """The crash points on a run's way; where pending table and warehouse are one database, a load settles."""
+    source, warehouse = (url.get_secret_value() for url in places)
+    return [point for point in POINTS if source != warehouse or point != "settling"]
+
+
+def die_at(ledger, points):
+    """Let one run after the other die on the same tasks, those that get furthest at the end."""
+    for point in points:
+        ledger.crash(point)
+    ledger.finish()
+
+
+@pytest.mark.parametrize(("places", "turn"), [(place, turn) for turn, place in enumerate(PLACES)], indirect=["places"])
+def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(night_of, places, turn):
+    """Each of the places has its part of the points here, and all of them in the soak."""
+    with opened(night_of, places, tasks=160) as ledger:
+        ledger.kill_after(random.Random(SEED + turn).uniform(0.8, 1.6))
+        die_at(ledger, points_of(places)[turn % 3 :: 3])
+
+
+@pytest.mark.soak
+def test_a_run_that_is_killed_at_any_point_is_completed_by_the_next(night_of, places):
+    with opened(night_of, places, tasks=400) as ledger:
+        die_at(ledger, ["committed:2", *points_of(places)])
+
+
+@pytest.mark.soak
+def test_forty_deaths_at_any_time(night_of, places, capsys):
+    chance = random.Random(SEED)
+    with opened(night_of, places, tasks=20_000, api__concurrency=16) as ledger:
+        while ledger.deaths < 40:
+            point = chance.choice([None, None, *points_of(places)[:-2]])
+            if point is None:
+                assert ledger.kill_after(chance.uniform(0.5, 4.0))
+            else:
+                ledger.crash(f"{point}:{chance.randint(1, 3)}")
+        ledger.finish()
+        asks = ledger.night.api.stats.requests
+        with capsys.disabled():
+            print(f"\n{ledger.deaths} deaths, {len(ledger.ids):,} tasks, {asks:,} requests")
