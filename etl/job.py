@@ -69,7 +69,7 @@ async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch 
     with ExitStack() as databases:
         source_engine = databases.enter_context(open_source(settings.source))
         clock = clock_of(source_engine)
-        run = begin_run(order.selection, max_rate=settings.api.max_rate, now=clock())
+        run = begin_run(order.selection, max_rate=_max_rate(settings, order), now=clock())
         warehouse = None
         if not order.dry_run or settings.source.mode == "read_only":
             warehouse = databases.enter_context(open_warehouse(settings.warehouse))
@@ -182,10 +182,16 @@ def _nothing_settled(_task_ids: Sequence[str]) -> set[str]:
     return set()
 
 
+def _max_rate(settings: Settings, order: Order) -> float:
+    """Say how many requests a second this run may send by itself; shards have nothing to share a rate by."""
+    shard = order.selection.shard
+    return settings.api.max_rate / shard.count if shard else settings.api.max_rate
+
+
 @asynccontextmanager
 async def _gate(settings: Settings, order: Order, engine: Engine, *, run_id: str, stop: Stop) -> AsyncIterator[Gate]:
     """Make the gate; all runs on one pending table share one rate, but for those that may not write there."""
-    max_rate, patience_seconds = settings.api.max_rate, settings.api.patience_seconds
+    max_rate, patience_seconds = _max_rate(settings, order), settings.api.patience_seconds
     pace = Pace(max_rate)
     if settings.source.mode == "read_only" or order.dry_run:
         yield Gate(pace, stop=stop, patience_seconds=patience_seconds)

@@ -6,6 +6,7 @@ Nothing here does I/O, reads a clock or knows a database. All times are aware an
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, IntEnum, StrEnum, auto
+from zlib import crc32
 
 import msgspec
 
@@ -190,6 +191,19 @@ class Settlement:
     """Why it could not be audited; None means that it was, which clears its attempts."""
 
 
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several equal parts of all tasks, for runs that cannot claim."""
+
+    index: int
+    """Counted from 0."""
+    count: int
+
+    def holds(self, task_id: str) -> bool:
+        """Say whether a task is in this part: by a hash that is the same on every machine."""
+        return crc32(task_id.encode()) % self.count == self.index
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which tasks a run asks about."""
@@ -200,6 +214,8 @@ class Selection:
     """Submitted before this instant."""
     refetch: bool = False
     """Also tasks that were audited before."""
+    shard: Shard | None = None
+    """The part of the tasks that this run takes; None is all."""
 
 
 def is_valid_task_id(task_id: str) -> bool:

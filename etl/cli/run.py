@@ -13,7 +13,7 @@ import msgspec
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.types import Duration, RangeBound, TimeOfDay, seconds_until
+from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
 from etl.configuration import Settings
 from etl.errors import StoppedError
 from etl.fetch.stop import Stop
@@ -21,7 +21,7 @@ from etl.job import Order, Watch, run_job
 from etl.pipeline import Corridor
 from etl.report.summary import print_summary
 from etl.runs import AuditRun
-from etl.tasks import Selection
+from etl.tasks import Selection, Shard
 from etl.telemetry import ProgressBar, is_for_a_person
 
 DIED_BY_SIGNAL = 128
@@ -34,6 +34,11 @@ GC_THRESHOLD = 50_000
 @click.option("--until", type=RangeBound(is_end=True), help="Submitted on or before this date, or before this instant.")
 @click.option("--limit", type=click.IntRange(min=1), help="Ask about at most so many tasks, oldest first.")
 @click.option("--refetch", is_flag=True, help="Also ask again about tasks that were audited before.")
+@click.option(
+    "--shard",
+    type=ShardOf(),
+    help="Only this part of the tasks, for a source that is read only: 0/4 to 3/4, or /4 in an Indexed Job.",
+)
 @click.option("--dry-run", is_flag=True, help="Fetch and normalize, but write nothing anywhere.")
 @click.option("--max-duration", type=Duration(), help="End cleanly after so long, e.g. 2h or 90m.")
 @click.option("--stop-at", type=TimeOfDay(), help="End cleanly at this time of day in UTC, e.g. 06:00.")
@@ -47,6 +52,7 @@ def run(
     until: datetime | None,
     limit: int | None,
     refetch: bool,
+    shard: Shard | None,
     dry_run: bool,
     max_duration: timedelta | None,
     stop_at: time | None,
@@ -65,7 +71,12 @@ def run(
     if since and until and since > until:
         raise click.UsageError("--since is after --until.")
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
-    order = Order(selection=Selection(since=since, until=until, refetch=refetch), tasks=limit, dry_run=dry_run)
+    if shard and settings.source.mode == "queue":
+        raise click.UsageError(
+            "--shard is for source.mode = 'read_only'; runs on the job's own queue share it as it is."
+        )
+    selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
+    order = Order(selection=selection, tasks=limit, dry_run=dry_run)
     _spare_the_garbage_collector()
     watch = watch_progress if is_for_a_person(settings.telemetry.log_format) and sys.stderr.isatty() else None
     finished = asyncio.run(run_until_told(settings, order, seconds=_seconds(settings, stop_at), watch=watch))

@@ -1,10 +1,14 @@
 """Values as people type them: dates, durations, times of day. Pure, but for the clock that is passed in."""
 
+import os
 import re
 from datetime import UTC, datetime, time, timedelta
 
 import click
 
+from etl.tasks import Shard
+
+COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
 DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
 PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -50,6 +54,24 @@ class Duration(click.ParamType[timedelta]):
         if not duration:
             self.fail(f"{value!r} is not a duration such as 2h, 90m or 1h30m.", param, ctx)
         return duration
+
+
+class ShardOf(click.ParamType[Shard]):
+    """One part of several: I/N counts from 0; /N takes I from JOB_COMPLETION_INDEX, as an Indexed Job sets it."""
+
+    name = "I/N"
+
+    def convert(self, value: str | Shard, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        """Make a shard, its index below its count."""
+        if isinstance(value, Shard):
+            return value
+        index, _, count = value.strip().rpartition("/")
+        index = index or os.environ.get(COMPLETION_INDEX, "")
+        if not (
+            index.isascii() and index.isdigit() and count.isascii() and count.isdigit() and int(index) < int(count)
+        ):
+            self.fail(f"{value!r} is not a part such as 0/4; /4 alone needs {COMPLETION_INDEX}.", param, ctx)
+        return Shard(int(index), int(count))
 
 
 class TimeOfDay(click.ParamType[time]):

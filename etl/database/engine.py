@@ -4,21 +4,26 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic import SecretStr
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import NoSuchModuleError
+from tenacity import RetryCallState, Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
 
 from etl.database import mysql
-from etl.database.faults import translating
+from etl.database.faults import first_line, translating
 from etl.errors import ConfigurationError
 from etl.settings import parse_database_url, render_url
 
 LOCK_WAIT_SECONDS = 30.0
+LOCK_POLL_SECONDS = 0.5
 CONNECT_TIMEOUT_SECONDS = 10
 
 EXTRAS = {"mysql": "mysql", "postgresql": "postgresql"}
 """The optional extra that brings an engine's driver."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create: bool = False) -> Engine:
@@ -37,12 +42,13 @@ def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create:
     if not create:
         _require_file(parsed, name)
     engine = _create_engine(parsed)
-    event.listen(engine, "handle_error", translating(f"{name} ({render_url(parsed)})"))
+    event.listen(engine, "handle_error", translating(f"{name} ({render_url(parsed)})", file=parsed.database))
     match parsed.get_backend_name():
         case "sqlite":
             event.listen(engine, "connect", _set_up_sqlite(create=create))
             event.listen(engine, "begin", _begin_sqlite)
         case "duckdb":
+            event.listen(engine, "do_connect", _wait_for_duckdb)
             event.listen(engine, "connect", _set_up_duckdb(schema))
         case "postgresql":
             event.listen(engine, "connect", _set_up_postgresql(schema))
@@ -124,6 +130,23 @@ def _begin_sqlite(connection: Connection) -> None:
     # A reader that turns writer half-way can fail with SQLITE_BUSY at once, so writers lock at the start.
     reads_only = connection.get_execution_options().get("read_only", False)
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def _wait_for_duckdb(dialect: Dialect, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
+    """Connect to a file that another process may hold: DuckDB lets in one at a time, and does not wait by itself."""
+    connecting = Retrying(
+        retry=retry_if_exception_message(match=r"(?s).*Could not set lock"),
+        wait=wait_fixed(LOCK_POLL_SECONDS),
+        stop=stop_after_delay(LOCK_WAIT_SECONDS),
+        before_sleep=_note_wait,
+        reraise=True,
+    )
+    return connecting(dialect.connect, *arguments, **options)
+
+
+def _note_wait(state: RetryCallState) -> None:
+    if state.attempt_number == 1 and state.outcome is not None:
+        log.info("waiting_for_lock", seconds=LOCK_WAIT_SECONDS, said=first_line(state.outcome.exception()))
 
 
 def _set_up_duckdb(schema: str | None) -> Any:

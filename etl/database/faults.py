@@ -8,6 +8,7 @@ import sqlite3
 
 from sqlalchemy.engine import ExceptionContext
 
+from etl.database.holders import holders_of
 from etl.errors import ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
 
 Fault = type[TaskAuditError]
@@ -133,29 +134,34 @@ DUCKDB: dict[str, Fault] = {
 """By the name of the exception."""
 
 
-def translate(error: BaseException, *, database: str) -> TaskAuditError | None:
+def translate(error: BaseException, *, database: str, file: str | None = None) -> TaskAuditError | None:
     """Say what a driver's error means; None is a bug.
 
     Args:
         error: the exception of the driver itself, not SQLAlchemy's around it.
         database: how to call the database in the message, for example "the warehouse".
+        file: of an embedded database.
     """
     fault = _fault_of(error)
     if fault is None:
         return None
-    return fault(f"{database[0].upper()}{database[1:]} says: {first_line(error)}.", remedy=REMEDY[fault])
+    said = f"{database[0].upper()}{database[1:]} says: {first_line(error)}."
+    if fault is StoppedError and file and isinstance(error, sqlite3.Error) and (holders := holders_of(file)):
+        said = f"{said} It is held by {holders}."
+    return fault(said, remedy=REMEDY[fault])
 
 
-def translating(database: str) -> "Translator":
+def translating(database: str, *, file: str | None = None) -> "Translator":
     """Make a listener for SQLAlchemy's ``handle_error`` event that raises the translated error."""
-    return Translator(database)
+    return Translator(database, file)
 
 
 class Translator:
     """Raises a run's error in the place of a driver's."""
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, file: str | None) -> None:
         self._database = database
+        self._file = file
 
     def __call__(self, context: ExceptionContext) -> None:
         """Translate, or leave the error as it is."""
@@ -164,7 +170,7 @@ class Translator:
             # The dialect of MySQL asks whether a table is there, and takes the error for an answer.
             return
         original = context.original_exception
-        translated = translate(original, database=self._database)
+        translated = translate(original, database=self._database, file=self._file)
         if translated is not None:
             raise translated from original
 
@@ -199,9 +205,10 @@ def _postgresql_fault(error: BaseException) -> Fault | None:
     return POSTGRESQL.get(sqlstate) or POSTGRESQL.get(sqlstate[:2])
 
 
-def first_line(error: BaseException) -> str:
+def first_line(error: BaseException | None) -> str:
     """Keep the first line of what a driver says: those after it may quote data."""
     # A driver of MySQL gives the number and the words apart.
-    said = error.args[1] if len(error.args) > 1 and isinstance(error.args[0], int) else error
+    arguments = error.args if error else ()
+    said = arguments[1] if len(arguments) > 1 and isinstance(arguments[0], int) else error
     lines = str(said).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

@@ -69,8 +69,9 @@ class ReadOnlySource:
             page = self._next_page()
             if not page:
                 return []
-            settled = self._settled([task.task_id for task in page])
-            self._ahead = [task for task in page if task.task_id not in settled]
+            ours = [task for task in page if self._is_ours(task)]
+            settled = self._settled([task.task_id for task in ours])
+            self._ahead = [task for task in ours if task.task_id not in settled]
         tasks, self._ahead = self._ahead[:limit], self._ahead[limit:]
         return tasks
 
@@ -94,6 +95,9 @@ class ReadOnlySource:
 
     def release(self, held: Sequence[PendingTask]) -> None:
         """Do nothing: nothing was taken."""
+
+    def _is_ours(self, task: PendingTask) -> bool:
+        return self._selection.shard is None or self._selection.shard.holds(task.task_id)
 
     def _next_page(self) -> list[PendingTask]:
         with _reading(), self._engine.connect() as connection:

@@ -44,7 +44,7 @@ def test_a_run_that_is_killed_at_any_point_is_completed_by_the_next(night_of, pl
 
 
 @pytest.mark.soak
-def test_forty_deaths_at_any_time(night_of, places, capsys):
+def test_forty_deaths_at_any_time(night_of, places, capfd):
     chance = random.Random(SEED)
     with opened(night_of, places, tasks=20_000, api__concurrency=16) as ledger:
         while ledger.deaths < 40:
@@ -55,5 +55,5 @@ def test_forty_deaths_at_any_time(night_of, places, capsys):
                 ledger.crash(f"{point}:{chance.randint(1, 3)}")
         ledger.finish()
         asks = ledger.night.api.stats.requests
-        with capsys.disabled():
+        with capfd.disabled():
             print(f"\n{ledger.deaths} deaths, {len(ledger.ids):,} tasks, {asks:,} requests")
