@@ -72,9 +72,7 @@ def run(
         raise click.UsageError("--since is after --until.")
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
     if shard and settings.source.mode == "queue":
-        raise click.UsageError(
-            "--shard is for source.mode = 'read_only'; runs on the job's own queue share it as it is."
-        )
+        raise click.UsageError("--shard is for source.mode = 'read_only'; runs on the job's own queue share all of it.")
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
     _spare_the_garbage_collector()

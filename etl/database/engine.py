@@ -18,6 +18,10 @@ from etl.settings import parse_database_url, render_url
 
 LOCK_WAIT_SECONDS = 30.0
 LOCK_POLL_SECONDS = 0.5
+SERVER_LOCK_WAIT_SECONDS = 300
+"""A server's locks are held by somebody who does something, such as a long migration."""
+IDLE_SECONDS = 60
+"""Between two statements of a transaction; it takes milliseconds as long as its client is there."""
 CONNECT_TIMEOUT_SECONDS = 10
 
 EXTRAS = {"mysql": "mysql", "postgresql": "postgresql"}
@@ -165,6 +169,9 @@ def _set_up_postgresql(schema: str | None) -> Any:
     def set_up(connection: DBAPIConnection, _record: object) -> None:
         cursor = connection.cursor()
         cursor.execute("SET TIME ZONE 'UTC'")
+        # Of a client that was cut off, the server learns in hours; what it has locked would stop every run until then.
+        cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+        cursor.execute(f"SET lock_timeout = '{SERVER_LOCK_WAIT_SECONDS}s'")
         if schema:
             # What was on the path stays on it: the pending table may live in another schema of the same database.
             path = "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false)"

