@@ -128,8 +128,12 @@ DUCKDB: dict[str, Fault] = {
     "BinderException": ConfigurationError,
     "CatalogException": ConfigurationError,
     "ConnectionException": UnavailableError,
+    # The file could not be written to, and after it nothing is until it is opened again.
+    "FatalException": UnavailableError,
     "IOException": UnavailableError,
     "OutOfMemoryException": UnavailableError,
+    # At the commit: what went before had no other writer to meet.
+    "TransactionException": UnavailableError,
 }
 """By the name of the exception."""
 

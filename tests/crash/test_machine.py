@@ -25,11 +25,9 @@ def embedded(tmp_path, warehouse):
     return SecretStr(f"sqlite:///{tmp_path}/pending.sqlite"), SecretStr(f"{warehouse}:///{tmp_path}/w.{warehouse}")
 
 
-@pytest.mark.parametrize(
-    ("source", "warehouse", "most"), [("sqlite", "sqlite", BLOCK), ("postgresql", "duckdb", BLOCK // 4)]
-)
-def test_a_full_disk_ends_the_run_and_the_next_one_completes(night_of, tmp_path, two_places, source, warehouse, most):
-    places = two_places(f"{source}+{warehouse}")
+@pytest.mark.parametrize(("names", "most"), [("sqlite+sqlite", BLOCK), ("postgresql+duckdb", BLOCK // 4)])
+def test_a_full_disk_ends_the_run_and_the_next_one_completes(night_of, tmp_path, two_places, names, most):
+    places, warehouse = two_places(names), names.partition("+")[2]
     with opened(night_of, places, tasks=3_000, run__batch_size=500) as ledger:
         # No file may grow beyond this: what a write meets is what a full disk gives, for one process alone.
         with ledger.run(limits=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))) as process:

@@ -73,8 +73,6 @@ def test_twenty_thousand_tasks(night_of, postgres_url, capfd):
     )
 
     with capfd.disabled():
-        print(
-            f"\n4 workers, 20,000 tasks, 400 a second allowed: {peak} in the busiest second, {regained:.0f} after a death"
-        )
+        print(f"\n4 workers, 20,000 tasks, 400 a second allowed: {peak} at most, {regained:.0f} after a death")
     assert regained >= 0.9 * 400
     assert peak <= 400 * 1.05

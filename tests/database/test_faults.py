@@ -94,6 +94,8 @@ def postgresql_error(sqlstate, message="something is wrong"):
         (duckdb.IOException('IO Error: Cannot open file "x"'), UnavailableError),
         (duckdb.CatalogException("Catalog Error: Table with name x does not exist!"), ConfigurationError),
         (duckdb.OutOfMemoryException("Out of Memory Error"), UnavailableError),
+        (duckdb.TransactionException("Failed to commit: Could not write file"), UnavailableError),
+        (duckdb.FatalException("database has been invalidated"), UnavailableError),
         (duckdb.ParserException("Parser Error"), None),
         (ValueError("none of theirs"), None),
     ],
