@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.text import Text
+from structlog.tracebacks import ExceptionDictTransformer
 
 from etl.runs import AuditRun
 
@@ -50,9 +51,15 @@ def configure_logs(log_format: LogFormat, *, verbose: bool) -> None:
 def _rendering(*, for_a_person: bool) -> list[structlog.typing.Processor]:
     if for_a_person:
         clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
-        return [clock, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0, pad_level=False)]
+        traceback = structlog.dev.RichTracebackFormatter(show_locals=False)
+        console = structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(), pad_event_to=0, pad_level=False, exception_formatter=traceback
+        )
+        return [clock, console]
     clock = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    return [clock, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    # The values of variables may be secrets.
+    tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+    return [clock, tracebacks, structlog.processors.JSONRenderer()]
 
 
 class SpeedColumn(ProgressColumn):

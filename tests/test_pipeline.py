@@ -200,18 +200,22 @@ def test_a_claim_that_fails_ends_the_run():
     assert walk(source, MemoryWarehouse()).exit_code == 69
 
 
-def test_a_bug_is_70_and_every_claim_is_given_back(capfd):
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_bug_is_70_and_every_claim_is_given_back(capfd, log_format):
     async def stumble(task):
-        raise ZeroDivisionError
+        secret = "CANARY-" + "in-a-variable"
+        raise ZeroDivisionError(len(secret))
 
-    configure_logs("json", verbose=False)
+    configure_logs(log_format, verbose=False)
     source = MemorySource(53)
 
     run = walk(source, MemoryWarehouse(), stumble)
 
     assert (run.exit_code, run.outcome) == (70, "bug")
     assert run.released == run.claimed == len(source.released) > 0
-    assert "ZeroDivisionError" in capfd.readouterr().err
+    said = capfd.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert "CANARY-in-a-variable" not in said
 
 
 def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():

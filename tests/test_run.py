@@ -276,6 +276,30 @@ def test_tasks_of_the_users_own_table_are_audited_until_they_have_ended(night_of
         }
 
 
+def test_shards_take_each_task_once_and_an_equal_part_of_the_rate(night_of, configure, monkeypatch):
+    ids = task_ids(300)
+    with night_of() as night:
+        night.change("CREATE TABLE hand_over (task_id TEXT)")
+        night.change(f"INSERT INTO hand_over VALUES ({'), ('.join(ids)})")
+        configure(source__mode="read_only", source__table="hand_over", api__max_rate=3_000)
+        runs = [json.loads(night.run("run", "--json", "--shard", f"{index}/3").stdout) for index in (0, 1)]
+        monkeypatch.setenv("JOB_COMPLETION_INDEX", "2")
+        runs.append(json.loads(night.run("run", "--json", "--shard", "/3").stdout))
+
+        assert [row["max_rate"] for row in runs] == [1_000] * 3
+        assert all(60 < row["claimed"] < 140 for row in runs)
+        assert set(night.api.stats.asks.values()) == {1}
+        assert night.facts() == night.truth(ids)
+
+
+def test_runs_on_the_jobs_own_queue_need_no_shards(night_of):
+    with night_of() as night:
+        refused = night.run("run", "--shard", "0/2")
+
+        assert refused.exit_code == 2
+        assert "read_only" in refused.stderr
+
+
 @contextmanager
 def running(night, *, until_requests):
     """A run in a process of its own, once so many requests have reached the API."""

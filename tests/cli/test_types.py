@@ -5,7 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 import click
 import pytest
 
-from etl.cli.types import Duration, RangeBound, TimeOfDay, seconds_until
+from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
+from etl.tasks import Shard
 
 
 def at(*parts):
@@ -66,3 +67,18 @@ def test_a_time_of_day_is_in_utc():
 )
 def test_the_next_such_time_of_day_is_meant(now, seconds):
     assert seconds_until(time(6), now=now) == seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "shard"), [("0/1", Shard(0, 1)), ("3/4", Shard(3, 4)), ("/4", Shard(2, 4)), (" 4 ", Shard(2, 4))]
+)
+def test_a_shard(value, shard, monkeypatch):
+    monkeypatch.setenv("JOB_COMPLETION_INDEX", "2")
+
+    assert ShardOf().convert(value, None, None) == shard
+
+
+@pytest.mark.parametrize("value", ["", "/", "4/4", "1/0", "-1/4", "1/4/2", "1.0/4", "\u0661/4", "/4", "a/b"])
+def test_what_is_no_shard(value):
+    with pytest.raises(click.BadParameter, match="part such as 0/4"):
+        ShardOf().convert(value, None, None)
