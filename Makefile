@@ -1,9 +1,12 @@
 # The doors of this project. `make demo` and `make test` set up everything they need in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
+	--custom-compile-command "make lock"
+CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test soak check bench lock clean
+.PHONY: demo test soak check check-overlays sbom bench lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -14,22 +17,36 @@ test: .venv/.development      ## run the test suite
 soak: .venv/.development      ## run the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m soak
 
-check: .venv/.development     ## formatting, lint, types, direction of the rooms
+check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction of the rooms, security, image and manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit --quiet --recursive etl --configfile pyproject.toml
+	$(BIN)/hadolint Dockerfile
+	$(CHECKOV) --file Dockerfile
+	$(CHECKOV) --directory cron/kubernetes/base
+	@if command -v kubectl >/dev/null; then $(MAKE) --no-print-directory check-overlays; \
+		else echo "OVERLAYS NOT CHECKED BY CHECKOV: no kubectl here to render them"; fi
+
+check-overlays: .venv/.checkov
+	for overlay in cron/kubernetes/overlays/*; do mkdir -p build/$$overlay && \
+		kubectl kustomize $$overlay > build/$$overlay/rendered.yaml || exit; done
+	$(CHECKOV) --directory build/cron/kubernetes/overlays
+
+sbom: .venv/.development      ## list what the image is made of, as a CycloneDX file in dist/
+	mkdir -p dist
+	$(BIN)/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml --mc-type application \
+		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json
 
 bench: .venv/.development     ## measure the job beside its parts; prints ratios
 	$(BIN)/python -m tests.bench
 
 lock:                         ## renew the lock files from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
-		--custom-compile-command "make lock" --extra mysql --extra postgresql --group build \
-		--output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
-		--custom-compile-command "make lock" --extra mysql --extra postgresql --extra report --group dev --constraint requirements.lock \
-		--output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --extra mysql --extra postgresql --group build --output-file requirements.lock pyproject.toml
+	$(COMPILE) --all-extras --group build --constraint requirements.lock --output-file requirements-image.lock pyproject.toml
+	$(COMPILE) --all-extras --group dev --constraint requirements-image.lock --output-file requirements-dev.lock pyproject.toml
+	$(COMPILE) --group pyproject.toml:checkov --output-file requirements-checkov.lock
 
 clean:                        ## remove what the targets above made
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
@@ -45,4 +62,10 @@ clean:                        ## remove what the targets above made
 
 .venv/.development: requirements-dev.lock .venv/.runtime
 	$(PIP) install --require-hashes --requirement requirements-dev.lock
+	touch $@
+
+# In an environment of its own: what checkov asks for contradicts what the job needs.
+.venv/.checkov: requirements-checkov.lock | .venv/bin/python
+	$(PYTHON) -m venv .venv/checkov
+	.venv/checkov/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-checkov.lock
 	touch $@

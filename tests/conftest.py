@@ -2,9 +2,11 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,13 +27,38 @@ SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+HAS_NAMESPACES = bool(shutil.which("unshare")) and not subprocess.call(
+    ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"], stderr=subprocess.DEVNULL
+)
+"""Whether a test may make a container of its own."""
+
+
 def pytest_report_header():
     if mysql_server.SERVER:
         return f"MySQL: {mysql_server.SERVER}"
     return "MySQL: NOT TESTED - no mariadbd or mysqld on this machine; install mariadb-server-core"
 
 
+NOT_EVERYWHERE = {
+    "systemd-analyze": "THE SYSTEMD UNITS",
+    "kubectl": "KUSTOMIZE'S OVERLAYS",
+    "unshare": "THE FIRST PROCESS OF A CONTAINER",
+}
+"""Programs that tests use where the machine has them, and what is not tested where it has not."""
+
+
 def pytest_terminal_summary(terminalreporter):
+    for program, subject in NOT_EVERYWHERE.items():
+        if not shutil.which(program):
+            terminalreporter.write_line(f"{subject} NOT TESTED: no {program} here", yellow=True, bold=True)
+    if not HAS_NAMESPACES:
+        terminalreporter.write_line("THE PROGRAM IN A CONTAINER NOT TESTED: no namespaces", yellow=True, bold=True)
+    for orchestrator in ("airflow", "dagster"):
+        if not find_spec(orchestrator):
+            terminalreporter.write_line(
+                f"{orchestrator}: its example was read, but not loaded, since {orchestrator} is not installed",
+                yellow=True,
+            )
     if not mysql_server.SERVER:
         terminalreporter.write_line("MySQL NOT TESTED: no mariadbd or mysqld on this machine", yellow=True, bold=True)
     if not CHROMIUM:

@@ -25,7 +25,7 @@ def systemd_line():
 
 
 def kubernetes_line():
-    job = yaml.safe_load((CRON / "kubernetes/cronjob.yaml").read_text())
+    job = yaml.safe_load((CRON / "kubernetes/base/cronjob.yaml").read_text())
     (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
     return shlex.join(container["args"])
 

@@ -13,8 +13,11 @@ import pytest
 import yaml
 
 from etl.configuration import load_configuration
+from etl.settings import ApiSettings
 
-KUBERNETES = Path(__file__).parents[2] / "cron" / "kubernetes"
+FOLDER = Path(__file__).parents[2] / "cron" / "kubernetes"
+KUBERNETES = FOLDER / "base"
+OVERLAYS = ["nightly", "many-workers"]
 KUSTOMIZATION = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
 MANIFESTS = {path.name: yaml.safe_load(path.read_text()) for path in sorted(KUBERNETES.glob("*.yaml"))}
 RESOURCES = [name for name in MANIFESTS if name != "kustomization.yaml"]
@@ -28,8 +31,8 @@ VERSIONS = ("1.29", "1.31", "1.33", ".".join(kubernetes_validate.latest_version(
 PERSONAL_VOLUMES = {"configMap", "emptyDir", "secret", "projected", "downwardAPI", "csi", "persistentVolumeClaim"}
 
 
-def exit_codes(action: str) -> set[int]:
-    rules = [rule for rule in JOB["podFailurePolicy"]["rules"] if rule["action"] == action]
+def exit_codes(action: str, job=JOB) -> set[int]:
+    rules = [rule for rule in job["podFailurePolicy"]["rules"] if rule["action"] == action]
     return {code for rule in rules for code in rule.get("onExitCodes", {"values": []})["values"]}
 
 
@@ -71,17 +74,71 @@ def test_the_manifests_refer_to_each_other_by_the_right_names():
     assert {mount["name"] for mount in CONTAINER["volumeMounts"]} == set(volumes)
 
 
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="kubectl is not installed, so kustomize cannot render the base")
-def test_kustomize_renders_what_is_valid():
-    rendered = subprocess.run(["kubectl", "kustomize", KUBERNETES], check=True, capture_output=True, text=True).stdout
-    by_kind = {manifest["kind"]: manifest for manifest in yaml.safe_load_all(rendered)}
+needs_kubectl = pytest.mark.skipif(
+    not shutil.which("kubectl"), reason="kubectl is not installed, so kustomize cannot render the overlays"
+)
+
+
+def rendered(overlay: str) -> dict[str, dict]:
+    """The manifests of an overlay by kind, as ``kubectl apply -k`` would send them."""
+    command = ["kubectl", "kustomize", FOLDER / "overlays" / overlay]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(text)}
+
+
+def job_of(overlay: str):
+    return rendered(overlay)["CronJob"]["spec"]["jobTemplate"]["spec"]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_kustomize_renders_what_is_valid(overlay, version):
+    by_kind = rendered(overlay)
     pod = by_kind["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]
 
     for manifest in by_kind.values():
-        kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
+        kubernetes_validate.validate(manifest, version, strict=True)
     assert set(by_kind) == {"Namespace", "ServiceAccount", "NetworkPolicy", "CronJob", "ConfigMap"}
     assert by_kind["ConfigMap"]["metadata"]["name"] in str(pod["spec"]["volumes"])
     assert pod["metadata"]["labels"] == KUSTOMIZATION["labels"][0]["pairs"]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_an_overlay_takes_nothing_from_the_pod_s_safety(overlay):
+    pod = job_of(overlay)["template"]["spec"]
+    added = {"topologySpreadConstraints"} & set(pod)
+    (container,) = pod["containers"]
+    others = [variable for variable in container["env"] if variable not in CONTAINER["env"]]
+
+    unchanged = {key: value for key, value in pod.items() if key not in {"containers", "volumes", *added}}
+    assert unchanged == {key: value for key, value in POD.items() if key not in {"containers", "volumes"}}
+    assert container == {**CONTAINER, "env": others + CONTAINER["env"]}
+    assert [set(volume) for volume in pod["volumes"]] == [set(volume) for volume in POD["volumes"]]
+
+
+@needs_kubectl
+def test_many_workers_share_a_night_and_the_allowed_rate():
+    job = job_of("many-workers")
+    (container,) = job["template"]["spec"]["containers"]
+    rate = {variable["name"]: variable["value"] for variable in container["env"]}["TASK_AUDIT_API__MAX_RATE"]
+    allowed = CONFIG["api"].get("max_rate", ApiSettings.model_fields["max_rate"].default)
+
+    assert job["completionMode"] == "Indexed"
+    assert job["completions"] == job["parallelism"] == 4
+    assert 0.9 * allowed < job["completions"] * float(rate) <= allowed
+
+
+@needs_kubectl
+def test_what_one_of_many_workers_finds_does_not_end_the_others(final, retryable):
+    job = job_of("many-workers")
+
+    assert job["backoffLimitPerIndex"] == JOB["backoffLimit"]
+    assert "backoffLimit" not in job
+    assert exit_codes("FailJob", job) == {2, 77, 78}
+    assert exit_codes("FailIndex", job) == final - {2, 77, 78}
+    assert exit_codes("Count", job) == retryable | {137, 143}
 
 
 def test_the_pod_meets_the_restricted_standard():

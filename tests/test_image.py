@@ -1,0 +1,180 @@
+"""The image is built of pinned parts, and its entry point does as the first process of a container."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from etl.fake_api import Behaviour
+from tests.conftest import HAS_NAMESPACES
+from tests.nights import TOKEN, task_ids
+
+CHECKOUT = Path(__file__).parents[1]
+DOCKERFILE = (CHECKOUT / "Dockerfile").read_text(encoding="utf-8")
+CONTAINER = """
+set -e
+mount --make-rprivate /
+mount --bind "$SCRATCH" "$SCRATCH"
+mount --bind "$CHECKOUT" "$CHECKOUT"
+mount -o remount,bind,ro "$CHECKOUT"
+mount -o remount,bind,ro /
+cd "$SCRATCH"
+exec unshare --user --map-user=10001 --map-group=10001 env --unset=HOME "$@"
+"""
+"""A container without an engine: the first process of its own PID namespace, on a file system that is read-only but for
+one folder, as a user that no /etc/passwd knows, without capabilities and without a home."""
+
+
+def instructions(name):
+    text = re.sub(r"\\\n", " ", DOCKERFILE)
+    return re.findall(rf"^{name} (.+)$", text, re.MULTILINE)
+
+
+def test_every_part_is_pinned_by_its_hash():
+    first, *others = instructions("FROM")
+    (installs, project) = [run for run in instructions("RUN") if "pip install" in run]
+
+    assert re.fullmatch(r"docker\.io/library/python:\S+@sha256:[0-9a-f]{64} AS python", first)
+    assert others == ["python AS build", "python"]
+    assert "--require-hashes" in installs
+    assert "--only-binary=:all:" in installs
+    assert "--no-deps" in project
+    assert "--no-build-isolation" in project
+
+
+def test_it_runs_as_nobody_in_particular_and_hears_the_signal_itself():
+    assert instructions("USER") == ["10001:10001"]
+    assert instructions("STOPSIGNAL") == ["SIGTERM"]
+    # A shell in between would be the first process, and would not pass the signal on.
+    assert instructions("ENTRYPOINT") == ['["task-audit"]']
+
+
+def test_only_what_is_copied_is_sent_to_the_builder():
+    copied = {name for line in instructions("COPY") if "--from" not in line for name in line.split()[:-1]}
+    sent = re.findall(r"^!(\S+)$", (CHECKOUT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert copied == set(sent)
+    assert all((CHECKOUT / name).exists() for name in copied)
+
+
+def test_the_bill_of_materials_lists_every_locked_package_with_its_hashes(tmp_path):
+    lock = (CHECKOUT / "requirements-image.lock").read_text(encoding="utf-8")
+    locked = {Requirement(line).name for line in re.findall(r"^([^\s#][^\\\n]*?) \\$", lock, re.MULTILINE)}
+    (recipe,) = re.findall(r"cyclonedx-py (.*?)\n\n", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.DOTALL)
+    arguments = recipe.replace("\\\n", " ").replace("dist/", f"{tmp_path}/").split()
+    program = Path(sys.executable).with_name("cyclonedx-py")
+
+    subprocess.run([program, *arguments], cwd=CHECKOUT, check=True, capture_output=True)
+
+    bill = json.loads((tmp_path / "sbom.cdx.json").read_text(encoding="utf-8"))
+    assert bill["bomFormat"] == "CycloneDX"
+    assert bill["metadata"]["component"]["name"] == "koodrive-task-audit"
+    assert {component["name"] for component in bill["components"]} == locked
+    assert all(reference["hashes"] for part in bill["components"] for reference in part["externalReferences"])
+
+
+def in_a_container(folder, *command):
+    """The command line that runs a command as in a container that may write to one folder."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "CHECKOUT": str(CHECKOUT),
+        "SCRATCH": str(folder),
+        "TMPDIR": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    settings = {name: value for name, value in os.environ.items() if name.startswith("TASK_AUDIT_")}
+    isolated = ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "--kill-child"]
+    return {
+        "args": [*isolated, "sh", "-c", CONTAINER, "sh", *map(str, command)],
+        "env": {**environment, **settings},
+        "text": True,
+    }
+
+
+@contextmanager
+def container(folder, *arguments):
+    """Start the program as the first process, and give it with the PID that it has outside."""
+    started = subprocess.Popen(
+        **in_a_container(folder, sys.executable, "-m", "etl", *arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield started
+    finally:
+        started.kill()
+        started.communicate()
+
+
+def first_process(started):
+    """The PID of the container's first process, once it is Python."""
+    children = Path(f"/proc/{started.pid}/task/{started.pid}/children")
+    while started.poll() is None:
+        for pid in children.read_text(encoding="utf-8").split():
+            if b"etl" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:4]:
+                return int(pid)
+        time.sleep(0.01)
+    raise AssertionError(started.stderr.read())
+
+
+def hears_sigterm(pid):
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+    caught = int(re.search(r"^SigCgt:\s*(\w+)$", status, re.MULTILINE)[1], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+if HAS_NAMESPACES:
+
+    def test_the_container_of_these_tests_is_one(tmp_path):
+        script = f"echo $$ $(id -u) ${{HOME-none}}; touch ok; touch /etc/x {CHECKOUT}/x; grep CapEff /proc/1/status"
+        told = subprocess.run(**in_a_container(tmp_path, "sh", "-c", script), capture_output=True, check=False)
+
+        assert told.stdout.splitlines()[0] == "1 10001 none"
+        assert told.stderr.count("Read-only file system") == 2
+        assert (tmp_path / "ok").exists()
+
+    def test_a_night_in_a_container(night_of, tmp_path):
+        with night_of() as night:
+            night.enqueue(*task_ids(30))
+            done = subprocess.run(
+                **in_a_container(tmp_path, sys.executable, "-m", "etl", "run", "--json"),
+                capture_output=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert json.loads(done.stdout)["audited"] == 30
+            assert len(night.facts()) == 30
+
+    def test_sigterm_ends_a_run_cleanly(night_of, tmp_path):
+        with night_of(Behaviour(token=TOKEN, latency_seconds=0.2)) as night:
+            night.enqueue(*task_ids(2_000))
+            with container(tmp_path, "run", "--json") as started:
+                pid = first_process(started)
+                while night.api.stats.requests < 20:
+                    assert started.poll() is None, started.stderr.read()
+                    time.sleep(0.01)
+                os.kill(pid, signal.SIGTERM)
+                stdout, stderr = started.communicate(timeout=30)
+            run = json.loads(stdout)
+
+            assert started.returncode == 75, stderr
+            assert run["claimed"] == run["audited"] + run["released"]
+            assert 0 < run["audited"] < 2_000
+            assert set(night.states().values()) == {"pending", "done"}
+
+    def test_sigterm_is_heard_before_anything_is_imported(tmp_path):
+        with container(tmp_path, "fake-api") as started:
+            pid = first_process(started)
+            while not hears_sigterm(pid):
+                assert started.poll() is None, started.stderr.read()
+            os.kill(pid, signal.SIGTERM)
+            started.communicate(timeout=30)
+
+        assert started.returncode == 143
