@@ -12,12 +12,15 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from etl.cli.run import run
 from etl.configuration import load_configuration
 from etl.settings import ApiSettings
+from etl.tasks import Shard
 
 FOLDER = Path(__file__).parents[2] / "cron" / "kubernetes"
 KUBERNETES = FOLDER / "base"
-OVERLAYS = ["nightly", "many-workers"]
+OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
+MANY_WORKERS = ["many-workers", "sharded"]
 KUSTOMIZATION = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
 MANIFESTS = {path.name: yaml.safe_load(path.read_text()) for path in sorted(KUBERNETES.glob("*.yaml"))}
 RESOURCES = [name for name in MANIFESTS if name != "kustomization.yaml"]
@@ -111,28 +114,52 @@ def test_an_overlay_takes_nothing_from_the_pod_s_safety(overlay):
     added = {"topologySpreadConstraints"} & set(pod)
     (container,) = pod["containers"]
     others = [variable for variable in container["env"] if variable not in CONTAINER["env"]]
+    own = {"env": others + CONTAINER["env"], "args": container["args"]}
 
     unchanged = {key: value for key, value in pod.items() if key not in {"containers", "volumes", *added}}
     assert unchanged == {key: value for key, value in POD.items() if key not in {"containers", "volumes"}}
-    assert container == {**CONTAINER, "env": others + CONTAINER["env"]}
+    assert container == {**CONTAINER, **own}
     assert [set(volume) for volume in pod["volumes"]] == [set(volume) for volume in POD["volumes"]]
 
 
+def environment(container) -> dict[str, str]:
+    return {variable["name"]: variable["value"] for variable in container["env"]}
+
+
 @needs_kubectl
-def test_many_workers_share_a_night_and_the_allowed_rate():
-    job = job_of("many-workers")
-    (container,) = job["template"]["spec"]["containers"]
-    rate = {variable["name"]: variable["value"] for variable in container["env"]}["TASK_AUDIT_API__MAX_RATE"]
-    allowed = CONFIG["api"].get("max_rate", ApiSettings.model_fields["max_rate"].default)
+@pytest.mark.parametrize("overlay", MANY_WORKERS)
+def test_many_workers_share_a_night(overlay):
+    job = job_of(overlay)
 
     assert job["completionMode"] == "Indexed"
     assert job["completions"] == job["parallelism"] == 4
-    assert 0.9 * allowed < job["completions"] * float(rate) <= allowed
 
 
 @needs_kubectl
-def test_what_one_of_many_workers_finds_does_not_end_the_others(final, retryable):
-    job = job_of("many-workers")
+def test_workers_on_one_queue_are_told_the_whole_rate():
+    (container,) = job_of("many-workers")["template"]["spec"]["containers"]
+
+    assert container == CONTAINER
+
+
+@needs_kubectl
+def test_each_shard_takes_its_part_of_the_table_and_of_the_rate(monkeypatch):
+    job = job_of("sharded")
+    (container,) = job["template"]["spec"]["containers"]
+    allowed = CONFIG["api"].get("max_rate", ApiSettings.model_fields["max_rate"].default)
+    assert 0.9 * allowed < job["completions"] * float(environment(container)["TASK_AUDIT_API__MAX_RATE"]) <= allowed
+
+    shards = []
+    for index in range(job["completions"]):
+        monkeypatch.setenv("JOB_COMPLETION_INDEX", str(index))
+        shards.append(run.make_context("run", container["args"][1:]).params["shard"])
+    assert shards == [Shard(index, job["completions"]) for index in range(job["completions"])]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", MANY_WORKERS)
+def test_what_one_of_many_workers_finds_does_not_end_the_others(overlay, final, retryable):
+    job = job_of(overlay)
 
     assert job["backoffLimitPerIndex"] == JOB["backoffLimit"]
     assert "backoffLimit" not in job
@@ -244,12 +271,12 @@ def test_the_program_reads_the_mounted_configuration_and_secrets(mounted):
 
 
 def test_the_pod_points_the_program_at_its_mounts():
-    environment = {variable["name"]: variable["value"] for variable in CONTAINER["env"]}
+    variables = environment(CONTAINER)
     mounts = {mount["name"]: mount["mountPath"] for mount in CONTAINER["volumeMounts"]}
 
-    assert environment["TASK_AUDIT_CONFIG"] == f"{mounts['config']}/config.toml"
-    assert environment["TASK_AUDIT_SECRETS_DIR"] == mounts["secrets"]
-    assert environment["HOME"] == mounts["tmp"] == "/tmp"  # noqa: S108 - the pod's own emptyDir
+    assert variables["TASK_AUDIT_CONFIG"] == f"{mounts['config']}/config.toml"
+    assert variables["TASK_AUDIT_SECRETS_DIR"] == mounts["secrets"]
+    assert variables["HOME"] == mounts["tmp"] == "/tmp"  # noqa: S108 - the pod's own emptyDir
 
 
 def test_no_secret_is_in_the_environment_or_in_the_configuration():
