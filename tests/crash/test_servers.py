@@ -107,6 +107,32 @@ def test_thrown_out_again_and_again(night_of, postgres_url):
     administration.dispose()
 
 
+def wait_for_a_waiter(connection, process):
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
+    while not connection.exec_driver_sql(waiting).scalar_one():
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.01)  # another process is at work, on its own clock
+
+
+def test_a_deadlock_with_somebody_else_s_transaction_costs_one_batch_its_time(night_of, postgres_url):
+    url = SecretStr(postgres_url)
+    administration = open_engine(url, name="the server")
+    with opened(night_of, (url, url), tasks=300) as ledger:
+        with ledger.run() as process:
+            wait_for_requests(ledger, 1, process)
+            with administration.begin() as connection:
+                # A load writes the run's row and then the queue; this takes them in the other order.
+                connection.exec_driver_sql("SELECT * FROM pending_task WHERE lease_owner IS NOT NULL FOR UPDATE")
+                wait_for_a_waiter(connection, process)
+                connection.exec_driver_sql("UPDATE audit_run SET host = host")
+            code, stderr = ended(process)
+        assert code == 65, stderr
+        (stumble,) = [line for line in stderr.splitlines() if "database_stumbled" in line]
+        assert "deadlock" in stumble
+        ledger.finish()
+    administration.dispose()
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_connections_lost_at_commit(night_of, postgres_url, seed):
     parts = urlsplit(postgres_url)
