@@ -25,7 +25,8 @@ from etl.fetch.retry import RetryPolicy
 from etl.fetch.share import Share
 from etl.fetch.stop import Stop
 from etl.koodrive.client import KooDrive, open_koodrive
-from etl.pipeline import Corridor, Limits
+from etl.limits import Limits
+from etl.pipeline import Corridor
 from etl.runs import AuditRun, begin_run
 from etl.settings import ApiSettings, SourceSettings, WarehouseSettings
 from etl.settle import claims_allowed

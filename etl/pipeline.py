@@ -8,12 +8,13 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 import structlog
 
 from etl.archive.archive import Archive
+from etl.claims import Claims
 from etl.clerk import Clerk
 from etl.crash import crash_point
 from etl.errors import BugError, LeaseLostError, StoppedError
@@ -22,11 +23,12 @@ from etl.fetch.outbox import Outbox
 from etl.fetch.pool import Pool
 from etl.fetch.stop import Stop
 from etl.leases import Leases
+from etl.limits import Limits
 from etl.normalize import normalize
 from etl.runs import OUTCOMES, AuditRun, Counters, verdict
-from etl.settle import finished_before, last_word, refuse, settle
+from etl.settle import last_word, settle
 from etl.source import Source
-from etl.tasks import FetchFailure, Observation, Outcome, PendingTask
+from etl.tasks import FetchFailure, Observation, Outcome
 from etl.warehouse import Loader
 from etl.warehouse.batch import Batch
 
@@ -39,28 +41,7 @@ DEFERRED_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
 
-LOADED_POLL_SECONDS = 0.02
-"""How often to look whether all that was asked is loaded, before a task is asked about alone."""
-
-LEASE_POLL_SECONDS = 5.0
-"""How often to look whether another run has let go of its tasks."""
-
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much at a time, and how often."""
-
-    batch_size: int
-    """Tasks in one load, at most."""
-    claim_size: int
-    """Tasks in one claim, at most."""
-    lease_seconds: float
-    dead_letter_after: int
-    """Runs that may fail a task."""
-    tasks: int | None = None
-    """Tasks to claim in this run, at most."""
 
 
 class Corridor:
@@ -104,13 +85,27 @@ class Corridor:
         self._archive = archive
         self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
         self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
-        self._claimed = 0
-        self.answered = 0
-        """Tasks whose outcome is known, loaded or not."""
+        self._answered = 0
         self._leases = Leases(seconds=limits.lease_seconds, clock=clock)
-        self._others_held = 0
+        self._claims = Claims(
+            source,
+            warehouse,
+            shares_database=shares_database,
+            clerk=self._clerk,
+            leases=self._leases,
+            backlog=self._backlog,
+            outbox=self._outbox,
+            limits=limits,
+            stop=stop,
+            clock=clock,
+        )
         self._can_load = True
         self._outcomes: Counter[str] = Counter()
+
+    @property
+    def answered(self) -> int:
+        """Tasks whose outcome is known, loaded or not."""
+        return self._answered + self._claims.refused
 
     @property
     def run(self) -> AuditRun:
@@ -118,7 +113,7 @@ class Corridor:
         traffic = self._pool.traffic
         return replace(
             self._loaded,
-            claimed=self._claimed,
+            claimed=self._claims.claimed,
             requests=traffic.requests,
             retries=traffic.retries,
             throttled=traffic.throttled,
@@ -167,84 +162,13 @@ class Corridor:
             heartbeat = rooms.create_task(self._keep_leases())
             doorkeeper = rooms.create_task(self._close_when_stopped())
             loading = rooms.create_task(self._load())
-            claiming = rooms.create_task(self._claim())
+            claiming = rooms.create_task(self._claims.take_all())
             await self._fetch()
             await claiming
             self._outbox.end()
             await loading
             doorkeeper.cancel()
             heartbeat.cancel()
-
-    async def _claim(self) -> None:
-        while not self._stop.is_ordered and (wanted := self._wanted()):
-            tasks = await self._clerk.do(self._source.claim, wanted)
-            suspects = [] if tasks else await self._clerk.do(self._source.claim_suspect)
-            if tasks or suspects:
-                crash_point("claimed")
-                await self._admit(tasks or [], suspects or [])
-                await self._backlog.runs_low()
-            elif await self._others_hold_some():
-                await self._stop.sleep(LEASE_POLL_SECONDS)
-            else:
-                break
-        self._backlog.end()
-
-    async def _admit(self, tasks: Sequence[PendingTask], suspects: Sequence[PendingTask]) -> None:
-        """Let into the backlog what may be asked about; the rest has its outcome already."""
-        tasks, suspects = await self._acknowledge_audited(tasks), await self._acknowledge_audited(suspects)
-        self._claimed += len(tasks) + len(suspects)
-        self._leases.take([*tasks, *suspects])
-        if suspects:
-            await self._load_all_but(suspects)
-        askable = []
-        for task in (*tasks, *suspects):
-            failure = refuse(task, dead_letter_after=self._limits.dead_letter_after, now=self._clock())
-            if failure is None:
-                askable.append(task)
-            else:
-                await self._take(failure)
-        self._backlog.fill(askable)
-
-    async def _acknowledge_audited(self, tasks: Sequence[PendingTask]) -> Sequence[PendingTask]:
-        """Settle what a run has loaded that died before it could do so; returns the others.
-
-        That run has counted them, so this one does not: for it, they were never claimed.
-        """
-        left_behind = [task.task_id for task in tasks if task.attempts > 1]
-        if self._shares_database or not left_behind:
-            return tasks
-        audited = await self._clerk.do(self._warehouse.audited_by_dead_runs, left_behind) or set()
-        settlements = [finished_before(task, now=self._clock()) for task in tasks if task.task_id in audited]
-        if settlements:
-            log.info("acknowledged_for_dead_runs", tasks=len(settlements))
-            with suppress(LeaseLostError):
-                await self._clerk.did(self._source.settle, settlements)
-        return [task for task in tasks if task.task_id not in audited]
-
-    async def _load_all_but(self, suspects: Sequence[PendingTask]) -> None:
-        """Wait until nothing else is under way that would die with a task that kills its runs."""
-        self._outbox.hurry()
-        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not self._stop.is_ordered:
-            await self._stop.sleep(LOADED_POLL_SECONDS)
-
-    async def _others_hold_some(self) -> bool:
-        """Say whether another run holds tasks that are due here.
-
-        It may finish them; or it is dead, and they are ours when its leases end. So a run after a crash does not end
-        well while the tasks of the crashed one still wait.
-        """
-        if self._stop.is_ordered:
-            return False
-        leased = await self._clerk.do(self._source.count_leased) or 0
-        if leased not in {0, self._others_held}:
-            log.info("waiting_for_another_run", tasks=leased)
-        self._others_held = leased
-        return leased > 0
-
-    def _wanted(self) -> int:
-        if self._limits.tasks is None:
-            return self._limits.claim_size
-        return min(self._limits.claim_size, self._limits.tasks - self._claimed)
 
     async def _fetch(self) -> None:
         fetching = asyncio.ensure_future(self._pool.work(self._backlog, self._take))
@@ -259,7 +183,7 @@ class Corridor:
 
     async def _take(self, outcome: Outcome) -> None:
         await self._outbox.put(outcome)
-        self.answered += 1
+        self._answered += 1
 
     async def _close_when_stopped(self) -> None:
         await self._stop.wait()

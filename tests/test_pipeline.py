@@ -13,7 +13,8 @@ from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.fetch.stop import Stop
-from etl.pipeline import Corridor, Limits
+from etl.limits import Limits
+from etl.pipeline import Corridor
 from etl.runs import begin_run
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection, TaskDetail
 from etl.telemetry import configure_logs
