@@ -74,6 +74,8 @@ dim_task_type = Table(
     Column("task_type", BigInteger, primary_key=True, autoincrement=False),
     Column("task_type_name", Text, nullable=False),
     Column("description", Text),
+    Column("category", Text),
+    Column("action", Text),
 )
 
 dim_result_code = Table(
