@@ -9,7 +9,7 @@ from rich.console import Console
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.parameters import read_parameters
 from etl.configuration import Settings
-from etl.database.clock import clock_of
+from etl.database.clock import clock_of, system_clock
 from etl.errors import InputError
 from etl.job import open_queue, open_warehouse
 from etl.report.answer import answer_csv, answer_json, print_answer
@@ -69,6 +69,7 @@ def _ask(settings: Settings, name: str, given: tuple[str, ...]) -> Answer:
         near = get_close_matches(name, known, n=1)
         hint = f"Did you mean '{near[0]}'? " if near else ""
         raise InputError(f"There is no question '{name}'.", remedy=f"{hint}`task-audit query` lists the questions.")
+    read_parameters(known[name], given, now=system_clock())
     queue = _queue(settings) if known[name].reads_queue else None
     with open_warehouse(settings.warehouse) as warehouse:
         question = questions(warehouse.engine.dialect.name)[name]

@@ -1,5 +1,6 @@
 """`task-audit labels` and what `status` says of codes that nobody has explained."""
 
+import io
 import json
 
 from tests.nights import task_ids
@@ -42,6 +43,13 @@ def test_a_wrong_file_changes_nothing(night_of, tmp_path):
         )
         assert result.stdout == ""
         assert night.run("labels", "export").stdout == before
+
+
+def test_a_file_from_standard_input(night_of, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{HEADER}task_type,0,Handed over,,\n".encode())))
+    with night_of() as night:
+        assert night.run("labels", "import", "-").stdout.startswith("1 taken over")
+        assert "task_type,0,Handed over,," in night.run("labels", "export").stdout
 
 
 def test_codes_that_no_run_has_met_are_named(night_of, tmp_path):

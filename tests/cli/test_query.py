@@ -18,12 +18,6 @@ def one_line(result):
     return line
 
 
-@pytest.fixture
-def warehouse(task_audit, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert task_audit("init").exit_code == 0
-
-
 @pytest.mark.parametrize("arguments", [(), ("--list",), ("as_of", "--list")])
 def test_the_list_needs_no_warehouse(task_audit, tmp_path, monkeypatch, arguments):
     monkeypatch.chdir(tmp_path)
@@ -62,12 +56,13 @@ def test_the_list_needs_no_warehouse(task_audit, tmp_path, monkeypatch, argument
         (["dead_letters_by_age", "--param", "at=0001-01-01"], "--param day_ago: '1d before at' is not a time"),
     ],
 )
-@pytest.mark.usefixtures("warehouse")
-def test_a_slip_is_one_line_with_the_remedy_and_2(task_audit, arguments, complaint):
+def test_a_slip_is_one_line_with_the_remedy_and_2(task_audit, tmp_path, monkeypatch, arguments, complaint):
+    monkeypatch.chdir(tmp_path)
     result = task_audit("query", *arguments)
     assert result.exit_code == 2
     assert complaint in one_line(result)
     assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_before_init_it_says_what_to_do(task_audit, tmp_path, monkeypatch):
