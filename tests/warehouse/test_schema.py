@@ -38,8 +38,8 @@ def names(engine):
 def test_from_nothing_and_again(engine):
     first = upgrade_warehouse(engine)
     second = upgrade_warehouse(engine)
-    assert (first.before, first.after) == (None, "w0004")
-    assert (second.before, second.after) == ("w0004", "w0004")
+    assert (first.before, first.after) == (None, "w0003")
+    assert (second.before, second.after) == ("w0003", "w0003")
     assert names(engine) == {*METADATA.tables, "task_audit_version", *VIEWS}
     Warehouse(engine).require_current()
 
@@ -138,7 +138,7 @@ def two_revisions(tmp_path):
     folder = tmp_path / "migrations"
     shutil.copytree(warehouse_schema(None).revisions, folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "versions" / "w9998_next.py").write_text(
-        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w9998", "w0004"\n\n\n'
+        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w9998", "w0003"\n\n\n'
         "def upgrade():\n"
         '    op.create_table("half_made", sa.Column("a", sa.Text))\n'
         "    op.execute(\"INSERT INTO dim_task_type (task_type, task_type_name) VALUES (99, 'HALF')\")\n"
@@ -156,7 +156,7 @@ def test_an_older_version_is_refused(engine, two_revisions, monkeypatch):
     upgrade_warehouse(engine)
     warehouse = Warehouse(engine)
     monkeypatch.setattr(warehouse, "_schema", replace(warehouse_schema(None), revisions=two_revisions))
-    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0004\)") as refused:
+    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0003\)") as refused:
         warehouse.require_current()
     assert refused.value.remedy == "Run `task-audit init`."
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "w0004"
+revision = "w0003"
 down_revision = "w0002"
 
 
