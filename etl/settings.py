@@ -122,6 +122,25 @@ def _check_base_url(value: str) -> str:
     return value.strip().rstrip("/")
 
 
+def _check_target_url(value: str) -> str:
+    # No secret goes there, so it need not be https.
+    try:
+        url = yarl.URL(value.strip())
+    except ValueError:
+        raise ValueError("is not a URL such as http://pushgateway:9091") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("is not a URL such as http://pushgateway:9091")
+    if url.user or url.password or url.query_string or url.fragment:
+        raise ValueError("holds more than scheme, host, port and path")
+    return value.strip().rstrip("/")
+
+
+def _check_textfile(file: Path) -> Path:
+    if file.suffix != ".prom":
+        raise ValueError("does not end in .prom, and node_exporter reads no other file")
+    return file
+
+
 def _check_location(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if not separator:
@@ -313,3 +332,9 @@ class TelemetrySettings(Section):
 
     log_format: Literal["auto", "console", "json"] = "auto"
     """auto: console on a terminal, JSON elsewhere."""
+    metrics_textfile: Annotated[Path, AfterValidator(_check_textfile)] | None = None
+    """A file for node_exporter's textfile collector, ending in .prom; replaced as a whole after each run."""
+    pushgateway_url: Annotated[str, AfterValidator(_check_target_url)] | None = None
+    """Address of a Prometheus Pushgateway, told after each run."""
+    pushgateway_job: str = Field(default="task-audit", min_length=1)
+    """The job label there."""

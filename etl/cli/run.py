@@ -12,10 +12,11 @@ import click
 import msgspec
 from rich.console import Console
 
+from etl.afterwards import tell, tell_unbegun
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
 from etl.configuration import Settings
-from etl.errors import StoppedError
+from etl.errors import StoppedError, TaskAuditError
 from etl.fetch.stop import Stop
 from etl.job import Order, Watch, run_job
 from etl.pipeline import Corridor
@@ -77,7 +78,12 @@ def run(
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
     _spare_the_garbage_collector()
     watch = watch_progress if is_for_a_person(settings.telemetry.log_format) and sys.stderr.isatty() else None
-    finished = asyncio.run(run_until_told(settings, order, seconds=_seconds(settings, stop_at), watch=watch))
+    try:
+        finished = asyncio.run(run_until_told(settings, order, seconds=_seconds(settings, stop_at), watch=watch))
+    except TaskAuditError as error:
+        tell_unbegun(settings, order, error)
+        raise
+    tell(settings, order, finished)
     print_summary(finished, console=Console(stderr=True), dry_run=dry_run)
     if as_json:
         click.echo(msgspec.json.encode(asdict(finished)))

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, case, func, select
 
+from etl.errors import ExitCode
 from etl.warehouse.tables import audit_run, dead_letter
 
 
@@ -42,3 +43,14 @@ def open_dead_letters(engine: Engine) -> list[DeadLetters]:
     )
     with engine.execution_options(read_only=True).connect() as connection:
         return [DeadLetters(**row) for row in connection.execute(query).mappings()]
+
+
+def last_ends(engine: Engine) -> dict[str, datetime | None]:
+    """Say when a run last ended with 0, and when one last went through to its end (0 or 65); replays are no runs."""
+    runs = audit_run.c
+    query = select(
+        func.max(case((runs.exit_code == int(ExitCode.OK), runs.finished_at))).label("last_success_at"),
+        func.max(runs.finished_at).label("last_complete_at"),
+    ).where(runs.exit_code.in_([int(ExitCode.OK), int(ExitCode.DEAD_LETTERS)]), runs.max_rate > 0)
+    with engine.execution_options(read_only=True).connect() as connection:
+        return dict(connection.execute(query).mappings().one())

@@ -1,0 +1,157 @@
+"""Metrics as node_exporter and a Pushgateway receive them, after good runs and bad ones."""
+
+import socket
+import time
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from etl.fake_api import Behaviour
+from tests.nights import FIRST_ID, TOKEN, task_ids
+
+
+def samples(text):
+    return {
+        (sample.name.removeprefix("task_audit_"), *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+@contextmanager
+def pushgateway(status=200):
+    """A server that takes what is pushed."""
+    received = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.append((self.path, body.decode()))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", received
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def target(kind):
+    """A Pushgateway that is no good."""
+    if kind == "answers 500":
+        with pushgateway(status=500) as (url, _):
+            yield url
+        return
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        if kind == "hangs":
+            server.listen()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_run_tells_how_it_went_and_how_the_job_stands(night_of, databases, tmp_path):
+    file = tmp_path / "task_audit.prom"
+    began_at = datetime.now(UTC).timestamp()
+    with (
+        pushgateway() as (url, received),
+        night_of(None, *databases, telemetry__metrics_textfile=file, telemetry__pushgateway_url=url) as night,
+    ):
+        night.enqueue(*task_ids(4), "not-an-id")
+        result = night.run("run")
+        last_success = night.rows("SELECT COUNT(*) FROM audit_run WHERE exit_code = 0")
+
+    told = samples(file.read_text(encoding="utf-8"))
+    assert result.exit_code == 65
+    assert told["last_run_exit_code",] == 65
+    assert told["last_run_tasks", "dead_lettered"] == told["dead_letters", "invalid_id"] == told["tasks", "dead"] == 1
+    assert told["last_run_tasks", "audited"] == 4
+    assert began_at - 1 < told["last_complete_timestamp_seconds",]
+    assert last_success == [(0,)]
+    assert ("last_success_timestamp_seconds",) not in told
+    ((path, body),) = received
+    assert path == "/metrics/job/task-audit"
+    assert str(samples(body)) == str(told)
+    assert list(tmp_path.glob("task_audit.prom*")) == [file]
+
+
+def test_a_failed_run_leaves_the_last_success_and_the_backlog_true(night_of, databases, tmp_path, configure):
+    file = tmp_path / "task_audit.prom"
+    with night_of(None, *databases, telemetry__metrics_textfile=file) as night:
+        assert night.run("run").exit_code == 0
+        good = samples(file.read_text(encoding="utf-8"))
+        night.enqueue(str(FIRST_ID))
+        configure(api__token="Bearer wrong")
+        assert night.run("run").exit_code == 77
+        refused = samples(file.read_text(encoding="utf-8"))
+        configure(warehouse__url="postgresql://nobody@127.0.0.1:9/none")
+        assert night.run("run").exit_code == 69
+        down = samples(file.read_text(encoding="utf-8"))
+
+    success = ("last_success_timestamp_seconds",)
+    assert good[success] == refused[success] == down[success]
+    assert (good["tasks", "pending"], refused["tasks", "pending"], down["tasks", "pending"]) == (0, 1, 1)
+    assert refused["oldest_pending_timestamp_seconds",] == down["oldest_pending_timestamp_seconds",] < good[success]
+    assert [each["last_run_exit_code",] for each in (good, refused, down)] == [0, 77, 69]
+
+
+@pytest.mark.parametrize("kind", ["hangs", "refuses", "answers 500"])
+def test_a_target_that_is_no_good_costs_two_seconds_at_most_and_never_the_verdict(night_of, kind):
+    with target(kind) as url, night_of(Behaviour(token=TOKEN)) as night:
+        started_at = time.monotonic()
+        assert night.run("run").exit_code == 0
+        alone = time.monotonic() - started_at
+        night.run("config", "show")
+        with pytest.MonkeyPatch.context() as variables:
+            variables.setenv("TASK_AUDIT_TELEMETRY__PUSHGATEWAY_URL", url)
+            started_at = time.monotonic()
+            result = night.run("run")
+            took = time.monotonic() - started_at
+
+    assert result.exit_code == 0
+    assert "telemetry_failed" in result.stderr
+    assert took < alone + 3.5
+
+
+def test_a_textfile_that_cannot_be_written_is_a_warning(night_of, tmp_path):
+    with night_of(telemetry__metrics_textfile=tmp_path / "none" / "x.prom") as night:
+        result = night.run("run")
+
+    assert result.exit_code == 0
+    assert "telemetry.metrics_textfile" in result.stderr
+
+
+def test_a_dry_run_tells_nothing(night_of, tmp_path):
+    file = tmp_path / "x.prom"
+    with night_of(telemetry__metrics_textfile=file) as night:
+        assert night.run("run", "--dry-run").exit_code == 0
+
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "complaint"),
+    [
+        ("metrics_textfile", "metrics.txt", "does not end in .prom"),
+        ("pushgateway_url", "pushgateway:9091", "is not a URL"),
+        ("pushgateway_url", "http://user:CANARY@host", "holds more"),
+    ],
+)
+def test_a_wrong_target_is_78(task_audit, configure, key, value, complaint):
+    configure(**{f"telemetry__{key}": value})
+    result = task_audit("config", "show")
+
+    assert result.exit_code == 78
+    assert complaint in result.stderr
+    assert "CANARY" not in result.stderr
