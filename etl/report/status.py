@@ -43,6 +43,8 @@ class Status:
     """The states of the pending table; None where it is the user's own."""
     dead_letters: Sequence[Any]
     runs: Sequence[dict[str, Any]]
+    unexplained: Any
+    """How many ``result_codes`` and ``task_types`` nobody has explained yet."""
 
 
 def status_json(status: Status) -> str:
@@ -59,6 +61,10 @@ def print_status(status: Status, *, console: Console) -> None:
     letters = [asdict(row) for row in status.dead_letters]
     _print_rows("Open dead letters", DEAD_LETTER_COLUMNS, letters, console=console)
     _print_rows("Last runs", RUN_COLUMNS, status.runs, console=console)
+    unexplained = asdict(status.unexplained)
+    if any(unexplained.values()):
+        words = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in unexplained.items() if number)
+        console.print(f"Not explained yet: {words} (`task-audit query unexplained_codes`)", highlight=False)
 
 
 def _print_rows(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]], *, console: Console) -> None:

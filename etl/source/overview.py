@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import polars as pl
 from sqlalchemy import ColumnElement, Engine, Table, case, func, select
 
 from etl.source.tables import submitted_ms
@@ -56,6 +57,15 @@ def overview(engine: Engine, table: Table, *, now: datetime) -> list[StateOvervi
         )
         for row in rows
     ]
+
+
+def states(engine: Engine, table: Table) -> pl.DataFrame:
+    """Read the ``state`` of every ``task_id``."""
+    with engine.execution_options(read_only=True).connect() as connection:
+        rows = connection.execute(select(table.c.task_id, table.c.state))
+        return pl.DataFrame(
+            [tuple(row) for row in rows], schema={"task_id": pl.String, "state": pl.String}, orient="row"
+        )
 
 
 def _count_if(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -74,6 +74,8 @@ dim_task_type = Table(
     Column("task_type", BigInteger, primary_key=True, autoincrement=False),
     Column("task_type_name", Text, nullable=False),
     Column("description", Text),
+    Column("category", Text),
+    Column("action", Text),
 )
 
 dim_result_code = Table(
@@ -147,3 +149,13 @@ stage_facts = Table(
     postgresql_on_commit="DELETE ROWS",
 )
 """The staging table of one batch: the normalized rows, one per task. DuckDB reads them where they are instead."""
+
+queue_state = Table(
+    "queue_state",
+    MetaData(),
+    Column("task_id", KeyText(MAX_KEY_CHARACTERS), primary_key=True),
+    Column("state", Text, nullable=False),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DELETE ROWS",
+)
+"""The pending table as it stands, beside the warehouse for one question."""

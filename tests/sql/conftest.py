@@ -6,10 +6,14 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import BigInteger
 
+from etl.cli.parameters import read_parameters
 from etl.database.engine import open_engine
+from etl.warehouse.questions import ask as ask_warehouse
+from etl.warehouse.questions import questions
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
 from tests.conftest import MYSQL
+from tests.sql import morning as history
 
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 JUST_BEFORE_MIDNIGHT = DAY + timedelta(days=1) - timedelta(microseconds=1)
@@ -126,3 +130,35 @@ def ask(analyst):
             return [dict(row) for row in connection.exec_driver_sql(question).mappings()]
 
     return answer
+
+
+@pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql", *MYSQL])
+def morning(request, tmp_path_factory):
+    """An engine on the warehouse; nobody writes to it."""
+    name = request.param
+    url = f"{name}:///{tmp_path_factory.mktemp('morning')}/warehouse.{name}"
+    if name == "postgresql":
+        url = request.getfixturevalue("postgres_server").get_uri()
+    if name == "mysql":
+        url = request.getfixturevalue("lasting_mysql")("morning")
+    schema = None if name in {"sqlite", "mysql"} else "morning"
+    engine = open_engine(SecretStr(url), name="the warehouse", schema=schema, create=True)
+    upgrade_warehouse(engine, schema=schema)
+    with engine.begin() as connection:
+        for table, rows in history.all_rows():
+            connection.execute(METADATA.tables[table].insert(), rows)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def answer(morning):
+    """Ask a question on that morning; rows come as dictionaries without what has no value."""
+
+    def answer_to(name, *given, queue=None):
+        question = questions(morning.dialect.name)[name]
+        found = ask_warehouse(morning, question, read_parameters(question, given, now=history.NOW), queue=queue)
+        rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+        return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+    return answer_to

@@ -5,8 +5,6 @@ from decimal import Decimal
 
 import pytest
 
-from etl.resources import resource
-
 DAY = datetime(2026, 11, 1, tzinfo=UTC)
 WITH_TIME_ZONES = pytest.mark.parametrize("analyst", ["duckdb", "postgresql"], indirect=True)
 """SQLite's sessions have none."""
@@ -132,28 +130,3 @@ def test_run_health(ask):
 def test_runs_can_be_asked_for_by_their_balance(ask, condition):
     rows = ask(f"SELECT run_id FROM v_run_health WHERE {condition} AND finished_at IS NOT NULL ORDER BY run_id")
     assert [row["run_id"] for row in rows] == ["run-2", "run-4"]
-
-
-def test_open_dead_letters(ask):
-    question = resource("sql", "queries", "open_dead_letters.sql").read_text()
-    assert [row["task_id"] for row in ask(question)] == ["91", "90"]
-
-
-def test_last_runs(ask):
-    question = resource("sql", "queries", "last_runs.sql").read_text()
-    assert [row["outcome"] for row in ask(question)] == ["bug", "running", "bug", "stopped"]
-
-
-def test_the_longest_stuck_come_first(ask):
-    question = resource("sql", "queries", "stuck_tasks.sql").read_text()
-    assert [row["task_id"] for row in ask(question)][:2] == ["7", "8"]
-
-
-def test_what_the_api_has_that_its_documentation_has_not(ask):
-    (row,) = ask(resource("sql", "queries", "drift.sql").read_text())
-    assert (row["difference"], row["answers"]) == ("unknown field ownerName", 2)
-
-
-def test_how_the_api_answered(ask):
-    rows = ask(resource("sql", "queries", "answers_of_runs.sql").read_text())
-    assert [(row["http_status"], row["answers"]) for row in rows] == [("200", 9), ("503", 1)]

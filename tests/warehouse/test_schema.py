@@ -38,8 +38,8 @@ def names(engine):
 def test_from_nothing_and_again(engine):
     first = upgrade_warehouse(engine)
     second = upgrade_warehouse(engine)
-    assert (first.before, first.after) == (None, "w0002")
-    assert (second.before, second.after) == ("w0002", "w0002")
+    assert (first.before, first.after) == (None, "w0003")
+    assert (second.before, second.after) == ("w0003", "w0003")
     assert names(engine) == {*METADATA.tables, "task_audit_version", *VIEWS}
     Warehouse(engine).require_current()
 
@@ -113,6 +113,8 @@ def test_a_warehouse_of_the_first_release_is_upgraded_and_keeps_its_rows(engine,
     audit = audit_on(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE audit_run_counter")
+        for column in ("category", "action"):
+            connection.exec_driver_sql(f"ALTER TABLE dim_task_type DROP COLUMN {column}")
     set_version(engine, "w0001")
     with pytest.raises(ConfigurationError, match=r"older version \(w0001\)"):
         audit.warehouse.require_current()
@@ -135,8 +137,8 @@ def two_revisions(tmp_path):
     """The revisions of the warehouse, and one more that breaks off in its middle."""
     folder = tmp_path / "migrations"
     shutil.copytree(warehouse_schema(None).revisions, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "w0003_next.py").write_text(
-        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w0003", "w0002"\n\n\n'
+    (folder / "versions" / "w9998_next.py").write_text(
+        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w9998", "w0003"\n\n\n'
         "def upgrade():\n"
         '    op.create_table("half_made", sa.Column("a", sa.Text))\n'
         "    op.execute(\"INSERT INTO dim_task_type (task_type, task_type_name) VALUES (99, 'HALF')\")\n"
@@ -146,7 +148,7 @@ def two_revisions(tmp_path):
 
 
 def mend(folder):
-    file = folder / "versions" / "w0003_next.py"
+    file = folder / "versions" / "w9998_next.py"
     file.write_text(file.read_text().replace('    raise RuntimeError("in the middle")\n', ""))
 
 
@@ -154,7 +156,7 @@ def test_an_older_version_is_refused(engine, two_revisions, monkeypatch):
     upgrade_warehouse(engine)
     warehouse = Warehouse(engine)
     monkeypatch.setattr(warehouse, "_schema", replace(warehouse_schema(None), revisions=two_revisions))
-    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0002\)") as refused:
+    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0003\)") as refused:
         warehouse.require_current()
     assert refused.value.remedy == "Run `task-audit init`."
 
@@ -169,7 +171,7 @@ def test_an_upgrade_that_breaks_off_leaves_the_version_before(engine, two_revisi
     assert audit.tables() == tables
     audit.warehouse.require_current()
     mend(two_revisions)
-    assert upgrade(engine, replace(warehouse_schema(None), revisions=two_revisions)).after == "w0003"
+    assert upgrade(engine, replace(warehouse_schema(None), revisions=two_revisions)).after == "w9998"
     assert audit.tables()["fact_task_status"] == tables["fact_task_status"]
     assert 99 in {row["task_type"] for row in audit.rows("dim_task_type")}
 

@@ -1,0 +1,55 @@
+"""`task-audit labels`: what people say of result codes and task types."""
+
+from typing import BinaryIO, cast
+
+import click
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.job import open_warehouse
+from etl.warehouse.label_file import read_labels, write_labels
+from etl.warehouse.labels import export_labels, import_labels
+
+UNMET_SHOWN = 5
+
+
+@click.group()
+def labels() -> None:
+    """Explain result codes and task types, in a CSV file."""
+
+
+@labels.command("import")
+@click.argument("path", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@common_options
+@pass_context
+def import_(context: Context, *, path: str) -> None:
+    """Take labels, categories and remedies from a CSV file; a wrong file changes nothing.
+
+    A row with empty cells makes its code unexplained again, and a code without a row keeps what is said of it.
+
+    \b
+    Example:
+      task-audit labels import configs/labels.csv
+    """
+    with click.open_file(path, "rb") as file:
+        given = read_labels(cast("BinaryIO", file), "standard input" if path == "-" else path)
+    with open_warehouse(context.settings().warehouse) as warehouse:
+        done = import_labels(warehouse.engine, given)
+    click.echo(f"{done.labelled} taken over, {len(done.unmet)} of codes that no run has met yet.")
+    if done.unmet:
+        codes = ", ".join(label.code for label in done.unmet[:UNMET_SHOWN])
+        more = ", …" if len(done.unmet) > UNMET_SHOWN else ""
+        click.echo(f"Import the file again when a run has met them: {codes}{more}", err=True)
+
+
+@labels.command()
+@common_options
+@pass_context
+def export(context: Context) -> None:
+    """Write the file that can be filled in and imported again; what nobody has explained comes first.
+
+    \b
+    Example:
+      task-audit labels export > configs/labels.csv
+    """
+    with open_warehouse(context.settings().warehouse) as warehouse:
+        click.echo(write_labels(export_labels(warehouse.engine)), nl=False)

@@ -1,0 +1,109 @@
+"""`task-audit query`: the ready-made questions."""
+
+from difflib import get_close_matches
+
+import click
+import polars as pl
+from rich.console import Console
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.cli.parameters import read_parameters
+from etl.configuration import Settings
+from etl.database.clock import clock_of, system_clock
+from etl.errors import InputError
+from etl.job import open_queue, open_warehouse
+from etl.report.answer import answer_csv, answer_json, print_answer
+from etl.source.overview import states
+from etl.warehouse.questions import Answer, Parameter, Question, ask, questions
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--param",
+    "given",
+    metavar="NAME=VALUE",
+    multiple=True,
+    help="A parameter of the question; may be repeated. A time is a date, an instant (UTC), or '24h before now'.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="A table to read, CSV that is safe to open in a spreadsheet, or a JSON list of objects.",
+)
+@click.option("--list", "only_list", is_flag=True, help="List the questions and their parameters.")
+@common_options
+@pass_context
+def query(context: Context, *, name: str | None, given: tuple[str, ...], form: str, only_list: bool) -> None:
+    """Ask the warehouse a ready-made question; without a name, list the questions.
+
+    \b
+    Example:
+      task-audit query
+      task-audit query last_nights_failures
+      task-audit query as_of --param at=2026-11-03T12:00 --param task_id=1534087020903704704
+      task-audit query stuck_tasks --param hours=48 --format csv > stuck.csv
+    """
+    if name is None or only_list:
+        _list()
+        return
+    answer = _ask(context.settings(), name, given)
+    match form:
+        case "csv":
+            click.echo(answer_csv(answer.columns, answer.rows), nl=False)
+        case "json":
+            click.echo(answer_json(answer.columns, answer.rows))
+        case _:
+            print_answer(answer.columns, answer.rows, console=Console())
+            if not answer.rows:
+                click.echo("No rows.", err=True)
+
+
+def _ask(settings: Settings, name: str, given: tuple[str, ...]) -> Answer:
+    # A slip of the keyboard is found before any database is opened.
+    known = questions("common")
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise InputError(f"There is no question '{name}'.", remedy=f"{hint}`task-audit query` lists the questions.")
+    read_parameters(known[name], given, now=system_clock())
+    queue = _queue(settings) if known[name].reads_queue else None
+    with open_warehouse(settings.warehouse) as warehouse:
+        question = questions(warehouse.engine.dialect.name)[name]
+        values = read_parameters(question, given, now=clock_of(warehouse.engine)())
+        return ask(warehouse.engine, question, values, queue=queue)
+
+
+def _queue(settings: Settings) -> pl.DataFrame:
+    if settings.source.mode != "queue":
+        raise InputError(
+            "This question compares the job's own queue with the facts, and the pending table is your own "
+            "(source.mode is read_only).",
+            remedy="Ask v_task_status beside your table instead.",
+        )
+    with open_queue(settings.source) as (engine, table):
+        return states(engine, table)
+
+
+def _list() -> None:
+    for question in questions("common").values():
+        click.echo(_described(question))
+
+
+def _described(question: Question) -> str:
+    lines = [question.name, f"    {question.sentence}"]
+    lines += [f"    --param {_usage(each)}  {each.meaning}" for each in question.parameters]
+    return "\n".join(lines)
+
+
+def _usage(parameter: Parameter) -> str:
+    match parameter.default:
+        case None:
+            return f"{parameter.name}={parameter.kind.upper()} (needed)"
+        case "":
+            return f"{parameter.name}={parameter.kind.upper()} (optional)"
+        case default:
+            return f"{parameter.name}={parameter.kind.upper()} (default: {default})"

@@ -1,0 +1,18 @@
+-- How did every task, or one, stand at an instant, as far as anybody had seen by then?
+-- :at (time, default now): The instant, which of a plain date is its first.
+-- :task_id (text, optional): One task, and all of them without it.
+SELECT
+    h.task_id,
+    f.task_name,
+    f.tenant_id,
+    f.submitted_at,
+    h.status_name,
+    h.result_code,
+    h.valid_from,
+    h.valid_until
+FROM v_task_history AS h
+JOIN fact_task_status AS f ON f.task_id = h.task_id
+WHERE h.valid_from <= :at
+    AND (h.valid_until IS NULL OR h.valid_until > :at)
+    AND (:task_id = '' OR h.task_id = :task_id)
+ORDER BY h.task_id

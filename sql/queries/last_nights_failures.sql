@@ -1,0 +1,32 @@
+-- Which failures did the last night bring, by result code and tenant, and how many had the time before it?
+-- :since (time, default 24h before now): When the night began.
+-- :until (end, default 24h after since): When it ended.
+-- :before (time, default 24h before since): When the time to compare with began, which ends where the night begins.
+WITH news AS (
+    -- Of each task the last that was learnt in either time.
+    SELECT
+        c.task_id,
+        c.status,
+        c.result_code,
+        CASE WHEN c.observed_at >= :since THEN 1 ELSE 0 END AS in_night,
+        ROW_NUMBER() OVER (
+            PARTITION BY c.task_id, CASE WHEN c.observed_at >= :since THEN 1 ELSE 0 END
+            ORDER BY c.observed_at DESC
+        ) AS turn
+    FROM fact_task_status_change AS c
+    WHERE c.observed_at >= :before AND c.observed_at < :until
+)
+SELECT
+    COALESCE(n.result_code, 'none') AS result_code,
+    r.title,
+    r.category,
+    r.action,
+    f.tenant_id,
+    SUM(n.in_night) AS tasks,
+    SUM(1 - n.in_night) AS tasks_before
+FROM news AS n
+JOIN fact_task_status AS f ON f.task_id = n.task_id
+LEFT JOIN dim_result_code AS r ON r.result_code = n.result_code
+WHERE n.turn = 1 AND n.status = 3
+GROUP BY COALESCE(n.result_code, 'none'), r.title, r.category, r.action, f.tenant_id
+ORDER BY tasks DESC, tasks_before DESC, result_code, COALESCE(f.tenant_id, '')

@@ -1,0 +1,18 @@
+-- What has changed since yesterday? Every change that was seen, the newest first.
+-- :since (time, default 24h before now): From when on.
+-- :until (end, default now): Until when.
+SELECT
+    c.observed_at,
+    c.task_id,
+    f.task_name,
+    f.tenant_id,
+    p.status_name AS previous_status_name,
+    s.status_name,
+    c.previous_result_code,
+    c.result_code
+FROM fact_task_status_change AS c
+JOIN fact_task_status AS f ON f.task_id = c.task_id
+JOIN dim_task_status AS s ON s.status = c.status
+LEFT JOIN dim_task_status AS p ON p.status = c.previous_status
+WHERE c.observed_at >= :since AND c.observed_at < :until
+ORDER BY c.observed_at DESC, c.task_id

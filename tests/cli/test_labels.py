@@ -1,0 +1,62 @@
+"""`task-audit labels` and what `status` says of codes that nobody has explained."""
+
+import io
+import json
+
+from tests.nights import task_ids
+
+HEADER = "dimension,code,label,category,remedy\n"
+
+
+def test_a_night_is_explained(night_of, tmp_path):
+    file = tmp_path / "labels.csv"
+    with night_of() as night:
+        night.enqueue(*task_ids(200))
+        assert night.run("run").exit_code == 0
+        exported = night.run("labels", "export")
+        assert exported.exit_code == 0
+        unexplained = json.loads(night.run("status", "--json").stdout)["unexplained"]
+        codes = [line.split(",")[1] for line in exported.stdout.splitlines() if line.endswith(",,,")]
+        assert sum(unexplained.values()) == len(codes) > 0
+        assert "Not explained yet:" in night.run("status").stdout
+
+        file.write_text(exported.stdout.replace(",,,", ",Explained,quota,Buy space"), encoding="utf-8")
+        assert "0 of codes that no run has met yet." in night.run("labels", "import", file).stdout
+        assert set(json.loads(night.run("status", "--json").stdout)["unexplained"].values()) == {0}
+        assert "Not explained yet:" not in night.run("status").stdout
+        assert night.run("query", "unexplained_codes", "--format", "json").stdout.strip() == "[]"
+
+        night.enqueue(*task_ids(300))
+        assert night.run("run").exit_code == 0
+        assert night.run("labels", "export").stdout.count(",Explained,quota,Buy space") == len(codes)
+
+
+def test_a_wrong_file_changes_nothing(night_of, tmp_path):
+    file = tmp_path / "labels.csv"
+    with night_of() as night:
+        file.write_text(HEADER + "task_type,0,Handed over,,\ntask_type,zero,Nothing,,\n", encoding="utf-8")
+        before = night.run("labels", "export").stdout
+        result = night.run("labels", "import", file)
+        assert result.exit_code == 2
+        assert result.stderr.strip().endswith(
+            "labels.csv, line 3, column code: 'zero' is not the number of a task type. Nothing was imported."
+        )
+        assert result.stdout == ""
+        assert night.run("labels", "export").stdout == before
+
+
+def test_a_file_from_standard_input(night_of, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{HEADER}task_type,0,Handed over,,\n".encode())))
+    with night_of() as night:
+        assert night.run("labels", "import", "-").stdout.startswith("1 taken over")
+        assert "task_type,0,Handed over,," in night.run("labels", "export").stdout
+
+
+def test_codes_that_no_run_has_met_are_named(night_of, tmp_path):
+    file = tmp_path / "labels.csv"
+    file.write_text(HEADER + "".join(f"result_code,{n},a,,\n" for n in range(7)), encoding="utf-8")
+    with night_of() as night:
+        result = night.run("labels", "import", file)
+    assert result.exit_code == 0
+    assert result.stdout == "0 taken over, 7 of codes that no run has met yet.\n"
+    assert result.stderr.strip().endswith("0, 1, 2, 3, 4, …")

@@ -1,0 +1,154 @@
+"""`task-audit query` as analysts and scripts see it."""
+
+import csv
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from etl.report.answer import answer_csv, answer_json, print_answer
+from etl.spreadsheet import neutral, original
+from tests.nights import task_ids
+
+
+def one_line(result):
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith("Error: ")
+    return line
+
+
+@pytest.mark.parametrize("arguments", [(), ("--list",), ("as_of", "--list")])
+def test_the_list_needs_no_warehouse(task_audit, tmp_path, monkeypatch, arguments):
+    monkeypatch.chdir(tmp_path)
+    result = task_audit("query", *arguments)
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert "stuck_tasks\n    What is stuck?" in result.stdout
+    assert "--param hours=NUMBER (default: 24)  The hours after which" in result.stdout
+    assert "--param task_id=TEXT (needed)  The task." in result.stdout
+    assert "--param task_id=TEXT (optional)" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["nonsense"], "There is no question 'nonsense'. `task-audit query` lists the questions."),
+        (["stuck_task"], "Did you mean 'stuck_tasks'?"),
+        (["../views/v_run_health"], "There is no question"),
+        (["mysql/time_to_end"], "There is no question"),
+        (["stuck_tasks", "--param", "hour=3"], "has no parameter 'hour'. It takes hours."),
+        (["drift", "--param", "hour=3"], "It takes none."),
+        (["stuck_tasks", "--param", "hours"], "Write it as NAME=VALUE."),
+        (["stuck_tasks", "--param", "hours=1", "--param", "hours=2"], "--param hours is given twice."),
+        (["stuck_tasks", "--param", "hours=soon"], "'soon' is not a number. The hours after which"),
+        (["stuck_tasks", "--param", "hours=nan"], "'nan' is not a number"),
+        (["stuck_tasks", "--param", "hours=1e999"], "is not a number"),
+        (["last_runs", "--param", "number=2.5"], "'2.5' is not a whole number from 0 on"),
+        (["last_runs", "--param", "number=-1"], "'-1' is not a whole number from 0 on"),
+        (["last_runs", "--param", f"number={2**63}"], "is not a whole number from 0 on"),
+        (["task_story"], "The question 'task_story' needs a task_id. Give it: --param task_id=VALUE."),
+        (["task_story", "--param", "task_id=\udcff"], "--param task_id is not UTF-8"),
+        (["as_of", "--param", "at=gestern"], "'gestern' is not a time such as 2026-11-01"),
+        (["as_of", "--param", "at=24h before christmas"], "is not a time"),
+        (["as_of", "--param", "at=soon before now"], "is not a time"),
+        (["dead_letters_by_age", "--param", "at=0001-01-01"], "--param day_ago: '1d before at' is not a time"),
+    ],
+)
+def test_a_slip_is_one_line_with_the_remedy_and_2(task_audit, tmp_path, monkeypatch, arguments, complaint):
+    monkeypatch.chdir(tmp_path)
+    result = task_audit("query", *arguments)
+    assert result.exit_code == 2
+    assert complaint in one_line(result)
+    assert result.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_before_init_it_says_what_to_do(task_audit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = task_audit("query", "last_runs")
+    assert result.exit_code == 78
+    assert "task-audit init" in one_line(result)
+
+
+def test_a_night_is_reconciled_wherever_the_tables_are(night_of, databases):
+    source, warehouse = databases
+    with night_of(source_url=source, warehouse_url=warehouse) as night:
+        ids = task_ids(50)
+        night.enqueue(*ids)
+        assert night.run("run").exit_code == 0
+        before = night.states()
+        agreed = [{"finding": "agreed", "tasks": 50, "first_task_id": ids[0]}]
+        assert json.loads(night.run("query", "reconciliation", "--format", "json").stdout) == agreed
+        finished = next(task_id for task_id in ids if before[task_id] == "done")
+        night.change(f"DELETE FROM pending_task WHERE task_id = '{finished}'")
+        first, _ = json.loads(night.run("query", "reconciliation", "--format", "json").stdout)
+        assert first == {"finding": "a fact, but not in the queue", "tasks": 1, "first_task_id": finished}
+        assert len(night.states()) == 49
+
+
+def test_a_table_of_ones_own_is_not_reconciled(night_of, configure):
+    with night_of() as night:
+        configure(source__mode="read_only")
+        result = night.run("query", "reconciliation")
+    assert result.exit_code == 2
+    assert "read_only" in one_line(result)
+
+
+def test_the_same_rows_in_every_form(night_of):
+    with night_of() as night:
+        ids = task_ids(3)
+        night.enqueue(*ids)
+        night.run("run")
+        told = [night.run("query", "as_of", "--format", form) for form in ("json", "csv", "table")]
+        nothing = [
+            night.run("query", "as_of", "--param", "at=2000-01-01", "--format", form)
+            for form in ("json", "csv", "table")
+        ]
+    as_json, as_csv, as_table = (each.stdout for each in told)
+    rows = json.loads(as_json)
+    assert [row["task_id"] for row in rows] == ids
+    read_back = list(csv.DictReader(io.StringIO(as_csv)))
+    assert [row["valid_from"] for row in read_back] == [row["valid_from"] for row in rows]
+    assert rows[0]["valid_from"].endswith("Z")
+    assert all(task_id in as_table for task_id in ids)
+    assert [each.exit_code for each in (*told, *nothing)] == [0] * 6
+    assert [each.stderr.strip() for each in nothing] == ["", "", "No rows."]
+    assert json.loads(nothing[0].stdout) == []
+    assert nothing[1].stdout == as_csv.splitlines()[0] + "\n"
+
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff1d1", "'=1", "=cmd|' /C calc'!A0"]
+HARMLESS = ["", "a", "1534087020903704704", "it's", "'", "a=1", "1-1", 'say "x", y', "\u4ea4\u63a5"]
+
+
+def test_csv_holds_no_formula_and_nothing_is_lost():
+    written = answer_csv(["words", "number"], [(each, -1.5) for each in [*FORMULAS, *HARMLESS]])
+    cells = [row["words"] for row in csv.DictReader(io.StringIO(written, newline=""))]
+    assert not any(cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d")) for cell in cells)
+    assert not any(cell.startswith(("\t", "\r", "\n")) for cell in cells)
+    assert [original(cell) for cell in cells] == [*FORMULAS, *HARMLESS]
+    assert cells[len(FORMULAS) :] == HARMLESS
+    # A number is none.
+    assert ",-1.5\n" in written
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, *HARMLESS, "''=1", "''", "'-"])
+def test_what_was_made_neutral_can_be_read_again(text):
+    assert original(neutral(text)) == text
+
+
+def test_csv_tells_nothing_from_an_empty_text():
+    assert answer_csv(["a", "b", "is_c"], [(None, "", True)]) == 'a,b,is_c\n,"",true\n'
+
+
+def test_json_is_a_list_of_objects():
+    assert json.loads(answer_json(["a", "b"], [("=1", None)])) == [{"a": "=1", "b": None}]
+
+
+def test_a_table_gives_a_terminal_no_commands(capsys):
+    print_answer(["words"], [("\x1b[31m[bold]red[/bold]\u202e\x07",)], console=Console())
+    printed = capsys.readouterr().out
+    assert "\\x1b[31m[bold]red[/bold]\\u202e\\x07" in printed
+    assert "\x1b" not in printed
