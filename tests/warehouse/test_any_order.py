@@ -63,13 +63,27 @@ def test_any_order_makes_the_tables_of_the_order_of_observation(audit, nights, d
 
 
 def test_every_order_of_a_short_life(audit):
-    words = {"task_name": "t"}
     life = [(NEW, 0), (EXECUTING, 10), (EXECUTING, 20), (FAILED, 30), (FAILED, 40)]
-    nights = [(f"run-{minute}", [("1", status, minute, words)]) for status, minute in life]
-    expected = made_by(audit, nights)
-    assert [row["status"] for row in expected["fact_task_status_change"]] == [NEW, EXECUTING, FAILED]
-    for order in permutations(nights):
-        assert made_by(audit, order) == expected, order
+    # One task for each order, and all of them side by side: what each load brings, it brings to many.
+    orders = {str(number): order for number, order in enumerate(permutations(life))}
+    loads = [
+        (
+            f"run-{seen[1]}",
+            [(task_id, *seen, {"task_name": "t"}) for task_id in orders if orders[task_id][step] == seen],
+        )
+        for step in range(len(life))
+        for seen in life
+    ]
+    tables = made_by(audit, loads)
+    stories = {}
+    for row in (*tables["fact_task_status"], *tables["fact_task_status_change"]):
+        stories.setdefault(row.pop("task_id"), []).append(row)
+    fact, *changes = stories["0"]
+    assert (fact["status"], fact["first_seen_at"], fact["status_changed_at"]) == (FAILED, audit.at(0), audit.at(30))
+    assert [row["status"] for row in changes] == [NEW, EXECUTING, FAILED]
+    assert stories.keys() == orders.keys()
+    for task_id, story in stories.items():
+        assert story == stories["0"], orders[task_id]
 
 
 anything = st.lists(
