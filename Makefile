@@ -12,7 +12,8 @@ demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
 
 test: .venv/.development      ## run the test suite
-	$(BIN)/python -m pytest -n 2
+# More workers than cores, since many tests wait for processes of their own.
+	$(BIN)/python -m pytest -n 3 --dist worksteal
 
 soak: .venv/.development      ## run the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m soak

@@ -353,7 +353,8 @@ def test_a_second_signal_ends_at_once(night_of):
             assert process.wait(timeout=4) in {130, 143}
 
 
-def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, configure):
+def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, configure, monkeypatch):
+    monkeypatch.setattr("etl.claims.LEASE_POLL_SECONDS", 0.2)
     behaviour = Behaviour(token=TOKEN, latency_seconds=0.2)
     with night_of(behaviour, api__concurrency=2, run__lease_seconds=3) as night:
         night.enqueue(*task_ids(40))
@@ -369,8 +370,9 @@ def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, c
         assert night.facts() == night.truth(task_ids(40))
 
 
-def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, configure, databases):
+def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, configure, databases, monkeypatch):
     """A laptop that was shut, a pod that was frozen: when it wakes, another run has taken its tasks over."""
+    monkeypatch.setattr("etl.claims.LEASE_POLL_SECONDS", 0.2)
     ids = task_ids(60)
     with night_of(Behaviour(token=TOKEN), *databases, run__lease_seconds=3) as night:
         night.enqueue(*ids)

@@ -12,7 +12,7 @@ from etl.crash import crash_point
 from etl.database.migrate import require_current
 from etl.runs import AuditRun, Counters
 from etl.tasks import FetchFailure
-from etl.warehouse import statements
+from etl.warehouse import history, statements
 from etl.warehouse.batch import Batch, Within
 from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.staging import staged
@@ -128,9 +128,13 @@ class Warehouse:
         # Changes come first: they are read off the facts as they were before this batch.
         connection.execute(statements.insert_changes(), run_id)
         connection.execute(statements.upsert_facts(connection.dialect.name), run_id)
+        if connection.execute(history.count_late()).scalar_one():
+            for statement in history.correct_history(connection.dialect.name, run_id=learnt_by):
+                connection.execute(statement)
         connection.execute(statements.insert_unknown_statuses())
         connection.execute(statements.insert_unknown_types())
         connection.execute(statements.insert_new_result_codes())
+        connection.execute(history.date_result_codes())
         connection.execute(statements.resolve_dead_letters())
 
     def _write_dead_letters(self, connection: Connection, batch: Batch, learnt_by: str) -> None:

@@ -121,10 +121,8 @@ def test_what_cannot_be_reached_is_unavailable(tmp_path, object_store):
     (tmp_path / "file").write_text("", encoding="utf-8")
     rows = archive_rows([seen()], run_id="run-1")
     name = file_name(date(2026, 11, 2), "run-1", 1)
-    gone = {**object_store, "s3_endpoint": "http://127.0.0.1:9"}
     for place in (
         {"location": str(tmp_path / "file")},
-        gone,
         {**object_store, "location": "s3://no-such-bucket"},
     ):
         store = Store(ArchiveSettings(**place))
@@ -134,6 +132,13 @@ def test_what_cannot_be_reached_is_unavailable(tmp_path, object_store):
             store.files()
         assert "CANARY" not in str(told.value)
         assert "\n" not in str(told.value)
+
+
+def test_a_store_that_is_down_is_unavailable(object_store):
+    store = Store(ArchiveSettings(**{**object_store, "s3_endpoint": "http://127.0.0.1:9"}))
+    with pytest.raises(UnavailableError, match="Cannot read the archive") as told:
+        store.files()
+    assert "CANARY" not in str(told.value)
 
 
 def test_the_secret_comes_from_a_file(object_store, tmp_path):
