@@ -11,6 +11,7 @@ import click
 from etl import __version__
 from etl.cli.admin import config, enqueue, init, status
 from etl.cli.context import common_options
+from etl.cli.dead_letters import dead_letters
 from etl.cli.demo import demo
 from etl.cli.fake_api import fake_api
 from etl.cli.labels import labels
@@ -28,7 +29,7 @@ def cli() -> None:
     """Audit KooDrive tasks into a warehouse: which ran, how did each end, and what is stuck."""
 
 
-for command in (demo, init, enqueue, run, replay, report, query, labels, status, config, fake_api):
+for command in (demo, init, enqueue, run, replay, report, query, labels, dead_letters, status, config, fake_api):
     cli.add_command(command)
 
 

@@ -1,10 +1,10 @@
 """Adds tasks to the pending table; a task that is already there is left alone."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Engine, Insert, Table
+from sqlalchemy import Connection, Engine, Insert, Table
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from etl.source.intake import PendingRow
@@ -23,23 +23,26 @@ class Enqueued:
 def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueued:
     """Add tasks in one transaction, in bounded memory: all of them, or none if a row is refused."""
     given = new = 0
-    # Without the option, the rowcount of an INSERT is not kept.
-    statement = _insert_new(engine, table).execution_options(preserve_rowcount=True)
     with engine.begin() as connection:
         for chunk in _chunks(rows):
-            result = connection.execute(
-                statement, [{"task_id": task_id, "submitted_at": submitted_at} for task_id, submitted_at in chunk]
-            )
             given += len(chunk)
-            new += result.rowcount
+            new += insert_new(connection, table, chunk)
     return Enqueued(given, new)
 
 
-def _insert_new(engine: Engine, table: Table) -> Insert:
-    if engine.dialect.name == "mysql":
+def insert_new(connection: Connection, table: Table, rows: Sequence[PendingRow]) -> int:
+    """Add the tasks that are not there yet, and say how many those are."""
+    # Without the option, the rowcount of an INSERT is not kept.
+    statement = _insert(connection.dialect.name, table).execution_options(preserve_rowcount=True)
+    given = [{"task_id": task_id, "submitted_at": submitted_at} for task_id, submitted_at in rows]
+    return connection.execute(statement, given).rowcount
+
+
+def _insert(dialect: str, table: Table) -> Insert:
+    if dialect == "mysql":
         # A row that is there counts as updated if it is written again, even with what it holds.
         return mysql.insert(table).prefix_with("IGNORE")
-    insert = sqlite.insert if engine.dialect.name == "sqlite" else postgresql.insert
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     return insert(table).on_conflict_do_nothing()
 
 

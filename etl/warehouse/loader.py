@@ -102,7 +102,7 @@ class Warehouse:
         return self._matching(statements.audited_by_dead_runs(self.engine.dialect.name), task_ids)
 
     def settled(self, task_ids: Sequence[str]) -> set[str]:
-        """Say which tasks have a terminal fact or an open dead letter."""
+        """Say which tasks have a terminal fact, or a dead letter that keeps them from being asked about."""
         return self._matching(statements.settled(self.engine.dialect.name), task_ids)
 
     def _matching(self, query: Executable, task_ids: Sequence[str]) -> set[str]:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
+    exists,
     false,
     func,
     literal,
@@ -177,10 +178,22 @@ def resolve_overtaken_dead_letters(run: str) -> Update:
 
 
 def settled(dialect: str) -> CompoundSelect[str]:
-    """List those of the bound ``task_ids``, a JSON array, that have a terminal fact or an open dead letter."""
+    """List those of the bound ``task_ids``, a JSON array, with a terminal fact or a dead letter that keeps them out.
+
+    A dead letter does while it is open, unless its task is to be tried again; and when it was discarded, which is where
+    no fact says what has settled it.
+    """
     asked = text(ASKED[dialect]).columns(task_id=Text)
     ended = select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL))
-    dead = select(dead_letter.c.task_id).where(dead_letter.c.task_id.in_(asked), dead_letter.c.resolved_at.is_(None))
+    letters = dead_letter.c
+    audited_since = exists().where(fact.task_id == letters.task_id, fact.last_checked_at >= letters.resolved_at)
+    dead = select(letters.task_id).where(
+        letters.task_id.in_(asked),
+        or_(
+            and_(letters.resolved_at.is_(None), letters.attempts > 0),
+            and_(letters.resolved_at.is_not(None), ~audited_since),
+        ),
+    )
     return ended.union(dead)
 
 

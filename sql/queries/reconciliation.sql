@@ -8,9 +8,9 @@ WITH known AS (
     FROM fact_task_status AS f
     JOIN dim_task_status AS s ON s.status = f.status
     UNION ALL
-    SELECT d.task_id, NULL, 0, 0, 1
+    -- 2 is an open one, 1 a settled one: by an audit, or since it was discarded.
+    SELECT d.task_id, NULL, 0, 0, CASE WHEN d.resolved_at IS NULL THEN 2 ELSE 1 END
     FROM dead_letter AS d
-    WHERE d.resolved_at IS NULL
 ),
 task AS (
     SELECT
@@ -27,12 +27,13 @@ judged AS (
         task_id,
         CASE
             WHEN state = 'done' AND finished = 0 THEN 'done, but without a finished fact'
-            WHEN state = 'done' AND dead = 1 THEN 'done, but its dead letter is open'
-            WHEN state = 'dead' AND dead = 0 THEN 'dead, but without an open dead letter'
-            WHEN state = 'pending' AND dead = 1 THEN 'pending again after a dead letter'
+            WHEN state = 'done' AND dead = 2 THEN 'done, but its dead letter is open'
+            WHEN state = 'dead' AND dead = 0 THEN 'dead, but without a dead letter'
+            WHEN state = 'dead' AND finished = 1 THEN 'dead, but its fact is finished'
+            WHEN state = 'pending' AND dead = 2 THEN 'pending again after a dead letter'
             WHEN state = 'pending' AND finished = 1 THEN 'pending, but its fact is finished'
             WHEN state IS NULL AND fact = 1 THEN 'a fact, but not in the queue'
-            WHEN state IS NULL THEN 'a dead letter, but not in the queue'
+            WHEN state IS NULL AND dead = 2 THEN 'a dead letter, but not in the queue'
             ELSE 'agreed'
         END AS finding
     FROM task

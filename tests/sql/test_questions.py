@@ -147,7 +147,7 @@ def test_reconciliation(answer):
         {"finding": "pending, but its fact is finished", "tasks": 2, "first_task_id": "4"},
         {"finding": "a dead letter, but not in the queue", "tasks": 1, "first_task_id": "52"},
         {"finding": "a fact, but not in the queue", "tasks": 1, "first_task_id": "8"},
-        {"finding": "dead, but without an open dead letter", "tasks": 1, "first_task_id": "12"},
+        {"finding": "dead, but without a dead letter", "tasks": 1, "first_task_id": "12"},
         {"finding": "done, but without a finished fact", "tasks": 1, "first_task_id": "10"},
         {"finding": "pending again after a dead letter", "tasks": 1, "first_task_id": "51"},
         {"finding": "agreed", "tasks": 9, "first_task_id": "1"},

@@ -1,0 +1,179 @@
+"""`task-audit dead-letters`: what could not be audited, and what to do with it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+import click
+import msgspec
+from rich.console import Console
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.cli.types import Duration
+from etl.configuration import Settings
+from etl.database.clock import clock_of
+from etl.errors import InputError
+from etl.job import open_queue, open_warehouse
+from etl.report.answer import answer_json, print_answer
+from etl.report.remedies import OTHER_REMEDY, REMEDIES
+from etl.source.again import put_back
+from etl.tasks import FailureReason
+from etl.warehouse.dead_letters import Choice, begin_again, discard, letter_of, open_letters
+
+SHOWN = ("task_id", "reason", "last_failed_at", "attempts", "http_status", "error_code", "trace_id", "detail")
+"""Columns of the list; ``show`` and ``--json`` have all."""
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the options of a command choose."""
+
+    task_ids: tuple[str, ...]
+    reasons: tuple[str, ...]
+    older_than: timedelta | None
+    newer_than: timedelta | None
+
+    def choice(self, *, now: datetime) -> Choice:
+        """Reckon ages from now."""
+        return Choice(
+            task_ids=self.task_ids,
+            reasons=self.reasons,
+            failed_before=now - self.older_than if self.older_than else None,
+            failed_after=now - self.newer_than if self.newer_than else None,
+        )
+
+    @property
+    def choose_nothing(self) -> bool:
+        """Whether no option narrows the choice."""
+        return not (self.task_ids or self.reasons or self.older_than or self.newer_than)
+
+
+def choosing(command: Decorated) -> Decorated:
+    """Give a command the options that choose dead letters; what is given must all hold."""
+    reasons = click.Choice([str(reason) for reason in FailureReason])
+    for option in (
+        click.argument("task_ids", metavar="[ID]...", nargs=-1),
+        click.option("--reason", "reasons", type=reasons, multiple=True, help="Only for this reason; may be repeated."),
+        click.option("--older-than", type=Duration(), help="Only what failed last longer ago than this, such as 3d."),
+        click.option("--newer-than", type=Duration(), help="Only what failed last since then."),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look at what could not be audited; have it tried again, or give it up."""
+
+
+@dead_letters.command("list")
+@choosing
+@common_options
+@pass_context
+def list_(context: Context, /, *, as_json: bool, **options: Any) -> None:
+    """List open dead letters, those that failed last first; 0 attempts: it is to be tried again.
+
+    \b
+    Example:
+      task-audit dead-letters list --reason bad_payload --newer-than 24h
+      task-audit dead-letters list --json | jq -r '.[].trace_id'
+    """
+    rows = _chosen(context.settings(), Options(**options))
+    if as_json:
+        columns = list(rows[0]) if rows else []
+        click.echo(answer_json(columns, [tuple(row.values()) for row in rows]))
+    elif rows:
+        print_answer(SHOWN, [tuple(row[name] for name in SHOWN) for row in rows], console=Console())
+    else:
+        click.echo("No open dead letters.", err=True)
+
+
+@dead_letters.command()
+@click.argument("task_id", metavar="ID")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@common_options
+@pass_context
+def show(context: Context, *, task_id: str, as_json: bool) -> None:
+    """Show all that is known of one dead letter, open or settled, and what to do about it.
+
+    \b
+    Example:
+      task-audit dead-letters show 1534087020903704704
+    """
+    with open_warehouse(context.settings().warehouse) as warehouse:
+        letter = letter_of(warehouse.engine, task_id)
+    letter["remedy"] = REMEDIES.get(letter["reason"], OTHER_REMEDY)
+    if as_json:
+        click.echo(msgspec.json.encode(letter))
+    else:
+        print_answer(("", ""), list(letter.items()), console=Console())
+
+
+@dead_letters.command()
+@choosing
+@click.option("--all", "everything", is_flag=True, help="All that are open.")
+@common_options
+@pass_context
+def retry(context: Context, /, *, everything: bool, as_json: bool, **options: Any) -> None:
+    """Have tasks tried again by the next run, as if they had never failed; safe to repeat.
+
+    A dead letter stays open until its task is audited.
+
+    \b
+    Example:
+      task-audit dead-letters retry 1534087020903704704
+      task-audit dead-letters retry --reason exhausted --reason bad_payload
+    """
+    settings = context.settings()
+    task_ids = _ids(settings, Options(**options), everything=everything)
+    # The warehouse comes first: what a crash leaves between the two is completed by repeating the command.
+    with open_warehouse(settings.warehouse) as warehouse:
+        begin_again(warehouse.engine, task_ids)
+    if settings.source.mode == "queue":
+        with open_queue(settings.source) as (engine, table):
+            put_back(engine, table, task_ids)
+    _say("retried", task_ids, "will be tried again by the next run", as_json=as_json)
+
+
+@dead_letters.command("discard")
+@choosing
+@click.option("--all", "everything", is_flag=True, help="All that are open.")
+@common_options
+@pass_context
+def discard_(context: Context, /, *, everything: bool, as_json: bool, **options: Any) -> None:
+    """Give tasks up: they count as settled, and no run asks about them again. Nothing is deleted.
+
+    \b
+    Example:
+      task-audit dead-letters discard --reason invalid_id --older-than 30d
+    """
+    settings = context.settings()
+    task_ids = _ids(settings, Options(**options), everything=everything)
+    with open_warehouse(settings.warehouse) as warehouse:
+        discard(warehouse.engine, task_ids, now=clock_of(warehouse.engine)())
+    _say("discarded", task_ids, "discarded", as_json=as_json)
+
+
+def _chosen(settings: Settings, options: Options) -> list[dict[str, Any]]:
+    with open_warehouse(settings.warehouse) as warehouse:
+        return open_letters(warehouse.engine, options.choice(now=clock_of(warehouse.engine)()))
+
+
+def _ids(settings: Settings, options: Options, *, everything: bool) -> list[str]:
+    if everything != options.choose_nothing:
+        raise InputError(
+            "--all leaves nothing to choose." if everything else "No dead letter is chosen.",
+            remedy="Give task IDs, --reason, --older-than or --newer-than; or --all alone.",
+        )
+    return [row["task_id"] for row in _chosen(settings, options)]
+
+
+def _say(done: str, task_ids: list[str], words: str, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(msgspec.json.encode({done: task_ids}))
+    else:
+        click.echo(f"{len(task_ids)} {words}.")
