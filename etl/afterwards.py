@@ -7,22 +7,39 @@ from etl.configuration import Settings
 from etl.database.clock import clock_of
 from etl.errors import TaskAuditError
 from etl.job import Order, open_queue, open_warehouse
-from etl.metrics import BOUND_SECONDS, Standing, tell_metrics, within
+from etl.metrics import BOUND_SECONDS, Errand, Standing, metric_errands, within
+from etl.notices import notices_of
+from etl.notify import deliver
 from etl.runs import OUTCOMES, AuditRun, begin_run
 from etl.source.overview import overview
 from etl.warehouse.overview import last_ends, open_dead_letters
+from etl.webhook import open_webhook
 
 LOOK_SECONDS = 10.0
 """How long looking at the databases may take."""
 
+DELIVER_SECONDS = BOUND_SECONDS - 0.3
+"""So that there is time to note in the outbox that a webhook was too slow."""
+
 
 def tell(settings: Settings, order: Order, run: AuditRun) -> None:
     """Tell everybody who is configured of a run that has ended; raises nothing."""
-    telemetry = settings.telemetry
-    if order.dry_run or not (telemetry.metrics_textfile or telemetry.pushgateway_url):
+    if order.dry_run:
         return
-    shard = order.selection.shard
-    tell_metrics(telemetry, run, _standing(settings), shard=shard, seconds=BOUND_SECONDS)
+    errands: dict[str, Errand] = {}
+    telemetry, notify = settings.telemetry, settings.notify
+    if telemetry.metrics_textfile or telemetry.pushgateway_url:
+        shard = order.selection.shard
+        errands |= metric_errands(telemetry, run, _standing(settings), shard=shard, seconds=BOUND_SECONDS)
+    if notify.webhook_url or notify.webhook_url_file:
+        errands["notify.webhook_url"] = lambda: _notify(settings, run)
+    within(BOUND_SECONDS, errands)
+
+
+def _notify(settings: Settings, run: AuditRun) -> None:
+    if webhook := open_webhook(settings.notify):
+        about = notices_of(run, settings.notify)
+        deliver(webhook, lambda: open_warehouse(settings.warehouse), about, seconds=DELIVER_SECONDS)
 
 
 def tell_unbegun(settings: Settings, order: Order, error: TaskAuditError) -> None:

@@ -30,7 +30,7 @@ from etl.settle import last_word, settle
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome
 from etl.warehouse import Loader
-from etl.warehouse.batch import Batch
+from etl.warehouse.batch import Batch, Within
 
 FLUSH_SECONDS = 5.0
 """A batch is loaded when it is full or so old, so that a slow API never keeps answers in memory for long."""
@@ -40,6 +40,9 @@ DEFERRED_SECONDS = 60.0
 
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
+
+Announce = Callable[[AuditRun], Within]
+"""From the row of a finished run to what is written in one transaction with it."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -59,6 +62,7 @@ class Corridor:
         clock: Callable[[], datetime],
         shares_database: bool,
         archive: Archive | None = None,
+        announce: Announce | None = None,
     ) -> None:
         """Open the doors.
 
@@ -72,6 +76,7 @@ class Corridor:
             clock: tells the time, aware and in UTC.
             shares_database: whether source and warehouse are one database, so that one transaction spans both.
             archive: keeps the answers as they came, if wanted.
+            announce: makes what is to be written with the row of the finished run.
         """
         self._source = source
         self._pool = pool
@@ -83,6 +88,7 @@ class Corridor:
         self._clerk = Clerk(stop)
         self._shares_database = shares_database
         self._archive = archive
+        self._announce = announce
         self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
         self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
         self._answered = 0
@@ -272,13 +278,18 @@ class Corridor:
         for (counter, name), number in counters.items():
             if counter == "drift":
                 log.warning("drift", what=name, answers=number)
-        if not await self._clerk.did(self._warehouse.finish, finished, counters):
+        if not await self._clerk.did(self._write_end, finished, counters):
             log.error("run_row_not_written", run_id=finished.run_id)
             # A run whose row says that it is still running has not ended well.
             finished = self._finished()
         crash_point("finished")
         log.info("run_finished", outcome=finished.outcome, exit_code=finished.exit_code)
         return finished
+
+    def _write_end(self, finished: AuditRun, counters: Counters) -> None:
+        # What is announced is looked up first: within the transaction, a file would have two users.
+        within = self._announce(finished) if self._announce is not None else None
+        self._warehouse.finish(finished, counters, within=within)
 
     def _finished(self) -> AuditRun:
         ended_by = self._stop.reason or (_taken_over(self._leases.lost) if self._leases.lost else None)

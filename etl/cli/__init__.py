@@ -14,6 +14,7 @@ from etl.cli.context import common_options
 from etl.cli.demo import demo
 from etl.cli.fake_api import fake_api
 from etl.cli.labels import labels
+from etl.cli.notify import notify
 from etl.cli.query import query
 from etl.cli.replay import replay
 from etl.cli.report import report
@@ -28,7 +29,7 @@ def cli() -> None:
     """Audit KooDrive tasks into a warehouse: which ran, how did each end, and what is stuck."""
 
 
-for command in (demo, init, enqueue, run, replay, report, query, labels, status, config, fake_api):
+for command in (demo, init, enqueue, run, replay, report, query, labels, notify, status, config, fake_api):
     cli.add_command(command)
 
 

@@ -140,6 +140,22 @@ audit_run_counter = Table(
     Column("number", BigInteger, nullable=False),
 )
 
+notification = Table(
+    "notification",
+    METADATA,
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True),
+    Column("kind", KeyText(MAX_COUNTER_CHARACTERS), primary_key=True),
+    Column("exit_code", Integer, nullable=False),
+    Column("host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False),
+    Column("text", ForeignText(MAX_WORDS_CHARACTERS), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("claimed_by", KeyText(MAX_RUN_ID_CHARACTERS)),
+    Column("claimed_until", UtcDateTime),
+    Column("last_error", ForeignText(MAX_WORDS_CHARACTERS)),
+    Column("sent_at", UtcDateTime),
+)
+
 stage_facts = Table(
     "stage_facts",
     MetaData(),

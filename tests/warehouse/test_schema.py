@@ -38,8 +38,8 @@ def names(engine):
 def test_from_nothing_and_again(engine):
     first = upgrade_warehouse(engine)
     second = upgrade_warehouse(engine)
-    assert (first.before, first.after) == (None, "w0003")
-    assert (second.before, second.after) == ("w0003", "w0003")
+    assert (first.before, first.after) == (None, "w0005")
+    assert (second.before, second.after) == ("w0005", "w0005")
     assert names(engine) == {*METADATA.tables, "task_audit_version", *VIEWS}
     Warehouse(engine).require_current()
 
@@ -112,7 +112,8 @@ def test_a_newer_version_is_refused(engine):
 def test_a_warehouse_of_the_first_release_is_upgraded_and_keeps_its_rows(engine, audit_on):
     audit = audit_on(engine)
     with engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE audit_run_counter")
+        for table in ("audit_run_counter", "notification"):
+            connection.exec_driver_sql(f"DROP TABLE {table}")
         for column in ("category", "action"):
             connection.exec_driver_sql(f"ALTER TABLE dim_task_type DROP COLUMN {column}")
     set_version(engine, "w0001")
@@ -138,7 +139,7 @@ def two_revisions(tmp_path):
     folder = tmp_path / "migrations"
     shutil.copytree(warehouse_schema(None).revisions, folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "versions" / "w9998_next.py").write_text(
-        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w9998", "w0003"\n\n\n'
+        'import sqlalchemy as sa\nfrom alembic import op\n\nrevision, down_revision = "w9998", "w0005"\n\n\n'
         "def upgrade():\n"
         '    op.create_table("half_made", sa.Column("a", sa.Text))\n'
         "    op.execute(\"INSERT INTO dim_task_type (task_type, task_type_name) VALUES (99, 'HALF')\")\n"
@@ -156,7 +157,7 @@ def test_an_older_version_is_refused(engine, two_revisions, monkeypatch):
     upgrade_warehouse(engine)
     warehouse = Warehouse(engine)
     monkeypatch.setattr(warehouse, "_schema", replace(warehouse_schema(None), revisions=two_revisions))
-    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0003\)") as refused:
+    with pytest.raises(ConfigurationError, match=r"is of an older version \(w0005\)") as refused:
         warehouse.require_current()
     assert refused.value.remedy == "Run `task-audit init`."
 
