@@ -2,44 +2,87 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
 
 from etl.configuration import Settings
 from etl.database.clock import clock_of
-from etl.errors import TaskAuditError
+from etl.errors import ConfigurationError, TaskAuditError
 from etl.job import Order, open_queue, open_warehouse
 from etl.metrics import BOUND_SECONDS, Errand, Standing, metric_errands, within
 from etl.notices import notices_of
 from etl.notify import deliver
 from etl.runs import OUTCOMES, AuditRun, begin_run
 from etl.source.overview import overview
+from etl.trace import Trace
 from etl.warehouse.overview import last_ends, open_dead_letters
 from etl.webhook import open_webhook
 
 LOOK_SECONDS = 10.0
 """How long looking at the databases may take."""
 
-DELIVER_SECONDS = BOUND_SECONDS - 0.3
-"""So that there is time to note in the outbox that a webhook was too slow."""
+SEND_SECONDS = BOUND_SECONDS - 0.3
+"""What a sender gets, so that there is time to say what was wrong."""
 
 
-def tell(settings: Settings, order: Order, run: AuditRun) -> None:
+def require_listeners(settings: Settings) -> None:
+    """Check that everybody who is configured can be told, before there is anything to tell.
+
+    Raises:
+        ConfigurationError: an extra is not installed.
+    """
+    if settings.telemetry.otlp_endpoint:
+        _extra("otel", "etl.otlp")
+
+
+def tell(settings: Settings, order: Order, run: AuditRun, trace: Trace) -> None:
     """Tell everybody who is configured of a run that has ended; raises nothing."""
     if order.dry_run:
         return
     errands: dict[str, Errand] = {}
     telemetry, notify = settings.telemetry, settings.notify
-    if telemetry.metrics_textfile or telemetry.pushgateway_url:
+    if telemetry.metrics_textfile or telemetry.pushgateway_url or telemetry.otlp_endpoint:
+        standing = _standing(settings)
         shard = order.selection.shard
-        errands |= metric_errands(telemetry, run, _standing(settings), shard=shard, seconds=BOUND_SECONDS)
+        errands |= metric_errands(telemetry, run, standing, shard=shard, seconds=BOUND_SECONDS)
+        errands |= _otlp_errands(telemetry.otlp_endpoint, run, standing, trace)
     if notify.webhook_url or notify.webhook_url_file:
         errands["notify.webhook_url"] = lambda: _notify(settings, run)
     within(BOUND_SECONDS, errands)
 
 
+def _otlp_errands(endpoint: str | None, run: AuditRun, standing: Standing, trace: Trace) -> dict[str, Errand]:
+    if not endpoint:
+        return {}
+
+    def send_trace() -> None:
+        _extra("otel", "etl.otlp").send_trace(endpoint, run, trace, seconds=SEND_SECONDS)
+
+    def send_metrics() -> None:
+        _extra("otel", "etl.otlp").send_metrics(endpoint, run, standing, seconds=SEND_SECONDS)
+
+    return {"telemetry.otlp_endpoint (trace)": send_trace, "telemetry.otlp_endpoint (metrics)": send_metrics}
+
+
+def _extra(name: str, room: str) -> Any:
+    """Open a room that needs an extra.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        return import_module(room)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"What is configured under telemetry needs the extra `{name}`, which is not installed.",
+            remedy=f"Install it: pip install 'koodrive-task-audit[{name}]'.",
+        ) from error
+
+
 def _notify(settings: Settings, run: AuditRun) -> None:
     if webhook := open_webhook(settings.notify):
         about = notices_of(run, settings.notify)
-        deliver(webhook, lambda: open_warehouse(settings.warehouse), about, seconds=DELIVER_SECONDS)
+        deliver(webhook, lambda: open_warehouse(settings.warehouse), about, seconds=SEND_SECONDS)
 
 
 def tell_unbegun(settings: Settings, order: Order, error: TaskAuditError) -> None:
@@ -53,7 +96,7 @@ def tell_unbegun(settings: Settings, order: Order, error: TaskAuditError) -> Non
         exit_code=int(error.exit_code),
         error=str(error),
     )
-    tell(settings, order, ended)
+    tell(settings, order, ended, Trace())
 
 
 def _standing(settings: Settings) -> Standing:

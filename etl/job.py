@@ -38,6 +38,7 @@ from etl.source.rate import SharedRate, rate_table
 from etl.source.read_only import ReadOnlySource, unclaimed, user_relation
 from etl.source.tables import pending_table
 from etl.tasks import Selection, TaskState
+from etl.trace import Trace
 from etl.warehouse.batch import Within
 from etl.warehouse.dry_run import DryRun
 from etl.warehouse.loader import Warehouse
@@ -65,7 +66,9 @@ class Order:
     """Fetch and normalize, and write nothing anywhere."""
 
 
-async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch | None = None) -> AuditRun:
+async def run_job(
+    settings: Settings, order: Order, *, stop: Stop, watch: Watch | None = None, trace: Trace | None = None
+) -> AuditRun:
     """Do one run; returns the row of the finished run.
 
     Raises:
@@ -103,6 +106,7 @@ async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch 
                 shares_database=same_database(settings.source.url, settings.warehouse.url),
                 archive=archive,
                 announce=announce,
+                trace=trace,
             )
             if watch is not None:
                 watch(corridor, _at_most(source.count(), order.tasks))

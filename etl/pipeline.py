@@ -29,6 +29,7 @@ from etl.runs import OUTCOMES, AuditRun, Counters, verdict
 from etl.settle import last_word, settle
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome
+from etl.trace import Trace
 from etl.warehouse import Loader
 from etl.warehouse.batch import Batch, Within
 
@@ -63,6 +64,7 @@ class Corridor:
         shares_database: bool,
         archive: Archive | None = None,
         announce: Announce | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """Open the doors.
 
@@ -77,6 +79,7 @@ class Corridor:
             shares_database: whether source and warehouse are one database, so that one transaction spans both.
             archive: keeps the answers as they came, if wanted.
             announce: makes what is to be written with the row of the finished run.
+            trace: notes how long what took.
         """
         self._source = source
         self._pool = pool
@@ -89,6 +92,7 @@ class Corridor:
         self._shares_database = shares_database
         self._archive = archive
         self._announce = announce
+        self._trace = trace or Trace()
         self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
         self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
         self._answered = 0
@@ -104,6 +108,7 @@ class Corridor:
             limits=limits,
             stop=stop,
             clock=clock,
+            trace=self._trace,
         )
         self._can_load = True
         self._outcomes: Counter[str] = Counter()
@@ -211,7 +216,12 @@ class Corridor:
         return number
 
     async def _load(self) -> None:
+        handed_over = self._trace.now()
         while outcomes := await self._outbox.batch():
+            failed = sum(isinstance(outcome, FetchFailure) for outcome in outcomes)
+            # One batch is fetched while the one before is loaded.
+            self._trace.note("fetch", handed_over, {"tasks": len(outcomes), "failed": failed})
+            handed_over = self._trace.now()
             # After a load that failed, the rest is not tried: it stays held, and is given back.
             if self._can_load:
                 await self._load_held(outcomes)
@@ -245,7 +255,8 @@ class Corridor:
                 )
             return self._warehouse.load(batch, self.run)
 
-        loaded = await self._clerk.do(load)
+        with self._trace.span("load", tasks=len(final)):
+            loaded = await self._clerk.do(load)
         if loaded is None:
             self._can_load = False
             return
@@ -256,7 +267,7 @@ class Corridor:
         crash_point("committed")
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
-            with suppress(LeaseLostError):
+            with suppress(LeaseLostError), self._trace.span("acknowledge", tasks=len(final)):
                 await self._clerk.do(self._source.settle, settlements)
         crash_point("settled")
 

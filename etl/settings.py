@@ -356,6 +356,8 @@ class TelemetrySettings(Section):
     """Address of a Prometheus Pushgateway, told after each run."""
     pushgateway_job: str = Field(default="task-audit", min_length=1)
     """The job label there."""
+    otlp_endpoint: Annotated[str, AfterValidator(_check_target_url)] | None = None
+    """Address of an OpenTelemetry collector that speaks OTLP over HTTP; told the trace and the metrics of each run."""
 
 
 class NotifySettings(Section):
