@@ -67,9 +67,23 @@ class Order:
 
 
 async def run_job(
-    settings: Settings, order: Order, *, stop: Stop, watch: Watch | None = None, trace: Trace | None = None
+    settings: Settings,
+    order: Order,
+    *,
+    stop: Stop,
+    watch: Watch | None = None,
+    begin: Callable[[AuditRun], None] | None = None,
+    trace: Trace | None = None,
 ) -> AuditRun:
     """Do one run; returns the row of the finished run.
+
+    Args:
+        settings: the configuration.
+        order: what this run is to do.
+        stop: where an early end is ordered.
+        watch: shows how it goes on.
+        begin: told of the run that begins.
+        trace: notes how long what took.
 
     Raises:
         TaskAuditError: the run could not begin.
@@ -110,6 +124,8 @@ async def run_job(
             )
             if watch is not None:
                 watch(corridor, _at_most(source.count(), order.tasks))
+            if begin is not None:
+                begin(run)
             return await corridor.walk()
 
 

@@ -138,14 +138,19 @@ def metric_errands(
 
 def within(seconds: float, errands: Mapping[str, Errand]) -> None:
     """Do errands at the same time, and leave those behind that take longer; none can fail its caller."""
-    threads = {name: Thread(target=_do, args=(name, errand), daemon=True) for name, errand in errands.items()}
     ends_at = time.monotonic() + seconds
-    for thread in threads.values():
-        thread.start()
+    threads = {name: start(name, errand) for name, errand in errands.items()}
     for name, thread in threads.items():
         thread.join(max(0.0, ends_at - time.monotonic()))
         if thread.is_alive():
             log.warning("telemetry_failed", target=name, error=f"No answer within {seconds:g} seconds.")
+
+
+def start(name: str, errand: Errand) -> Thread:
+    """Begin an errand that nobody need wait for, and that can fail nobody."""
+    thread = Thread(target=_do, args=(name, errand), daemon=True)
+    thread.start()
+    return thread
 
 
 def _do(name: str, errand: Errand) -> None:

@@ -358,6 +358,10 @@ class TelemetrySettings(Section):
     """The job label there."""
     otlp_endpoint: Annotated[str, AfterValidator(_check_target_url)] | None = None
     """Address of an OpenTelemetry collector that speaks OTLP over HTTP; told the trace and the metrics of each run."""
+    openlineage_url: Annotated[str, AfterValidator(_check_target_url)] | None = None
+    """Address of an OpenLineage server, told when a run begins and how it ended."""
+    openlineage_namespace: str = Field(default="task-audit", min_length=1)
+    """The namespace of the job there."""
 
 
 class NotifySettings(Section):

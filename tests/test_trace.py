@@ -158,7 +158,7 @@ def test_a_dry_run_tells_no_collector(night_of, collector):
 
 @pytest.mark.parametrize(
     ("key", "extra", "package"),
-    [("otlp_endpoint", "otel", "opentelemetry")],
+    [("otlp_endpoint", "otel", "opentelemetry"), ("openlineage_url", "lineage", "openlineage")],
 )
 def test_a_missing_extra_is_78_and_says_how_to_get_it(night_of, key, extra, package):
     program = f"import sys; sys.modules[{package!r}] = None; from etl.__main__ import main; main()"

@@ -12,7 +12,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from etl.afterwards import require_listeners, tell, tell_unbegun
+from etl.afterwards import Listeners
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
 from etl.configuration import Settings
@@ -24,7 +24,6 @@ from etl.report.summary import print_summary
 from etl.runs import AuditRun
 from etl.tasks import Selection, Shard
 from etl.telemetry import ProgressBar, is_for_a_person
-from etl.trace import Trace
 
 DIED_BY_SIGNAL = 128
 GC_THRESHOLD = 50_000
@@ -79,15 +78,15 @@ def run(
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
     _spare_the_garbage_collector()
     watch = watch_progress if is_for_a_person(settings.telemetry.log_format) and sys.stderr.isatty() else None
-    trace = Trace()
+    listeners = Listeners(settings, order)
     try:
-        require_listeners(settings)
+        listeners.require()
         seconds = _seconds(settings, stop_at)
-        finished = asyncio.run(run_until_told(settings, order, seconds=seconds, watch=watch, trace=trace))
+        finished = asyncio.run(run_until_told(settings, order, seconds=seconds, watch=watch, listeners=listeners))
     except TaskAuditError as error:
-        tell_unbegun(settings, order, error)
+        listeners.end_unbegun(error)
         raise
-    tell(settings, order, finished, trace)
+    listeners.end(finished)
     print_summary(finished, console=Console(stderr=True), dry_run=dry_run)
     if as_json:
         click.echo(msgspec.json.encode(asdict(finished)))
@@ -95,7 +94,12 @@ def run(
 
 
 async def run_until_told(
-    settings: Settings, order: Order, *, seconds: float | None, watch: Watch | None = None, trace: Trace | None = None
+    settings: Settings,
+    order: Order,
+    *,
+    seconds: float | None,
+    watch: Watch | None = None,
+    listeners: Listeners | None = None,
 ) -> AuditRun:
     """Run until everything is done, the time is up, or a signal comes."""
     stop = Stop()
@@ -104,7 +108,8 @@ async def run_until_told(
         loop.add_signal_handler(number, _stop_or_die, stop, number)
     if seconds is not None:
         loop.call_later(seconds, stop.order, StoppedError("The time for this run is up."))
-    return await run_job(settings, order, stop=stop, watch=watch, trace=trace)
+    listeners = listeners or Listeners(settings, order)
+    return await run_job(settings, order, stop=stop, watch=watch, begin=listeners.begin, trace=listeners.trace)
 
 
 def watch_progress(corridor: Corridor, total: int | None) -> None:
