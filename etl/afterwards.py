@@ -34,6 +34,7 @@ class Listeners:
         self._order = order
         self._telemetry = settings.telemetry
         self._starting: Thread | None = None
+        self._is_written = False
         self.trace = Trace()
         """What took how long."""
 
@@ -52,6 +53,10 @@ class Listeners:
         """Tell of a run that begins, without waiting for it; raises nothing."""
         if self._telemetry.openlineage_url and not self._order.dry_run:
             self._starting = start("telemetry.openlineage_url", lambda: self._tell_lineage(run))
+
+    def note_written(self) -> None:
+        """Note that the messages about the run are in the outbox, so that they need no other way."""
+        self._is_written = True
 
     def end(self, run: AuditRun) -> None:
         """Tell of a run that has ended, for two seconds at most; raises nothing."""
@@ -97,7 +102,7 @@ class Listeners:
 
     def _notify(self, run: AuditRun) -> None:
         if webhook := open_webhook(self._settings.notify):
-            about = notices_of(run, self._settings.notify)
+            about = [] if self._is_written else notices_of(run, self._settings.notify)
             deliver(webhook, lambda: open_warehouse(self._settings.warehouse), about, seconds=SEND_SECONDS)
 
 

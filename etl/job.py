@@ -73,6 +73,7 @@ async def run_job(
     stop: Stop,
     watch: Watch | None = None,
     begin: Callable[[AuditRun], None] | None = None,
+    note_written: Callable[[], None] | None = None,
     trace: Trace | None = None,
 ) -> AuditRun:
     """Do one run; returns the row of the finished run.
@@ -83,6 +84,7 @@ async def run_job(
         stop: where an early end is ordered.
         watch: shows how it goes on.
         begin: told of the run that begins.
+        note_written: told that the run's end is in the warehouse, and the messages about it.
         trace: notes how long what took.
 
     Raises:
@@ -126,7 +128,10 @@ async def run_job(
                 watch(corridor, _at_most(source.count(), order.tasks))
             if begin is not None:
                 begin(run)
-            return await corridor.walk()
+            finished = await corridor.walk()
+            if note_written is not None and corridor.end_is_written:
+                note_written()
+            return finished
 
 
 @contextmanager

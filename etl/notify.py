@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
+from threading import Event
 
 from sqlalchemy import Connection
 
@@ -42,9 +43,9 @@ def deliver(webhook: Webhook, open_warehouse: OpenWarehouse, about: Sequence[Not
 
     Args:
         webhook: where to.
-        open_warehouse: opens the one with the outbox. Where it cannot, or takes half the time, what is known of this
-            run is sent past it: the warehouse may be what failed.
-        about: messages about a run that may have been unable to write them.
+        open_warehouse: opens the one with the outbox. Where it cannot, or takes half the time, ``about`` is sent past
+            it: the warehouse may be what failed.
+        about: messages that the run could not write itself.
         seconds: for everything together.
 
     Raises:
@@ -52,15 +53,18 @@ def deliver(webhook: Webhook, open_warehouse: OpenWarehouse, about: Sequence[Not
     """
     ends_at = time.monotonic() + seconds
     reached: list[Outbox] = []
+    is_late = Event()
     with ExitStack() as databases:
 
         def reach() -> None:
             engine = databases.enter_context(open_warehouse()).engine
             outbox = Outbox(engine, clock=clock_of(engine))
-            outbox.put(about)
-            reached.append(outbox)
+            if not is_late.is_set():
+                outbox.put(about)
+                reached.append(outbox)
 
         within(seconds / 2, {"the outbox": reach})
+        is_late.set()
         if reached:
             send(webhook, reached[0], ends_at=ends_at)
         else:

@@ -110,6 +110,8 @@ class Corridor:
             clock=clock,
             trace=self._trace,
         )
+        self.end_is_written = False
+        """Whether the row says how the run has ended, and what was to be announced with it is written."""
         self._can_load = True
         self._outcomes: Counter[str] = Counter()
 
@@ -293,6 +295,8 @@ class Corridor:
             log.error("run_row_not_written", run_id=finished.run_id)
             # A run whose row says that it is still running has not ended well.
             finished = self._finished()
+        else:
+            self.end_is_written = True
         crash_point("finished")
         log.info("run_finished", outcome=finished.outcome, exit_code=finished.exit_code)
         return finished

@@ -1,7 +1,11 @@
 """Messages about runs, as a real webhook receives them, after good nights and bad ones."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 
@@ -183,6 +187,44 @@ def test_a_message_whose_sender_died_comes_again_under_its_key(told_night, webho
         assert night.run("notify").stdout == "1 sent.\n"
 
     assert webhook.keys == before * 2
+
+
+def killed_at(point):
+    """Run the job in a process of its own, which dies as kill -9 would have it."""
+    variables = os.environ | {"TASK_AUDIT_CRASH_AT": point}
+    command = [sys.executable, "-m", "etl", "run"]
+    return subprocess.run(command, env=variables, capture_output=True, check=False).returncode
+
+
+def test_a_run_that_was_killed_before_it_told_is_told_of_by_the_next(told_night, databases, webhook):
+    with told_night(*databases) as night:
+        night.enqueue("not-an-id")
+        assert killed_at("finished") == -signal.SIGKILL
+        assert webhook.posts == []
+        assert night.run("run").exit_code == 0
+        assert night.run("run").exit_code == 0
+
+    assert webhook.kinds == ["dead_letters"]
+
+
+@pytest.mark.parametrize("warehouse_url", ["sqlite"], indirect=True)
+def test_what_is_in_the_outbox_is_not_told_past_it(told_night, warehouse_url, webhook):
+    """The warehouse becomes of no use in the moment in which the run has ended: the next run tells of it, once."""
+    with told_night(None, warehouse_url) as night:
+        night.enqueue("not-an-id")
+        night.change(
+            "CREATE TRIGGER upgraded AFTER UPDATE ON audit_run WHEN NEW.finished_at IS NOT NULL"
+            " BEGIN UPDATE task_audit_version SET version_num = 'w9999'; END",
+            "warehouse",
+        )
+        ((version,),) = night.rows("SELECT version_num FROM task_audit_version")
+        assert night.run("run").exit_code == 65
+        assert webhook.posts == []
+        night.change("DROP TRIGGER upgraded", "warehouse")
+        night.change(f"UPDATE task_audit_version SET version_num = '{version}'", "warehouse")
+        assert night.run("run").exit_code == 0
+
+    assert webhook.kinds == ["dead_letters"]
 
 
 def test_the_address_is_nowhere_but_in_the_settings(told_night, webhook, tmp_path, configure):

@@ -109,7 +109,15 @@ async def run_until_told(
     if seconds is not None:
         loop.call_later(seconds, stop.order, StoppedError("The time for this run is up."))
     listeners = listeners or Listeners(settings, order)
-    return await run_job(settings, order, stop=stop, watch=watch, begin=listeners.begin, trace=listeners.trace)
+    return await run_job(
+        settings,
+        order,
+        stop=stop,
+        watch=watch,
+        begin=listeners.begin,
+        note_written=listeners.note_written,
+        trace=listeners.trace,
+    )
 
 
 def watch_progress(corridor: Corridor, total: int | None) -> None:
