@@ -76,6 +76,7 @@ class Listeners:
         now = datetime.now(UTC)
         run = begin_run(self._order.selection, max_rate=self._settings.api.max_rate, now=now)
         exit_code = error.exit_code
+        self.begin(run)
         self.end(replace(run, finished_at=now, outcome=OUTCOMES[exit_code], exit_code=int(exit_code), error=str(error)))
 
     def _metric_errands(self, run: AuditRun, standing: Standing) -> dict[str, Errand]:

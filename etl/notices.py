@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from etl.errors import ExitCode
 from etl.runs import OUTCOMES, AuditRun
 from etl.settings import NotifySettings
+
+Kind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes", "test"]
 
 MAX_TEXT = 2_000
 MAX_CODE = 100
@@ -18,8 +21,8 @@ class Notice:
     """One message about one run."""
 
     run_id: str
-    kind: str
-    """``failed``, ``dead_letters``, ``nothing_audited``, ``new_result_codes`` or ``test``: one each."""
+    kind: Kind
+    """At most one of each per run."""
     exit_code: int
     host: str
     text: str
@@ -54,7 +57,7 @@ def notices_of(
         pending: tasks that are still pending, where that says something about this run.
         new_codes: the result codes that it met first.
     """
-    texts = {}
+    texts: dict[Kind, str] = {}
     if run.exit_code in settings.exit_codes:
         texts["failed"] = _failed(run)
     if run.dead_lettered > settings.dead_letters_above:
@@ -66,7 +69,7 @@ def notices_of(
     return [notice(run, kind, text) for kind, text in texts.items()]
 
 
-def notice(run: AuditRun, kind: str, text: str) -> Notice:
+def notice(run: AuditRun, kind: Kind, text: str) -> Notice:
     """Make one message about a run."""
     exit_code = run.exit_code or 0
     return Notice(run_id=run.run_id, kind=kind, exit_code=exit_code, host=run.host, text=text[:MAX_TEXT])

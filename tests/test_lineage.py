@@ -48,6 +48,7 @@ def test_a_run_tells_its_beginning_and_its_end_with_what_it_reads_and_writes(nig
     assert begin["eventTime"] <= end["eventTime"]
     for event in (begin, end):
         assert event["run"]["runId"] == run_id
+        assert event["producer"].startswith("urn:koodrive-task-audit:")
         assert (event["job"]["namespace"], event["job"]["name"]) == ("task-audit", "audit")
         pending, api = event["inputs"]
         assert pending["name"].endswith("pending_task")
@@ -55,6 +56,7 @@ def test_a_run_tells_its_beginning_and_its_end_with_what_it_reads_and_writes(nig
         assert (api["namespace"], api["name"]) == (base_url, "/koodrive/ose/v1/task/{task_id}")
         assert {"taskId", "status", "resultCode"} <= set(columns(api))
         for output in event["outputs"]:
+            assert output["facets"]["schema"]["_producer"] == event["producer"]
             name = output["name"].rpartition(".")[2]
             assert columns(output) == METADATA.tables[name].columns.keys()
             assert all(field["type"] for field in output["facets"]["schema"]["fields"])
@@ -87,7 +89,7 @@ def test_a_run_that_could_not_begin_is_a_failure(night_of, server, configure, tm
         configure(source__url=f"sqlite:///{tmp_path}/none.sqlite")
         assert night.run("run").exit_code == 78
 
-    assert [event["eventType"] for event in events(server)] == ["FAIL"]
+    assert [event["eventType"] for event in events(server)] == ["START", "FAIL"]
 
 
 def test_a_dry_run_tells_no_server(night_of, server):
