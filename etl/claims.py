@@ -82,11 +82,11 @@ class Claims:
     async def take_all(self) -> None:
         """Take tasks until there are no more for this run, or it is to stop."""
         while not self._stop.is_ordered and (wanted := self._wanted()):
-            with self._trace.span("claim") as told:
-                tasks = await self._clerk.do(self._source.claim, wanted)
-                suspects = [] if tasks else await self._clerk.do(self._source.claim_suspect)
-                told["tasks"] = len(tasks or []) + len(suspects or [])
+            began_at = self._trace.now()
+            tasks = await self._clerk.do(self._source.claim, wanted)
+            suspects = [] if tasks else await self._clerk.do(self._source.claim_suspect)
             if tasks or suspects:
+                self._trace.note("claim", began_at, {"tasks": len(tasks or suspects or [])})
                 crash_point("claimed")
                 await self._admit(tasks or [], suspects or [])
                 await self._backlog.runs_low()

@@ -16,6 +16,7 @@ from openlineage.client.facet_v2 import (
     DatasetFacet,
     OutputDatasetFacet,
     RunFacet,
+    column_lineage_dataset,
     error_message_run,
     job_type_job,
     output_statistics_output_dataset,
@@ -51,6 +52,9 @@ set_producer(f"urn:koodrive-task-audit:{__version__}")
 
 Field = schema_dataset.SchemaDatasetFacetFields
 
+Origins = dict[str, column_lineage_dataset.InputField]
+"""The field that a column is taken from, by the column's name."""
+
 
 def emit(url: str, run: AuditRun, settings: Settings, *, seconds: float) -> None:
     """Tell how a run stands, once: another try is another wait. Raises what the client raises.
@@ -80,14 +84,15 @@ def event_of(run: AuditRun, settings: Settings) -> RunEvent:
             facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(
                 message=run.error, programmingLanguage="python"
             )
+    inputs = [_pending(settings.source), _api(settings)]
     batch = job_type_job.JobTypeJobFacet(processingType="BATCH", integration="TASK_AUDIT", jobType="JOB")
     return RunEvent(
         eventTime=_written(run.finished_at or run.started_at),
         eventType=state,
         run=Run(runId=run.run_id, facets=facets),
         job=Job(namespace=settings.telemetry.openlineage_namespace, name=JOB, facets={"jobType": batch}),
-        inputs=[_pending(settings.source), _api(settings)],
-        outputs=_outputs(run, settings),
+        inputs=inputs,
+        outputs=_outputs(run, settings, _origins(*inputs)),
     )
 
 
@@ -110,7 +115,30 @@ def _api(settings: Settings) -> InputDataset:
     )
 
 
-def _outputs(run: AuditRun, settings: Settings) -> list[OutputDataset]:
+def _origins(pending: InputDataset, api: InputDataset) -> Origins:
+    """Say from which field each column of a fact is taken; columns that are not here are the job's own."""
+    described = {field.name: _field(api, field.encode_name) for field in msgspec.structs.fields(TaskDetail)}
+    schema = (pending.facets or {})["schema"]
+    assert isinstance(schema, schema_dataset.SchemaDatasetFacet)  # noqa: S101 - made above
+    ours = dict(zip(("task_id", "submitted_at"), (field.name for field in schema.fields or ()), strict=False))
+    return described | {column: _field(pending, name) for column, name in ours.items()}
+
+
+def _field(dataset: InputDataset, name: str) -> column_lineage_dataset.InputField:
+    identity = column_lineage_dataset.Transformation(type="DIRECT", subtype="IDENTITY")
+    return column_lineage_dataset.InputField(dataset.namespace, dataset.name, name, transformations=[identity])
+
+
+def _columns_from(table: Table, origins: Origins) -> dict[str, DatasetFacet]:
+    found = {
+        column.name: column_lineage_dataset.Fields(inputFields=[origins[column.name.removeprefix("previous_")]])
+        for column in table.columns
+        if column.name.removeprefix("previous_") in origins
+    }
+    return {"columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet(fields=found)}
+
+
+def _outputs(run: AuditRun, settings: Settings, origins: Origins) -> list[OutputDataset]:
     written = {fact_task_status: run.changed, fact_task_status_change: None, dead_letter: run.dead_lettered}
     outputs = []
     for table, rows in written.items():
@@ -119,7 +147,7 @@ def _outputs(run: AuditRun, settings: Settings) -> list[OutputDataset]:
         if rows is not None and run.exit_code is not None:
             statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=rows)
             counted["outputStatistics"] = statistics
-        facets = _schema(_fields(table, settings.warehouse.url))
+        facets = _schema(_fields(table, settings.warehouse.url)) | _columns_from(table, origins)
         outputs.append(OutputDataset(namespace=namespace, name=name, facets=facets, outputFacets=counted))
     return outputs
 

@@ -95,6 +95,8 @@ def spans_of(run: AuditRun, trace: Trace) -> Sequence[ReadableSpan]:
     below = set_span_in_context(root)
     for span in trace.spans:
         child = tracer.start_span(span.name, below, start_time=span.started_ns, attributes=dict(span.attributes))
+        if error := span.attributes.get("error"):
+            child.set_status(StatusCode.ERROR, str(error))
         child.end(span.ended_ns)
     if run.exit_code not in WELL:
         root.set_status(StatusCode.ERROR, run.error or run.outcome)

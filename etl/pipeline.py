@@ -257,8 +257,10 @@ class Corridor:
                 )
             return self._warehouse.load(batch, self.run)
 
-        with self._trace.span("load", tasks=len(final)):
+        with self._trace.span("load", tasks=len(final)) as told:
             loaded = await self._clerk.do(load)
+            if loaded is None:
+                told["error"] = str(self._stop.reason)
         if loaded is None:
             self._can_load = False
             return

@@ -20,6 +20,7 @@ class Span:
     """Nanoseconds since 1970, as is the end."""
     ended_ns: int
     attributes: Attributes = field(default_factory=dict)
+    """``tasks`` is how many it was about, ``error`` what went wrong."""
 
 
 class Trace:

@@ -68,6 +68,20 @@ def test_a_run_tells_its_beginning_and_its_end_with_what_it_reads_and_writes(nig
     facts, _, letters = end["outputs"]
     assert facts["outputFacets"]["outputStatistics"]["rowCount"] == changed
     assert letters["outputFacets"]["outputStatistics"]["rowCount"] == 1
+    taken = {
+        column: [(each["name"], each["field"]) for each in origin["inputFields"]]
+        for column, origin in facts["facets"]["columnLineage"]["fields"].items()
+    }
+    assert taken["result_code"] == [(api["name"], "resultCode")]
+    assert taken["response_message"] == [(api["name"], "msg")]
+    assert taken["submitted_at"] == [(pending["name"], "submitted_at")]
+    assert set(columns(facts)) - set(taken) == {
+        "submitted_at_source",
+        "first_seen_at",
+        "status_changed_at",
+        "last_checked_at",
+        "run_id",
+    }
     if databases[0] == databases[1]:
         assert pending["namespace"] == facts["namespace"]
 
@@ -187,3 +201,8 @@ def test_a_table_of_ones_own_has_the_columns_that_are_named(tmp_path):
     pending = event.inputs[0]
     assert pending.name == "ops.hr.leaver"
     assert [field.name for field in pending.facets["schema"].fields] == ["koodrive_task", "left_at"]
+    taken = event.outputs[0].facets["columnLineage"].fields
+    assert [taken[column].inputFields[0].field for column in ("task_id", "submitted_at")] == [
+        "koodrive_task",
+        "left_at",
+    ]

@@ -13,6 +13,7 @@ import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
+from pydantic import SecretStr
 
 from etl.trace import MAX_SPANS, Trace
 from tests.nights import task_ids
@@ -103,6 +104,24 @@ def test_a_run_that_failed_is_an_error(night_of, collector, configure):
 
     assert root.status.code == Status.STATUS_CODE_ERROR
     assert "credentials" in root.status.message
+
+
+def test_a_load_that_failed_is_an_error_of_its_own(night_of, collector, sqlite_warehouse):
+    with night_of(None, None, sqlite_warehouse, telemetry__otlp_endpoint=collector.url) as night:
+        night.enqueue(*task_ids(1))
+        night.change("DROP TABLE fact_task_status_change", "warehouse")
+        assert night.run("run").exit_code == 78
+    _, told = spans(collector)
+
+    assert {span.name: span.status.code for span in told if span.name in {"claim", "load"}} == {
+        "claim": Status.STATUS_CODE_UNSET,
+        "load": Status.STATUS_CODE_ERROR,
+    }
+
+
+@pytest.fixture
+def sqlite_warehouse(tmp_path):
+    return SecretStr(f"sqlite:///{tmp_path}/warehouse.sqlite")
 
 
 def test_the_sdks_own_settings_are_honoured(night_of, collector, monkeypatch):
