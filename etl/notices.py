@@ -61,9 +61,11 @@ def notices_of(
     if run.exit_code in settings.exit_codes:
         texts["failed"] = _failed(run)
     if run.dead_lettered > settings.dead_letters_above:
-        texts["dead_letters"] = f"{run.dead_lettered:,} tasks could not be audited and are dead letters now."
+        texts["dead_letters"] = (
+            f"New dead letters: {run.dead_lettered:,}. See docs/runbook.md#exit-code-65 for what becomes of them."
+        )
     if settings.nothing_audited and pending and not run.audited:
-        texts["nothing_audited"] = f"Nothing was audited, although {pending:,} tasks are pending."
+        texts["nothing_audited"] = f"Nothing was audited, although tasks are pending: {pending:,}."
     if settings.new_result_codes and new_codes:
         texts["new_result_codes"] = _new_codes(new_codes)
     return [notice(run, kind, text) for kind, text in texts.items()]
@@ -77,11 +79,11 @@ def notice(run: AuditRun, kind: Kind, text: str) -> Notice:
 
 def _failed(run: AuditRun) -> str:
     outcome = OUTCOMES[ExitCode(run.exit_code or 0)].replace("_", " ")
-    did = f"{run.audited:,} tasks were audited, {run.released:,} given back."
-    return f"The run ended with {run.exit_code} ({outcome}): {run.error or 'some tasks gave no answer for now.'} {did}"
+    did = f"Audited: {run.audited:,}, given back: {run.released:,}. See docs/runbook.md#exit-code-{run.exit_code}."
+    return f"The run ended with {run.exit_code} ({outcome}): {run.error or 'Some tasks gave no answer for now.'} {did}"
 
 
 def _new_codes(codes: Sequence[NewCode]) -> str:
-    shown = ", ".join(f"{code.code[:MAX_CODE]} ({code.tasks:,} tasks)" for code in codes[:MAX_CODES])
+    shown = ", ".join(f"{code.code[:MAX_CODE]} ({code.tasks:,})" for code in codes[:MAX_CODES])
     more = f" and {len(codes) - MAX_CODES:,} more" if len(codes) > MAX_CODES else ""
-    return f"Result codes that no run had met before: {shown}{more}."
+    return f"Result codes that no run had met before, and how many tasks show them: {shown}{more}."

@@ -85,7 +85,7 @@ def test_dead_letters_above_a_threshold_are_told(told_night, webhook, above, kin
         assert night.run("run").exit_code == 65
 
     assert webhook.kinds == kinds
-    assert all("2 tasks could not be audited" in text for text in webhook.texts)
+    assert all("New dead letters: 2." in text for text in webhook.texts)
 
 
 def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night, databases, webhook):
@@ -96,7 +96,7 @@ def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night
         assert night.run("run", "--since", "2026-11-01").exit_code == 0
 
     assert webhook.kinds == ["nothing_audited"]
-    assert "although 3 tasks are pending" in webhook.texts[0]
+    assert "although tasks are pending: 3." in webhook.texts[0]
 
 
 def test_new_result_codes_are_told_once(told_night, databases, webhook):
