@@ -144,8 +144,10 @@ def test_what_nobody_listens_to_is_sent_by_hand_later(told_night, configure, web
         night.enqueue("not-an-id")
         assert night.run("run").exit_code == 65
         refused = night.run("notify")
+        assert "Not taken by the webhook: 1 (`task-audit notify`)" in night.run("status").stdout
         configure(notify__webhook_url=webhook.url)
         sent = night.run("notify")
+        assert json.loads(night.run("status", "--json").stdout)["unsent"] == 0
 
     assert (refused.exit_code, sent.exit_code, sent.stdout) == (69, 0, "1 sent.\n")
     assert "The webhook cannot be reached" in refused.stderr

@@ -44,6 +44,13 @@ def new_codes(connection: Connection, run: AuditRun) -> list[NewCode]:
     return [NewCode(*found) for found in connection.execute(query)]
 
 
+def count_unsent(engine: Engine) -> int:
+    """Count the messages that nobody has taken yet."""
+    query = select(func.count()).select_from(notification).where(row.sent_at.is_(None))
+    with engine.execution_options(read_only=True).connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
 class Outbox:
     """What is still to be sent, as one sender sees it."""
 
