@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test soak check check-overlays sbom bench lock clean
+.PHONY: demo test soak check check-overlays sbom bench dictionary lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -42,6 +42,9 @@ sbom: .venv/.development      ## list what the image is made of, as a CycloneDX 
 
 bench: .venv/.development     ## measure the job beside its parts; prints ratios
 	$(BIN)/python -m tests.bench
+
+dictionary: .venv/.runtime    ## write docs/dictionary.md anew from the code
+	$(BIN)/python -m etl.dictionary > docs/dictionary.md
 
 lock:                         ## renew the lock files from pyproject.toml
 	$(COMPILE) --extra mysql --extra postgresql --group build --output-file requirements.lock pyproject.toml

@@ -15,7 +15,7 @@ from etl.clerk import Clerk
 from etl.configuration import Settings
 from etl.database.clock import Clock, clock_of
 from etl.database.engine import open_engine, same_database
-from etl.database.migrate import Upgrade, require_current, upgrade
+from etl.database.migrate import Upgrade, require_current
 from etl.errors import ConfigurationError, TaskAuditError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
@@ -33,9 +33,10 @@ from etl.settings import ApiSettings, SourceSettings, WarehouseSettings
 from etl.settle import claims_allowed
 from etl.source import Source
 from etl.source.overview import overview
-from etl.source.queue import Queue, queue_schema
+from etl.source.queue import Queue
 from etl.source.rate import SharedRate, rate_table
 from etl.source.read_only import ReadOnlySource, unclaimed, user_relation
+from etl.source.schema import queue_schema, upgrade_queue
 from etl.source.tables import pending_table
 from etl.tasks import Selection, TaskState
 from etl.trace import Trace
@@ -180,7 +181,7 @@ def initialize(settings: Settings) -> list[Upgrade]:
     done = []
     if settings.source.mode == "queue":
         with open_source(settings.source, create=True) as engine:
-            done.append(upgrade(engine, queue_schema(pending_table(settings.source.table))))
+            done.append(upgrade_queue(engine, pending_table(settings.source.table)))
     schema = settings.warehouse.schema_name
     engine = open_engine(settings.warehouse.url, name="the warehouse", schema=schema, create=True)
     try:

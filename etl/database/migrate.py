@@ -4,7 +4,7 @@ The pending table and the warehouse are migrated apart: each has its own folder 
 so that both may stand in one database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,8 @@ class Schema:
     """The database schema it lives in."""
     table: str | None = None
     """The name of its one table, where that is the user's choice."""
+    refresh: Callable[[Connection], None] | None = None
+    """Makes anew, after the revisions, what has no versions since it holds no data, such as views."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,8 @@ def upgrade(engine: Engine, schema: Schema) -> Upgrade:
         configuration.attributes.update(connection=connection, schema=schema)
         command.upgrade(configuration, "head")
         after = _revision(connection, schema)
+        if schema.refresh is not None:
+            schema.refresh(connection)
     return Upgrade(name=schema.name, before=before, after=str(after))
 
 

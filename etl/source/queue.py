@@ -11,7 +11,6 @@ it may have, a task is alone.
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -31,7 +30,6 @@ from sqlalchemy import (
 )
 
 from etl.crash import crash_point
-from etl.database.migrate import Schema
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source import mysql
 from etl.source.tables import submitted_ms
@@ -44,17 +42,6 @@ Conditions = Callable[[datetime], Sequence[ColumnElement[bool]]]
 """Which rows, at a time."""
 Position = tuple[int, str]
 Rows = Sequence[Row[Any]]
-
-
-def queue_schema(table: Table) -> Schema:
-    """Describe the pending table to the migrations."""
-    return Schema(
-        name=f"the pending table {table.fullname}",
-        revisions=Path(__file__).parent / "migrations",
-        version_table=f"{table.name}_version",
-        schema=table.schema,
-        table=table.name,
-    )
 
 
 class Queue:

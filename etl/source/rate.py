@@ -32,14 +32,15 @@ def rate_table(pending: Table) -> Table:
     return Table(
         f"{pending.name}_rate",
         MetaData(),
-        Column("id", Integer, primary_key=True, autoincrement=False),
-        Column("granted_at", UtcDateTime, nullable=False),
-        Column("next_at", UtcDateTime, nullable=False),
-        Column("paused_until", UtcDateTime, nullable=False),
-        Column("holder", Text),
-        Column("rate", Double),
-        Column("ceiling", Double),
+        Column("id", Integer, primary_key=True, autoincrement=False, comment="1: there is one row."),
+        Column("granted_at", UtcDateTime, nullable=False, comment="When requests were last granted."),
+        Column("next_at", UtcDateTime, nullable=False, comment="When the next request may leave."),
+        Column("paused_until", UtcDateTime, nullable=False, comment="Until when all runs pause."),
+        Column("holder", Text, comment="The run that asks first after a pause. Null: there is none."),
+        Column("rate", Double, comment="Requests per second as of now. Null: as fast as allowed."),
+        Column("ceiling", Double, comment="Requests per second that were too fast. Null: none were."),
         schema=pending.schema,
+        comment="The rate that all runs on the pending table share.",
     )
 
 

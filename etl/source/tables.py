@@ -30,17 +30,38 @@ def pending_table(name: str) -> Table:
     return Table(
         table,
         MetaData(),
-        Column("task_id", KeyText(MAX_ID_CHARACTERS), primary_key=True),
-        Column("submitted_at", UtcDateTime),
-        Column("state", KeyText(MAX_STATE_CHARACTERS), nullable=False),
-        Column("attempts", Integer, nullable=False),
-        Column("next_check_at", UtcDateTime),
-        Column("lease_owner", Text),
-        Column("lease_until", UtcDateTime),
-        Column("fence", BigInteger, nullable=False),
-        Column("last_checked_at", UtcDateTime),
-        Column("last_error", Text),
+        Column("task_id", KeyText(MAX_ID_CHARACTERS), primary_key=True, comment="What to ask KooDrive about."),
+        Column(
+            "submitted_at", UtcDateTime, comment="When the task was submitted. Null: the time inside the ID is used."
+        ),
+        Column(
+            "state",
+            KeyText(MAX_STATE_CHARACTERS),
+            nullable=False,
+            server_default="pending",
+            comment="pending; done: it has ended and is in the facts; dead: it is a dead letter.",
+        ),
+        Column(
+            "attempts",
+            Integer,
+            nullable=False,
+            server_default="0",
+            comment="Runs in a row that could not audit the task.",
+        ),
+        Column("next_check_at", UtcDateTime, comment="When the task is due again. Null: at once."),
+        Column("lease_owner", Text, comment="The run that holds the task. Null: nobody does."),
+        Column("lease_until", UtcDateTime, comment="Until when it holds the task, unless it prolongs the lease."),
+        Column(
+            "fence",
+            BigInteger,
+            nullable=False,
+            server_default="0",
+            comment="Grows with every claim; a run that lost its lease writes nothing.",
+        ),
+        Column("last_checked_at", UtcDateTime, comment="When KooDrive last told about the task."),
+        Column("last_error", Text, comment="Why the last run could not audit the task. Null: it could."),
         schema=schema or None,
+        comment="Tasks to audit; a plain INSERT of a task_id is enough to add one.",
         info={"mysql_position": POSITION},
     )
 

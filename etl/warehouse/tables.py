@@ -1,8 +1,11 @@
-"""The warehouse's tables, as the newest migration leaves them. A test compares the two."""
+"""The warehouse's tables, as the newest migration leaves them, and what each column means. A test compares the two.
+
+The comments are written into the database by ``task-audit init``, and into docs/dictionary.md.
+"""
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
 
 from etl.database.types import KeyText, UtcDateTime
 from etl.warehouse.text import ForeignText
@@ -23,17 +26,43 @@ MAX_COUNTER_CHARACTERS = 50
 def _described() -> list[Column[Any]]:
     """Make the columns that say what KooDrive says of a task: those of a fact, and of the staging table before it."""
     return [
-        Column("task_id", KeyText(MAX_KEY_CHARACTERS), primary_key=True),
-        Column("task_name", Text),
-        Column("task_type", BigInteger),
-        Column("tenant_id", Text),
-        Column("user_id", Text),
-        Column("status", BigInteger, nullable=False),
-        Column("result_code", KeyText(MAX_KEY_CHARACTERS)),
-        Column("response_code", KeyText(MAX_KEY_CHARACTERS)),
-        Column("response_message", Text),
-        Column("submitted_at", UtcDateTime),
-        Column("submitted_at_source", Text, nullable=False),
+        Column(
+            "task_id",
+            KeyText(MAX_KEY_CHARACTERS),
+            primary_key=True,
+            comment="KooDrive's ID of the task; the time of its making is inside.",
+        ),
+        Column("task_name", Text, comment="The name that KooDrive gives, exactly as it came."),
+        Column(
+            "task_type",
+            BigInteger,
+            comment="What kind of task it is, as a number; see dim_task_type. Null: KooDrive gave none.",
+        ),
+        Column("tenant_id", Text, comment="The organisation that the task belongs to, as KooDrive names it."),
+        Column("user_id", Text, comment="The user whom the task is about, as KooDrive names them."),
+        Column("status", BigInteger, nullable=False, comment="How the task stands, as a number; see dim_task_status."),
+        Column(
+            "result_code",
+            KeyText(MAX_KEY_CHARACTERS),
+            comment="Why the task ended so; see dim_result_code. Null: KooDrive gave none.",
+        ),
+        Column(
+            "response_code",
+            KeyText(MAX_KEY_CHARACTERS),
+            comment="The code of the answer itself, beside the task's; 0 is success.",
+        ),
+        Column("response_message", Text, comment="The wording of the answer itself."),
+        Column(
+            "submitted_at",
+            UtcDateTime,
+            comment="When the task was submitted, by the source that submitted_at_source names.",
+        ),
+        Column(
+            "submitted_at_source",
+            Text,
+            nullable=False,
+            comment="Where submitted_at comes from: queue (the pending table) or task_id (the time inside the ID).",
+        ),
     ]
 
 
@@ -41,119 +70,257 @@ fact_task_status = Table(
     "fact_task_status",
     METADATA,
     *_described(),
-    Column("first_seen_at", UtcDateTime, nullable=False),
-    Column("status_changed_at", UtcDateTime, nullable=False),
-    Column("last_checked_at", UtcDateTime, nullable=False),
-    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), nullable=False),
+    Column("first_seen_at", UtcDateTime, nullable=False, comment="When a run first saw the task."),
+    Column(
+        "status_changed_at",
+        UtcDateTime,
+        nullable=False,
+        comment="When a run first saw the status and result code that the row holds.",
+    ),
+    Column(
+        "last_checked_at",
+        UtcDateTime,
+        nullable=False,
+        comment="When KooDrive was asked for what the row holds; a repeated answer about a finished task is not noted.",
+    ),
+    Column(
+        "run_id",
+        KeyText(MAX_RUN_ID_CHARACTERS),
+        nullable=False,
+        comment="The run that wrote this version of the row; see audit_run.",
+    ),
+    comment="One row per task, as last known: an accumulating snapshot.",
 )
 
 fact_task_status_change = Table(
     "fact_task_status_change",
     METADATA,
-    Column("task_id", KeyText(MAX_KEY_CHARACTERS), primary_key=True),
-    Column("observed_at", UtcDateTime, primary_key=True),
-    Column("previous_status", BigInteger),
-    Column("status", BigInteger, nullable=False),
-    Column("previous_result_code", KeyText(MAX_KEY_CHARACTERS)),
-    Column("result_code", KeyText(MAX_KEY_CHARACTERS)),
-    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), nullable=False),
+    Column("task_id", KeyText(MAX_KEY_CHARACTERS), primary_key=True, comment="The task; see fact_task_status."),
+    Column("observed_at", UtcDateTime, primary_key=True, comment="When the task was first seen so."),
+    Column("previous_status", BigInteger, comment="The status before. Null: the task had not been seen before."),
+    Column("status", BigInteger, nullable=False, comment="The status from then on; see dim_task_status."),
+    Column(
+        "previous_result_code",
+        KeyText(MAX_KEY_CHARACTERS),
+        comment="The result code before. Null: there was none.",
+    ),
+    Column(
+        "result_code",
+        KeyText(MAX_KEY_CHARACTERS),
+        comment="The result code from then on; see dim_result_code. Null: there is none.",
+    ),
+    Column(
+        "run_id",
+        KeyText(MAX_RUN_ID_CHARACTERS),
+        nullable=False,
+        comment="The run that saw the change; see audit_run.",
+    ),
+    # By it the questions about a night find their rows among those of years.
+    Index("fact_task_status_change_observed_at", "observed_at"),
+    comment="One row per observed change of a task's status or result code.",
 )
 
 dim_task_status = Table(
     "dim_task_status",
     METADATA,
-    Column("status", BigInteger, primary_key=True, autoincrement=False),
-    Column("status_name", Text, nullable=False),
-    Column("is_terminal", Boolean, nullable=False),
-    Column("description", Text),
+    Column("status", BigInteger, primary_key=True, autoincrement=False, comment="The number that KooDrive uses."),
+    Column(
+        "status_name",
+        Text,
+        nullable=False,
+        comment="Its name; UNKNOWN(7) for a number that KooDrive does not document.",
+    ),
+    Column(
+        "is_terminal",
+        Boolean,
+        nullable=False,
+        comment="Whether a task that stands so has ended; never for an unknown status.",
+    ),
+    Column("description", Text, comment="What it means."),
+    comment="The words for a task's status: what KooDrive documents, and every other number met.",
 )
 
 dim_task_type = Table(
     "dim_task_type",
     METADATA,
-    Column("task_type", BigInteger, primary_key=True, autoincrement=False),
-    Column("task_type_name", Text, nullable=False),
-    Column("description", Text),
-    Column("category", Text),
-    Column("action", Text),
+    Column("task_type", BigInteger, primary_key=True, autoincrement=False, comment="The number that KooDrive uses."),
+    Column("task_type_name", Text, nullable=False, comment="Its name; UNKNOWN(7) until somebody names it."),
+    Column("description", Text, comment="What it means, as documented."),
+    Column("category", Text, comment="The group that your labels put it in."),
+    Column("action", Text, comment="What your labels say is to be done about it."),
+    comment="The words for a task's type: documented ones, and every other number met. Labels are yours to fill in.",
 )
 
 dim_result_code = Table(
     "dim_result_code",
     METADATA,
-    Column("result_code", KeyText(MAX_KEY_CHARACTERS), primary_key=True),
-    Column("title", Text),
-    Column("category", Text),
-    Column("action", Text),
-    Column("is_documented", Boolean, nullable=False),
-    Column("first_seen_at", UtcDateTime, nullable=False),
+    Column(
+        "result_code",
+        KeyText(MAX_KEY_CHARACTERS),
+        primary_key=True,
+        comment="The code, as text, exactly as it came.",
+    ),
+    Column("title", Text, comment="What your labels call it. Null: nobody has explained it yet."),
+    Column("category", Text, comment="The group that your labels put it in."),
+    Column("action", Text, comment="What your labels say is to be done about it."),
+    Column("is_documented", Boolean, nullable=False, comment="Whether somebody has explained it."),
+    Column("first_seen_at", UtcDateTime, nullable=False, comment="When a run first met it."),
+    comment="Every result code ever met. Labels are yours to fill in.",
 )
 
 dead_letter = Table(
     "dead_letter",
     METADATA,
-    Column("task_id", ForeignText(MAX_KEY_CHARACTERS), primary_key=True),
-    Column("reason", Text, nullable=False),
-    Column("http_status", Integer),
-    Column("error_code", ForeignText(MAX_WORDS_CHARACTERS)),
-    Column("detail", ForeignText(MAX_WORDS_CHARACTERS), nullable=False),
-    Column("trace_id", ForeignText(MAX_WORDS_CHARACTERS)),
-    Column("attempts", Integer, nullable=False),
-    Column("first_failed_at", UtcDateTime, nullable=False),
-    Column("last_failed_at", UtcDateTime, nullable=False),
-    Column("resolved_at", UtcDateTime),
-    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), nullable=False),
+    Column(
+        "task_id",
+        ForeignText(MAX_KEY_CHARACTERS),
+        primary_key=True,
+        comment="What stood in the pending table; it may be no ID at all.",
+    ),
+    Column(
+        "reason",
+        Text,
+        nullable=False,
+        comment="Why: not_found, forbidden, bad_payload, too_large, invalid_id, rejected or exhausted.",
+    ),
+    Column("http_status", Integer, comment="The HTTP status of the last answer. Null: there was no answer."),
+    Column("error_code", ForeignText(MAX_WORDS_CHARACTERS), comment="The error code that the last answer named."),
+    Column(
+        "detail",
+        ForeignText(MAX_WORDS_CHARACTERS),
+        nullable=False,
+        comment="What happened, in words; cut, and without secrets.",
+    ),
+    Column(
+        "trace_id",
+        ForeignText(MAX_WORDS_CHARACTERS),
+        comment="The X-Traceid of the last request, by which KooDrive's support finds it.",
+    ),
+    Column("attempts", Integer, nullable=False, comment="How many runs have tried."),
+    Column("first_failed_at", UtcDateTime, nullable=False, comment="When it first became a dead letter."),
+    Column("last_failed_at", UtcDateTime, nullable=False, comment="When it last did."),
+    Column("resolved_at", UtcDateTime, comment="When it was settled after all. Null: it is open."),
+    Column(
+        "run_id",
+        KeyText(MAX_RUN_ID_CHARACTERS),
+        nullable=False,
+        comment="The run that failed last; see audit_run.",
+    ),
+    comment="One row per task that could not be audited. Never deleted.",
 )
 
 audit_run = Table(
     "audit_run",
     METADATA,
-    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True),
-    Column("started_at", UtcDateTime, nullable=False),
-    Column("finished_at", UtcDateTime),
-    Column("outcome", Text, nullable=False),
-    Column("exit_code", Integer),
-    Column("since", UtcDateTime),
-    Column("until", UtcDateTime),
-    Column("claimed", BigInteger, nullable=False),
-    Column("audited", BigInteger, nullable=False),
-    Column("changed", BigInteger, nullable=False),
-    Column("unchanged", BigInteger, nullable=False),
-    Column("still_open", BigInteger, nullable=False),
-    Column("dead_lettered", BigInteger, nullable=False),
-    Column("released", BigInteger, nullable=False),
-    Column("requests", BigInteger, nullable=False),
-    Column("retries", BigInteger, nullable=False),
-    Column("throttled", BigInteger, nullable=False),
-    Column("max_rate", Double, nullable=False),
-    Column("version", Text, nullable=False),
-    Column("host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False),
-    Column("error", ForeignText(MAX_WORDS_CHARACTERS)),
+    Column(
+        "run_id",
+        KeyText(MAX_RUN_ID_CHARACTERS),
+        primary_key=True,
+        comment="A UUIDv7, so that runs sort by their start.",
+    ),
+    Column("started_at", UtcDateTime, nullable=False, comment="When the run started."),
+    Column("finished_at", UtcDateTime, comment="When it ended. Null: it is under way, or was killed."),
+    Column(
+        "outcome",
+        Text,
+        nullable=False,
+        comment="How it ended, in a word: succeeded, or why not; running until then.",
+    ),
+    Column("exit_code", Integer, comment="The exit code. Null: it is under way, or was killed."),
+    Column(
+        "since",
+        UtcDateTime,
+        comment="The beginning of the range of submission that was asked for, included. Null: from the first task.",
+    ),
+    Column("until", UtcDateTime, comment="The end of that range, not included. Null: to the last task."),
+    Column("claimed", BigInteger, nullable=False, comment="Tasks that the run took."),
+    Column("audited", BigInteger, nullable=False, comment="Of these, tasks that KooDrive told about."),
+    Column(
+        "changed",
+        BigInteger,
+        nullable=False,
+        comment="Of the audited, tasks that were news: new, or with another status, result code or detail.",
+    ),
+    Column("unchanged", BigInteger, nullable=False, comment="Of the audited, tasks that stood as they did before."),
+    Column(
+        "still_open",
+        BigInteger,
+        nullable=False,
+        comment="Of the audited, tasks that have not ended, and stay pending.",
+    ),
+    Column("dead_lettered", BigInteger, nullable=False, comment="Of the claimed, tasks that became dead letters."),
+    Column(
+        "released",
+        BigInteger,
+        nullable=False,
+        comment="Of the claimed, tasks that were given back and are still pending.",
+    ),
+    Column(
+        "requests",
+        BigInteger,
+        nullable=False,
+        comment="Requests that were sent, retries and refreshed sessions included.",
+    ),
+    Column("retries", BigInteger, nullable=False, comment="Of these, requests that asked again for the same task."),
+    Column("throttled", BigInteger, nullable=False, comment="Of these, requests that the API refused as too fast."),
+    Column(
+        "max_rate",
+        Double,
+        nullable=False,
+        comment="The rate that was allowed, in requests per second; 0 for a replay, which asks nobody.",
+    ),
+    Column("version", Text, nullable=False, comment="The version of the program."),
+    Column("host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="The machine that it ran on."),
+    Column(
+        "error",
+        ForeignText(MAX_WORDS_CHARACTERS),
+        comment="What ended the run early, with the remedy. Null: nothing did.",
+    ),
+    comment="One row per run. claimed = audited + dead_lettered + released, and audited = changed + unchanged.",
 )
 
 audit_run_counter = Table(
     "audit_run_counter",
     METADATA,
-    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True),
-    Column("counter", KeyText(MAX_COUNTER_CHARACTERS), primary_key=True),
-    Column("name", ForeignText(MAX_KEY_CHARACTERS), primary_key=True),
-    Column("number", BigInteger, nullable=False),
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True, comment="The run; see audit_run."),
+    Column(
+        "counter",
+        KeyText(MAX_COUNTER_CHARACTERS),
+        primary_key=True,
+        comment="What is counted: outcome, http_status, request, drift or pace.",
+    ),
+    Column(
+        "name",
+        ForeignText(MAX_KEY_CHARACTERS),
+        primary_key=True,
+        comment="Which of them, such as the HTTP status 429.",
+    ),
+    Column("number", BigInteger, nullable=False, comment="How many; for pace, requests per minute."),
+    comment="What a run's numbers are made of, and where KooDrive's answers drifted from its documentation.",
 )
 
 notification = Table(
     "notification",
     METADATA,
-    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True),
-    Column("kind", KeyText(MAX_COUNTER_CHARACTERS), primary_key=True),
-    Column("exit_code", Integer, nullable=False),
-    Column("host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False),
-    Column("text", ForeignText(MAX_WORDS_CHARACTERS), nullable=False),
-    Column("created_at", UtcDateTime, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("claimed_by", KeyText(MAX_RUN_ID_CHARACTERS)),
-    Column("claimed_until", UtcDateTime),
-    Column("last_error", ForeignText(MAX_WORDS_CHARACTERS)),
-    Column("sent_at", UtcDateTime),
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True, comment="The run that the message is about."),
+    Column(
+        "kind",
+        KeyText(MAX_COUNTER_CHARACTERS),
+        primary_key=True,
+        comment="What it tells: failed, dead_letters, nothing_audited or new_result_codes.",
+    ),
+    Column("exit_code", Integer, nullable=False, comment="The exit code of the run."),
+    Column(
+        "host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="The machine or pod that the run was on."
+    ),
+    Column("text", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="What the message says."),
+    Column("created_at", UtcDateTime, nullable=False, comment="When the message was written."),
+    Column("attempts", Integer, nullable=False, comment="How often somebody has taken it to send it."),
+    Column("claimed_by", KeyText(MAX_RUN_ID_CHARACTERS), comment="Who is sending it; null: nobody."),
+    Column("claimed_until", UtcDateTime, comment="Until when nobody else may send it."),
+    Column("last_error", ForeignText(MAX_WORDS_CHARACTERS), comment="Why the webhook has not taken it."),
+    Column("sent_at", UtcDateTime, comment="When the webhook took it; null: not yet."),
+    comment="Messages about runs for the webhook, which are kept when they are sent.",
 )
 
 stage_facts = Table(

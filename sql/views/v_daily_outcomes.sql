@@ -1,4 +1,10 @@
 -- For each UTC day of submission: how many tasks, and how they stand. Status 2 is SUCCESS, 3 is FAILED.
+-- :submitted_on The UTC day of submission. Null: it is not known.
+-- :tasks Tasks that were submitted on that day.
+-- :succeeded Of these, tasks that ended well.
+-- :failed Of these, tasks that ended badly.
+-- :still_open Of these, tasks that have not ended, as far as is known.
+-- :failed_percent Failed tasks in a hundred that have ended. Null: none has.
 SELECT
     CAST(f.submitted_at AT TIME ZONE 'UTC' AS DATE) AS submitted_on,
     COUNT(*) AS tasks,

@@ -1,4 +1,9 @@
 -- Failed tasks by result code, with what is known of it; those that failed without a code stand under 'none'.
+-- :result_code The code, as text, exactly as it came, or none.
+-- :tasks Tasks that failed with it.
+-- :tenants How many organisations these tasks belong to.
+-- :first_failed_at When the first of them was seen to have failed.
+-- :last_failed_at When the last of them was.
 SELECT
     COALESCE(f.result_code, 'none') AS result_code,
     r.title,

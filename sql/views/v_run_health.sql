@@ -1,4 +1,6 @@
 -- Every run with how long it took and whether its numbers balance; one that is running, or was killed, has no end yet.
+-- :duration_seconds How long it took. Null: it has not ended.
+-- :is_balanced Whether claimed = audited + dead_lettered + released, and audited = changed + unchanged.
 SELECT
     r.run_id,
     r.started_at,

@@ -1,4 +1,7 @@
 -- Every status or result code a task was seen with, from when, and until when (null: it still holds).
+-- :status_name The name of the status, UNKNOWN(7) for a number that KooDrive does not document.
+-- :valid_from When the task was first seen so.
+-- :valid_until When it was first seen otherwise. Null: it still stands so.
 SELECT
     c.task_id,
     c.status,

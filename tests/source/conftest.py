@@ -9,7 +9,8 @@ from sqlalchemy import create_engine, event, select, text
 
 from etl.database.engine import open_engine
 from etl.database.migrate import upgrade
-from etl.source.queue import Queue, queue_schema
+from etl.source.queue import Queue
+from etl.source.schema import queue_schema
 from etl.source.tables import pending_table
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Selection, Settlement, TaskState, milliseconds
 from tests.conftest import MYSQL

@@ -57,7 +57,7 @@ from etl.database.engine import open_engine
 from etl.database.migrate import upgrade
 from etl.source.enqueue import enqueue
 from etl.source.intake import read_pending
-from etl.source.queue import queue_schema
+from etl.source.schema import queue_schema
 from etl.source.tables import pending_table
 
 table = pending_table("pending_task")

@@ -14,7 +14,8 @@ from sqlalchemy import event, inspect, text
 from etl.database.engine import open_engine
 from etl.database.migrate import require_current, upgrade
 from etl.errors import ConfigurationError
-from etl.source.queue import Queue, queue_schema
+from etl.source.queue import Queue
+from etl.source.schema import queue_schema
 from etl.source.tables import POSITION, pending_table
 from etl.tasks import Selection
 from tests.conftest import MYSQL

@@ -13,9 +13,10 @@ from etl.database.engine import open_engine
 from etl.resources import resource
 from etl.warehouse.questions import read_question
 from etl.warehouse.schema import upgrade_warehouse
+from etl.warehouse.views import read_view
 
 SQL = resource("sql")
-FILES = sorted(SQL.rglob("*.sql"))
+FILES = sorted(file for folder in ("views", "queries") for file in (SQL / folder).rglob("*.sql"))
 VIEWS = sorted(file.stem for file in (SQL / "views").glob("*.sql"))
 QUERIES = sorted((SQL / "queries").glob("*.sql"))
 NOW = datetime(2026, 11, 3, 7, tzinfo=UTC)
@@ -65,7 +66,7 @@ def common_columns(tmp_path_factory):
     engine = open_engine(url, name="the warehouse", create=True)
     upgrade_warehouse(engine)
     with engine.connect() as connection:
-        files = {view: (SQL / "views" / f"{view}.sql").read_text() for view in VIEWS}
+        files = {view: read_view(SQL / "views" / f"{view}.sql").select for view in VIEWS}
         columns = {view: list(connection.execute(text(file)).keys()) for view, file in files.items()}
     engine.dispose()
     return columns

@@ -12,8 +12,8 @@ from etl.errors import TransientError
 from etl.tasks import TERMINAL_STATUSES
 from etl.warehouse.batch import Batch
 from etl.warehouse.dry_run import DryRun
-from etl.warehouse.schema import view_files
 from etl.warehouse.tables import METADATA, audit_run
+from etl.warehouse.views import view_files
 
 EXECUTING, SUCCESS, FAILED = 1, 2, 3
 

@@ -6,7 +6,7 @@ from alembic import op
 from etl.database.types import KeyText, UtcDateTime
 
 revision = "w0005"
-down_revision = "w0003"
+down_revision = "w0004"
 
 
 def upgrade() -> None:

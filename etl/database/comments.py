@@ -1,0 +1,36 @@
+"""Comments: what tables and columns mean, where analysts' tools look for it."""
+
+from collections.abc import Callable, Iterable
+
+from sqlalchemy import Connection, Table, inspect, literal
+from sqlalchemy.schema import SetColumnComment, SetTableComment
+
+
+def write_comments(connection: Connection, tables: Iterable[Table]) -> None:
+    """Write the comments that a database does not have so yet; SQLite has none.
+
+    Those that it has are left alone, since MySQL locks a table to comment on it.
+    """
+    if connection.dialect.name == "sqlite":
+        return
+    found = inspect(connection)
+    for table in tables:
+        if found.get_table_comment(table.name, table.schema)["text"] != table.comment:
+            connection.execute(SetTableComment(table))
+        written = {column["name"]: column.get("comment") for column in found.get_columns(table.name, table.schema)}
+        for column in table.columns:
+            if written[column.name] != column.comment:
+                connection.execute(SetColumnComment(column))
+    # The dialect of MySQL leaves it on, and without the events no error would be translated.
+    connection.execution_options(skip_user_error_events=False)
+
+
+def comment_on_view(connection: Connection, name: str, meaning: str, meaning_of: Callable[[str], str]) -> None:
+    """Comment on a view and its columns, on engines whose views can have comments."""
+    if connection.dialect.name not in {"postgresql", "duckdb"}:
+        return
+    columns = [column["name"] for column in inspect(connection).get_columns(name)]
+    commented = {f"VIEW {name}": meaning} | {f"COLUMN {name}.{column}": meaning_of(column) for column in columns}
+    for thing, words in commented.items():
+        quoted = literal(words).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+        connection.exec_driver_sql(f"COMMENT ON {thing} IS {quoted}")

@@ -1,0 +1,30 @@
+"""The schema of the pending table: its versions, and its comments."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, Table
+
+from etl.database.comments import write_comments
+from etl.database.migrate import Schema, Upgrade, upgrade
+from etl.source.rate import rate_table
+
+
+def queue_schema(table: Table) -> Schema:
+    """Describe the pending table to the migrations."""
+
+    def refresh(connection: Connection) -> None:
+        write_comments(connection, [table, rate_table(table)])
+
+    return Schema(
+        name=f"the pending table {table.fullname}",
+        revisions=Path(__file__).parent / "migrations",
+        version_table=f"{table.name}_version",
+        schema=table.schema,
+        table=table.name,
+        refresh=refresh,
+    )
+
+
+def upgrade_queue(engine: Engine, table: Table) -> Upgrade:
+    """Create or upgrade the pending table, and the table of the shared rate beside it; safe to repeat."""
+    return upgrade(engine, queue_schema(table))

@@ -1,0 +1,111 @@
+"""`task-audit init` in processes of its own: several at once, killed in its middle, and against a newer database."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from etl.database.engine import open_engine
+from etl.errors import ExitCode
+from etl.warehouse.loader import Warehouse
+from tests.conftest import MYSQL
+
+KILLED_AFTER = """
+import os, signal, sys
+from sqlalchemy import Engine, event
+
+written = 0
+
+def count(*_):
+    global written
+    written += 1
+    if written > {statements}:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+event.listen(Engine, "after_cursor_execute", count)
+from etl.cli import main
+sys.argv = ["task-audit", "init"]
+main()
+"""
+
+
+@pytest.fixture(params=["sqlite+duckdb", "one sqlite", "one postgresql", *(f"one {engine}" for engine in MYSQL)])
+def places(request, two_places):
+    return two_places(request.param)
+
+
+@pytest.fixture
+def environment(places):
+    source, warehouse = (url.get_secret_value() for url in places)
+    return {**os.environ, "TASK_AUDIT_SOURCE__URL": source, "TASK_AUDIT_WAREHOUSE__URL": warehouse}
+
+
+def start(environment, *command):
+    return subprocess.Popen(
+        [sys.executable, *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def require_current(places):
+    engine = open_engine(places[1], name="the warehouse")
+    Warehouse(engine).require_current()
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT COUNT(*) FROM dim_task_status")).scalar_one() == 4
+        assert connection.execute(text("SELECT COUNT(*) FROM v_run_health")).scalar_one() == 0
+    engine.dispose()
+
+
+def test_three_at_once(places, environment):
+    running = [start(environment, "-m", "etl", "init") for _ in range(3)]
+    said = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [ExitCode.OK] * 3, said
+    out = "".join(stdout for stdout, _ in said)
+    assert out.count("The warehouse: created") == 1
+    assert out.count("The pending table pending_task: created") == 1
+    assert out.count("nothing to do") == 4
+    require_current(places)
+
+
+@pytest.mark.parametrize("statements", [5, 20, 30, 45, 60])
+def test_killed_anywhere_it_is_repeated(places, environment, statements):
+    killed = start(environment, "-c", KILLED_AFTER.format(statements=statements))
+    killed.communicate(timeout=60)
+    assert killed.returncode == -9
+    again = start(environment, "-m", "etl", "init")
+    said = again.communicate(timeout=60)
+    assert again.returncode == ExitCode.OK, said
+    require_current(places)
+
+
+COMMANDS = [
+    ("init",),
+    ("run",),
+    ("run", "--dry-run"),
+    ("status",),
+    ("report",),
+    ("labels", "export"),
+    ("query", "last_runs"),
+    ("enqueue", "1"),
+]
+
+
+@pytest.mark.parametrize("place", ["source", "warehouse"])
+def test_a_newer_database_is_refused_by_every_command(night_of, task_audit, tmp_path, place):
+    with night_of():
+        version = {"source": "pending_task_version", "warehouse": "task_audit_version"}[place]
+        url = {"source": f"sqlite:///{tmp_path}/pending.sqlite", "warehouse": f"duckdb:///{tmp_path}/warehouse.duckdb"}
+        engine = open_engine(SecretStr(url[place]), name="it")
+        with engine.begin() as connection:
+            connection.execute(text(f"UPDATE {version} SET version_num = 'z9999'"))
+        engine.dispose()
+        for command in COMMANDS:
+            reads_only_the_other = {"source": {"report", "labels", "query"}, "warehouse": {"enqueue"}}[place]
+            ended = task_audit(*command)
+            if command[0] in reads_only_the_other:
+                assert ended.exit_code == ExitCode.OK, command
+                continue
+            assert ended.exit_code == ExitCode.CONFIGURATION, command
+            assert "newer than this program. Upgrade koodrive-task-audit." in ended.stderr
