@@ -1,42 +1,133 @@
-"""What is told of a run when it has ended: how it went, and how the job stands now."""
+"""What is told of a run, above all when it has ended: how it went, and how the job stands now."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from importlib import import_module
+from threading import Thread
+from typing import Any
 
 from etl.configuration import Settings
 from etl.database.clock import clock_of
-from etl.errors import TaskAuditError
+from etl.errors import ConfigurationError, TaskAuditError
 from etl.job import Order, open_queue, open_warehouse
-from etl.metrics import BOUND_SECONDS, Standing, tell_metrics, within
+from etl.metrics import BOUND_SECONDS, Errand, Standing, metric_errands, start, within
+from etl.notices import notices_of
+from etl.notify import deliver
 from etl.runs import OUTCOMES, AuditRun, begin_run
 from etl.source.overview import overview
+from etl.trace import Trace
 from etl.warehouse.overview import last_ends, open_dead_letters
+from etl.webhook import open_webhook
 
 LOOK_SECONDS = 10.0
 """How long looking at the databases may take."""
 
-
-def tell(settings: Settings, order: Order, run: AuditRun) -> None:
-    """Tell everybody who is configured of a run that has ended; raises nothing."""
-    telemetry = settings.telemetry
-    if order.dry_run or not (telemetry.metrics_textfile or telemetry.pushgateway_url):
-        return
-    shard = order.selection.shard
-    tell_metrics(telemetry, run, _standing(settings), shard=shard, seconds=BOUND_SECONDS)
+SEND_SECONDS = BOUND_SECONDS - 0.3
+"""What a sender gets, so that there is time to say what was wrong."""
 
 
-def tell_unbegun(settings: Settings, order: Order, error: TaskAuditError) -> None:
-    """Tell of a run that could not even begin, and has no row."""
-    now = datetime.now(UTC)
-    run = begin_run(order.selection, max_rate=settings.api.max_rate, now=now)
-    ended = replace(
-        run,
-        finished_at=now,
-        outcome=OUTCOMES[error.exit_code],
-        exit_code=int(error.exit_code),
-        error=str(error),
-    )
-    tell(settings, order, ended)
+class Listeners:
+    """Everybody who is told of one run: who is configured, and none of them in a dry run."""
+
+    def __init__(self, settings: Settings, order: Order) -> None:
+        self._settings = settings
+        self._order = order
+        self._telemetry = settings.telemetry
+        self._starting: Thread | None = None
+        self._is_written = False
+        self.trace = Trace()
+        """What took how long."""
+
+    def require(self) -> None:
+        """Check that all of them can be told, before there is anything to tell.
+
+        Raises:
+            ConfigurationError: an extra is not installed.
+        """
+        if self._telemetry.otlp_endpoint:
+            _otlp()
+        if self._telemetry.openlineage_url:
+            _lineage()
+
+    def begin(self, run: AuditRun) -> None:
+        """Tell of a run that begins, without waiting for it; raises nothing."""
+        if self._telemetry.openlineage_url and not self._order.dry_run:
+            self._starting = start("telemetry.openlineage_url", lambda: self._tell_lineage(run))
+
+    def note_written(self) -> None:
+        """Note that the messages about the run are in the outbox, so that they need no other way."""
+        self._is_written = True
+
+    def end(self, run: AuditRun) -> None:
+        """Tell of a run that has ended, for two seconds at most; raises nothing."""
+        if self._order.dry_run:
+            return
+        errands: dict[str, Errand] = {}
+        if self._telemetry.metrics_textfile or self._telemetry.pushgateway_url or self._telemetry.otlp_endpoint:
+            errands |= self._metric_errands(run, _standing(self._settings))
+        if self._telemetry.openlineage_url:
+            errands["telemetry.openlineage_url"] = lambda: self._end_lineage(run)
+        if self._settings.notify.webhook_url or self._settings.notify.webhook_url_file:
+            errands["notify.webhook_url"] = lambda: self._notify(run)
+        within(BOUND_SECONDS, errands)
+
+    def end_unbegun(self, error: TaskAuditError) -> None:
+        """Tell of a run that could not even begin, and has no row."""
+        now = datetime.now(UTC)
+        run = begin_run(self._order.selection, max_rate=self._settings.api.max_rate, now=now)
+        exit_code = error.exit_code
+        self.begin(run)
+        self.end(replace(run, finished_at=now, outcome=OUTCOMES[exit_code], exit_code=int(exit_code), error=str(error)))
+
+    def _metric_errands(self, run: AuditRun, standing: Standing) -> dict[str, Errand]:
+        shard = self._order.selection.shard
+        errands = metric_errands(self._telemetry, run, standing, shard=shard, seconds=BOUND_SECONDS)
+        if endpoint := self._telemetry.otlp_endpoint:
+            errands["telemetry.otlp_endpoint (trace)"] = lambda: _otlp().send_trace(
+                endpoint, run, self.trace, seconds=SEND_SECONDS
+            )
+            errands["telemetry.otlp_endpoint (metrics)"] = lambda: _otlp().send_metrics(
+                endpoint, run, standing, seconds=SEND_SECONDS
+            )
+        return errands
+
+    def _end_lineage(self, run: AuditRun) -> None:
+        if self._starting is not None:
+            # A run of no tasks may be over before its beginning is told.
+            self._starting.join(SEND_SECONDS / 2)
+        self._tell_lineage(run)
+
+    def _tell_lineage(self, run: AuditRun) -> None:
+        url = self._telemetry.openlineage_url or ""
+        _lineage().emit(url, run, self._settings, seconds=SEND_SECONDS / 2)
+
+    def _notify(self, run: AuditRun) -> None:
+        if webhook := open_webhook(self._settings.notify):
+            about = [] if self._is_written else notices_of(run, self._settings.notify)
+            deliver(webhook, lambda: open_warehouse(self._settings.warehouse), about, seconds=SEND_SECONDS)
+
+
+def _otlp() -> Any:
+    return _extra("otel", "etl.otlp")
+
+
+def _lineage() -> Any:
+    return _extra("lineage", "etl.lineage")
+
+
+def _extra(name: str, room: str) -> Any:
+    """Open a room that needs an extra.
+
+    Raises:
+        ConfigurationError: it is not installed.
+    """
+    try:
+        return import_module(room)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"What is configured under telemetry needs the extra `{name}`, which is not installed.",
+            remedy=f"Install it: pip install 'koodrive-task-audit[{name}]'.",
+        ) from error
 
 
 def _standing(settings: Settings) -> Standing:

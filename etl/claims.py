@@ -17,6 +17,7 @@ from etl.limits import Limits
 from etl.settle import finished_before, refuse
 from etl.source import Source
 from etl.tasks import PendingTask
+from etl.trace import Trace
 from etl.warehouse import Loader
 
 LOADED_POLL_SECONDS = 0.02
@@ -44,6 +45,7 @@ class Claims:
         limits: Limits,
         stop: Stop,
         clock: Callable[[], datetime],
+        trace: Trace,
     ) -> None:
         """Begin with nothing.
 
@@ -58,6 +60,7 @@ class Claims:
             limits: how much at a time.
             stop: where an early end is ordered.
             clock: tells the time, aware and in UTC.
+            trace: notes how long a claim took.
         """
         self._source = source
         self._warehouse = warehouse
@@ -69,6 +72,7 @@ class Claims:
         self._limits = limits
         self._stop = stop
         self._clock = clock
+        self._trace = trace
         self._others_held = 0
         self.claimed = 0
         """Tasks that were taken."""
@@ -78,9 +82,11 @@ class Claims:
     async def take_all(self) -> None:
         """Take tasks until there are no more for this run, or it is to stop."""
         while not self._stop.is_ordered and (wanted := self._wanted()):
+            began_at = self._trace.now()
             tasks = await self._clerk.do(self._source.claim, wanted)
             suspects = [] if tasks else await self._clerk.do(self._source.claim_suspect)
             if tasks or suspects:
+                self._trace.note("claim", began_at, {"tasks": len(tasks or suspects or [])})
                 crash_point("claimed")
                 await self._admit(tasks or [], suspects or [])
                 await self._backlog.runs_low()

@@ -28,6 +28,7 @@ from etl.errors import ConfigurationError
 from etl.settings import (
     ApiSettings,
     ArchiveSettings,
+    NotifySettings,
     RunSettings,
     Section,
     SourceSettings,
@@ -64,6 +65,7 @@ class Settings(BaseSettings):
     run: RunSettings = RunSettings()
     archive: ArchiveSettings = ArchiveSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
+    notify: NotifySettings = NotifySettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from etl.configuration import Settings
 from etl.database.clock import Clock, clock_of
 from etl.database.engine import open_engine, same_database
 from etl.database.migrate import Upgrade, require_current
-from etl.errors import ConfigurationError
+from etl.errors import ConfigurationError, TaskAuditError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
@@ -26,20 +26,25 @@ from etl.fetch.share import Share
 from etl.fetch.stop import Stop
 from etl.koodrive.client import KooDrive, open_koodrive
 from etl.limits import Limits
-from etl.pipeline import Corridor
+from etl.notify import announcing
+from etl.pipeline import Announce, Corridor
 from etl.runs import AuditRun, begin_run
 from etl.settings import ApiSettings, SourceSettings, WarehouseSettings
 from etl.settle import claims_allowed
 from etl.source import Source
+from etl.source.overview import overview
 from etl.source.queue import Queue
 from etl.source.rate import SharedRate, rate_table
 from etl.source.read_only import ReadOnlySource, unclaimed, user_relation
 from etl.source.schema import queue_schema, upgrade_queue
 from etl.source.tables import pending_table
-from etl.tasks import Selection
+from etl.tasks import Selection, TaskState
+from etl.trace import Trace
+from etl.warehouse.batch import Within
 from etl.warehouse.dry_run import DryRun
 from etl.warehouse.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
+from etl.webhook import open_webhook
 
 CLAIM_SECONDS = 5
 """How many seconds of work one claim takes: enough not to wait for the database, and little to lose by a crash."""
@@ -62,8 +67,26 @@ class Order:
     """Fetch and normalize, and write nothing anywhere."""
 
 
-async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch | None = None) -> AuditRun:
+async def run_job(
+    settings: Settings,
+    order: Order,
+    *,
+    stop: Stop,
+    watch: Watch | None = None,
+    begin: Callable[[AuditRun], None] | None = None,
+    note_written: Callable[[], None] | None = None,
+    trace: Trace | None = None,
+) -> AuditRun:
     """Do one run; returns the row of the finished run.
+
+    Args:
+        settings: the configuration.
+        order: what this run is to do.
+        stop: where an early end is ordered.
+        watch: shows how it goes on.
+        begin: told of the run that begins.
+        note_written: told that the run's end is in the warehouse, and the messages about it.
+        trace: notes how long what took.
 
     Raises:
         TaskAuditError: the run could not begin.
@@ -76,6 +99,7 @@ async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch 
         if not order.dry_run or settings.source.mode == "read_only":
             warehouse = databases.enter_context(open_warehouse(settings.warehouse))
         source = _source(settings, order, source_engine, warehouse, run_id=run.run_id, clock=clock)
+        announce = _announce(settings, order, source_engine)
         traffic = Traffic()
         archive = None
         if settings.archive.location and not order.dry_run:
@@ -98,10 +122,17 @@ async def run_job(settings: Settings, order: Order, *, stop: Stop, watch: Watch 
                 clock=clock,
                 shares_database=same_database(settings.source.url, settings.warehouse.url),
                 archive=archive,
+                announce=announce,
+                trace=trace,
             )
             if watch is not None:
                 watch(corridor, _at_most(source.count(), order.tasks))
-            return await corridor.walk()
+            if begin is not None:
+                begin(run)
+            finished = await corridor.walk()
+            if note_written is not None and corridor.end_is_written:
+                note_written()
+            return finished
 
 
 @contextmanager
@@ -178,6 +209,29 @@ def _source(
     lease = timedelta(seconds=settings.run.lease_seconds)
     allowed = claims_allowed(settings.run.dead_letter_after)
     return Queue(engine, table, order.selection, owner=run_id, lease=lease, clock=clock, claims_allowed=allowed)
+
+
+def _announce(settings: Settings, order: Order, engine: Engine) -> Announce | None:
+    """Make what writes messages about the run, where a webhook is told of it."""
+    if order.dry_run or open_webhook(settings.notify) is None:
+        return None
+
+    def announce(run: AuditRun) -> Within:
+        return announcing(settings.notify, run, pending=None if run.claimed else _pending(settings, order, engine))
+
+    return announce
+
+
+def _pending(settings: Settings, order: Order, engine: Engine) -> int | None:
+    """Count the pending tasks of all times, where the run was to ask about all of them."""
+    if settings.source.mode == "read_only" or order != Order():
+        return None
+    try:
+        states = overview(engine, pending_table(settings.source.table), now=clock_of(engine)())
+    except TaskAuditError:
+        # The run has ended as it has.
+        return None
+    return sum(state.tasks for state in states if state.state == TaskState.PENDING)
 
 
 def _nothing_settled(_task_ids: Sequence[str]) -> set[str]:

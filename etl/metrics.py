@@ -29,6 +29,8 @@ COUNTED = ("claimed", "audited", "changed", "unchanged", "still_open", "dead_let
 
 STATES = ("pending", "done", "dead")
 
+Errand = Callable[[], None]
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
@@ -118,11 +120,11 @@ def _families(file: Path) -> list[Metric]:
         return []
 
 
-def tell_metrics(
+def metric_errands(
     settings: TelemetrySettings, run: AuditRun, standing: Standing, *, shard: Shard | None, seconds: float
-) -> None:
-    """Tell all targets of a run, at once, for at most so many seconds; trouble with one is a warning in the log."""
-    targets: dict[str, Callable[[], None]] = {}
+) -> dict[str, Errand]:
+    """List what tells each target of a run."""
+    targets: dict[str, Errand] = {}
     if file := settings.metrics_textfile:
         targets["telemetry.metrics_textfile"] = lambda: write_textfile(file, registry_of(run, standing))
     if url := settings.pushgateway_url:
@@ -131,22 +133,27 @@ def tell_metrics(
         targets["telemetry.pushgateway_url"] = lambda: pushadd_to_gateway(
             url, settings.pushgateway_job, registry_of(run, standing), group, timeout=seconds
         )
-    within(seconds, targets)
+    return targets
 
 
-def within(seconds: float, errands: Mapping[str, Callable[[], None]]) -> None:
+def within(seconds: float, errands: Mapping[str, Errand]) -> None:
     """Do errands at the same time, and leave those behind that take longer; none can fail its caller."""
-    threads = {name: Thread(target=_do, args=(name, errand), daemon=True) for name, errand in errands.items()}
     ends_at = time.monotonic() + seconds
-    for thread in threads.values():
-        thread.start()
+    threads = {name: start(name, errand) for name, errand in errands.items()}
     for name, thread in threads.items():
         thread.join(max(0.0, ends_at - time.monotonic()))
         if thread.is_alive():
             log.warning("telemetry_failed", target=name, error=f"No answer within {seconds:g} seconds.")
 
 
-def _do(name: str, errand: Callable[[], None]) -> None:
+def start(name: str, errand: Errand) -> Thread:
+    """Begin an errand that nobody need wait for, and that can fail nobody."""
+    thread = Thread(target=_do, args=(name, errand), daemon=True)
+    thread.start()
+    return thread
+
+
+def _do(name: str, errand: Errand) -> None:
     try:
         errand()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a target, the run has ended as it has

@@ -29,8 +29,9 @@ from etl.runs import OUTCOMES, AuditRun, Counters, verdict
 from etl.settle import last_word, settle
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome
+from etl.trace import Trace
 from etl.warehouse import Loader
-from etl.warehouse.batch import Batch
+from etl.warehouse.batch import Batch, Within
 
 FLUSH_SECONDS = 5.0
 """A batch is loaded when it is full or so old, so that a slow API never keeps answers in memory for long."""
@@ -40,6 +41,9 @@ DEFERRED_SECONDS = 60.0
 
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
+
+Announce = Callable[[AuditRun], Within]
+"""From the row of a finished run to what is written in one transaction with it."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -59,6 +63,8 @@ class Corridor:
         clock: Callable[[], datetime],
         shares_database: bool,
         archive: Archive | None = None,
+        announce: Announce | None = None,
+        trace: Trace | None = None,
     ) -> None:
         """Open the doors.
 
@@ -72,6 +78,8 @@ class Corridor:
             clock: tells the time, aware and in UTC.
             shares_database: whether source and warehouse are one database, so that one transaction spans both.
             archive: keeps the answers as they came, if wanted.
+            announce: makes what is to be written with the row of the finished run.
+            trace: notes how long what took.
         """
         self._source = source
         self._pool = pool
@@ -83,6 +91,8 @@ class Corridor:
         self._clerk = Clerk(stop)
         self._shares_database = shares_database
         self._archive = archive
+        self._announce = announce
+        self._trace = trace or Trace()
         self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
         self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
         self._answered = 0
@@ -98,7 +108,10 @@ class Corridor:
             limits=limits,
             stop=stop,
             clock=clock,
+            trace=self._trace,
         )
+        self.end_is_written = False
+        """Whether the row says how the run has ended, and what was to be announced with it is written."""
         self._can_load = True
         self._outcomes: Counter[str] = Counter()
 
@@ -205,7 +218,12 @@ class Corridor:
         return number
 
     async def _load(self) -> None:
+        handed_over = self._trace.now()
         while outcomes := await self._outbox.batch():
+            failed = sum(isinstance(outcome, FetchFailure) for outcome in outcomes)
+            # One batch is fetched while the one before is loaded.
+            self._trace.note("fetch", handed_over, {"tasks": len(outcomes), "failed": failed})
+            handed_over = self._trace.now()
             # After a load that failed, the rest is not tried: it stays held, and is given back.
             if self._can_load:
                 await self._load_held(outcomes)
@@ -239,7 +257,10 @@ class Corridor:
                 )
             return self._warehouse.load(batch, self.run)
 
-        loaded = await self._clerk.do(load)
+        with self._trace.span("load", tasks=len(final)) as told:
+            loaded = await self._clerk.do(load)
+            if loaded is None:
+                told["error"] = str(self._stop.reason)
         if loaded is None:
             self._can_load = False
             return
@@ -250,7 +271,7 @@ class Corridor:
         crash_point("committed")
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
-            with suppress(LeaseLostError):
+            with suppress(LeaseLostError), self._trace.span("acknowledge", tasks=len(final)):
                 await self._clerk.do(self._source.settle, settlements)
         crash_point("settled")
 
@@ -272,13 +293,20 @@ class Corridor:
         for (counter, name), number in counters.items():
             if counter == "drift":
                 log.warning("drift", what=name, answers=number)
-        if not await self._clerk.did(self._warehouse.finish, finished, counters):
+        if not await self._clerk.did(self._write_end, finished, counters):
             log.error("run_row_not_written", run_id=finished.run_id)
             # A run whose row says that it is still running has not ended well.
             finished = self._finished()
+        else:
+            self.end_is_written = True
         crash_point("finished")
         log.info("run_finished", outcome=finished.outcome, exit_code=finished.exit_code)
         return finished
+
+    def _write_end(self, finished: AuditRun, counters: Counters) -> None:
+        # What is announced is looked up first: within the transaction, a file would have two users.
+        within = self._announce(finished) if self._announce is not None else None
+        self._warehouse.finish(finished, counters, within=within)
 
     def _finished(self) -> AuditRun:
         ended_by = self._stop.reason or (_taken_over(self._leases.lost) if self._leases.lost else None)

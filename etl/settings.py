@@ -135,6 +135,23 @@ def _check_target_url(value: str) -> str:
     return value.strip().rstrip("/")
 
 
+def check_webhook_url(secret: SecretStr) -> SecretStr:
+    """Check the address of a webhook, which is a secret.
+
+    Raises:
+        ValueError: it is none, or would cross the network in clear text.
+    """
+    try:
+        url = yarl.URL(secret.get_secret_value().strip())
+    except ValueError:
+        raise ValueError("is not a URL such as https://hooks.slack.com/services/...") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError("is not a URL such as https://hooks.slack.com/services/...")
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise ValueError("must be https: the address is a secret")
+    return SecretStr(str(url))
+
+
 def _check_textfile(file: Path) -> Path:
     if file.suffix != ".prom":
         raise ValueError("does not end in .prom, and node_exporter reads no other file")
@@ -173,6 +190,7 @@ def _check_secret(secret: SecretStr) -> SecretStr:
 
 HeaderValue = Annotated[str, AfterValidator(_check_header_value)]
 Secret = Annotated[SecretStr, AfterValidator(_check_secret)]
+WebhookUrl = Annotated[Secret, AfterValidator(check_webhook_url)]
 SecretHeader = Annotated[Secret, AfterValidator(_check_secret_header)]
 
 
@@ -338,3 +356,34 @@ class TelemetrySettings(Section):
     """Address of a Prometheus Pushgateway, told after each run."""
     pushgateway_job: str = Field(default="task-audit", min_length=1)
     """The job label there."""
+    otlp_endpoint: Annotated[str, AfterValidator(_check_target_url)] | None = None
+    """Address of an OpenTelemetry collector that speaks OTLP over HTTP; told the trace and the metrics of each run."""
+    openlineage_url: Annotated[str, AfterValidator(_check_target_url)] | None = None
+    """Address of an OpenLineage server, told when a run begins and how it ended."""
+    openlineage_namespace: str = Field(default="task-audit", min_length=1)
+    """The namespace of the job there."""
+
+
+class NotifySettings(Section):
+    """Who is told of a run, and when."""
+
+    webhook_url: WebhookUrl | None = None
+    """Where messages are posted, such as a webhook of Slack; a secret, since whoever has it can write there."""
+    webhook_url_file: Path | None = None
+    """A file that holds it."""
+    template: Path | None = None
+    """A JSON file to post, with $text and others in its texts; by default one that Slack understands."""
+    exit_codes: tuple[Literal[65, 69, 70, 75, 77, 78], ...] = (69, 70, 75, 77, 78)
+    """Tell of a run that ends with one of these."""
+    dead_letters_above: int = Field(default=0, ge=0)
+    """Tell of a run that makes more dead letters than these."""
+    nothing_audited: bool = True
+    """Tell of a run that audits nothing although tasks are pending."""
+    new_result_codes: bool = True
+    """Tell of a run that meets result codes that were never met before."""
+
+    @model_validator(mode="after")
+    def _one_address(self) -> Self:
+        if self.webhook_url is not None and self.webhook_url_file is not None:
+            raise ValueError("webhook_url and webhook_url_file are both set; keep one")
+        return self

@@ -42,6 +42,7 @@ def pytest_report_header():
 NOT_EVERYWHERE = {
     "systemd-analyze": "THE SYSTEMD UNITS",
     "kubectl": "KUSTOMIZE'S OVERLAYS",
+    "promtool": "WHEN ALERTS FIRE",
     "unshare": "THE FIRST PROCESS OF A CONTAINER",
 }
 """Programs that tests use where the machine has them, and what is not tested where it has not."""

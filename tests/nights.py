@@ -40,8 +40,8 @@ class Night:
         engine.dispose()
         return found
 
-    def change(self, statement):
-        engine = open_engine(self._urls["source"], name="source")
+    def change(self, statement, where="source"):
+        engine = open_engine(self._urls[where], name=where)
         with engine.begin() as connection:
             connection.execute(text(statement))
         engine.dispose()

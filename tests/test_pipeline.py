@@ -98,7 +98,7 @@ class MemoryWarehouse:
     def audited_by_dead_runs(self, task_ids):
         return self.audited_before & set(task_ids)
 
-    def finish(self, run, counters):
+    def finish(self, run, counters, *, within=None):
         if self.fails_at_finish:
             raise UnavailableError("The warehouse is down.")
         self.runs[run.run_id] = run

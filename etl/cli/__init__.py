@@ -15,6 +15,7 @@ from etl.cli.dead_letters import dead_letters
 from etl.cli.demo import demo
 from etl.cli.fake_api import fake_api
 from etl.cli.labels import labels
+from etl.cli.notify import notify
 from etl.cli.query import query
 from etl.cli.replay import replay
 from etl.cli.report import report
@@ -29,7 +30,11 @@ def cli() -> None:
     """Audit KooDrive tasks into a warehouse: which ran, how did each end, and what is stuck."""
 
 
-for command in (demo, init, enqueue, run, replay, report, query, labels, dead_letters, status, config, fake_api):
+COMMANDS = (
+    *(demo, init, enqueue, run, replay, report, query, labels),
+    *(dead_letters, notify, status, config, fake_api),
+)
+for command in COMMANDS:
     cli.add_command(command)
 
 

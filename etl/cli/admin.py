@@ -18,6 +18,7 @@ from etl.source.enqueue import enqueue as add_to_queue
 from etl.source.intake import PendingRow, check_ids, read_pending
 from etl.source.overview import overview
 from etl.warehouse.labels import count_unexplained
+from etl.warehouse.notifications import count_unsent
 from etl.warehouse.overview import last_runs, open_dead_letters
 
 RUNS_SHOWN = 10
@@ -136,4 +137,5 @@ def _status(settings: Settings) -> Status:
             dead_letters=open_dead_letters(warehouse.engine),
             runs=last_runs(warehouse.engine, number=RUNS_SHOWN),
             unexplained=count_unexplained(warehouse.engine),
+            unsent=count_unsent(warehouse.engine),
         )

@@ -12,7 +12,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from etl.afterwards import tell, tell_unbegun
+from etl.afterwards import Listeners
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
 from etl.configuration import Settings
@@ -78,12 +78,15 @@ def run(
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
     _spare_the_garbage_collector()
     watch = watch_progress if is_for_a_person(settings.telemetry.log_format) and sys.stderr.isatty() else None
+    listeners = Listeners(settings, order)
     try:
-        finished = asyncio.run(run_until_told(settings, order, seconds=_seconds(settings, stop_at), watch=watch))
+        listeners.require()
+        seconds = _seconds(settings, stop_at)
+        finished = asyncio.run(run_until_told(settings, order, seconds=seconds, watch=watch, listeners=listeners))
     except TaskAuditError as error:
-        tell_unbegun(settings, order, error)
+        listeners.end_unbegun(error)
         raise
-    tell(settings, order, finished)
+    listeners.end(finished)
     print_summary(finished, console=Console(stderr=True), dry_run=dry_run)
     if as_json:
         click.echo(msgspec.json.encode(asdict(finished)))
@@ -91,7 +94,12 @@ def run(
 
 
 async def run_until_told(
-    settings: Settings, order: Order, *, seconds: float | None, watch: Watch | None = None
+    settings: Settings,
+    order: Order,
+    *,
+    seconds: float | None,
+    watch: Watch | None = None,
+    listeners: Listeners | None = None,
 ) -> AuditRun:
     """Run until everything is done, the time is up, or a signal comes."""
     stop = Stop()
@@ -100,7 +108,16 @@ async def run_until_told(
         loop.add_signal_handler(number, _stop_or_die, stop, number)
     if seconds is not None:
         loop.call_later(seconds, stop.order, StoppedError("The time for this run is up."))
-    return await run_job(settings, order, stop=stop, watch=watch)
+    listeners = listeners or Listeners(settings, order)
+    return await run_job(
+        settings,
+        order,
+        stop=stop,
+        watch=watch,
+        begin=listeners.begin,
+        note_written=listeners.note_written,
+        trace=listeners.trace,
+    )
 
 
 def watch_progress(corridor: Corridor, total: int | None) -> None:

@@ -45,6 +45,8 @@ class Status:
     runs: Sequence[dict[str, Any]]
     unexplained: Any
     """How many ``result_codes`` and ``task_types`` nobody has explained yet."""
+    unsent: int
+    """Messages that the webhook has not taken."""
 
 
 def status_json(status: Status) -> str:
@@ -65,6 +67,8 @@ def print_status(status: Status, *, console: Console) -> None:
     if any(unexplained.values()):
         words = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in unexplained.items() if number)
         console.print(f"Not explained yet: {words} (`task-audit query unexplained_codes`)", highlight=False)
+    if status.unsent:
+        console.print(f"Not taken by the webhook: {status.unsent:,} (`task-audit notify`)", highlight=False)
 
 
 def _print_rows(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]], *, console: Console) -> None:

@@ -25,6 +25,6 @@ class Loader(Protocol):
         """Say of which tasks a run that never ended has written how they ended."""
         ...
 
-    def finish(self, run: AuditRun, counters: Counters) -> None:
+    def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
         """Write the row of a run that has ended, and what its numbers are made of."""
         ...

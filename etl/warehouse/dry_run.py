@@ -30,5 +30,5 @@ class DryRun:
         """Say that there is none: nothing was claimed, so no run has left a claim behind."""
         return set()
 
-    def finish(self, run: AuditRun, counters: Counters) -> None:
+    def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
         """Write nothing."""

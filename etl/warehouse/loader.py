@@ -82,8 +82,14 @@ class Warehouse:
             crash_point("committing")
         return loaded
 
-    def finish(self, run: AuditRun, counters: Counters) -> None:
-        """Write the row of a run that has ended, and what its numbers are made of; done twice, it is done once."""
+    def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
+        """Write the row of a run that has ended, and what its numbers are made of; done twice, it is done once.
+
+        Args:
+            run: with its end.
+            counters: what its numbers are made of.
+            within: done in the same transaction, at its end.
+        """
         rows = [
             {"run_id": run.run_id, "counter": counter, "name": name, "number": number}
             for (counter, name), number in sorted(counters.items())
@@ -96,6 +102,8 @@ class Warehouse:
             connection.execute(statements.insert_new_code_counters(run.run_id, run.started_at))
             if rows:
                 connection.execute(insert(audit_run_counter), rows)
+            if within is not None:
+                within(connection)
 
     def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
         """Say of which tasks a run that never ended has written how they ended."""

@@ -299,6 +299,30 @@ audit_run_counter = Table(
     comment="What a run's numbers are made of, and where KooDrive's answers drifted from its documentation.",
 )
 
+notification = Table(
+    "notification",
+    METADATA,
+    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True, comment="The run that the message is about."),
+    Column(
+        "kind",
+        KeyText(MAX_COUNTER_CHARACTERS),
+        primary_key=True,
+        comment="What it tells: failed, dead_letters, nothing_audited or new_result_codes.",
+    ),
+    Column("exit_code", Integer, nullable=False, comment="The exit code of the run."),
+    Column(
+        "host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="The machine or pod that the run was on."
+    ),
+    Column("text", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="What the message says."),
+    Column("created_at", UtcDateTime, nullable=False, comment="When the message was written."),
+    Column("attempts", Integer, nullable=False, comment="How often somebody has taken it to send it."),
+    Column("claimed_by", KeyText(MAX_RUN_ID_CHARACTERS), comment="Who is sending it; null: nobody."),
+    Column("claimed_until", UtcDateTime, comment="Until when nobody else may send it."),
+    Column("last_error", ForeignText(MAX_WORDS_CHARACTERS), comment="Why the webhook has not taken it."),
+    Column("sent_at", UtcDateTime, comment="When the webhook took it; null: not yet."),
+    comment="Messages about runs for the webhook, which are kept when they are sent.",
+)
+
 stage_facts = Table(
     "stage_facts",
     MetaData(),

@@ -2,12 +2,15 @@
 
 import json
 from datetime import datetime
+from functools import partial
 from random import Random
 
 from pydantic import SecretStr
 
 from etl.database.engine import open_engine
+from etl.notices import Notice
 from etl.tasks import FailureReason
+from etl.warehouse.notifications import put
 
 TASKS = 5_000
 NIGHTS = 2
@@ -97,7 +100,12 @@ def exports_of(url, audit_on):
         for start in range(0, TASKS, 2_000):
             run = audit.load(*outcomes[start : start + 2_000], run=run)
         assert run.is_balanced
-        audit.warehouse.finish(run, {("http_status", "200"): TASKS, ("drift", "unknown field é"): 3})
+        notices = [Notice(run_id=run.run_id, kind="failed", exit_code=70, host="hôte", text="<é> & \N{PILE OF POO}")]
+        audit.warehouse.finish(
+            run,
+            {("http_status", "200"): TASKS, ("drift", "unknown field é"): 3},
+            within=partial(put, notices=notices, now=audit.noon),
+        )
     exports = {name: export(rows) for name, rows in audit.tables().items()}
     engine.dispose()
     return exports

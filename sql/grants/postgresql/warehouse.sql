@@ -31,7 +31,8 @@ GRANT SELECT, INSERT, UPDATE ON
     dim_result_code,
     dead_letter,
     audit_run,
-    audit_run_counter
+    audit_run_counter,
+    notification
 TO task_audit_job;
 
 -- A late observation can show that a later change was none.
@@ -57,6 +58,7 @@ GRANT SELECT ON
     dead_letter,
     audit_run,
     audit_run_counter,
+    notification,
     v_daily_outcomes,
     v_failures_by_result_code,
     v_run_health,

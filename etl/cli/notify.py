@@ -1,0 +1,53 @@
+"""`task-audit notify`: what a webhook is told of runs."""
+
+import time
+from datetime import UTC, datetime
+
+import click
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.database.clock import clock_of
+from etl.errors import ConfigurationError
+from etl.job import open_warehouse
+from etl.notices import notice
+from etl.notify import send
+from etl.runs import begin_run
+from etl.tasks import Selection
+from etl.warehouse.notifications import Outbox
+from etl.webhook import open_webhook
+
+PATIENCE_SECONDS = 60.0
+"""A person waits longer than a run does."""
+
+
+@click.command()
+@click.option("--test", "is_test", is_flag=True, help="Send one message to try the webhook, and nothing else.")
+@common_options
+@pass_context
+def notify(context: Context, *, is_test: bool) -> None:
+    """Send the messages about runs that the webhook has not taken yet.
+
+    Every run does so at its end, for two seconds at most; this is for the day on which the webhook is mended.
+
+    \b
+    Example:
+      task-audit notify --test
+      task-audit notify
+    """
+    settings = context.settings()
+    webhook = open_webhook(settings.notify)
+    if webhook is None:
+        raise ConfigurationError(
+            "There is no webhook to send to.", remedy="Set notify.webhook_url or notify.webhook_url_file."
+        )
+    if is_test:
+        run = begin_run(Selection(), max_rate=settings.api.max_rate, now=datetime.now(UTC))
+        webhook.post(
+            notice(run, "test", "This is a test. Messages about runs come this way."), seconds=PATIENCE_SECONDS
+        )
+        click.echo("The webhook has taken a test message.")
+        return
+    with open_warehouse(settings.warehouse) as warehouse:
+        outbox = Outbox(warehouse.engine, clock=clock_of(warehouse.engine))
+        sent = send(webhook, outbox, ends_at=time.monotonic() + PATIENCE_SECONDS)
+    click.echo(f"{sent} sent.")

@@ -1,0 +1,20 @@
+"""What runs tell, by the names that they tell it under."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.metrics import Standing, registry_of
+from etl.runs import AuditRun
+
+
+@pytest.fixture(scope="session")
+def told():
+    """The labels of every metric that a run may tell."""
+    now = datetime(2026, 11, 3, 1, tzinfo=UTC)
+    run = AuditRun(started_at=now, finished_at=now, max_rate=50)
+    standing = Standing(
+        last_success_at=now, last_complete_at=now, backlog={}, oldest_pending_at=now, dead_letters={"not_found": 1}
+    )
+    families = registry_of(run, standing).collect()
+    return {family.name: {label for sample in family.samples for label in sample.labels} for family in families}

@@ -1,0 +1,133 @@
+"""The alert rules: they ask for metrics that are told, fire when they should, and lead into the runbook."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+import yaml
+
+from etl.errors import ExitCode
+from etl.resources import resource
+from etl.tasks import RECOVERY, Recovery
+from tests.monitoring.promql import selectors
+
+FILE = resource("configs", "alerts", "prometheus.yml")
+RULES = [rule for group in yaml.safe_load(FILE.read_text(encoding="utf-8"))["groups"] for rule in group["rules"]]
+RUNBOOK = resource("docs", "runbook.md").read_text(encoding="utf-8")
+DIED_BY_SIGNAL = (130, 143)
+DEADLY = {Recovery.DEAD_LETTER, Recovery.RETRY_ONCE}
+
+NIGHT = 24 * 60 * 60
+STEP = 30 * 60
+NOW = 10 * NIGHT
+
+
+def sections():
+    """The sections of the runbook, by the anchors that GitHub and mkdocs give them."""
+    found = re.split(r"^### (.+)$", RUNBOOK, flags=re.MULTILINE)[1:]
+    return {title.lower().replace(" ", "-"): text for title, text in zip(found[::2], found[1::2], strict=True)}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_a_rule_asks_for_what_is_told(rule, told):
+    for metric, labels in selectors(rule["expr"]):
+        assert labels <= told[metric] | {"instance", "job"}, metric
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
+def test_a_rule_says_what_is_wrong_and_leads_into_the_runbook(rule):
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert set(rule["annotations"]) == {"summary", "description", "runbook"}
+    assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
+    assert rule["alert"].lower() in sections()
+
+
+def test_the_runbook_has_a_section_for_each_alert_and_exit_code_and_no_other():
+    codes = {f"exit-code-{int(code)}" for code in (*ExitCode, *DIED_BY_SIGNAL)}
+    assert set(sections()) == codes | {rule["alert"].lower() for rule in RULES}
+    for anchor, text in sections().items():
+        assert all(f"**{word}.**" in text for word in ("Symptom", "Check", "Remedy")), anchor
+    assert set(re.findall(r"\]\(#([^)]+)\)", RUNBOOK)) <= set(sections())
+
+
+def test_the_runbook_names_every_reason_of_a_dead_letter():
+    lasting = {reason.value for reason, recovery in RECOVERY.items() if recovery in DEADLY}
+    assert set(re.findall(r"^\| `(\w+)` \|", sections()["exit-code-65"], re.MULTILINE)) == lasting
+
+
+def metrics(**values):
+    """What a job has told that went well last night, but for some metrics; None is not told."""
+    seconds = {
+        "last_run_timestamp_seconds": NOW - 3600,
+        "last_success_timestamp_seconds": NOW - 3600,
+        "last_complete_timestamp_seconds": NOW - 3600,
+        "oldest_pending_timestamp_seconds": NOW - NIGHT,
+    }
+    numbers = {"last_run_exit_code": 0, "last_run_requests": 1000, "last_run_throttled": 10}
+    told = {**seconds, **numbers, 'dead_letters{reason="not_found"}': 60, 'dead_letters{reason="forbidden"}': 30}
+    return {name: value for name, value in (told | values).items() if value is not None}
+
+
+STATES = {
+    "all is well": (metrics(), set()),
+    "nothing is pending": (metrics(oldest_pending_timestamp_seconds=None), set()),
+    "nothing ran last night": (
+        metrics(last_complete_timestamp_seconds=NOW - 27 * 3600, last_success_timestamp_seconds=NOW - 27 * 3600),
+        {"TaskAuditNotCompleted"},
+    ),
+    "no run has ever gone through": (
+        metrics(last_complete_timestamp_seconds=None, last_success_timestamp_seconds=None),
+        {"TaskAuditNotCompleted"},
+    ),
+    "every run leaves dead letters": (
+        metrics(last_success_timestamp_seconds=NOW - 50 * 3600, last_run_exit_code=65),
+        {"TaskAuditNotSucceeded"},
+    ),
+    "no run has ever left no dead letters": (metrics(last_success_timestamp_seconds=None), {"TaskAuditNotSucceeded"}),
+    "a task waits": (metrics(oldest_pending_timestamp_seconds=NOW - 8 * NIGHT), {"TaskAuditBacklogOld"}),
+    "a bug": (metrics(last_run_exit_code=70), {"TaskAuditBug"}),
+    "credentials": (metrics(last_run_exit_code=77), {"TaskAuditCredentialsRefused"}),
+    "configuration": (metrics(last_run_exit_code=78), {"TaskAuditConfigurationWrong"}),
+    "dead letters": (metrics(**{'dead_letters{reason="forbidden"}': 41}), {"TaskAuditDeadLetters"}),
+    "throttling": (metrics(last_run_throttled=201), {"TaskAuditThrottled"}),
+    "throttling of a few": (metrics(last_run_throttled=50, last_run_requests=100), set()),
+    "nothing was sent": (metrics(last_run_throttled=0, last_run_requests=0), set()),
+    "nothing is told": ({}, {"TaskAuditMetricsAbsent"}),
+}
+
+
+def firing(state, told, expected):
+    severities = {rule["alert"]: rule["labels"]["severity"] for rule in RULES}
+    # What is absent has no instance.
+    instance = ', instance="host"' if told else ""
+    samples = [
+        {
+            "labels": f'ALERTS{{alertname="{name}", alertstate="firing", severity="{severities[name]}"{instance}}}',
+            "value": 1,
+        }
+        for name in sorted(expected)
+    ]
+    series = [
+        {
+            "series": f'task_audit_{name.rstrip("}")}{", " if "{" in name else "{"}instance="host"}}',
+            "values": f"{value}x{NOW // STEP}",
+        }
+        for name, value in told.items()
+    ]
+    query = {"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{NOW}s", "exp_samples": samples}
+    return {"name": state, "interval": f"{STEP}s", "input_series": series, "promql_expr_test": [query]}
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not here; the rules were only parsed")
+def test_the_rules_fire_when_they_should_and_only_then(tmp_path):
+    tests = [firing(state, told, expected) for state, (told, expected) in STATES.items()]
+    file = tmp_path / "tests.yml"
+    file.write_text(
+        yaml.dump({"rule_files": [str(FILE)], "evaluation_interval": f"{STEP}s", "tests": tests}), encoding="utf-8"
+    )
+
+    subprocess.run(["promtool", "check", "rules", FILE], check=True)
+    tested = subprocess.run(["promtool", "test", "rules", file], capture_output=True, text=True, check=False)
+
+    assert tested.returncode == 0, tested.stdout + tested.stderr

@@ -1,0 +1,67 @@
+"""A real server on the loopback that takes what is posted, as well or as badly as a test wants."""
+
+import json
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
+
+SECRET_PATH = "/services/T0/B0/CANARY-7c41"
+
+
+class Receiver:
+    """What was posted, and how it is answered."""
+
+    def __init__(self):
+        self.url = ""
+        self.status = 200
+        self.seconds = 0.0
+        """Before the answer."""
+        self.posts = []
+        """Path, headers and body of each."""
+        self.is_over = Event()
+
+    @property
+    def keys(self):
+        return [headers["Idempotency-Key"] for _, headers, _ in self.posts]
+
+    @property
+    def kinds(self):
+        return [key.rpartition(":")[2] for key in self.keys]
+
+    @property
+    def texts(self):
+        return [json.loads(body)["text"] for _, _, body in self.posts]
+
+
+@contextmanager
+def receiving(path=SECRET_PATH):
+    receiver = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.posts.append((self.path, dict(self.headers), body))
+            receiver.is_over.wait(receiver.seconds)
+            self.send_response(receiver.status)
+            if receiver.status == 302:
+                self.send_header("Location", receiver.url)
+            self.end_headers()
+
+        def log_message(self, *arguments):
+            pass
+
+        def handle(self):
+            # Whoever posted may not have waited for the answer.
+            with suppress(OSError):
+                super().handle()
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver.url = f"http://127.0.0.1:{server.server_port}{path}"
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            receiver.is_over.set()
+            server.shutdown()
+            thread.join()
