@@ -7,6 +7,7 @@ from datetime import timedelta
 from functools import partial
 from math import ceil
 
+import structlog
 from sqlalchemy import Engine, Table
 
 from etl.archive.archive import Archive
@@ -24,6 +25,7 @@ from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.fetch.share import Share
 from etl.fetch.stop import Stop
+from etl.forecast import Forecast, forecast
 from etl.koodrive.client import KooDrive, open_koodrive
 from etl.limits import Limits
 from etl.notify import announcing
@@ -45,6 +47,8 @@ from etl.warehouse.dry_run import DryRun
 from etl.warehouse.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
 from etl.webhook import open_webhook
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 CLAIM_SECONDS = 5
 """How many seconds of work one claim takes: enough not to wait for the database, and little to lose by a crash."""
@@ -94,7 +98,7 @@ async def run_job(
     with ExitStack() as databases:
         source_engine = databases.enter_context(open_source(settings.source))
         clock = clock_of(source_engine)
-        run = begin_run(order.selection, max_rate=_max_rate(settings, order), now=clock())
+        run = begin_run(order.selection, max_rate=max_rate_of(settings, order), now=clock())
         warehouse = None
         if not order.dry_run or settings.source.mode == "read_only":
             warehouse = databases.enter_context(open_warehouse(settings.warehouse))
@@ -125,8 +129,11 @@ async def run_job(
                 announce=announce,
                 trace=trace,
             )
+            due = _at_most(source.count(), order.tasks)
+            if due is not None:
+                log.info("run_planned", run_id=run.run_id, **_planned(forecast(due, rate=run.max_rate, now=clock())))
             if watch is not None:
-                watch(corridor, _at_most(source.count(), order.tasks))
+                watch(corridor, due)
             if begin is not None:
                 begin(run)
             finished = await corridor.walk()
@@ -191,14 +198,25 @@ def initialize(settings: Settings) -> list[Upgrade]:
     return done
 
 
+@contextmanager
+def open_user_table(
+    settings: SourceSettings, order: Order, warehouse: Warehouse
+) -> Iterator[tuple[ReadOnlySource, Clock]]:
+    """Open the user's own pending table, with the clock of its database.
+
+    Raises:
+        ConfigurationError: it is not what the settings say.
+    """
+    with open_source(settings) as engine:
+        yield _user_table(settings, order, engine, warehouse), clock_of(engine)
+
+
 def _source(
     settings: Settings, order: Order, engine: Engine, warehouse: Warehouse | None, *, run_id: str, clock: Clock
 ) -> Source:
     if settings.source.mode == "read_only":
-        settled = _nothing_settled if order.selection.refetch or warehouse is None else warehouse.settled
-        source = ReadOnlySource(engine, user_relation(settings.source), order.selection, settled=settled)
-        source.check()
-        return source
+        assert warehouse is not None  # noqa: S101 - what is settled stands there, so this mode opens it even to look on
+        return _user_table(settings.source, order, engine, warehouse)
     table = pending_table(settings.source.table)
     with engine.connect() as connection:
         require_current(connection, queue_schema(table))
@@ -234,11 +252,18 @@ def _pending(settings: Settings, order: Order, engine: Engine) -> int | None:
     return sum(state.tasks for state in states if state.state == TaskState.PENDING)
 
 
+def _user_table(settings: SourceSettings, order: Order, engine: Engine, warehouse: Warehouse) -> ReadOnlySource:
+    settled = _nothing_settled if order.selection.refetch else warehouse.settled
+    source = ReadOnlySource(engine, user_relation(settings), order.selection, settled=settled)
+    source.check()
+    return source
+
+
 def _nothing_settled(_task_ids: Sequence[str]) -> set[str]:
     return set()
 
 
-def _max_rate(settings: Settings, order: Order) -> float:
+def max_rate_of(settings: Settings, order: Order) -> float:
     """Say how many requests a second this run may send by itself; shards have nothing to share a rate by."""
     shard = order.selection.shard
     return settings.api.max_rate / shard.count if shard else settings.api.max_rate
@@ -247,7 +272,7 @@ def _max_rate(settings: Settings, order: Order) -> float:
 @asynccontextmanager
 async def _gate(settings: Settings, order: Order, engine: Engine, *, run_id: str, stop: Stop) -> AsyncIterator[Gate]:
     """Make the gate; all runs on one pending table share one rate, but for those that may not write there."""
-    max_rate, patience_seconds = _max_rate(settings, order), settings.api.patience_seconds
+    max_rate, patience_seconds = max_rate_of(settings, order), settings.api.patience_seconds
     pace = Pace(max_rate)
     if settings.source.mode == "read_only" or order.dry_run:
         yield Gate(pace, stop=stop, patience_seconds=patience_seconds)
@@ -282,6 +307,15 @@ def _limits(settings: Settings, order: Order) -> Limits:
         dead_letter_after=settings.run.dead_letter_after,
         tasks=order.tasks,
     )
+
+
+def _planned(forecast: Forecast) -> dict[str, object]:
+    return {
+        "tasks": forecast.tasks,
+        "requests_at_most": forecast.requests_at_most,
+        "minutes": round(forecast.seconds / 60, 1),
+        "ends_at": f"{forecast.ends_at:%Y-%m-%dT%H:%M:%SZ}",
+    }
 
 
 def _at_most(due: int | None, tasks: int | None) -> int | None:

@@ -16,6 +16,7 @@ from etl.cli.demo import demo
 from etl.cli.fake_api import fake_api
 from etl.cli.labels import labels
 from etl.cli.notify import notify
+from etl.cli.plan import plan
 from etl.cli.query import query
 from etl.cli.replay import replay
 from etl.cli.report import report
@@ -31,7 +32,7 @@ def cli() -> None:
 
 
 COMMANDS = (
-    *(demo, init, enqueue, run, replay, report, query, labels),
+    *(demo, init, enqueue, plan, run, replay, report, query, labels),
     *(dead_letters, notify, status, config, fake_api),
 )
 for command in COMMANDS:

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from etl.afterwards import Listeners
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
+from etl.cli.selecting import require_shards, selecting
+from etl.cli.types import Duration, TimeOfDay, seconds_until
 from etl.configuration import Settings
 from etl.errors import StoppedError, TaskAuditError
 from etl.fetch.stop import Stop
@@ -31,15 +32,7 @@ GC_THRESHOLD = 50_000
 
 
 @click.command()
-@click.option("--since", type=RangeBound(is_end=False), help="Submitted on or after this date or instant (UTC).")
-@click.option("--until", type=RangeBound(is_end=True), help="Submitted on or before this date, or before this instant.")
-@click.option("--limit", type=click.IntRange(min=1), help="Ask about at most so many tasks, oldest first.")
-@click.option("--refetch", is_flag=True, help="Also ask again about tasks that were audited before.")
-@click.option(
-    "--shard",
-    type=ShardOf(),
-    help="Only this part of the tasks, for a source that is read only: 0/4 to 3/4, or /4 in an Indexed Job.",
-)
+@selecting
 @click.option("--dry-run", is_flag=True, help="Fetch and normalize, but write nothing anywhere.")
 @click.option("--max-duration", type=Duration(), help="End cleanly after so long, e.g. 2h or 90m.")
 @click.option("--stop-at", type=TimeOfDay(), help="End cleanly at this time of day in UTC, e.g. 06:00.")
@@ -69,11 +62,8 @@ def run(
       task-audit run --since 2026-11-01 --until 2026-11-07
       task-audit run --stop-at 06:00 --json
     """
-    if since and until and since > until:
-        raise click.UsageError("--since is after --until.")
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
-    if shard and settings.source.mode == "queue":
-        raise click.UsageError("--shard is for source.mode = 'read_only'; runs on the job's own queue share all of it.")
+    require_shards(shard, settings.source)
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
     _spare_the_garbage_collector()

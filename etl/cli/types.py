@@ -30,7 +30,14 @@ class RangeBound(click.ParamType[datetime]):
             instant = self._instant(value.strip())
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a date such as 2026-11-01 or 2026-11-01T06:00:00Z.", param, ctx)
+        self._require_order(instant, is_day=PLAIN_DATE.fullmatch(value.strip()) is not None, ctx=ctx)
         return instant
+
+    def _require_order(self, instant: datetime, *, is_day: bool, ctx: click.Context | None) -> None:
+        """Refuse a range that ends before it begins; a day has ended where the next begins."""
+        since = ctx.params.get("since") if self._is_end and ctx else None
+        if since and (since > instant or (since == instant and is_day)):
+            raise click.UsageError("--since is after --until.", ctx)
 
     def _instant(self, text: str) -> datetime:
         instant = datetime.fromisoformat(text)

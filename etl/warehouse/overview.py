@@ -9,6 +9,9 @@ from sqlalchemy import Engine, case, func, select
 from etl.errors import ExitCode
 from etl.warehouse.tables import audit_run, dead_letter
 
+TELLING_REQUESTS = 100
+"""A run with fewer spends its time on other things than requests."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetters:
@@ -43,6 +46,23 @@ def open_dead_letters(engine: Engine) -> list[DeadLetters]:
     )
     with engine.execution_options(read_only=True).connect() as connection:
         return [DeadLetters(**row) for row in connection.execute(query).mappings()]
+
+
+def reached_rate(engine: Engine) -> float | None:
+    """Say how many requests per second the last run reached that was long enough to tell; None: there was none."""
+    runs = audit_run.c
+    query = (
+        select(runs.requests, runs.started_at, runs.finished_at)
+        .where(runs.finished_at.is_not(None), runs.requests >= TELLING_REQUESTS, runs.max_rate > 0)
+        .order_by(runs.started_at.desc())
+        .limit(1)
+    )
+    with engine.execution_options(read_only=True).connect() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    seconds: float = (row.finished_at - row.started_at).total_seconds()
+    return row.requests / seconds if seconds > 0 else None
 
 
 def last_ends(engine: Engine) -> dict[str, datetime | None]:

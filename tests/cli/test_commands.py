@@ -22,6 +22,8 @@ def one_line(result):
     ("arguments", "complaint"),
     [
         (["run", "--since", "2026-11-08", "--until", "2026-11-01"], "--since is after --until"),
+        (["run", "--until", "2026-11-01", "--since", "2026-11-02"], "--since is after --until"),
+        (["run", "--since", "2026-11-02T00:00", "--until", "2026-11-01T23:59"], "--since is after --until"),
         (["run", "--since", "gestern"], "is not a date"),
         (["run", "--limit", "0"], "--limit"),
         (["run", "--max-duration", "soon"], "is not a duration"),

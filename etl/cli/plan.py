@@ -1,0 +1,51 @@
+"""`task-audit plan`: what a run would do, before anything is asked."""
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+import click
+import msgspec
+from rich.console import Console
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.cli.selecting import require_shards, selecting
+from etl.cli.types import Duration
+from etl.job import Order
+from etl.plan import make_plan
+from etl.report.plan import print_plan
+from etl.tasks import Selection, Shard
+
+
+@click.command()
+@selecting
+@click.option("--max-duration", type=Duration(), help="Say whether so long is enough, e.g. 2h or 90m.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@common_options
+@pass_context
+def plan(
+    context: Context,
+    *,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int | None,
+    refetch: bool,
+    shard: Shard | None,
+    max_duration: timedelta | None,
+    as_json: bool,
+) -> None:
+    """Count what a run would ask about, by day and state, and say how long it would take; changes nothing.
+
+    \b
+    Example:
+      task-audit plan --since 2026-11-01 --until 2026-11-07
+      task-audit plan --refetch --json | jq .at_allowed_rate.ends_at
+    """
+    settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
+    require_shards(shard, settings.source)
+    selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
+    made = make_plan(settings, Order(selection=selection, tasks=limit))
+    if as_json:
+        days = [{**asdict(day), "due": day.due} for day in made.days]
+        click.echo(msgspec.json.encode({**asdict(made), "days": days, "fits": made.fits}))
+    else:
+        print_plan(made, console=Console())

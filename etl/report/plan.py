@@ -1,0 +1,56 @@
+"""A plan for a person: what is pending by day, and what it will take."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+COLUMNS = {
+    "new": "new",
+    "still_open": "still open",
+    "failed_before": "failed before",
+    "again": "again",
+    "held": "held",
+    "later": "later",
+}
+
+
+def print_plan(plan: Any, *, console: Console) -> None:
+    """Print the days, then calls and time, then what would be written."""
+    _print_days(plan.days, console=console)
+    allowed, reached = plan.at_allowed_rate, plan.at_reached_rate
+    lines = Table.grid(padding=(0, 2))
+    lines.add_row("calls", f"{allowed.requests:,}, with retries {allowed.requests_at_most:,} at most")
+    lines.add_row("time", _time(allowed, "as allowed"))
+    if reached:
+        lines.add_row("", _time(reached, "as the last long run"))
+    if plan.deadline_seconds is not None:
+        fits = "enough" if plan.fits else "not enough: the rest stays pending for the next run"
+        lines.add_row("deadline", f"{plan.deadline_seconds / 60:,.0f} minutes after the start: {fits}")
+    archived = ", and the answers into the archive" if plan.archives else ""
+    lines.add_row("written", f"{plan.facts_at_most:,} facts at most, and the row of the run{archived}")
+    console.print(lines, highlight=False)
+
+
+def _print_days(days: Sequence[Any], *, console: Console) -> None:
+    if not days:
+        console.print("Nothing is pending.\n")
+        return
+    shown = [name for name in COLUMNS if any(getattr(day, name) for day in days)]
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("submitted on", no_wrap=True)
+    for heading in ("due", *(COLUMNS[name] for name in shown)):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for day in days:
+        numbers = (day.due, *(getattr(day, name) for name in shown))
+        table.add_row(str(day.day or "unknown"), *(f"{number:,}" for number in numbers))
+    totals = (sum(day.due for day in days), *(sum(getattr(day, name) for day in days) for name in shown))
+    table.add_section()
+    table.add_row("all", *(f"{number:,}" for number in totals), style="bold")
+    console.print(table)
+    console.print()
+
+
+def _time(forecast: Any, words: str) -> str:
+    return f"{forecast.seconds / 60:,.1f} min at {forecast.rate:,.1f}/s ({words}), until {forecast.ends_at:%Y-%m-%dT%H:%MZ}"

@@ -1,0 +1,103 @@
+"""What is pending, by day of submission and state; the database counts, so that millions of tasks cost no memory."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from sqlalchemy import Engine, Table, and_, case, func, literal, not_, select
+
+from etl.source import Source
+from etl.source.queue import within_range
+from etl.source.tables import submitted_ms
+from etl.tasks import Selection, TaskState, instant_of, is_valid_task_id, time_in_id
+
+DAY_MS = 86_400_000
+
+PAGE_ROWS = 5_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgendaDay:
+    """The tasks that were submitted on one day; each is counted once."""
+
+    day: date | None
+    """In UTC; None: at an unknown time."""
+    new: int
+    """Due, and never asked about; where the pending table is the user's own, all that are due."""
+    still_open: int = 0
+    """Due, and had not ended when they were asked about last."""
+    failed_before: int = 0
+    """Due, and could not be audited by the last run that held them."""
+    again: int = 0
+    """Due only since all are asked about again."""
+    held: int = 0
+    """In the hands of another run."""
+    later: int = 0
+    """Not due yet."""
+
+    @property
+    def due(self) -> int:
+        """How many of them a run would ask about now."""
+        return self.new + self.still_open + self.failed_before + self.again
+
+
+def agenda(engine: Engine, table: Table, selection: Selection, *, now: datetime) -> list[AgendaDay]:
+    """Count the tasks of the job's own queue, oldest day first.
+
+    Args:
+        engine: of the pending database.
+        table: the pending table.
+        selection: which tasks are meant.
+        now: by the pending database's clock.
+    """
+    columns = table.c
+    position = submitted_ms(columns.submitted_at, columns.task_id)
+    # 0 stands for an ID without a time.
+    day = case((position != 0, position // literal(DAY_MS))).label("day")
+    held = and_(columns.lease_until.is_not(None), columns.lease_until > now)
+    later = and_(not_(held), columns.next_check_at.is_not(None), columns.next_check_at > now)
+    again = columns.state == str(TaskState.DONE)
+    states = [str(TaskState.PENDING), *([str(TaskState.DONE)] if selection.refetch else [])]
+    kind = case(
+        (held, "held"),
+        (later, "later"),
+        (again, "again"),
+        (columns.attempts > 0, "failed_before"),
+        (columns.last_checked_at.is_not(None), "still_open"),
+        else_="new",
+    )
+    query = (
+        select(day, kind.label("kind"), func.count().label("tasks"))
+        .where(columns.state.in_(states), *within_range(position, selection))
+        .group_by(day, kind)
+    )
+    counted: dict[int | None, dict[str, int]] = {}
+    with engine.execution_options(read_only=True).connect() as connection:
+        for number, name, tasks in connection.execute(query):
+            counted.setdefault(None if number is None else int(number), {})[name] = tasks
+    return [AgendaDay(day=_date(number), **{"new": 0, **counted[number]}) for number in sorted(counted, key=_order)]
+
+
+def agenda_of_pages(source: Source) -> list[AgendaDay]:
+    """Count the tasks of a source page by page, oldest day first."""
+    days: Counter[date | None] = Counter()
+    for day in _days(source):
+        days[day] += 1
+    return [AgendaDay(day=day, new=days[day]) for day in sorted(days, key=lambda each: each or date.min)]
+
+
+def _days(source: Source) -> Iterator[date | None]:
+    while page := source.claim(PAGE_ROWS):
+        for task in page:
+            made_at = time_in_id(task.task_id) if is_valid_task_id(task.task_id) else None
+            submitted_at = task.submitted_at or made_at
+            yield submitted_at.astimezone(UTC).date() if submitted_at else None
+
+
+def _date(number: int | None) -> date | None:
+    return None if number is None else instant_of(number * DAY_MS).date()
+
+
+def _order(number: int | None) -> int:
+    return -1 if number is None else number
