@@ -110,7 +110,9 @@ class Configuration:
 
     settings: Settings
     layers: tuple[Layer, ...]
-    """Lowest precedence first."""
+    """Lowest precedence first; the file's is the first."""
+    file: Path | None = None
+    """The TOML file, if there is one."""
 
     def rows(self) -> list["Row"]:
         """List every setting, secrets masked."""
@@ -140,7 +142,7 @@ def load_configuration(config_file: Path | None = None, options: Tree | None = N
         settings = Settings.model_validate(_merge(layers))
     except ValidationError as error:
         raise _configuration_error(error, layers) from None
-    return Configuration(settings, layers)
+    return Configuration(settings, layers, named_file)
 
 
 def shown(key: str, value: object) -> str:

@@ -13,6 +13,7 @@ from etl.cli.admin import config, enqueue, init, status
 from etl.cli.context import common_options
 from etl.cli.dead_letters import dead_letters
 from etl.cli.demo import demo
+from etl.cli.doctor import doctor
 from etl.cli.fake_api import fake_api
 from etl.cli.labels import labels
 from etl.cli.notify import notify
@@ -33,7 +34,7 @@ def cli() -> None:
 
 COMMANDS = (
     *(demo, init, enqueue, plan, run, replay, report, query, labels),
-    *(dead_letters, notify, status, config, fake_api),
+    *(dead_letters, notify, status, doctor, config, fake_api),
 )
 for command in COMMANDS:
     cli.add_command(command)

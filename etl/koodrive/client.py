@@ -82,6 +82,8 @@ class KooDrive:
         self._credentials_work = True
         """Until they are refused; and what was renewed must be accepted before it may be renewed again."""
         self._renewing = asyncio.Lock()
+        self.last_reply: Reply | None = None
+        """As it came; None before the first."""
 
     async def ask(self, task: PendingTask) -> Outcome:
         """Ask about one task, once.
@@ -122,7 +124,7 @@ class KooDrive:
         url = self._base_url.with_path(path, encoded=True)
         # A redirect would carry the credentials elsewhere.
         async with self._session.get(url, headers=headers, allow_redirects=False) as response:
-            return Reply(
+            reply = self.last_reply = Reply(
                 status=response.status,
                 content_type=response.content_type,
                 headers=response.headers,
@@ -130,6 +132,7 @@ class KooDrive:
                 trace_id=trace_id,
                 asked_at=asked_at,
             )
+            return reply
 
     async def _renew_credentials(self, epoch: int, refusal: FetchFailure, reply: Reply) -> None:
         """Renew the credentials once for all requests that were refused with them.
@@ -155,7 +158,7 @@ class KooDrive:
 
     def _correct_clock(self, reply: Reply) -> None:
         """Believe the API's clock where it differs from ours, once in a run: X-Date is judged by it."""
-        api_time = _http_date(reply.headers.get("Date"))
+        api_time = http_date(reply.headers.get("Date"))
         if api_time is None or self._clock_offset:
             return
         offset = api_time - self._clock()
@@ -290,7 +293,8 @@ def _inflater(encoding: str | None) -> "zlib._Decompress | None":
     return zlib.decompressobj(ANY_ZLIB_FORMAT) if encoding in {"gzip", "deflate"} else None
 
 
-def _http_date(text: str | None) -> datetime | None:
+def http_date(text: str | None) -> datetime | None:
+    """Read the time of a ``Date`` header; None: there is none, or it makes no sense."""
     try:
         return parsedate_to_datetime(text).astimezone(UTC) if text else None
     except ValueError:

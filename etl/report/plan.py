@@ -53,4 +53,5 @@ def _print_days(days: Sequence[Any], *, console: Console) -> None:
 
 
 def _time(forecast: Any, words: str) -> str:
-    return f"{forecast.seconds / 60:,.1f} min at {forecast.rate:,.1f}/s ({words}), until {forecast.ends_at:%Y-%m-%dT%H:%MZ}"
+    until = f"{forecast.ends_at:%Y-%m-%dT%H:%MZ}"
+    return f"{forecast.seconds / 60:,.1f} min at {forecast.rate:,.1f}/s ({words}), until {until}"

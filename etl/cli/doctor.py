@@ -1,0 +1,56 @@
+"""`task-audit doctor`: is everything there that a run needs?"""
+
+import sys
+from dataclasses import asdict
+
+import click
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.doctor import Finding, State, examine, verdict
+from etl.doctor.finding import failed
+from etl.errors import ConfigurationError
+
+STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "red"}
+WIDTH = max(map(len, STYLES))
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
+@common_options
+@pass_context
+def doctor(context: Context, *, as_json: bool) -> None:
+    """Look at everything that a run needs, one line each with the remedy; changes nothing.
+
+    Databases, credentials and clocks are tried for real, by one call of the API. The exit code is that of the gravest
+    failure, as a run would end with it; warnings are none.
+
+    \b
+    Example:
+      task-audit doctor
+      task-audit --config production.toml doctor --json | jq -r '.[] | select(.state != "ok") | .said'
+    """
+    console = Console(soft_wrap=True)
+    findings = []
+    try:
+        for finding in examine(context.configuration()):
+            findings.append(finding)
+            if not as_json:
+                _print(finding, console)
+    except ConfigurationError as error:
+        findings.append(failed("settings", error))
+        if not as_json:
+            _print(findings[-1], console)
+    if as_json:
+        click.echo(msgspec.json.encode([asdict(finding) for finding in findings]))
+    sys.exit(verdict(findings))
+
+
+def _print(finding: Finding, console: Console) -> None:
+    line = Text(f"{finding.state:<{WIDTH}}", style=STYLES[finding.state])
+    line.append(f"  {finding.subject}: {finding.said}", style="default")
+    if finding.remedy:
+        line.append(f" {finding.remedy}", style="bold")
+    console.print(line)

@@ -1,0 +1,196 @@
+"""Is everything there that a run needs? Each thing is broken for real, one at a time."""
+
+import json
+import os
+import socket
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from etl.database.engine import open_engine
+from etl.doctor import Finding, State, verdict
+from etl.errors import ExitCode
+from etl.fake_api import Behaviour, Fault
+from tests.nights import TOKEN
+
+
+def examined(night, *arguments):
+    ended = night.run("doctor", "--json", *arguments)
+    assert TOKEN.removeprefix("Bearer ") not in ended.stdout + ended.stderr
+    return json.loads(ended.stdout), ended.exit_code
+
+
+def found(night, subject, state):
+    findings, code = examined(night)
+    said = [
+        f"{each['said']} {each['remedy']}" for each in findings if (each["subject"], each["state"]) == (subject, state)
+    ]
+    assert said, findings
+    return "\n".join(said), code
+
+
+def test_all_is_well_everywhere_and_nothing_is_changed(night_of, databases):
+    with night_of(source_url=databases[0], warehouse_url=databases[1]) as night:
+        night.enqueue("1534087020903704704")
+        before = night.rows("SELECT * FROM pending_task", "source")
+        findings, code = examined(night)
+        assert code == ExitCode.OK
+        assert {each["state"] for each in findings} == {"ok"}
+        subjects = {each["subject"] for each in findings}
+        assert subjects >= {"settings", "secrets", "pending database", "warehouse", "API"}
+        assert night.api.stats.requests == 1
+        assert night.rows("SELECT * FROM pending_task", "source") == before
+        assert night.rows("SELECT COUNT(*) FROM fact_task_status") == [(0,)]
+        lines = night.run("doctor").stdout.splitlines()
+        assert len(lines) == len(findings)
+        assert all(line.startswith("ok ") for line in lines)
+
+
+def test_a_wrong_configuration_is_one_line(night_of, configure):
+    with night_of() as night:
+        configure(api__max_rat=3)
+        ended = night.run("doctor")
+        assert ended.exit_code == ExitCode.CONFIGURATION
+        assert ended.stdout.startswith("failure  settings: ")
+        assert "TASK_AUDIT_API__MAX_RAT" in ended.stdout
+
+
+def test_a_database_that_is_not_set_up_hides_nothing_else(night_of, configure, tmp_path):
+    with night_of() as night:
+        configure(warehouse__url=f"duckdb:///{tmp_path}/nowhere.duckdb")
+        said, code = found(night, "warehouse", "failure")
+        assert "does not exist" in said
+        assert "task-audit init" in said
+        assert code == ExitCode.CONFIGURATION
+        assert found(night, "API", "ok")
+        assert found(night, "pending database", "ok")
+
+
+def test_a_newer_database(night_of, tmp_path):
+    with night_of() as night:
+        engine = open_engine(SecretStr(f"duckdb:///{tmp_path}/warehouse.duckdb"), name="the warehouse")
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE task_audit_version SET version_num = 'w9999'"))
+        engine.dispose()
+        said, code = found(night, "warehouse", "failure")
+        assert "newer than this program" in said
+        assert code == ExitCode.CONFIGURATION
+
+
+def test_a_database_server_that_is_down(night_of, configure):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with night_of() as night:
+        configure(source__url=f"postgresql://job:CANARY-pw@127.0.0.1:{port}/drive")
+        said, code = found(night, "pending database", "failure")
+        assert "CANARY" not in said
+        assert code == ExitCode.UNAVAILABLE
+
+
+def test_rights_that_are_missing(night_of, postgres_url):
+    url = SecretStr(postgres_url)
+    with night_of(source_url=url, warehouse_url=url) as night:
+        name = f"reader_{os.getpid()}"
+        night.change(f"CREATE USER {name}")
+        night.change(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
+        try:
+            os.environ["TASK_AUDIT_WAREHOUSE__URL"] = postgres_url.replace("postgres:@", f"{name}:@")
+            said, code = found(night, "warehouse", "failure")
+            assert "permission denied" in said
+            assert code == ExitCode.CONFIGURATION
+        finally:
+            night.change(f"DROP OWNED BY {name}")
+            night.change(f"DROP USER {name}")
+
+
+def test_a_table_of_the_user_s_own(night_of, configure):
+    with night_of() as night:
+        night.change("CREATE TABLE mine (id TEXT)")
+        configure(source__mode="read_only", source__table="mine", source__task_id_column="id")
+        assert "never written to" in found(night, "pending database", "ok")[0]
+        configure(source__task_id_column="nowhere")
+        said, code = found(night, "pending database", "failure")
+        assert "cannot be read as configured" in said
+        assert code == ExitCode.CONFIGURATION
+
+
+def test_credentials_that_are_refused(night_of, configure):
+    with night_of() as night:
+        configure(api__token="Bearer CANARY-wrong")
+        said, code = found(night, "API", "failure")
+        assert "refuses the credentials" in said
+        assert "CANARY" not in said
+        assert code == ExitCode.CREDENTIALS
+
+
+def test_an_api_that_is_not_there_and_a_place_that_is_no_api(night_of, configure):
+    with night_of() as night:
+        base_url = night.api.base_url
+    configure(api__base_url=base_url)
+    said, code = found(night, "API", "failure")
+    assert "does not answer" in said
+    assert code == ExitCode.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("fault", "state", "said", "code"),
+    [
+        ("html_200", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
+        ("http_500", "failure", "does not answer", ExitCode.UNAVAILABLE),
+        ("http_403_plain", "failure", "forbids us to ask", ExitCode.CREDENTIALS),
+        ("http_429", "warning", "throttles", ExitCode.OK),
+        ("not_found", "ok", "takes the credentials", ExitCode.OK),
+    ],
+)
+def test_answers_of_the_api(night_of, fault, state, said, code):
+    with night_of(Behaviour(token=TOKEN, faults=(Fault(name=fault, task_ids=frozenset({"1"})),))) as night:
+        words, ended = found(night, "API", state)
+        assert said in words
+        assert ended == code
+
+
+def test_a_clock_that_is_far_off(night_of):
+    with night_of(Behaviour(token=TOKEN, clock_offset_seconds=600)) as night:
+        said, code = found(night, "API", "warning")
+        assert "ahead of ours" in said
+        assert code == ExitCode.OK
+
+
+def test_a_secret_that_everybody_can_read(night_of, monkeypatch, configure, tmp_path):
+    with night_of() as night:
+        monkeypatch.delenv("TASK_AUDIT_API__TOKEN")
+        file = tmp_path / "token"
+        file.write_text(TOKEN)
+        file.chmod(0o644)
+        configure(api__token_file=file)
+        assert f"chmod o-r {file}" in found(night, "secrets", "warning")[0]
+        file.chmod(0o600)
+        assert "1 files" in found(night, "secrets", "ok")[0]
+        monkeypatch.delenv("TASK_AUDIT_API__TOKEN_FILE")
+        whole = tmp_path / "job.toml"
+        whole.write_text(f"[api]\ntoken = '{TOKEN}'\n")
+        whole.chmod(0o604)
+        configure(config=whole)
+        assert f"chmod o-r {whole}" in found(night, "secrets", "warning")[0]
+
+
+def test_little_room(night_of, monkeypatch, tmp_path):
+    with night_of() as night:
+        for free, state, code in ((500 << 20, "warning", ExitCode.OK), (1 << 20, "failure", ExitCode.UNAVAILABLE)):
+            usage = type("usage", (), {"free": free})
+            monkeypatch.setattr("shutil.disk_usage", lambda folder, usage=usage: usage)
+            said, ended = found(night, "disk", state)
+            assert str(tmp_path) in said
+            assert ended == code
+
+
+def test_the_gravest_failure_is_the_verdict():
+    def failure(code):
+        return Finding(subject="x", state=State.FAILURE, said="x", exit_code=code)
+
+    codes = [ExitCode.UNAVAILABLE, ExitCode.CREDENTIALS, ExitCode.CONFIGURATION]
+    assert verdict([failure(code) for code in codes]) == ExitCode.CONFIGURATION
+    assert verdict([failure(code) for code in codes[:2]]) == ExitCode.CREDENTIALS
+    assert verdict([Finding(subject="x", state=State.WARNING, said="x")]) == ExitCode.OK
