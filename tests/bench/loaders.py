@@ -17,7 +17,7 @@ from sqlalchemy import Table as SqlTable
 
 from etl.database.engine import open_engine
 from etl.normalize import FACTS
-from etl.runs import begin_run
+from etl.runs import AuditRun, begin_run
 from etl.tasks import Selection
 from etl.warehouse.batch import Batch
 from etl.warehouse.loader import Warehouse
@@ -53,12 +53,12 @@ def tables(sizes: Sizes, postgres: str) -> Iterator[Table]:
 def _frames(rows: int, batches: int, hours: int, status: int) -> list[pl.DataFrame]:
     ids = task_ids(rows * batches)
     return [
-        _facts(ids[start : start + rows], MORNING + timedelta(hours=hours), status)
+        facts_of(ids[start : start + rows], MORNING + timedelta(hours=hours), status)
         for start in range(0, len(ids), rows)
     ]
 
 
-def _facts(ids: list[str], observed_at: datetime, status: int) -> pl.DataFrame:
+def facts_of(ids: list[str], observed_at: datetime, status: int) -> pl.DataFrame:
     constants = {
         "task_name": "lym0412normal",
         "task_type": 0,
@@ -111,6 +111,21 @@ def _times(warehouse: Warehouse, batches: list[pl.DataFrame]) -> list[tuple[floa
     if run.audited != sum(map(len, batches)):
         raise RuntimeError(f"a load was left out: {run}")
     return times
+
+
+def load_all(warehouse: Warehouse, batches: list[pl.DataFrame]) -> AuditRun:
+    """Load batches in a run of their own; gives back its counters."""
+    run = begin_run(Selection(), max_rate=1, now=MORNING)
+    warehouse.start(run)
+    for facts in batches:
+        run = warehouse.load(Batch(facts=facts, audited=facts.height), run)
+    return run
+
+
+def write_ahead_log(engine: Engine) -> int:
+    """Say how many bytes PostgreSQL has written to its log."""
+    with engine.connect() as connection:
+        return int(connection.exec_driver_sql("SELECT pg_current_wal_lsn() - '0/0'").scalar_one())
 
 
 def _timed(do: Callable[[], Any]) -> tuple[float, Any]:

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from pydantic import SecretStr
 from rich.table import Table
-from sqlalchemy import create_engine
+from sqlalchemy import Engine, create_engine
 
 from etl.configuration import Settings
 from etl.job import initialize, open_queue
@@ -45,6 +45,8 @@ class Sizes:
     """Rows in a batch, and how many batches are loaded."""
     memory: tuple[int, int] = (10_000, 200_000)
     """Tasks of the small and of the large job whose memory is compared."""
+    facts: int = 1_000_000
+    """In a warehouse after a year."""
 
 
 def new_table(title: str, *columns: str) -> Table:
@@ -174,3 +176,32 @@ def run_job(base_url: str, variables: dict[str, str]) -> Measured:
         "TASK_AUDIT_API__MAX_RATE": "1000000",
     }
     return measure([sys.executable, "-m", "etl", "run", "--json"], variables | api)
+
+
+YEAR_OF_FACTS = """
+    INSERT INTO fact_task_status
+    SELECT (1534087020903704704 + n * 8388608)::text, 'name ' || n, mod(n, 5), 'tenant-' || mod(n, 200),
+        'user-' || mod(n, 5000), CASE WHEN mod(n, 1000) = 0 THEN 1 WHEN mod(n, 20) = 0 THEN 3 ELSE 2 END,
+        CASE WHEN mod(n, 20) = 0 AND mod(n, 1000) <> 0 THEN '18000' || mod(n, 60) END, '0', 'success',
+        seen_at, 'queue', seen_at, seen_at, seen_at, 'run-' || (n * 365 / {facts})
+    FROM (
+        SELECT n, now() - (n::float / {facts} * 365) * interval '1 day' AS seen_at
+        FROM generate_series(0::bigint, {facts} - 1) AS n
+    ) AS task
+"""
+
+THEIR_CHANGES = """
+    INSERT INTO fact_task_status_change
+    SELECT task_id, first_seen_at - interval '1 day', NULL, 1, NULL, NULL, run_id FROM fact_task_status
+    UNION ALL
+    SELECT task_id, status_changed_at, 1, status, NULL, result_code, run_id FROM fact_task_status WHERE status <> 1
+"""
+
+
+def million_facts(engine: Engine, facts: int = 1_000_000) -> None:
+    """Fill a warehouse on PostgreSQL with the facts of a year, and two changes for nearly each."""
+    with engine.begin() as connection:
+        connection.exec_driver_sql(YEAR_OF_FACTS.format(facts=facts))
+        connection.exec_driver_sql(THEIR_CHANGES)
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")

@@ -137,7 +137,8 @@ def test_an_api_that_is_not_there_and_a_place_that_is_no_api(night_of, configure
 @pytest.mark.parametrize(
     ("fault", "state", "said", "code"),
     [
-        ("html_200", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
+        ("wrong_task", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
+        ("html_200", "failure", "text/html, not JSON", ExitCode.UNAVAILABLE),
         ("http_500", "failure", "does not answer", ExitCode.UNAVAILABLE),
         ("http_403_plain", "failure", "forbids us to ask", ExitCode.CREDENTIALS),
         ("http_429", "warning", "throttles", ExitCode.OK),
