@@ -5,39 +5,58 @@ stdout is data, stderr is talk, the exit code is the verdict.
 
 import sys
 import traceback
+from importlib import import_module
 
 import click
 
 from etl import __version__
-from etl.cli.admin import config, enqueue, init, status
 from etl.cli.context import common_options
-from etl.cli.dead_letters import dead_letters
-from etl.cli.demo import demo
-from etl.cli.doctor import doctor
-from etl.cli.fake_api import fake_api
-from etl.cli.labels import labels
-from etl.cli.notify import notify
-from etl.cli.plan import plan
-from etl.cli.query import query
-from etl.cli.replay import replay
-from etl.cli.report import report
-from etl.cli.run import run
 from etl.errors import ExitCode, TaskAuditError
 
+COMMANDS = {
+    "demo": "etl.cli.demo:demo",
+    "init": "etl.cli.admin:init",
+    "enqueue": "etl.cli.admin:enqueue",
+    "plan": "etl.cli.plan:plan",
+    "run": "etl.cli.run:run",
+    "replay": "etl.cli.replay:replay",
+    "status": "etl.cli.admin:status",
+    "query": "etl.cli.query:query",
+    "report": "etl.cli.report:report",
+    "labels": "etl.cli.labels:labels",
+    "dead-letters": "etl.cli.dead_letters:dead_letters",
+    "notify": "etl.cli.notify:notify",
+    "doctor": "etl.cli.doctor:doctor",
+    "config": "etl.cli.admin:config",
+    "fake-api": "etl.cli.fake_api:fake_api",
+}
+"""Where each command is, in the order of the help."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+
+class Commands(click.Group):
+    """Imports a command when it is asked for: a run need not wait for what draws reports.
+
+    Source: https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Name them all."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """Import one."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @common_options
 @click.version_option(__version__, prog_name="task-audit")
 def cli() -> None:
-    """Audit KooDrive tasks into a warehouse: which ran, how did each end, and what is stuck."""
-
-
-COMMANDS = (
-    *(demo, init, enqueue, plan, run, replay, report, query, labels),
-    *(dead_letters, notify, status, doctor, config, fake_api),
-)
-for command in COMMANDS:
-    cli.add_command(command)
+    """Audit KooDrive tasks into a warehouse: which ran, how did each end, and what is stuck?"""
 
 
 def main() -> None:

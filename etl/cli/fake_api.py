@@ -91,8 +91,8 @@ def fake_api(*, host: str, port: int, latency: float, jitter: float, **behaviour
     strikes only the first K asks of a task, so that asking again helps.
 
     \b
-    Example: at most 100 requests a second, the first two asks of every tenth task fail, one task is unknown
-        task-audit fake-api --port 8080 --rate 100 --fault http_503:0.1x2 --fault not_found:1534087020903704704
+    Example:
+      task-audit fake-api --port 8080 --rate 100 --fault http_503:0.1x2 --fault not_found:1534087020903704704
     """
     try:
         ordered = Behaviour(latency_seconds=latency, latency_jitter_seconds=jitter, **behaviour)

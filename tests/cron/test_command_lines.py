@@ -35,4 +35,4 @@ def test_the_program_understands_the_command_line(line):
     command, *arguments = shlex.split(line)
 
     with click.Context(cli) as parent:
-        cli.commands[command].make_context(command, arguments, parent=parent)
+        cli.get_command(parent, command).make_context(command, arguments, parent=parent)

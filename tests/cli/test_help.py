@@ -1,0 +1,84 @@
+"""The help of every command shows how it is used, and what it shows can be typed."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import click
+import pytest
+
+from etl.cli import cli
+
+
+def every_command(command, path=()):
+    context = click.Context(command, info_name=path[-1] if path else "task-audit")
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            yield from every_command(command.get_command(context, name), (*path, name))
+    else:
+        yield path, command
+
+
+COMMANDS = dict(every_command(cli))
+
+
+def examples(command):
+    _, _, after = command.help.partition("Example:\n")
+    return [found[1] for line in after.splitlines() if (found := re.search(r"task-audit (.*)", line))]
+
+
+def test_all_commands_are_there():
+    assert {path[0] for path in COMMANDS} == set(cli.list_commands(click.Context(cli)))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_an_example_can_be_typed(path):
+    shown = examples(COMMANDS[path])
+    assert shown
+    for example in shown:
+        words = [word for word in shlex.split(re.split(r" [|>]", example)[0]) if not word.startswith("TASK_AUDIT_")]
+        while words[0].startswith("-"):
+            # The options of all commands may stand in front.
+            words = words[2:]
+        assert tuple(words[: len(path)]) == path
+        command = COMMANDS[path]
+        command.make_parser(click.Context(command)).parse_args(words[len(path) :])
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_option_is_explained(path):
+    for parameter in COMMANDS[path].params:
+        assert isinstance(parameter, click.Argument) or parameter.help, parameter.name
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_commands(shell):
+    source = subprocess.run(
+        [sys.executable, "-c", "from etl.cli import cli; cli(prog_name='task-audit')"],
+        env={"_TASK_AUDIT_COMPLETE": f"{shell}_source", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "_TASK_AUDIT_COMPLETE" in source
+    # Fish tells the word itself, the others its number.
+    words = {"COMP_WORDS": "task-audit dead-", "COMP_CWORD": "dead-" if shell == "fish" else "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from etl.cli import cli; cli(prog_name='task-audit')"],
+        env={"_TASK_AUDIT_COMPLETE": f"{shell}_complete", "PATH": "/usr/bin:/bin", **words},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "dead-letters" in done
+
+
+def test_a_run_imports_no_more_than_it_needs():
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys; import etl.cli.run; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert not {"jinja2", "vl_convert", "etl.fake_api.server", "etl.cli.report", "aiohttp.web"} & set(loaded)
