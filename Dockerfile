@@ -14,6 +14,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY etl etl
 COPY sql sql
 COPY configs configs
+COPY docs/errors docs/errors
 # Compiled here, since nothing can be written there; and nothing is installed later, so the installer stays behind.
 RUN /opt/task-audit/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
     && /opt/task-audit/bin/python -m compileall -q /opt/task-audit/lib \

@@ -8,7 +8,7 @@ from typing import Any
 
 from etl.configuration import Settings
 from etl.database.clock import clock_of
-from etl.errors import ConfigurationError, TaskAuditError
+from etl.errors import Code, ConfigurationError, TaskAuditError
 from etl.job import Order, open_queue, open_warehouse
 from etl.metrics import BOUND_SECONDS, Errand, Standing, metric_errands, start, within
 from etl.notices import notices_of
@@ -126,6 +126,7 @@ def _extra(name: str, room: str) -> Any:
     except ImportError as error:
         raise ConfigurationError(
             f"What is configured under telemetry needs the extra `{name}`, which is not installed.",
+            code=Code.EXTRA_MISSING,
             remedy=f"Install it: pip install 'koodrive-task-audit[{name}]'.",
         ) from error
 

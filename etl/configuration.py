@@ -24,7 +24,7 @@ from pydantic_settings import (
 
 from etl.crash import VARIABLE as CRASH_VARIABLE
 from etl.crash import require_known_point
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 from etl.settings import (
     ApiSettings,
     ArchiveSettings,
@@ -175,11 +175,14 @@ def _file_layer(config_file: Path | None) -> Layer:
         # Editors on Windows put a byte order mark in front.
         values = tomllib.loads(config_file.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{config_file} is not valid TOML: {error}.", remedy="Mend the file.") from None
+        raise ConfigurationError(
+            f"{config_file} is not valid TOML: {error}.", code=Code.CONFIGURATION_UNREADABLE, remedy="Mend the file."
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "It is not UTF-8"
         raise ConfigurationError(
             f"The configuration file {config_file} cannot be read: {reason}.",
+            code=Code.CONFIGURATION_UNREADABLE,
             remedy=f"Name a readable file with --config or {CONFIG_VARIABLE}.",
         ) from None
     return Layer(values, f"[{{section}}] {{key}} in {_literal(config_file)}")
@@ -202,6 +205,7 @@ def _secrets_layer() -> Layer:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(
             f"The secrets directory {directory} cannot be read: {reason}.",
+            code=Code.CONFIGURATION_UNREADABLE,
             remedy=f"Mount it, or unset {SECRETS_DIR_VARIABLE}.",
         ) from None
     return Layer(values, f"{_literal(directory)}/{{section}}__{{key}}")
@@ -223,6 +227,7 @@ def _refuse_unknown_variables() -> None:
         if name.startswith(PREFIX) and name not in known and not _names_a_section(name.removeprefix(PREFIX)):
             raise ConfigurationError(
                 f"The environment variable {variable} names no setting.",
+                code=Code.SETTING_WRONG,
                 remedy=f"Names are {PREFIX}SECTION__KEY; sections: {', '.join(Settings.model_fields)}.",
             )
 
@@ -233,6 +238,7 @@ def _refuse_unknown_secrets(directory: Path) -> None:
         if "__" in file.name and not file.name.startswith(".") and not _names_a_section(file.name):
             raise ConfigurationError(
                 f"The secret file {file} names no setting.",
+                code=Code.SETTING_WRONG,
                 remedy=f"Names are section__key; sections: {', '.join(Settings.model_fields)}.",
             )
 
@@ -261,6 +267,7 @@ def _configuration_error(error: ValidationError, layers: tuple[Layer, ...]) -> C
     problems = [_problem(details, layers) for details in error.errors(include_input=False, include_url=False)]
     return ConfigurationError(
         "The configuration is wrong: " + "; ".join(problems) + ".",
+        code=Code.SETTING_WRONG,
         remedy="`task-audit config show` lists all keys once this is mended.",
     )
 

@@ -8,7 +8,7 @@ import os
 import signal
 from itertools import count
 
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 
 VARIABLE = "TASK_AUDIT_CRASH_AT"
 
@@ -49,5 +49,6 @@ def require_known_point() -> None:
     if _name and (_name not in POINTS or not (_nth or "1").isdigit()):
         raise ConfigurationError(
             f"{VARIABLE} names no crash point: {os.environ[VARIABLE]}.",
+            code=Code.SETTING_WRONG,
             remedy=f"Unset it; it is for tests. The points are {', '.join(POINTS)}.",
         )

@@ -1,10 +1,10 @@
 """Errors of a run, grouped by what happens next, each with its exit code.
 
 A failure of one task is a value (``tasks.FetchFailure``); what stands here ends the run. Every error says what is wrong
-and what to do about it, in sentences that hold no secret.
+and what to do about it, in sentences that hold no secret, and has a code whose page is ``docs/errors/CODE.md``.
 """
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
@@ -35,18 +35,73 @@ class ExitCode(IntEnum):
     """The configuration is wrong."""
 
 
+class Code(StrEnum):
+    """The stable name of an error, by what an operator does about it; one that was released is never renamed."""
+
+    SETTING_WRONG = "setting-wrong"
+    SETTING_MISSING = "setting-missing"
+    CONFIGURATION_UNREADABLE = "configuration-unreadable"
+    SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - a name
+    EXTRA_MISSING = "extra-missing"
+
+    DATABASE_MISSING = "database-missing"
+    DATABASE_UNAVAILABLE = "database-unavailable"
+    DATABASE_REFUSED = "database-refused"
+    DATABASE_LOCKED = "database-locked"
+    DATABASE_TIME_WRONG = "database-time-wrong"
+    SCHEMA_OUTDATED = "schema-outdated"
+    SCHEMA_NEWER = "schema-newer"
+    TABLE_TAKEN = "table-taken"
+    SOURCE_UNREADABLE = "source-unreadable"
+    SOURCE_READ_ONLY = "source-read-only"
+
+    API_UNAVAILABLE = "api-unavailable"
+    API_THROTTLED = "api-throttled"
+    API_FORBIDDEN = "api-forbidden"
+    API_ADDRESS_WRONG = "api-address-wrong"
+    API_CERTIFICATE_UNTRUSTED = "api-certificate-untrusted"
+    API_QUOTA_USED_UP = "api-quota-used-up"
+    CREDENTIALS_REFUSED = "credentials-refused"
+    TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a name
+    NETWORK_LOGIN_NEEDED = "network-login-needed"
+
+    ARCHIVE_UNAVAILABLE = "archive-unavailable"
+    ARCHIVE_DAMAGED = "archive-damaged"
+    DISK_FULL = "disk-full"
+    WEBHOOK_UNAVAILABLE = "webhook-unavailable"
+    COLLECTOR_UNAVAILABLE = "collector-unavailable"
+
+    STOPPED_BY_TIME = "stopped-by-time"
+    STOPPED_BY_SIGNAL = "stopped-by-signal"
+    LEASES_LOST = "leases-lost"
+    TASKS_UNANSWERED = "tasks-unanswered"
+
+    USAGE = "usage"
+    FILE_MALFORMED = "file-malformed"
+    FILE_UNWRITABLE = "file-unwritable"
+    VALUE_WRONG = "value-wrong"
+    QUESTION_UNKNOWN = "question-unknown"
+    QUESTION_NEEDS_QUEUE = "question-needs-queue"
+    PARAMETER_WRONG = "parameter-wrong"
+    RUN_UNKNOWN = "run-unknown"
+    DEAD_LETTER_UNKNOWN = "dead-letter-unknown"
+
+    BUG = "bug"
+
+
 class TaskAuditError(Exception):
     """Something ended the run; ``remedy`` is what the operator can do."""
 
     exit_code = ExitCode.BUG
 
-    def __init__(self, message: str, *, remedy: str | None = None) -> None:
+    def __init__(self, message: str, *, code: Code, remedy: str) -> None:
         super().__init__(message)
         self.message = message
+        self.code = code
         self.remedy = remedy
 
     def __str__(self) -> str:
-        return f"{self.message} {self.remedy}" if self.remedy else self.message
+        return f"[{self.code}] {self.message} {self.remedy}"
 
 
 class ConfigurationError(TaskAuditError):

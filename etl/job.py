@@ -17,7 +17,7 @@ from etl.configuration import Settings
 from etl.database.clock import Clock, clock_of
 from etl.database.engine import open_engine, same_database
 from etl.database.migrate import Upgrade, require_current
-from etl.errors import ConfigurationError, TaskAuditError
+from etl.errors import Code, ConfigurationError, TaskAuditError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
@@ -162,6 +162,7 @@ def open_queue(settings: SourceSettings) -> Iterator[tuple[Engine, Table]]:
     if settings.mode != "queue":
         raise ConfigurationError(
             "The pending table is your own (source.mode is read_only), so nothing is added to it here.",
+            code=Code.SOURCE_READ_ONLY,
             remedy="Add rows to it by your own means, or use mode = 'queue'.",
         )
     table = pending_table(settings.table)

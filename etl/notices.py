@@ -80,7 +80,7 @@ def notice(run: AuditRun, kind: Kind, text: str) -> Notice:
 def _failed(run: AuditRun) -> str:
     outcome = OUTCOMES[ExitCode(run.exit_code or 0)].replace("_", " ")
     did = f"Audited: {run.audited:,}, given back: {run.released:,}. See docs/runbook.md#exit-code-{run.exit_code}."
-    return f"The run ended with {run.exit_code} ({outcome}): {run.error or 'Some tasks gave no answer for now.'} {did}"
+    return f"The run ended with {run.exit_code} ({outcome}): {run.error} {did}"
 
 
 def _new_codes(codes: Sequence[NewCode]) -> str:

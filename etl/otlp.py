@@ -23,12 +23,14 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import StatusCode, set_span_in_context
 
 from etl import __version__
-from etl.errors import ExitCode, UnavailableError
+from etl.errors import Code, ExitCode, UnavailableError
 from etl.metrics import Standing, registry_of
 from etl.runs import AuditRun
 from etl.trace import Trace
 
 NANOSECONDS = 1_000_000_000
+
+CHECK = "Check telemetry.otlp_endpoint, and whether the collector is up."
 
 WELL = {ExitCode.OK, ExitCode.DEAD_LETTERS}
 """How a run ends whose trace is no error."""
@@ -59,7 +61,7 @@ def send_trace(endpoint: str, run: AuditRun, trace: Trace, *, seconds: float) ->
     with _complaints() as complaints:
         exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=seconds)
         if exporter.export(spans_of(run, trace)) is not SpanExportResult.SUCCESS:
-            raise UnavailableError(_first(complaints))
+            raise UnavailableError(_first(complaints), code=Code.COLLECTOR_UNAVAILABLE, remedy=CHECK)
 
 
 def send_metrics(endpoint: str, run: AuditRun, standing: Standing, *, seconds: float) -> None:
@@ -82,7 +84,7 @@ def send_metrics(endpoint: str, run: AuditRun, standing: Standing, *, seconds: f
         exporter = OTLPMetricExporter(f"{endpoint}/v1/metrics", timeout=seconds)
         found = reader.get_metrics_data()
         if found is not None and exporter.export(found) is not MetricExportResult.SUCCESS:
-            raise UnavailableError(_first(complaints))
+            raise UnavailableError(_first(complaints), code=Code.COLLECTOR_UNAVAILABLE, remedy=CHECK)
 
 
 def spans_of(run: AuditRun, trace: Trace) -> Sequence[ReadableSpan]:

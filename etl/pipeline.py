@@ -17,7 +17,7 @@ from etl.archive.archive import Archive
 from etl.claims import Claims
 from etl.clerk import Clerk
 from etl.crash import crash_point
-from etl.errors import BugError, LeaseLostError, StoppedError
+from etl.errors import BugError, Code, LeaseLostError, StoppedError
 from etl.fetch.backlog import Backlog
 from etl.fetch.outbox import Outbox
 from etl.fetch.pool import Pool
@@ -25,7 +25,7 @@ from etl.fetch.stop import Stop
 from etl.leases import Leases
 from etl.limits import Limits
 from etl.normalize import normalize
-from etl.runs import OUTCOMES, AuditRun, Counters, verdict
+from etl.runs import OUTCOMES, AuditRun, Counters, reason, verdict
 from etl.settle import last_word, settle
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome
@@ -166,7 +166,13 @@ class Corridor:
             await self._through_the_rooms()
         except* Exception as unforeseen:
             log.exception("bug", exc_info=unforeseen)
-            self._stop.order(BugError(f"Unforeseen: {unforeseen.exceptions[0]!r}."))
+            self._stop.order(
+                BugError(
+                    f"Unforeseen: {unforeseen.exceptions[0]!r}.",
+                    code=Code.BUG,
+                    remedy="Report it, with the log from `bug` on; it holds no secret.",
+                )
+            )
         await self._give_back()
         return await self._finish()
 
@@ -310,13 +316,13 @@ class Corridor:
 
     def _finished(self) -> AuditRun:
         ended_by = self._stop.reason or (_taken_over(self._leases.lost) if self._leases.lost else None)
-        exit_code = verdict(self.run, ended_by)
+        exit_code, told = verdict(self.run, ended_by), reason(self.run, ended_by)
         return replace(
             self.run,
             finished_at=self._clock(),
             outcome=OUTCOMES[exit_code],
             exit_code=int(exit_code),
-            error=str(ended_by) if ended_by else None,
+            error=str(told) if told else None,
         )
 
 
@@ -335,6 +341,7 @@ def make_batch(outcomes: Sequence[Outcome]) -> Batch:
 def _taken_over(tasks: int) -> StoppedError:
     return StoppedError(
         f"{tasks:,} tasks were taken over by another run: this one had not renewed their leases in time.",
+        code=Code.LEASES_LOST,
         remedy="Nothing is lost. If the machine was not suspended, raise run.lease_seconds.",
     )
 

@@ -13,7 +13,7 @@ import polars as pl
 import structlog
 
 from etl.archive.store import Store, day_of
-from etl.errors import DamagedArchiveError, ExitCode, TaskAuditError
+from etl.errors import Code, DamagedArchiveError, ExitCode, TaskAuditError
 from etl.koodrive.answers import Reply, interpret
 from etl.normalize import normalize
 from etl.runs import OUTCOMES, AuditRun, begin_run
@@ -98,6 +98,7 @@ def _observation(row: dict[str, Any], file: str) -> Observation:
     if isinstance(outcome, FetchFailure):
         raise DamagedArchiveError(
             f"{file}: the answer about {row['task_id']} is none: {outcome.detail}.",
+            code=Code.ARCHIVE_DAMAGED,
             remedy="Look whether the file was changed since it was written.",
         )
     return outcome

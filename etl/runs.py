@@ -8,7 +8,7 @@ from platform import node
 from uuid_utils.compat import uuid7
 
 from etl import __version__
-from etl.errors import ExitCode, OutageError, TaskAuditError
+from etl.errors import BugError, Code, ExitCode, OutageError, StoppedError, TaskAuditError
 from etl.tasks import Selection
 
 OUTCOMES: dict[ExitCode, str] = {
@@ -88,3 +88,22 @@ def verdict(run: AuditRun, ended_by: TaskAuditError | None) -> ExitCode:
     if run.released:
         return ExitCode.STOPPED if run.audited + run.dead_lettered else ExitCode.UNAVAILABLE
     return ExitCode.DEAD_LETTERS if run.dead_lettered else ExitCode.OK
+
+
+def reason(run: AuditRun, ended_by: TaskAuditError | None) -> TaskAuditError | None:
+    """Say why a run has not gone through to its end; None: it has."""
+    if not run.is_balanced and not isinstance(ended_by, BugError):
+        ended_early = f" It had ended early: {ended_by.message}" if ended_by else ""
+        return BugError(
+            f"The numbers of the run do not balance: {run.claimed:,} claimed, {run.accounted:,} accounted for."
+            f"{ended_early}",
+            code=Code.BUG,
+            remedy="Report it with the run's log; what it committed stands.",
+        )
+    if ended_by is None and run.released:
+        return StoppedError(
+            f"{run.released:,} tasks gave no answer for now.",
+            code=Code.TASKS_UNANSWERED,
+            remedy="They are still pending: run again. `task-audit query answers_of_runs` shows the answers.",
+        )
+    return ended_by

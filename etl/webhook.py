@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from etl.errors import ConfigurationError, UnavailableError
+from etl.errors import Code, ConfigurationError, UnavailableError
 from etl.notices import Notice
 from etl.resources import resource
 from etl.settings import NotifySettings, check_webhook_url
@@ -20,6 +20,8 @@ from etl.settings import NotifySettings, check_webhook_url
 PLACEHOLDERS = frozenset({"text", "kind", "run_id", "exit_code", "outcome", "host", "idempotency_key"})
 
 MAX_TEMPLATE_BYTES = 1 << 16
+
+REMEDY = "See that it takes messages; `task-audit notify` sends what it has not taken."
 
 SUCCESS = range(200, 300)
 
@@ -40,12 +42,18 @@ class Webhook:
         try:
             status = asyncio.run(self._post(notice, seconds))
         except TimeoutError:
-            raise UnavailableError(f"The webhook gives no answer within {seconds:.1f} seconds.") from None
+            raise UnavailableError(
+                f"The webhook gives no answer within {seconds:.1f} seconds.",
+                code=Code.WEBHOOK_UNAVAILABLE,
+                remedy=REMEDY,
+            ) from None
         except aiohttp.ClientError as error:
             # What it says may hold the address.
-            raise UnavailableError(f"The webhook cannot be reached: {type(error).__name__}.") from None
+            raise UnavailableError(
+                f"The webhook cannot be reached: {type(error).__name__}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY
+            ) from None
         if status not in SUCCESS:
-            raise UnavailableError(f"The webhook answers {status}.")
+            raise UnavailableError(f"The webhook answers {status}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY)
 
     async def _post(self, notice: Notice, seconds: float) -> int:
         headers = {"Content-Type": "application/json", "Idempotency-Key": notice.idempotency_key}
@@ -103,6 +111,7 @@ def _read_template(file: Path | None) -> object:
         return template
     raise ConfigurationError(
         f"notify.template: {path} cannot be used: {reason}.",
+        code=Code.SETTING_WRONG,
         remedy=f"It is a JSON file whose texts may hold {', '.join(f'${name}' for name in sorted(PLACEHOLDERS))};"
         " $$ is a dollar.",
     )
@@ -119,4 +128,6 @@ def _url_in(file: Path | None) -> SecretStr | None:
         reason = "is not UTF-8"
     except ValueError as error:
         reason = str(error)
-    raise ConfigurationError(f"notify.webhook_url_file: {file} {reason}.", remedy="Put the address into it.")
+    raise ConfigurationError(
+        f"notify.webhook_url_file: {file} {reason}.", code=Code.SECRET_UNREADABLE, remedy="Put the address into it."
+    )

@@ -14,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
-from etl.errors import TransientError
+from etl.errors import Code, TransientError
 from etl.fake_api import Behaviour, running_in_thread
 from etl.settings import parse_database_url
 from tests import mysql_server
@@ -181,7 +181,7 @@ def lose_answer(monkeypatch):
         def commit_unheard(connection):
             commit(connection)
             monkeypatch.setattr(engine.dialect, "do_commit", commit)
-            raise TransientError("The connection was lost.")
+            raise TransientError("The connection was lost.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
 
         monkeypatch.setattr(engine.dialect, "do_commit", commit_unheard)
 

@@ -23,7 +23,7 @@ def test_a_full_outage_leaves_every_task_as_it_was(night_of):
         night.enqueue(*ids)
         row = json.loads(night.run("run", "--json").stdout)
         assert row["exit_code"] == 69
-        assert row["error"].startswith("The API has failed for")
+        assert row["error"].startswith("[api-unavailable] The API has failed for")
         assert row["requests"] == night.api.stats.requests <= 200
         assert night.rows("SELECT state, attempts, count(*) FROM pending_task GROUP BY 1, 2", "source") == [
             ("pending", 0, 5_000)

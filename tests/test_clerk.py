@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from etl.clerk import TRIES, TRIES_WHEN_STOPPING, Clerk
-from etl.errors import StoppedError, TransientError, UnavailableError
+from etl.errors import Code, StoppedError, TransientError, UnavailableError
 from etl.fetch.stop import Stop
 from tests.fetch.virtual_time import run_virtually
 
@@ -21,7 +21,7 @@ class Database:
     def answer(self, *arguments):
         self.tries += 1
         if self.tries <= self.failures:
-            raise self.error("The server has restarted.")
+            raise self.error("The server has restarted.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
         return arguments
 
 
@@ -31,7 +31,7 @@ def ask(database, *, stopping=False):
     async def scenario():
         loop, stop = asyncio.get_running_loop(), Stop()
         if stopping:
-            stop.order(StoppedError("The time is up."))
+            stop.order(StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         begun = loop.time()
         answer = await Clerk(stop).do(database.answer, "a", "b")
         return answer, stop.reason, loop.time() - begun

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import LeaseLostError, StoppedError, UnavailableError
+from etl.errors import Code, LeaseLostError, StoppedError, UnavailableError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
@@ -65,7 +65,7 @@ class MemorySource:
 
     def _maybe_fail(self, what):
         if what in self.fails:
-            raise UnavailableError(f"{what} failed.")
+            raise UnavailableError(f"{what} failed.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
 
 
 class MemoryWarehouse:
@@ -81,7 +81,7 @@ class MemoryWarehouse:
     def load(self, batch, run, *, within=None):
         self.loads += 1
         if self.loads == self.fails_at_load:
-            raise UnavailableError("The warehouse is down.")
+            raise UnavailableError("The warehouse is down.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
         if within is not None:
             within(None)
         self.facts += batch.facts["task_id"].to_list()
@@ -100,7 +100,7 @@ class MemoryWarehouse:
 
     def finish(self, run, counters, *, within=None):
         if self.fails_at_finish:
-            raise UnavailableError("The warehouse is down.")
+            raise UnavailableError("The warehouse is down.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
         self.runs[run.run_id] = run
         self.counters = counters
 
@@ -145,6 +145,7 @@ def test_what_another_run_has_taken_over_is_not_written():
 
     assert sorted(warehouse.facts) == sorted(source.settled)
     assert (run.claimed, run.audited, run.released, run.exit_code) == (20, 18, 2, 75)
+    assert run.error.startswith("[leases-lost] 2 tasks were taken over by another run")
     assert source.held == {}
 
 
@@ -271,12 +272,17 @@ def test_a_failure_for_now_is_given_back_and_69_if_nothing_could_be_learnt():
     run = walk(source, MemoryWarehouse(), fail)
 
     assert (run.exit_code, run.released) == (69, 5)
+    assert run.error.startswith("[tasks-unanswered] 5 tasks gave no answer for now. They are still pending")
     assert set(source.settled.values()) == {None}
 
 
 def test_an_order_to_stop_before_the_first_claim_claims_nothing():
     source = MemorySource(53)
 
-    run = walk(source, MemoryWarehouse(), prepare=lambda stop: stop.order(StoppedError("Now.")))
+    run = walk(
+        source,
+        MemoryWarehouse(),
+        prepare=lambda stop: stop.order(StoppedError("Now.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")),
+    )
 
     assert (run.exit_code, run.claimed, len(source.waiting)) == (75, 0, 53)

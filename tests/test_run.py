@@ -184,6 +184,7 @@ def test_trouble_for_now_leaves_tasks_pending_until_they_have_had_their_runs(nig
 
         assert first.exit_code == 75
         assert json.loads(first.stdout)["released"] == 1
+        assert json.loads(first.stdout)["error"].startswith("[tasks-unanswered] 1 tasks gave no answer")
         query = f"SELECT state, attempts, last_error, lease_until FROM pending_task WHERE task_id = '{bad}'"
         state, attempts, error, lease_until = night.rows(query, "source")[0]
         assert (state, attempts, lease_until) == ("pending", 1, None)

@@ -7,13 +7,14 @@ from hypothesis import strategies as st
 
 from etl.errors import (
     BugError,
+    Code,
     ConfigurationError,
     CredentialsRefusedError,
     ExitCode,
     StoppedError,
     UnavailableError,
 )
-from etl.runs import OUTCOMES, RUNNING, AuditRun, begin_run, verdict
+from etl.runs import OUTCOMES, RUNNING, AuditRun, begin_run, reason, verdict
 from etl.tasks import Selection
 from etl.warehouse.tables import audit_run
 
@@ -66,17 +67,47 @@ def test_balance(numbers, balanced):
         ({"claimed": 2, "audited": 1, "changed": 1, "released": 1}, None, ExitCode.STOPPED),
         ({"claimed": 2, "dead_lettered": 1, "released": 1}, None, ExitCode.STOPPED),
         ({"claimed": 2, "released": 2}, None, ExitCode.UNAVAILABLE),
-        ({"claimed": 2, "released": 2}, StoppedError("signal"), ExitCode.STOPPED),
-        ({"claimed": 2, "released": 2}, CredentialsRefusedError("401"), ExitCode.CREDENTIALS),
-        ({"claimed": 2, "released": 2}, ConfigurationError("400"), ExitCode.CONFIGURATION),
-        ({"claimed": 1, "audited": 1, "changed": 1}, UnavailableError("down"), ExitCode.UNAVAILABLE),
-        ({"claimed": 1, "audited": 1, "changed": 1}, BugError("?"), ExitCode.BUG),
+        (
+            {"claimed": 2, "released": 2},
+            StoppedError("signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."),
+            ExitCode.STOPPED,
+        ),
+        (
+            {"claimed": 2, "released": 2},
+            CredentialsRefusedError("401", code=Code.CREDENTIALS_REFUSED, remedy="Renew them."),
+            ExitCode.CREDENTIALS,
+        ),
+        (
+            {"claimed": 2, "released": 2},
+            ConfigurationError("400", code=Code.SETTING_WRONG, remedy="Mend it."),
+            ExitCode.CONFIGURATION,
+        ),
+        (
+            {"claimed": 1, "audited": 1, "changed": 1},
+            UnavailableError("down", code=Code.DATABASE_UNAVAILABLE, remedy="Wait."),
+            ExitCode.UNAVAILABLE,
+        ),
+        ({"claimed": 1, "audited": 1, "changed": 1}, BugError("?", code=Code.BUG, remedy="Report it."), ExitCode.BUG),
         ({"claimed": 1}, None, ExitCode.BUG),
-        ({"claimed": 1}, StoppedError("signal"), ExitCode.BUG),
+        ({"claimed": 1}, StoppedError("signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."), ExitCode.BUG),
     ],
 )
 def test_verdict(numbers, ended_by, exit_code):
-    assert verdict(run_with(**numbers), ended_by) is exit_code
+    run = run_with(**numbers)
+    assert verdict(run, ended_by) is exit_code
+    # Whatever is no success has a code, a sentence and a remedy.
+    went_through = exit_code in {ExitCode.OK, ExitCode.DEAD_LETTERS}
+    assert (reason(run, ended_by) is None) == went_through
+
+
+def test_the_reason_is_what_ended_a_run_unless_its_numbers_are_wrong():
+    stopped = StoppedError("signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+    assert reason(run_with(claimed=2, released=2), stopped) is stopped
+    assert reason(run_with(claimed=2, audited=1, changed=1, released=1), None).code is Code.TASKS_UNANSWERED
+    wrong = reason(run_with(claimed=2), stopped)
+    assert (wrong.code, wrong.message.endswith("0 accounted for. It had ended early: signal")) == (Code.BUG, True)
+    bug = BugError("?", code=Code.BUG, remedy="Report it.")
+    assert reason(run_with(claimed=2), bug) is bug
 
 
 @given(*[st.integers(0, 2)] * 6)

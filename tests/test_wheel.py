@@ -46,10 +46,17 @@ def test_a_wheel_asks_questions(installed, tmp_path):
     assert (result.returncode, result.stdout.strip()) == (0, "[]"), result.stderr
 
 
+def test_a_wheel_explains_its_errors(installed, tmp_path):
+    result = run_installed(installed, tmp_path, "-m", "etl", "explain", "bug")
+
+    assert result.stdout.startswith("# bug\n"), result.stderr
+
+
 def test_a_wheel_brings_sql_and_configurations_but_no_tests(installed):
     names = {path.relative_to(installed).as_posix() for path in installed.rglob("*") if path.is_file()}
 
     assert {"etl/sql/views/v_task_status.sql", "etl/sql/queries/last_runs.sql", "etl/configs/production.toml"} <= names
     assert {"etl/sql/queries/mysql/time_to_end.sql", "etl/configs/labels.csv"} <= names
+    assert {"etl/docs/errors/database-locked.md", "etl/docs/errors/index.md"} <= names
     assert {"etl/warehouse/migrations/versions/w0001_warehouse.py", "etl/py.typed"} <= names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"etl", "koodrive_task_audit"}

@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import SecretStr
 
 from etl.archive.rows import ROWS
-from etl.errors import ConfigurationError, DamagedArchiveError, UnavailableError
+from etl.errors import Code, ConfigurationError, DamagedArchiveError, UnavailableError
 from etl.settings import ArchiveSettings
 
 BUCKET = "s3://"
@@ -81,6 +81,7 @@ class Store:
             if not self._is_bucket:
                 raise DamagedArchiveError(
                     f"{self._location}/{name} is damaged: {_first_line(error)}.",
+                    code=Code.ARCHIVE_DAMAGED,
                     remedy="Restore it from a backup, or move it away to do without its answers.",
                 ) from None
             raise self._unavailable("read", error) from None
@@ -111,6 +112,7 @@ class Store:
     def _unavailable(self, doing: str, error: Exception) -> UnavailableError:
         return UnavailableError(
             f"Cannot {doing} the archive {self._location}: {_first_line(error)}.",
+            code=Code.ARCHIVE_UNAVAILABLE,
             remedy="Check archive.location, its free space and its rights; then run again.",
         )
 
@@ -136,7 +138,9 @@ def _secret_in(file: Path | None) -> SecretStr | None:
         return SecretStr(file.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
-            f"archive.s3_secret_access_key_file: cannot read {file}: {_first_line(error)}."
+            f"archive.s3_secret_access_key_file: cannot read {file}: {_first_line(error)}.",
+            code=Code.SECRET_UNREADABLE,
+            remedy="Check the path and its rights.",
         ) from None
 
 

@@ -4,14 +4,15 @@ stdout is data, stderr is talk, the exit code is the verdict.
 """
 
 import sys
-import traceback
 from importlib import import_module
+from typing import Any
 
 import click
 
 from etl import __version__
 from etl.cli.context import common_options
-from etl.errors import ExitCode, TaskAuditError
+from etl.cli.trouble import misused, tell, unforeseen
+from etl.errors import TaskAuditError
 
 COMMANDS = {
     "demo": "etl.cli.demo:demo",
@@ -27,6 +28,7 @@ COMMANDS = {
     "dead-letters": "etl.cli.dead_letters:dead_letters",
     "notify": "etl.cli.notify:notify",
     "doctor": "etl.cli.doctor:doctor",
+    "explain": "etl.cli.explain:explain",
     "config": "etl.cli.admin:config",
     "fake-api": "etl.cli.fake_api:fake_api",
 }
@@ -61,12 +63,26 @@ def cli() -> None:
 
 def main() -> None:
     """Run a command and end with its exit code."""
+    options: dict[str, Any] = {}
     try:
-        cli(prog_name="task-audit")
-    except TaskAuditError as error:
-        click.echo(f"Error: {error}", err=True)
+        sys.exit(cli.main(prog_name="task-audit", standalone_mode=False, obj=options))
+    except click.Abort:
+        click.echo("Aborted!", err=True)
+        sys.exit(1)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
         sys.exit(error.exit_code)
-    except Exception:  # noqa: BLE001 - a bug is the one thing that shows a traceback
-        traceback.print_exc()
-        click.echo("Error: this is a bug in task-audit; please report it with the lines above.", err=True)
-        sys.exit(ExitCode.BUG)
+    except Exception as error:  # noqa: BLE001 - a bug is the one thing that shows a traceback
+        ended_by = _as_ours(error, options)
+    tell(ended_by, log_format=options.get("log_format", "auto"), verbose=options.get("verbose", False))
+    sys.exit(ended_by.exit_code)
+
+
+def _as_ours(error: Exception, options: dict[str, Any]) -> TaskAuditError:
+    match error:
+        case TaskAuditError():
+            return error
+        case click.UsageError():
+            return misused(error, log_format=options.get("log_format", "auto"))
+        case _:
+            return unforeseen(error)

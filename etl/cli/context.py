@@ -32,7 +32,9 @@ class Context:
         """
         typed = {"telemetry": {"log_format": self.log_format}} if self.log_format else {}
         configuration = load_configuration(self.config_file, {**typed, **(options or {})})
-        configure_logs(configuration.settings.telemetry.log_format, verbose=bool(self.verbose))
+        log_format = configuration.settings.telemetry.log_format
+        configure_logs(log_format, verbose=bool(self.verbose))
+        _options(click.get_current_context())["log_format"] = log_format
         return configuration
 
     def settings(self, options: dict[str, Any] | None = None) -> Settings:
@@ -69,13 +71,18 @@ def pass_context(function: Callable[Concatenate[Context, P], R]) -> Callable[P, 
 
     @wraps(function)
     def with_context(*arguments: P.args, **options: P.kwargs) -> R:
-        meta = click.get_current_context().meta
+        given = _options(click.get_current_context())
         names = ("config_file", "log_format", "verbose")
-        return function(Context(**{name: meta.get(f"{__name__}.{name}") for name in names}), *arguments, **options)
+        return function(Context(**{name: given.get(name) for name in names}), *arguments, **options)
 
     return with_context
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
     if value:
-        context.meta[f"{__name__}.{parameter.name}"] = value
+        _options(context)[parameter.name or ""] = value
+
+
+def _options(context: click.Context) -> dict[str, Any]:
+    """Find what is remembered for all commands; it outlives them where somebody wants to tell how they ended."""
+    return context.ensure_object(dict)

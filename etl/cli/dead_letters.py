@@ -13,7 +13,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration
 from etl.configuration import Settings
 from etl.database.clock import clock_of
-from etl.errors import InputError
+from etl.errors import Code, InputError
 from etl.job import open_queue, open_warehouse
 from etl.report.answer import answer_json, print_answer
 from etl.report.remedies import OTHER_REMEDY, REMEDIES
@@ -167,6 +167,7 @@ def _ids(settings: Settings, options: Options, *, everything: bool) -> list[str]
     if everything != options.choose_nothing:
         raise InputError(
             "--all leaves nothing to choose." if everything else "No dead letter is chosen.",
+            code=Code.USAGE,
             remedy="Give task IDs, --reason, --older-than or --newer-than; or --all alone.",
         )
     return [row["task_id"] for row in _chosen(settings, options)]

@@ -53,4 +53,6 @@ def _print(finding: Finding, console: Console) -> None:
     line.append(f"  {finding.subject}: {finding.said}", style="default")
     if finding.remedy:
         line.append(f" {finding.remedy}", style="bold")
+    if finding.code:
+        line.append(f" [{finding.code}]", style="dim")
     console.print(line)

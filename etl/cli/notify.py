@@ -7,7 +7,7 @@ import click
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.database.clock import clock_of
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 from etl.job import open_warehouse
 from etl.notices import notice
 from etl.notify import send
@@ -38,7 +38,9 @@ def notify(context: Context, *, is_test: bool) -> None:
     webhook = open_webhook(settings.notify)
     if webhook is None:
         raise ConfigurationError(
-            "There is no webhook to send to.", remedy="Set notify.webhook_url or notify.webhook_url_file."
+            "There is no webhook to send to.",
+            code=Code.SETTING_MISSING,
+            remedy="Set notify.webhook_url or notify.webhook_url_file.",
         )
     if is_test:
         run = begin_run(Selection(), max_rate=settings.api.max_rate, now=datetime.now(UTC))

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from etl.cli.types import Duration, RangeBound
-from etl.errors import InputError
+from etl.errors import Code, InputError
 from etl.warehouse.questions import Kind, Parameter, Question
 
 RELATIVE = re.compile(r"(?:(\S+) (before|after) )?([a-z_]+)", re.ASCII)
@@ -55,6 +55,7 @@ def read_parameters(question: Question, given: tuple[str, ...], *, now: datetime
         if as_text is None:
             raise InputError(
                 f"The question '{question.name}' needs a {parameter.name}.",
+                code=Code.PARAMETER_WRONG,
                 remedy=f"Give it: --param {parameter.name}=VALUE.",
             )
         values[parameter.name] = _value(parameter, as_text, {"now": now, **values})
@@ -67,12 +68,16 @@ def _written(question: Question, given: tuple[str, ...]) -> dict[str, str]:
     for pair in given:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise InputError(f"--param {pair} is no parameter.", remedy="Write it as NAME=VALUE.")
+            raise InputError(
+                f"--param {pair} is no parameter.", code=Code.PARAMETER_WRONG, remedy="Write it as NAME=VALUE."
+            )
         if name not in known:
             taken = f"It takes {', '.join(known)}." if known else "It takes none."
-            raise InputError(f"The question '{question.name}' has no parameter '{name}'.", remedy=taken)
+            raise InputError(
+                f"The question '{question.name}' has no parameter '{name}'.", code=Code.PARAMETER_WRONG, remedy=taken
+            )
         if name in written:
-            raise InputError(f"--param {name} is given twice.", remedy="Give it once.")
+            raise InputError(f"--param {name} is given twice.", code=Code.PARAMETER_WRONG, remedy="Give it once.")
         written[name] = value
     return written
 
@@ -86,13 +91,21 @@ def _value(parameter: Parameter, written: str, known: Mapping[str, object]) -> o
             return _instant(anchor, duration, direction, known=known)
         value: object = TYPES[kind].convert(written, None, None)
     except UnicodeEncodeError:
-        raise InputError(f"--param {parameter.name} is not UTF-8.", remedy="Write it in UTF-8.") from None
+        raise InputError(
+            f"--param {parameter.name} is not UTF-8.", code=Code.PARAMETER_WRONG, remedy="Write it in UTF-8."
+        ) from None
     except (OverflowError, click.BadParameter):
         raise InputError(
-            f"--param {parameter.name}: {written!r} is not {EXAMPLES[kind]}.", remedy=parameter.meaning
+            f"--param {parameter.name}: {written!r} is not {EXAMPLES[kind]}.",
+            code=Code.PARAMETER_WRONG,
+            remedy=parameter.meaning,
         ) from None
     if value != value:  # noqa: PLR0124 - only what is not a number differs from itself
-        raise InputError(f"--param {parameter.name}: {written!r} is not {EXAMPLES[kind]}.", remedy=parameter.meaning)
+        raise InputError(
+            f"--param {parameter.name}: {written!r} is not {EXAMPLES[kind]}.",
+            code=Code.PARAMETER_WRONG,
+            remedy=parameter.meaning,
+        )
     return value
 
 

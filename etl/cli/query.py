@@ -10,7 +10,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.parameters import read_parameters
 from etl.configuration import Settings
 from etl.database.clock import clock_of, system_clock
-from etl.errors import InputError
+from etl.errors import Code, InputError
 from etl.job import open_queue, open_warehouse
 from etl.report.answer import answer_csv, answer_json, print_answer
 from etl.source.overview import states
@@ -68,7 +68,11 @@ def _ask(settings: Settings, name: str, given: tuple[str, ...]) -> Answer:
     if name not in known:
         near = get_close_matches(name, known, n=1)
         hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise InputError(f"There is no question '{name}'.", remedy=f"{hint}`task-audit query` lists the questions.")
+        raise InputError(
+            f"There is no question '{name}'.",
+            code=Code.QUESTION_UNKNOWN,
+            remedy=f"{hint}`task-audit query` lists the questions.",
+        )
     read_parameters(known[name], given, now=system_clock())
     queue = _queue(settings) if known[name].reads_queue else None
     with open_warehouse(settings.warehouse) as warehouse:
@@ -82,6 +86,7 @@ def _queue(settings: Settings) -> pl.DataFrame:
         raise InputError(
             "This question compares the job's own queue with the facts, and the pending table is your own "
             "(source.mode is read_only).",
+            code=Code.QUESTION_NEEDS_QUEUE,
             remedy="Ask v_task_status beside your table instead.",
         )
     with open_queue(settings.source) as (engine, table):

@@ -12,7 +12,7 @@ from etl.archive.store import Store
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import RangeBound
 from etl.database.clock import clock_of
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 from etl.job import open_warehouse
 from etl.replay import Range, replay_archive
 from etl.report.summary import print_summary
@@ -41,6 +41,7 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
     if settings.archive.location is None:
         raise ConfigurationError(
             "There is no archive to replay: archive.location is not set.",
+            code=Code.SETTING_MISSING,
             remedy="Set it to the folder or bucket where a run has kept its answers.",
         )
     with open_warehouse(settings.warehouse) as warehouse:

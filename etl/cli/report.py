@@ -10,7 +10,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import RangeBound
 from etl.configuration import Settings
 from etl.database.clock import clock_of
-from etl.errors import InputError
+from etl.errors import Code, InputError
 from etl.job import open_queue, open_warehouse
 from etl.report.page import Report, render
 from etl.source.overview import overview
@@ -50,7 +50,11 @@ def report(
     try:
         out.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise InputError(f"Cannot write {out}: {error.strerror}.") from None
+        raise InputError(
+            f"Cannot write {out}: {error.strerror}.",
+            code=Code.FILE_UNWRITABLE,
+            remedy="Check the folder and its rights.",
+        ) from None
     click.echo(f"{out}: {len(page.encode()) / 1000:,.0f} kB", err=True)
 
 
@@ -60,7 +64,9 @@ def _report(settings: Settings, run_id: str | None, since: datetime | None, unti
         run = None if since or until else find_run(warehouse.engine, run_id)
         if run is None and not (since or until):
             named = f"no run {run_id}" if run_id else "no run that has ended"
-            raise InputError(f"There is {named}.", remedy="`task-audit status` lists the last runs.")
+            raise InputError(
+                f"There is {named}.", code=Code.RUN_UNKNOWN, remedy="`task-audit status` lists the last runs."
+            )
         if run:
             # What happened in the run's last instant belongs to it.
             end = (run["finished_at"] or made_at) + timedelta(microseconds=1)

@@ -17,7 +17,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.selecting import require_shards, selecting
 from etl.cli.types import Duration, TimeOfDay, seconds_until
 from etl.configuration import Settings
-from etl.errors import StoppedError, TaskAuditError
+from etl.errors import Code, StoppedError, TaskAuditError
 from etl.fetch.stop import Stop
 from etl.job import Order, Watch, run_job
 from etl.pipeline import Corridor
@@ -27,6 +27,7 @@ from etl.tasks import Selection, Shard
 from etl.telemetry import ProgressBar, is_for_a_person
 
 DIED_BY_SIGNAL = 128
+GO_ON = "What is left is still pending: run again to go on."
 GC_THRESHOLD = 50_000
 """New objects between two collections; the default of 700 means several for every few requests."""
 
@@ -97,7 +98,9 @@ async def run_until_told(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _stop_or_die, stop, number)
     if seconds is not None:
-        loop.call_later(seconds, stop.order, StoppedError("The time for this run is up."))
+        loop.call_later(
+            seconds, stop.order, StoppedError("The time for this run is up.", code=Code.STOPPED_BY_TIME, remedy=GO_ON)
+        )
     listeners = listeners or Listeners(settings, order)
     return await run_job(
         settings,
@@ -131,7 +134,7 @@ def _stop_or_die(stop: Stop, number: signal.Signals) -> None:
     if stop.is_ordered:
         # Asked twice: whoever asks does not want to wait. Leases expire by themselves.
         os._exit(DIED_BY_SIGNAL + number)
-    stop.order(StoppedError(f"Stopped by {number.name}."))
+    stop.order(StoppedError(f"Stopped by {number.name}.", code=Code.STOPPED_BY_SIGNAL, remedy=GO_ON))
 
 
 def _seconds(settings: Settings, stop_at: time | None) -> float | None:

@@ -13,7 +13,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_message, stop_
 
 from etl.database import mysql
 from etl.database.faults import first_line, translating
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 from etl.settings import parse_database_url, render_url
 
 LOCK_WAIT_SECONDS = 30.0
@@ -85,6 +85,7 @@ def _require_file(url: URL, name: str) -> None:
     if file and not file.exists():
         raise ConfigurationError(
             f"{name[0].upper()}{name[1:]} {url.database} does not exist.",
+            code=Code.DATABASE_MISSING,
             remedy="Create it with `task-audit init`, or mend the URL.",
         )
 
@@ -96,6 +97,7 @@ def _create_engine(url: URL) -> Engine:
         engine = url.get_backend_name()
         raise ConfigurationError(
             f"The driver for {engine} is not installed ({error}).",
+            code=Code.EXTRA_MISSING,
             remedy=f"Install it: pip install 'koodrive-task-audit[{EXTRAS.get(engine, engine)}]'.",
         ) from None
 

@@ -9,16 +9,19 @@ import sqlite3
 from sqlalchemy.engine import ExceptionContext
 
 from etl.database.holders import holders_of
-from etl.errors import ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
+from etl.errors import Code, ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
 
 Fault = type[TaskAuditError]
 
-REMEDY: dict[Fault, str] = {
-    UnavailableError: "Nothing that was not committed is lost; run again when it is back.",
-    TransientError: "Nothing that was not committed is lost; run again when it is back.",
-    StoppedError: "Another program holds it; run again when that has ended.",
-    ConfigurationError: "Check the URL and the rights, then run `task-audit init`.",
+WHEN_BACK = "Nothing that was not committed is lost; run again when it is back."
+
+MEANING: dict[Fault, tuple[Code, str]] = {
+    UnavailableError: (Code.DATABASE_UNAVAILABLE, WHEN_BACK),
+    TransientError: (Code.DATABASE_UNAVAILABLE, WHEN_BACK),
+    StoppedError: (Code.DATABASE_LOCKED, "Another program holds it; run again when that has ended."),
+    ConfigurationError: (Code.DATABASE_REFUSED, "Check the URL and the rights, then run `task-audit init`."),
 }
+"""The code and the remedy."""
 
 SQLITE: dict[str, Fault] = {
     "SQLITE_BUSY": StoppedError,
@@ -152,7 +155,8 @@ def translate(error: BaseException, *, database: str, file: str | None = None) -
     said = f"{database[0].upper()}{database[1:]} says: {first_line(error)}."
     if fault is StoppedError and file and isinstance(error, sqlite3.Error) and (holders := holders_of(file)):
         said = f"{said} It is held by {holders}."
-    return fault(said, remedy=REMEDY[fault])
+    code, remedy = MEANING[fault]
+    return fault(said, code=code, remedy=remedy)
 
 
 def translating(database: str, *, file: str | None = None) -> "Translator":

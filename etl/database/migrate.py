@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.schema import CreateSchema
 
 from etl.database import mysql, repeatable  # noqa: F401 - Alembic finds the latter by the name of its dialect
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 
 
 class DuckDBImpl(DefaultImpl):
@@ -92,7 +92,11 @@ def require_current(connection: Connection, schema: Schema) -> None:
         return
     _refuse_unknown(revision, schema)
     state = "is not set up yet" if revision is None else f"is of an older version ({revision})"
-    raise ConfigurationError(f"{schema.name[0].upper()}{schema.name[1:]} {state}.", remedy="Run `task-audit init`.")
+    raise ConfigurationError(
+        f"{schema.name[0].upper()}{schema.name[1:]} {state}.",
+        code=Code.SCHEMA_OUTDATED,
+        remedy="Run `task-audit init`.",
+    )
 
 
 def run_in_environment() -> None:
@@ -143,6 +147,7 @@ def _refuse_taken(connection: Connection, schema: Schema) -> None:
     if schema.table and not broke_off and found.has_table(schema.table, schema=schema.schema):
         raise ConfigurationError(
             f"There is a table {schema.table} already that this program has not made.",
+            code=Code.TABLE_TAKEN,
             remedy="Give source.table another name; or read that table as it is, with source.mode = 'read_only'.",
         )
 
@@ -157,5 +162,6 @@ def _refuse_unknown(revision: str | None, schema: Schema) -> None:
     if revision is not None and revision not in known:
         raise ConfigurationError(
             f"{schema.name[0].upper()}{schema.name[1:]} is of version {revision}, newer than this program.",
+            code=Code.SCHEMA_NEWER,
             remedy="Upgrade koodrive-task-audit.",
         )

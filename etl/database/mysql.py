@@ -14,7 +14,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeEngine
 
-from etl.errors import StoppedError
+from etl.errors import Code, StoppedError
 
 LOCK_WAIT_SECONDS = 300
 """Loads take turns, so a wait of a whole load is no sign of trouble."""
@@ -84,7 +84,11 @@ def alone(engine: Engine, name: str) -> Iterator[None]:
     """
     with engine.connect() as holder:
         if not holder.scalar(text("SELECT GET_LOCK(:name, :seconds)"), {"name": name, "seconds": LOCK_WAIT_SECONDS}):
-            raise StoppedError(f"Another session has held the lock '{name}' for {LOCK_WAIT_SECONDS} s.")
+            raise StoppedError(
+                f"Another session has held the lock '{name}' for {LOCK_WAIT_SECONDS} s.",
+                code=Code.DATABASE_LOCKED,
+                remedy="Run again when that has ended.",
+            )
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.types import TypeEngine
 
 from etl.database.mysql import MAX_INDEXED_CHARACTERS, key_type
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 
 
 class KeyText(TypeDecorator[str]):
@@ -75,5 +75,7 @@ def _parse(value: str) -> datetime:
         return datetime.fromisoformat(written)
     except ValueError:
         raise ConfigurationError(
-            f"{value[:40]!r} in the database is not a time.", remedy="Write times as 2026-11-01T00:00:00Z."
+            f"{value[:40]!r} in the database is not a time.",
+            code=Code.DATABASE_TIME_WRONG,
+            remedy="Write times as 2026-11-01T00:00:00Z.",
         ) from None

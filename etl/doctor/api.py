@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 from etl.configuration import Configuration
 from etl.database.clock import system_clock
 from etl.doctor.finding import Finding, warning
-from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
+from etl.errors import Code, ConfigurationError, CredentialsRefusedError, UnavailableError
 from etl.koodrive.advice import advice
 from etl.koodrive.answers import Reply
 from etl.koodrive.client import http_date, open_koodrive
@@ -55,14 +55,24 @@ def _require_answer(outcome: Outcome) -> None:
         return
     said = f"{outcome.reason}: {outcome.detail}".rstrip(".") + "."
     if outcome.reason in SILENT:
-        raise UnavailableError(f"The API does not answer. {said}", remedy="Check api.base_url and the network.")
+        raise UnavailableError(
+            f"The API does not answer. {said}", code=Code.API_UNAVAILABLE, remedy="Check api.base_url and the network."
+        )
     if outcome.reason is FailureReason.FORBIDDEN:
-        raise CredentialsRefusedError(f"The API forbids us to ask. {said}", remedy="Grant the user the right.")
+        raise CredentialsRefusedError(
+            f"The API forbids us to ask. {said}", code=Code.API_FORBIDDEN, remedy="Grant the user the right."
+        )
     if outcome.reason is FailureReason.UNAUTHORIZED:
-        raise CredentialsRefusedError(f"The API refuses the credentials. {said}", remedy="Check the token, or the app.")
+        raise CredentialsRefusedError(
+            f"The API refuses the credentials. {said}",
+            code=Code.CREDENTIALS_REFUSED,
+            remedy="Check the token, or the app.",
+        )
     if outcome.reason in {FailureReason.BAD_PAYLOAD, FailureReason.TOO_LARGE}:
         raise ConfigurationError(
-            f"What answers at api.base_url does not answer as KooDrive. {said}", remedy="Check api.base_url."
+            f"What answers at api.base_url does not answer as KooDrive. {said}",
+            code=Code.API_ADDRESS_WRONG,
+            remedy="Check api.base_url.",
         )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from etl.errors import ExitCode, TaskAuditError
+from etl.errors import Code, ExitCode, TaskAuditError
 
 
 class State(StrEnum):
@@ -25,6 +25,8 @@ class Finding:
     remedy: str | None = None
     exit_code: ExitCode = ExitCode.OK
     """What a run would end with; 0 unless it is a failure."""
+    code: Code | None = None
+    """Of the error that a run would end with; `task-audit explain` has its page."""
 
 
 def warning(subject: str, said: str, remedy: str) -> Finding:
@@ -35,8 +37,9 @@ def warning(subject: str, said: str, remedy: str) -> Finding:
 def failed(subject: str, error: Exception) -> Finding:
     """Make the finding of a check that ended with an error."""
     if isinstance(error, TaskAuditError):
-        said, remedy, code = error.message, error.remedy, error.exit_code
+        said, remedy, exit_code, code = error.message, error.remedy, error.exit_code, error.code
     else:
         # What an unforeseen error says may be anything; its name is enough to report it.
-        said, remedy, code = f"{type(error).__name__}.", "This is a bug in task-audit; please report it.", ExitCode.BUG
-    return Finding(subject=subject, state=State.FAILURE, said=said, remedy=remedy, exit_code=code)
+        said, remedy = f"{type(error).__name__}.", "This is a bug in task-audit; please report it."
+        exit_code, code = ExitCode.BUG, Code.BUG
+    return Finding(subject=subject, state=State.FAILURE, said=said, remedy=remedy, exit_code=exit_code, code=code)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from etl.configuration import Configuration
 from etl.doctor.finding import Finding, warning
-from etl.errors import ConfigurationError, UnavailableError
+from etl.errors import Code, ConfigurationError, UnavailableError
 from etl.settings import Section, parse_database_url
 
 GIB = 1 << 30
@@ -40,7 +40,9 @@ def examine_secrets(configuration: Configuration) -> Iterator[Finding]:
             mode = file.stat().st_mode
         except OSError as error:
             raise ConfigurationError(
-                f"The secret file {file} cannot be read: {error.strerror}.", remedy="Check its name and its rights."
+                f"The secret file {file} cannot be read: {error.strerror}.",
+                code=Code.SECRET_UNREADABLE,
+                remedy="Check its name and its rights.",
             ) from None
         if mode & stat.S_IROTH:
             yield warning("secrets", f"Everybody on this machine can read {file}.", f"chmod o-r {file}")
@@ -80,7 +82,7 @@ def examine_disk(configuration: Configuration) -> Iterator[Finding]:
         free = shutil.disk_usage(folder).free
         said = f"{free / GIB:,.1f} GiB are free in {folder}."
         if free < TOO_LITTLE_BYTES:
-            raise UnavailableError(said, remedy="Make room, or name another place.")
+            raise UnavailableError(said, code=Code.DISK_FULL, remedy="Make room, or name another place.")
         yield warning("disk", said, "Make room.") if free < LITTLE_BYTES else Finding(subject="disk", said=said)
 
 

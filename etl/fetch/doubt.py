@@ -6,7 +6,7 @@ believe the first ones would make dead letters of a whole queue.
 
 from http import HTTPStatus
 
-from etl.errors import ConfigurationError, CredentialsRefusedError
+from etl.errors import Code, ConfigurationError, CredentialsRefusedError
 from etl.tasks import FailureReason, FetchFailure, Outcome
 
 MOST_REFUSED = 25
@@ -63,11 +63,13 @@ class Doubt:
         if forbidden >= MOST_FORBIDDEN:
             raise CredentialsRefusedError(
                 f"The API forbids {forbidden} tasks in a row, at last: {last.detail}.",
+                code=Code.API_FORBIDDEN,
                 remedy="Check the rights of api.user_id and of the credentials.",
             )
         if len(self._held) - forbidden >= MOST_REFUSED:
             raise ConfigurationError(
                 f"The API has refused {len(self._held)} requests and answered none, at last: {last.detail}.",
+                code=Code.API_ADDRESS_WRONG,
                 remedy="Check api.base_url, api.user_id and the credentials. If all is well and these tasks are just "
                 f"gone, a run with --limit {MOST_REFUSED - 1} makes dead letters of the oldest.",
             )

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from etl.errors import OutageError, StoppedError, TaskAuditError
+from etl.errors import Code, OutageError, StoppedError, TaskAuditError
 from etl.fetch.breaker import Breaker
 from etl.fetch.pace import Pace
 from etl.fetch.share import Share
@@ -192,7 +192,17 @@ class Gate:
 def _out_of_patience(failure: FetchFailure, *, seconds: float) -> TaskAuditError:
     remedy = "What was not audited is still pending: run again later, or raise api.patience_seconds."
     if failure.reason is not FailureReason.THROTTLED:
-        return OutageError(f"The API has failed for {seconds:,.0f} s, at last: {failure.detail}.", remedy=remedy)
+        return OutageError(
+            f"The API has failed for {seconds:,.0f} s, at last: {failure.detail}.",
+            code=Code.API_UNAVAILABLE,
+            remedy=remedy,
+        )
     if failure.wait_seconds is None:
-        return StoppedError(f"The API has throttled every request for {seconds:,.0f} s.", remedy=remedy)
-    return StoppedError(f"The API asks to wait for {failure.wait_seconds:,.0f} s, which is too long.", remedy=remedy)
+        return StoppedError(
+            f"The API has throttled every request for {seconds:,.0f} s.", code=Code.API_THROTTLED, remedy=remedy
+        )
+    return StoppedError(
+        f"The API asks to wait for {failure.wait_seconds:,.0f} s, which is too long.",
+        code=Code.API_THROTTLED,
+        remedy=remedy,
+    )

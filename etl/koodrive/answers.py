@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
+from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
 from etl.koodrive.advice import Advice, advice
 from etl.koodrive.drift import MALFORMED, read_answer, read_strictly
 from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask
@@ -87,18 +87,34 @@ GATEWAY_FAILURES: dict[str, FailureReason] = {
 }
 """Gateway codes that say more than their HTTP status: some troubles of the server come as a 400, 403 or 404."""
 
-GATEWAY_REFUSALS: dict[str, tuple[type[TaskAuditError], str]] = {
+Refusal = tuple[type[TaskAuditError], Code, str]
+"""The error that ends the run, its code, and the remedy."""
+
+GATEWAY_REFUSALS: dict[str, Refusal] = {
     **dict.fromkeys(
         ("0302", "0304", "0306", "0310", "0401", "0402"),
-        (CredentialsRefusedError, "Check the rights of the token or the app, and from which addresses it may ask."),
+        (
+            CredentialsRefusedError,
+            Code.API_FORBIDDEN,
+            "Check the rights of the token or the app, and from which addresses it may ask.",
+        ),
     ),
-    **dict.fromkeys(("0101", "0607", "0801", "0802"), (ConfigurationError, "Check api.base_url.")),
-    **dict.fromkeys(("0501", "0502"), (UnavailableError, "The app's quota or balance is used up.")),
+    **dict.fromkeys(
+        ("0101", "0607", "0801", "0802"), (ConfigurationError, Code.API_ADDRESS_WRONG, "Check api.base_url.")
+    ),
+    **dict.fromkeys(
+        ("0501", "0502"),
+        (UnavailableError, Code.API_QUOTA_USED_UP, "Have the app's quota or balance renewed, then run again."),
+    ),
 }
 """Gateway codes that concern every request alike, so that they end the run."""
 
-HTTP_REFUSALS: dict[int, tuple[type[TaskAuditError], str]] = {
-    511: (UnavailableError, "Log this machine in to its network: a portal answers in the API's place."),
+HTTP_REFUSALS: dict[int, Refusal] = {
+    511: (
+        UnavailableError,
+        Code.NETWORK_LOGIN_NEEDED,
+        "Log this machine in to its network: a portal answers in the API's place.",
+    ),
 }
 """HTTP statuses that concern every request alike, where no gateway code says more."""
 
@@ -184,9 +200,9 @@ def _error(reply: Reply, body: ErrorBody, task: PendingTask, now: datetime) -> F
     code = error_code or ("" if service_code in SUCCESS_CODES else service_code)
     message = _text(body.error_msg) or _text(body.msg) or ""
     if refusal := GATEWAY_REFUSALS.get(gateway_code) or HTTP_REFUSALS.get(reply.status):
-        error, remedy = refusal
+        error, kind, remedy = refusal
         said = " ".join(filter(None, (f"HTTP {reply.status}", code, message)))
-        raise error(f"KooDrive refuses the request: {said}.", remedy=remedy)
+        raise error(f"KooDrive refuses the request: {said}.", code=kind, remedy=remedy)
     may_be_throttled = reply.status in ADVISED_STATUSES or code.endswith(THROTTLED_CODE_END)
     advised = advice(reply.headers, message, now=now) if may_be_throttled else NO_ADVICE
     reason = (

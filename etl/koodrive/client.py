@@ -15,7 +15,7 @@ import msgspec
 import structlog
 from yarl import URL
 
-from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError
+from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError
 from etl.koodrive.answers import Reply, interpret
 from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, load_credentials
 from etl.koodrive.renewal import SessionApi
@@ -99,7 +99,7 @@ class KooDrive:
         try:
             return await self._ask(task, trace_id)
         except TaskAuditError as error:
-            raise type(error)(self._quotable(error.message), remedy=error.remedy) from None
+            raise type(error)(self._quotable(error.message), code=error.code, remedy=error.remedy) from None
 
     async def _ask(self, task: PendingTask, trace_id: str) -> Outcome:
         epoch = self._epoch
@@ -147,6 +147,7 @@ class KooDrive:
                 said = " ".join(filter(None, (f"HTTP {reply.status}", refusal.error_code, refusal.detail)))
                 raise CredentialsRefusedError(
                     f"KooDrive refuses the credentials: {said}.",
+                    code=Code.CREDENTIALS_REFUSED,
                     remedy="Check the token or the AppId and AppSecret, their rights, and this machine's clock.",
                 )
             self._correct_clock(reply)
@@ -170,6 +171,7 @@ class KooDrive:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             raise ConfigurationError(
                 f"The API's certificate is not to be trusted: {error}.",
+                code=Code.API_CERTIFICATE_UNTRUSTED,
                 remedy="Check api.base_url and this machine's certificates.",
             ) from None
         return FetchFailure(
@@ -231,7 +233,9 @@ async def open_koodrive(
     """
     if settings.base_url is None:
         raise ConfigurationError(
-            "api.base_url is not set.", remedy="Set it, for example to https://cn.myhuaweicloud-koodrive.com."
+            "api.base_url is not set.",
+            code=Code.SETTING_MISSING,
+            remedy="Set it, for example to https://cn.myhuaweicloud-koodrive.com.",
         )
     async with aiohttp.ClientSession(
         # An answer is too short to be worth compressing, and a compressed one may be of any length.

@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from pydantic import SecretStr
 
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 from etl.koodrive.renewal import Renew, SessionApi, refresh_carrier_token, refresh_session, run_again, run_token_command
 from etl.koodrive.signature import format_x_date, sign
 from etl.settings import ApiSettings
@@ -175,7 +175,11 @@ def _x_date_of_second(second: datetime) -> str:
 
 def _required(value: T | None, name: str) -> T:
     if value is None:
-        raise ConfigurationError(f"{name} is not set.", remedy="Set it in the configuration file or the environment.")
+        raise ConfigurationError(
+            f"{name} is not set.",
+            code=Code.SETTING_MISSING,
+            remedy="Set it in the configuration file or the environment.",
+        )
     return value
 
 
@@ -186,7 +190,13 @@ def _from_file(path: Path | None, name: str) -> SecretStr | None:
         secret = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigurationError(f"{name} {path} cannot be read: {reason}.", remedy="Check the path.") from None
+        raise ConfigurationError(
+            f"{name} {path} cannot be read: {reason}.", code=Code.SECRET_UNREADABLE, remedy="Check the path."
+        ) from None
     if not secret or not secret.isascii() or not secret.isprintable():
-        raise ConfigurationError(f"{name} {path} holds no secret on one line.", remedy="Write the secret there, alone.")
+        raise ConfigurationError(
+            f"{name} {path} holds no secret on one line.",
+            code=Code.SECRET_UNREADABLE,
+            remedy="Write the secret there, alone.",
+        )
     return SecretStr(secret)

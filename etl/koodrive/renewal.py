@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 from pydantic import SecretStr
 
-from etl.errors import CredentialsRefusedError
+from etl.errors import Code, CredentialsRefusedError
 
 Renew = Callable[[SecretStr], Awaitable[SecretStr]]
 """From the token that was refused to the one to use now."""
@@ -108,14 +108,20 @@ async def _post(api: SessionApi, path: str, headers: dict[str, str], body: objec
             said = f"HTTP {response.status}"
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
         said = type(error).__name__
-    raise CredentialsRefusedError(f"The access token cannot be renewed: {said}.", remedy=REFUSED_REMEDY)
+    raise CredentialsRefusedError(
+        f"The access token cannot be renewed: {said}.", code=Code.TOKEN_NOT_RENEWED, remedy=REFUSED_REMEDY
+    )
 
 
 def _token(text: object, origin: str) -> SecretStr:
     if isinstance(text, str) and (token := text.strip()) and token.isascii() and token.isprintable():
         return SecretStr(token)
-    raise CredentialsRefusedError(f"{origin} gave no access token on one line.", remedy=REFUSED_REMEDY)
+    raise CredentialsRefusedError(
+        f"{origin} gave no access token on one line.", code=Code.TOKEN_NOT_RENEWED, remedy=REFUSED_REMEDY
+    )
 
 
 def _command_failed(how: str) -> CredentialsRefusedError:
-    return CredentialsRefusedError(f"api.token_command {how}.", remedy="Run it by hand to see why.")
+    return CredentialsRefusedError(
+        f"api.token_command {how}.", code=Code.TOKEN_NOT_RENEWED, remedy="Run it by hand to see why."
+    )

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from etl.report.printable import printable
 from etl.spreadsheet import neutral
 
 Rows = Sequence[tuple[Any, ...]]
@@ -71,8 +72,7 @@ def _shown(value: Any) -> str:
         case datetime():
             shown = _iso(value.replace(microsecond=0))
         case str():
-            # What a terminal would take for a command, or hide, is written out.
-            shown = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in value)
+            shown = printable(value)
         case _:
             shown = "-" if value is None else str(value)
     return shown

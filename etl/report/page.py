@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 from etl.report.remedies import OTHER_REMEDY, REMEDIES
 
 TEMPLATE = "page.html"
@@ -67,6 +67,7 @@ def render(report: Report) -> str:
     except ImportError as error:
         raise ConfigurationError(
             "The report needs the extra `report`, which is not installed.",
+            code=Code.EXTRA_MISSING,
             remedy="Install it: pip install 'koodrive-task-audit[report]'.",
         ) from error
     environment = jinja2.Environment(

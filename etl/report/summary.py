@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from etl.errors import ExitCode
+from etl.report.printable import printable
 from etl.runs import AuditRun
 
 HEADLINES: dict[int, str] = {
@@ -23,7 +24,10 @@ def print_summary(run: AuditRun, *, console: Console, dry_run: bool) -> None:
     """Say how a run ended, and its numbers."""
     console.print(HEADLINES[run.exit_code or 0])
     if run.error:
-        console.print(run.error, style="red", markup=False, highlight=False)
+        console.print(printable(run.error), style="red", markup=False, highlight=False)
+        # In front of its sentence stands the code.
+        code, _, _ = run.error.removeprefix("[").partition("]")
+        console.print(f"Help: task-audit explain {code}", markup=False, highlight=False)
     numbers = Table.grid(padding=(0, 2))
     for name, value in _lines(run, dry_run=dry_run):
         numbers.add_row(name, value)

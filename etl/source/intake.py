@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO
 import msgspec
 import polars as pl
 
-from etl.errors import InputError
+from etl.errors import Code, InputError
 from etl.source.tables import FIRST_YEAR, LAST_YEAR
 
 MAX_ID_LENGTH = 255
@@ -25,7 +25,7 @@ PARQUET_MAGIC = b"PAR1"
 PARQUET_ROWS = 50_000
 ID_FIELD = "task_id"
 TIME_FIELD = "submitted_at"
-NOTHING_ADDED = "Nothing was added."
+NOTHING_ADDED = "Nothing was added; mend the file and give it again."
 
 MORE_THAN_AN_ID = re.compile(r"""[\s,;|"'\[\]{}]""")
 """What stands in a line of a table or of JSON, and in no ID."""
@@ -76,6 +76,7 @@ def _check_id(value: object, place: str) -> str:
     if not task_id or len(task_id) > MAX_ID_LENGTH or UNSTORABLE.search(task_id):
         raise InputError(
             f"{place}: {str(value)[:40]!r} is not a task ID.",
+            code=Code.VALUE_WRONG,
             remedy=f"Give each row a {ID_FIELD} of at most {MAX_ID_LENGTH} characters; nothing was added.",
         )
     return task_id
@@ -89,6 +90,7 @@ def _check_time(value: object, place: str) -> datetime | None:
     except (TypeError, ValueError, OverflowError):
         raise InputError(
             f"{place}: {str(value)[:40]!r} is not a time.",
+            code=Code.VALUE_WRONG,
             remedy=f"Write {TIME_FIELD} as 2026-11-01T00:00:00Z, or leave it empty; nothing was added.",
         ) from None
 
@@ -117,7 +119,9 @@ def _parquet_rows(stream: BinaryIO, name: str) -> Iterator[RawRow]:
             yield from _enumerate_rows(spool, name)
         except pl.exceptions.PolarsError as error:
             reason = str(error).splitlines()[0]
-            raise InputError(f"{name} cannot be read as Parquet: {reason}.", remedy=NOTHING_ADDED) from None
+            raise InputError(
+                f"{name} cannot be read as Parquet: {reason}.", code=Code.FILE_MALFORMED, remedy=NOTHING_ADDED
+            ) from None
 
 
 def _enumerate_rows(spool: IO[bytes], name: str) -> Iterator[RawRow]:
@@ -141,6 +145,7 @@ def _text_rows(stream: BinaryIO, name: str) -> Iterator[RawRow]:
     elif MORE_THAN_AN_ID.search(first.strip()):
         raise InputError(
             f"{name}, line {first_number}: {first.strip()[:40]!r} is more than a task ID, and no header.",
+            code=Code.FILE_MALFORMED,
             remedy=f"A CSV file begins with a header that names {ID_FIELD}; nothing was added.",
         )
     else:
@@ -153,7 +158,9 @@ def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
             # A byte order mark may stand in front of the first line.
             yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
-            raise InputError(f"{name}, line {number}, is not UTF-8.", remedy="Save the file as UTF-8.") from None
+            raise InputError(
+                f"{name}, line {number}, is not UTF-8.", code=Code.FILE_MALFORMED, remedy="Save the file as UTF-8."
+            ) from None
 
 
 def _csv_rows(lines: Iterator[str], name: str, *, first_number: int) -> Iterator[RawRow]:
@@ -164,13 +171,19 @@ def _csv_rows(lines: Iterator[str], name: str, *, first_number: int) -> Iterator
         for fields in reader:
             number = first_number + reader.line_num - 1
             if any(fields[len(header) :]):
-                raise InputError(f"{name}, line {number}, has more fields than the header.", remedy=NOTHING_ADDED)
+                raise InputError(
+                    f"{name}, line {number}, has more fields than the header.",
+                    code=Code.FILE_MALFORMED,
+                    remedy=NOTHING_ADDED,
+                )
             if any(field.strip() for field in fields):
                 row = dict(zip(header, fields, strict=False))
                 yield number, row.get(ID_FIELD), row.get(TIME_FIELD)
     except csv.Error as error:
         number = first_number + reader.line_num - 1
-        raise InputError(f"{name}, line {number}, is not CSV: {error}.", remedy=NOTHING_ADDED) from None
+        raise InputError(
+            f"{name}, line {number}, is not CSV: {error}.", code=Code.FILE_MALFORMED, remedy=NOTHING_ADDED
+        ) from None
 
 
 def _ndjson_rows(lines: Iterator[tuple[int, str]], name: str) -> Iterator[RawRow]:
@@ -180,12 +193,16 @@ def _ndjson_rows(lines: Iterator[tuple[int, str]], name: str) -> Iterator[RawRow
         try:
             row = msgspec.json.decode(line)
         except msgspec.DecodeError as error:
-            raise InputError(f"{name}, line {number}, is not JSON: {error}.", remedy=NOTHING_ADDED) from None
+            raise InputError(
+                f"{name}, line {number}, is not JSON: {error}.", code=Code.FILE_MALFORMED, remedy=NOTHING_ADDED
+            ) from None
         if not isinstance(row, dict):
-            raise InputError(f"{name}, line {number}, is not a JSON object.", remedy=NOTHING_ADDED)
+            raise InputError(
+                f"{name}, line {number}, is not a JSON object.", code=Code.FILE_MALFORMED, remedy=NOTHING_ADDED
+            )
         yield number, row.get(ID_FIELD), row.get(TIME_FIELD)
 
 
 def _require_id_field(columns: list[str], place: str, *, remedy: str) -> None:
     if ID_FIELD not in columns:
-        raise InputError(f"{place} has no column {ID_FIELD}.", remedy=remedy)
+        raise InputError(f"{place} has no column {ID_FIELD}.", code=Code.FILE_MALFORMED, remedy=remedy)

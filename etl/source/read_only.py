@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.database.faults import first_line
 from etl.database.types import UtcDateTime
-from etl.errors import ConfigurationError
+from etl.errors import Code, ConfigurationError
 from etl.settings import SourceSettings
 from etl.source.queue import within_range
 from etl.source.tables import as_instant, submitted_ms
@@ -130,6 +130,7 @@ def _reading() -> Iterator[None]:
         reason = error.message if isinstance(error, ConfigurationError) else first_line(said or error)
         raise ConfigurationError(
             f"The pending tasks cannot be read as configured: {reason.rstrip('.')}.",
+            code=Code.SOURCE_UNREADABLE,
             remedy="Check source.table, source.task_id_column, source.submitted_at_column and source.where.",
         ) from None
 

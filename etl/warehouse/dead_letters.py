@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Engine, Text, Update, case, literal, select, update
 
-from etl.errors import InputError
+from etl.errors import Code, InputError
 from etl.warehouse.tables import dead_letter
 
 CHUNK_ROWS = 1_000
@@ -53,6 +53,7 @@ def open_letters(engine: Engine, choice: Choice) -> list[dict[str, Any]]:
     if missing := [task_id for task_id in choice.task_ids if task_id not in found]:
         raise InputError(
             f"There is no open dead letter of {', '.join(map(repr, missing[:5]))} that you mean.",
+            code=Code.DEAD_LETTER_UNKNOWN,
             remedy="`task-audit dead-letters list` names those that there are.",
         )
     return [row for task_id, row in found.items() if task_id in set(choice.task_ids)]
@@ -69,6 +70,7 @@ def letter_of(engine: Engine, task_id: str) -> dict[str, Any]:
     if row is None:
         raise InputError(
             f"There is no dead letter of {task_id!r}.",
+            code=Code.DEAD_LETTER_UNKNOWN,
             remedy="`task-audit dead-letters list` names the open ones.",
         )
     return dict(row)

@@ -10,13 +10,13 @@ from typing import BinaryIO
 
 import polars as pl
 
-from etl.errors import InputError
+from etl.errors import Code, InputError
 from etl.spreadsheet import neutral, original
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
 
 RESULT_CODE, TASK_TYPE = "result_code", "task_type"
 
-NOTHING_IMPORTED = "Nothing was imported."
+NOTHING_IMPORTED = "Nothing was imported; mend the file and give it again."
 
 LARGEST_TYPE = 2**63 - 1
 
@@ -76,14 +76,20 @@ def _rows(file: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, str]]]:
                 header = _header(cells, f"{name}, line {start}")
             elif len(cells) != len(header):
                 raise InputError(
-                    f"{name}, line {start}, has {len(cells)} columns instead of {len(header)}.", remedy=NOTHING_IMPORTED
+                    f"{name}, line {start}, has {len(cells)} columns instead of {len(header)}.",
+                    code=Code.FILE_MALFORMED,
+                    remedy=NOTHING_IMPORTED,
                 )
             else:
                 yield start, dict(zip(header, map(original, cells), strict=True))
     except csv.Error as error:
-        raise InputError(f"{name}, line {reader.line_num}, is not CSV: {error}.", remedy=NOTHING_IMPORTED) from None
+        raise InputError(
+            f"{name}, line {reader.line_num}, is not CSV: {error}.", code=Code.FILE_MALFORMED, remedy=NOTHING_IMPORTED
+        ) from None
     if header is None:
-        raise InputError(f"{name} is empty.", remedy="`task-audit labels export` writes a file to fill in.")
+        raise InputError(
+            f"{name} is empty.", code=Code.FILE_MALFORMED, remedy="`task-audit labels export` writes a file to fill in."
+        )
 
 
 def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
@@ -92,7 +98,9 @@ def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
             # A byte order mark may stand in front of the first line.
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
-            raise InputError(f"{name}, line {number}, is not UTF-8.", remedy="Save the file as UTF-8.") from None
+            raise InputError(
+                f"{name}, line {number}, is not UTF-8.", code=Code.FILE_MALFORMED, remedy="Save the file as UTF-8."
+            ) from None
 
 
 def _header(cells: list[str], place: str) -> list[str]:
@@ -100,11 +108,17 @@ def _header(cells: list[str], place: str) -> list[str]:
     for column in COLUMNS:
         if header.count(column) != 1:
             number = "no" if column not in header else "more than one"
-            raise InputError(f"{place}: there is {number} column {column}.", remedy="Separate the columns by commas.")
+            raise InputError(
+                f"{place}: there is {number} column {column}.",
+                code=Code.FILE_MALFORMED,
+                remedy="Separate the columns by commas.",
+            )
     for column in header:
         if column not in COLUMNS:
             raise InputError(
-                f"{place}: there is no place for a column {column!r}.", remedy=f"The columns are {', '.join(COLUMNS)}."
+                f"{place}: there is no place for a column {column!r}.",
+                code=Code.FILE_MALFORMED,
+                remedy=f"The columns are {', '.join(COLUMNS)}.",
             )
     return header
 
@@ -135,4 +149,4 @@ def _is_number(code: str) -> bool:
 
 
 def _wrong(place: str, column: str, what: str) -> InputError:
-    return InputError(f"{place}, column {column}: {what}.", remedy=NOTHING_IMPORTED)
+    return InputError(f"{place}, column {column}: {what}.", code=Code.VALUE_WRONG, remedy=NOTHING_IMPORTED)

@@ -1,4 +1,4 @@
-"""The commands as scripts see them: exit codes, one-line errors, stdout for data alone."""
+"""The commands as scripts see them: exit codes, errors with their remedies, stdout for data alone."""
 
 import json
 import sqlite3
@@ -7,15 +7,12 @@ import sys
 
 import pytest
 
+from tests.told import told
+
 
 @pytest.fixture(autouse=True)
 def _empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-
-
-def one_line(result):
-    assert "Traceback" not in result.stderr
-    return result.stderr.strip().splitlines()[-1]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +36,7 @@ def test_wrong_usage_is_2_and_names_the_thing(task_audit, arguments, complaint):
     result = task_audit(*arguments)
 
     assert result.exit_code == 2
-    assert complaint in one_line(result)
+    assert complaint in told(result)
     assert result.stdout == ""
 
 
@@ -63,7 +60,7 @@ def test_a_wrong_configuration_is_78_and_a_dead_database_69(task_audit, tmp_path
     result = task_audit("--config", file, "init")
 
     assert result.exit_code == (69 if "127.0.0.1:9" in content else 78)
-    assert complaint in one_line(result)
+    assert complaint in told(result)
     assert "CANARY" not in result.stderr
 
 
@@ -71,7 +68,7 @@ def test_a_missing_configuration_file_is_78(task_audit):
     result = task_audit("--config", "none.toml", "status")
 
     assert result.exit_code == 78
-    assert "none.toml" in one_line(result)
+    assert "none.toml" in told(result)
 
 
 @pytest.mark.parametrize("command", [["run"], ["status"], ["enqueue", "1"]])
@@ -81,7 +78,7 @@ def test_before_init_every_command_says_what_to_do_and_leaves_no_file(task_audit
     result = task_audit(*command)
 
     assert result.exit_code == 78
-    assert "task-audit init" in one_line(result)
+    assert "task-audit init" in told(result)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -101,7 +98,7 @@ def test_a_run_without_what_it_needs_is_78(task_audit, configure, settings, comp
     result = task_audit("run")
 
     assert result.exit_code == 78
-    assert complaint in one_line(result)
+    assert complaint in told(result)
 
 
 def test_init_says_what_it_did(task_audit):
@@ -136,7 +133,7 @@ def test_a_refused_row_adds_nothing(task_audit, tmp_path):
     result = task_audit("enqueue", "--file", "bad.csv")
 
     assert result.exit_code == 2
-    assert "bad.csv, line 3" in one_line(result)
+    assert "bad.csv, line 3" in told(result)
     with sqlite3.connect("pending.sqlite") as connection:
         assert connection.execute("SELECT COUNT(*) FROM pending_task").fetchone() == (0,)
     connection.close()

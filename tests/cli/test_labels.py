@@ -4,6 +4,7 @@ import io
 import json
 
 from tests.nights import task_ids
+from tests.told import told
 
 HEADER = "dimension,code,label,category,remedy\n"
 
@@ -38,8 +39,9 @@ def test_a_wrong_file_changes_nothing(night_of, tmp_path):
         before = night.run("labels", "export").stdout
         result = night.run("labels", "import", file)
         assert result.exit_code == 2
-        assert result.stderr.strip().endswith(
-            "labels.csv, line 3, column code: 'zero' is not the number of a task type. Nothing was imported."
+        assert told(result).endswith(
+            "labels.csv, line 3, column code: 'zero' is not the number of a task type. "
+            "Nothing was imported; mend the file and give it again."
         )
         assert result.stdout == ""
         assert night.run("labels", "export").stdout == before

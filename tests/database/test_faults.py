@@ -137,9 +137,8 @@ def test_a_server_that_is_not_there():
 
     message = refused(url, fault=UnavailableError)
 
-    assert re.match(
-        r"The pending database \(postgresql\+psycopg://auditor:\*\*\*@127.0.0.1:1/audit\S*\) says: ", message
-    )
+    assert message.startswith("[database-unavailable] The pending database (")
+    assert re.search(r"\(postgresql\+psycopg://auditor:\*\*\*@127.0.0.1:1/audit\S*\) says: ", message)
     assert "Connection refused" in message
 
 
@@ -149,7 +148,8 @@ def test_a_server_that_is_not_there():
 def test_a_server_of_mysql_that_is_not_there(address, reason):
     message = refused(f"mysql://auditor:{PASSWORD}@{address}/audit", fault=UnavailableError)
 
-    assert message.startswith(f"The pending database (mysql+pymysql://auditor:***@{address}/audit) says: Can't connect")
+    where = f"The pending database (mysql+pymysql://auditor:***@{address}/audit)"
+    assert message.startswith(f"[database-unavailable] {where} says: Can't connect")
     assert reason in message
 
 

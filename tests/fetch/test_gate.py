@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import CredentialsRefusedError, ExitCode, OutageError, StoppedError
+from etl.errors import Code, CredentialsRefusedError, ExitCode, OutageError, StoppedError
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
@@ -74,7 +74,9 @@ def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=9
         backlog.fill(PendingTask(task_id=str(number)) for number in range(tasks))
         backlog.end()
         if stop_after is not None:
-            loop.call_later(stop_after, stop.order, StoppedError("The time is up."))
+            loop.call_later(
+                stop_after, stop.order, StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+            )
         closing = asyncio.create_task(close())
         await pool.work(backlog, give)
         closing.cancel()
@@ -268,7 +270,7 @@ def test_credentials_that_stay_refused_are_shown_to_the_api_once_more():
         def say(self, now, task):
             if len(self.answers) < 64:
                 return failure(task, FailureReason.UNAUTHORIZED)
-            return CredentialsRefusedError("no")
+            return CredentialsRefusedError("no", code=Code.CREDENTIALS_REFUSED, remedy="Renew them.")
 
     world = Refusing()
     given, pool, reason, _ = night(world, tasks=5000, max_rate=1e6)
@@ -343,7 +345,7 @@ def test_a_stop_sends_everybody_away_at_once():
         gate = Gate(Pace(0.001), stop=stop, patience_seconds=1)
         waiting = [asyncio.create_task(gate.wait()) for _ in range(1000)]
         await asyncio.sleep(0)
-        stop.order(StoppedError("a signal"))
+        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
             return await asyncio.gather(*waiting)
 

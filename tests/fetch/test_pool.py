@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
+from etl.errors import Code, ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
@@ -214,9 +214,19 @@ def test_a_slow_consumer_slows_the_workers():
     assert asyncio.run(scenario()) == (5, 50)
 
 
-@pytest.mark.parametrize("error", [CredentialsRefusedError("no"), UnavailableError("quota")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        CredentialsRefusedError("no", code=Code.CREDENTIALS_REFUSED, remedy="Renew them."),
+        UnavailableError("quota", code=Code.DATABASE_UNAVAILABLE, remedy="Wait."),
+    ],
+)
 def test_an_error_that_concerns_every_task_orders_the_stop_once(error):
-    api = Api(t0=[error], t1=[StoppedError("another")], t2=[UnavailableError("another")])
+    api = Api(
+        t0=[error],
+        t1=[StoppedError("another", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")],
+        t2=[UnavailableError("another", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")],
+    )
 
     async def scenario():
         api.answer = asyncio.Event()
@@ -240,7 +250,7 @@ def test_an_answer_that_arrives_after_the_stop_counts():
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(10)]))
         while api.in_flight < 2:  # noqa: ASYNC110  it is about to be
             await asyncio.sleep(0)
-        stop.order(StoppedError("a signal"))
+        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         api.answer.set()
         return await working, api.asked
 
@@ -255,7 +265,7 @@ def test_the_stop_ends_workers_that_wait_for_their_turn():
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(1000)]))
         while not api.asked:  # noqa: ASYNC110  it is about to be
             await asyncio.sleep(0)
-        stop.order(StoppedError("a signal"))
+        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         return await working, api.asked
 
     given, asked = asyncio.run(scenario())

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etl.errors import StoppedError
+from etl.errors import Code, StoppedError
 from etl.fetch.gate import Gate
 from etl.fetch.pace import Pace
 from etl.fetch.share import ALONE_SECONDS, SHARED_SECONDS, Share
@@ -39,7 +39,7 @@ class Row:
     async def lease(self, wish, *, holder, stop):
         await asyncio.sleep(ROUND_TRIP / 2)
         if not self.is_reachable:
-            stop.order(StoppedError("The row is gone."))
+            stop.order(StoppedError("The row is gone.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
             return None
         self.asks += 1
         before, now = self.row, asyncio.get_running_loop().time()

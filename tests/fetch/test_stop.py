@@ -1,13 +1,16 @@
 import asyncio
 
-from etl.errors import CredentialsRefusedError, StoppedError
+from etl.errors import Code, CredentialsRefusedError, StoppedError
 from etl.fetch.stop import Stop
 
 
 def test_the_first_order_stands():
     stop = Stop()
     assert (stop.is_ordered, stop.reason) == (False, None)
-    first, second = StoppedError("a signal"), CredentialsRefusedError("no")
+    first, second = (
+        StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."),
+        CredentialsRefusedError("no", code=Code.CREDENTIALS_REFUSED, remedy="Renew them."),
+    )
     stop.order(first)
     stop.order(second)
     assert (stop.is_ordered, stop.reason) == (True, first)
@@ -19,7 +22,7 @@ def test_the_order_wakes_everybody():
         waiting = [asyncio.create_task(stop.wait()), *(asyncio.create_task(stop.sleep(3600)) for _ in range(100))]
         await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
-        stop.order(StoppedError("a signal"))
+        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
             await asyncio.gather(*waiting)
 
@@ -29,7 +32,7 @@ def test_the_order_wakes_everybody():
 def test_after_the_order_nobody_sleeps():
     async def scenario():
         stop = Stop()
-        stop.order(StoppedError("a signal"))
+        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
             await stop.wait()
             await stop.sleep(3600)

@@ -343,10 +343,11 @@ def test_gateway_codes_that_say_more_than_their_status(family, number, http_stat
 @pytest.mark.parametrize("family", ["APIG", "APIGW"])
 @pytest.mark.parametrize("number", GATEWAY_REFUSALS)
 def test_gateway_codes_that_concern_every_request(family, number, http_status):
-    error, _ = GATEWAY_REFUSALS[number]
+    error, code, _ = GATEWAY_REFUSALS[number]
     with pytest.raises(error, match=f"{family}.{number} no entry") as caught:
         said({"error_code": f"{family}.{number}", "error_msg": "no entry"}, status=http_status)
     assert caught.value.remedy
+    assert caught.value.code is code
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def test_the_date_goes_on():
     ],
 )
 def test_what_is_missing_is_named(settings, missing):
-    with pytest.raises(ConfigurationError, match=f"^{missing} is not set") as caught:
+    with pytest.raises(ConfigurationError, match=rf"^\[setting-missing\] {missing} is not set") as caught:
         credentials(**settings)
     assert caught.value.remedy
 
@@ -107,7 +107,7 @@ def test_files_without_a_usable_secret(content, complaint, key, tmp_path):
         path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=complaint) as caught:
         credentials(**(APP if key == "app_secret_file" else {}), **{key: path})
-    assert str(caught.value).startswith(f"api.{key} {path}")
+    assert str(caught.value).startswith(f"[secret-unreadable] api.{key} {path}")
 
 
 def test_a_folder_is_no_secret(tmp_path):

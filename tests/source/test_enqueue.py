@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from etl.errors import InputError
+from etl.errors import Code, InputError
 from etl.source.enqueue import CHUNK_ROWS, Enqueued, enqueue
 from etl.source.intake import check_ids
 
@@ -37,7 +37,7 @@ def test_keeps_the_time_and_the_one_that_was_there_first(board):
 def test_a_refused_row_adds_nothing_of_what_came_before(board):
     def rows():
         yield from check_ids(map(str, range(CHUNK_ROWS + 1)))
-        raise InputError("Line 5002 is wrong.")
+        raise InputError("Line 5002 is wrong.", code=Code.FILE_MALFORMED, remedy="Mend it.")
 
     with pytest.raises(InputError):
         enqueue(board.engine, board.table, rows())

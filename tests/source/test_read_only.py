@@ -348,7 +348,7 @@ def test_what_is_wrong_is_said_in_one_line(leavers, settings, complaint):
         leavers.claim(**settings)
 
     assert "\n" not in str(refused.value)
-    assert str(refused.value).startswith("The pending tasks cannot be read as configured: ")
+    assert str(refused.value).startswith("[source-unreadable] The pending tasks cannot be read as configured: ")
     assert "source.where" in str(refused.value)
 
 

@@ -1,0 +1,35 @@
+"""`task-audit explain`: what an error means, and what to do about it."""
+
+import sys
+
+import click
+from rich.console import Console
+from rich.markdown import Markdown
+
+from etl.errors import Code
+from etl.explain import page_of, summaries
+from etl.report.answer import print_answer
+
+PAGE_WIDTH = 100
+
+
+@click.command()
+@click.argument("code", required=False, type=click.Choice([str(code) for code in Code]), metavar="[CODE]")
+def explain(*, code: str | None) -> None:
+    """Say what an error means and what to do about it; without a code, list all.
+
+    The code stands in brackets where an error is told. No network and no configuration is needed.
+
+    \b
+    Example:
+      task-audit explain
+      task-audit explain database-unavailable
+    """
+    if code is None:
+        rows = [(str(each), *summary) for each, summary in summaries().items()]
+        print_answer(("code", "exit code", "what it means"), rows, console=Console())
+    elif sys.stdout.isatty():
+        console = Console()
+        console.print(Markdown(page_of(Code(code))), width=min(console.width, PAGE_WIDTH))
+    else:
+        click.echo(page_of(Code(code)), nl=False)

@@ -1,0 +1,102 @@
+"""Every error has a code, every code a page, and the page says of it what the code says."""
+
+import ast
+import re
+
+import pytest
+
+from etl import errors
+from etl.database.faults import MEANING
+from etl.errors import Code, TaskAuditError
+from etl.explain import index, page_of, summaries
+from etl.koodrive.answers import GATEWAY_REFUSALS, HTTP_REFUSALS
+from etl.resources import resource
+
+PAGES = resource("docs", "errors")
+CLASSES = {
+    name: each
+    for name, each in vars(errors).items()
+    if isinstance(each, type) and issubclass(each, TaskAuditError) and each is not TaskAuditError
+}
+PARTS = ("It says", "Why", "Check", "Remedy", "Settings")
+TRIED_AGAIN = {69, 75}
+
+
+def raised():
+    """What the code raises by name: the class, the code, and the words that are always in the message."""
+    for file in resource("etl").rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Name(id=name), args=[message]) if name in CLASSES:
+                    (code,) = (each.value.attr for each in node.keywords if each.arg == "code")
+                    yield CLASSES[name], Code[code], list(words(message))
+
+
+def words(node):
+    match node:
+        case ast.Constant(value=str(text)) if re.search("[a-z]", text):
+            yield text.strip(" .:,'")
+        case ast.FormattedValue() | ast.Call():
+            pass
+        case _:
+            for child in ast.iter_child_nodes(node):
+                yield from words(child)
+
+
+RAISED = list(raised())
+IN_TABLES = {
+    *((fault, code) for fault, (code, _) in MEANING.items()),
+    *((fault, code) for fault, code, _ in [*GATEWAY_REFUSALS.values(), *HTTP_REFUSALS.values()]),
+}
+
+
+def test_every_code_is_raised():
+    assert len(RAISED) > 80
+    assert {code for _, code, _ in RAISED} | {code for _, code in IN_TABLES} == set(Code)
+
+
+def test_every_code_has_a_page_and_every_page_a_code():
+    assert {file.stem for file in PAGES.iterdir()} == {*Code, "index"}
+    assert set(summaries()) == set(Code)
+
+
+def test_the_page_has_the_exit_code_of_whatever_is_raised():
+    found = {(code, int(fault.exit_code)) for fault, code in IN_TABLES}
+    found |= {(code, int(error.exit_code)) for error, code, _ in RAISED}
+    assert found == {(code, exit_code) for code, (exit_code, _) in summaries().items()}
+
+
+@pytest.mark.parametrize("code", Code)
+def test_a_page_is_one_screen_with_all_that_an_operator_asks(code):
+    page = page_of(code)
+    exit_code, _ = summaries()[code]
+    again = "Kubernetes and systemd try it again." if exit_code in TRIED_AGAIN else "it is not tried again by itself."
+
+    assert page.startswith(f"# {code}\n")
+    assert f"\nExit code {exit_code}; {again}\n" in page
+    assert tuple(re.findall(r"^\*\*([A-Z][a-z ]+)\.?\*\*", page, re.MULTILINE)) == PARTS
+    assert len(page.splitlines()) <= 30
+
+
+def test_a_page_has_the_sentences_of_the_code():
+    for _, code, fragments in RAISED:
+        for fragment in fragments:
+            assert fragment in page_of(code), code
+
+
+def test_a_page_names_settings_that_there_are():
+    from etl.configuration import Settings, load_configuration
+
+    known = {row.name for row in load_configuration().rows()}
+    for code in Code:
+        named = re.findall(rf"`((?:{'|'.join(Settings.model_fields)})\.\w+)", page_of(code))
+        assert set(named) <= known, code
+
+
+def test_the_index_is_made_from_the_pages():
+    assert PAGES.joinpath("index.md").read_text(encoding="utf-8") == index(), "run `python -m etl.explain`"
+
+
+def test_a_code_stands_in_front_where_only_text_is_kept():
+    error = errors.StoppedError("Stopped.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+    assert str(error) == "[stopped-by-signal] Stopped. Go on."
