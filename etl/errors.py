@@ -6,6 +6,8 @@ and what to do about it, in sentences that hold no secret.
 
 from enum import IntEnum
 
+from etl.redaction import redact
+
 
 class ExitCode(IntEnum):
     """The verdict of a command, after sysexits.h."""
@@ -41,9 +43,10 @@ class TaskAuditError(Exception):
     exit_code = ExitCode.BUG
 
     def __init__(self, message: str, *, remedy: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        # What others say may repeat what they were sent; this goes to logs, to tables and to whoever is told of a run.
+        self.message = redact(message)
         self.remedy = remedy
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}" if self.remedy else self.message

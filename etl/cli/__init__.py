@@ -12,6 +12,7 @@ import click
 from etl import __version__
 from etl.cli.context import common_options
 from etl.errors import ExitCode, TaskAuditError
+from etl.redaction import redact
 
 COMMANDS = {
     "demo": "etl.cli.demo:demo",
@@ -67,6 +68,6 @@ def main() -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except Exception:  # noqa: BLE001 - a bug is the one thing that shows a traceback
-        traceback.print_exc()
+        click.echo(redact(traceback.format_exc()), err=True, nl=False)
         click.echo("Error: this is a bug in task-audit; please report it with the lines above.", err=True)
         sys.exit(ExitCode.BUG)
