@@ -25,7 +25,7 @@ from pydantic_settings import (
 from etl.crash import VARIABLE as CRASH_VARIABLE
 from etl.crash import require_known_point
 from etl.errors import ConfigurationError
-from etl.redaction import MASK, remember
+from etl.redaction import MASK, redact, remember
 from etl.secret_values import secrets_in, secrets_in_variables
 from etl.settings import (
     ApiSettings,
@@ -155,7 +155,7 @@ def shown(key: str, value: object) -> str:
         case None:
             return ""
         case SecretStr() if key == DATABASE_URL:
-            return render_url(parse_database_url(value))
+            return redact(render_url(parse_database_url(value)))
         case SecretStr():
             return MASK
         case _:

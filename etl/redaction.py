@@ -43,6 +43,18 @@ class Secrets:
         """Put a mask in the place of each secret."""
         return self._pattern.sub(MASK, text)
 
+    def redact_all(self, value: object) -> object:
+        """Put a mask in the place of each secret in a JSON value, names of fields included."""
+        match value:
+            case str():
+                return self.redact(value)
+            case dict():
+                return {self.redact(name): self.redact_all(each) for name, each in value.items()}
+            case list():
+                return [self.redact_all(each) for each in value]
+            case _:
+                return value
+
 
 def forms_of(secret: str) -> Iterator[str]:
     """List the forms in which a secret may appear."""

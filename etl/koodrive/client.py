@@ -209,9 +209,9 @@ class KooDrive:
         text = body.decode(errors="surrogateescape")
         if "\\" in text:
             # Behind escapes a secret would hide from us, and not from whoever reads the JSON.
-            plain = msgspec.json.encode(msgspec.json.decode(body)).decode()
-            if (redacted := self.secrets.redact(plain)) != plain:
-                return redacted.encode()
+            value = msgspec.json.decode(body)
+            if (redacted := self.secrets.redact_all(value)) != value:
+                return msgspec.json.encode(redacted)
         return self.secrets.redact(text).encode(errors="surrogateescape")
 
     def _quotable(self, text: str, most: int = MAX_QUOTE_CHARACTERS) -> str:
