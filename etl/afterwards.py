@@ -6,6 +6,8 @@ from importlib import import_module
 from threading import Thread
 from typing import Any
 
+from structlog.contextvars import bound_contextvars
+
 from etl.configuration import Settings
 from etl.database.clock import clock_of
 from etl.errors import Code, ConfigurationError, TaskAuditError
@@ -69,7 +71,8 @@ class Listeners:
             errands["telemetry.openlineage_url"] = lambda: self._end_lineage(run)
         if self._settings.notify.webhook_url or self._settings.notify.webhook_url_file:
             errands["notify.webhook_url"] = lambda: self._notify(run)
-        within(BOUND_SECONDS, errands)
+        with bound_contextvars(run_id=run.run_id):
+            within(BOUND_SECONDS, errands)
 
     def end_unbegun(self, error: TaskAuditError) -> None:
         """Tell of a run that could not even begin, and has no row."""

@@ -25,6 +25,8 @@ from pydantic_settings import (
 from etl.crash import VARIABLE as CRASH_VARIABLE
 from etl.crash import require_known_point
 from etl.errors import Code, ConfigurationError
+from etl.redaction import MASK, redact, remember
+from etl.secret_values import secrets_in, secrets_in_variables
 from etl.settings import (
     ApiSettings,
     ArchiveSettings,
@@ -41,7 +43,6 @@ from etl.settings import (
 PREFIX = "TASK_AUDIT_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
-MASK = "********"
 DATABASE_URL = "url"
 """The key of the secrets that are masked in part."""
 
@@ -133,10 +134,13 @@ def load_configuration(config_file: Path | None = None, options: Tree | None = N
     Raises:
         ConfigurationError: a file cannot be read, or a key is unknown or has a wrong value.
     """
+    remember(*secrets_in_variables(os.environ))
     _refuse_unknown_variables()
     require_known_point()
     named_file = config_file or _path_from_environment(CONFIG_VARIABLE)
     layers = (_file_layer(named_file), _secrets_layer(), _environment_layer(), Layer(options or {}, "the command line"))
+    for layer in layers:
+        remember(*secrets_in(Settings, layer.values))
     try:
         # Every source was read above, so that each value keeps its origin: the model only validates.
         settings = Settings.model_validate(_merge(layers))
@@ -151,7 +155,7 @@ def shown(key: str, value: object) -> str:
         case None:
             return ""
         case SecretStr() if key == DATABASE_URL:
-            return render_url(parse_database_url(value))
+            return redact(render_url(parse_database_url(value)))
         case SecretStr():
             return MASK
         case _:

@@ -6,6 +6,8 @@ and what to do about it, in sentences that hold no secret, and has a code whose 
 
 from enum import IntEnum, StrEnum
 
+from etl.redaction import redact
+
 
 class ExitCode(IntEnum):
     """The verdict of a command, after sysexits.h."""
@@ -95,10 +97,11 @@ class TaskAuditError(Exception):
     exit_code = ExitCode.BUG
 
     def __init__(self, message: str, *, code: Code, remedy: str) -> None:
-        super().__init__(message)
-        self.message = message
+        # What others say may repeat what they were sent; this goes to logs, to tables and to whoever is told of a run.
+        self.message = redact(message)
         self.code = code
         self.remedy = remedy
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"[{self.code}] {self.message} {self.remedy}"

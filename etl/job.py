@@ -9,6 +9,7 @@ from math import ceil
 
 import structlog
 from sqlalchemy import Engine, Table
+from structlog.contextvars import bound_contextvars
 
 from etl.archive.archive import Archive
 from etl.archive.store import Store
@@ -99,6 +100,7 @@ async def run_job(
         source_engine = databases.enter_context(open_source(settings.source))
         clock = clock_of(source_engine)
         run = begin_run(order.selection, max_rate=max_rate_of(settings, order), now=clock())
+        databases.enter_context(bound_contextvars(run_id=run.run_id))
         warehouse = None
         if not order.dry_run or settings.source.mode == "read_only":
             warehouse = databases.enter_context(open_warehouse(settings.warehouse))
@@ -126,12 +128,13 @@ async def run_job(
                 clock=clock,
                 shares_database=same_database(settings.source.url, settings.warehouse.url),
                 archive=archive,
+                secrets=api.secrets,
                 announce=announce,
                 trace=trace,
             )
             due = _at_most(source.count(), order.tasks)
             if due is not None:
-                log.info("run_planned", run_id=run.run_id, **_planned(forecast(due, rate=run.max_rate, now=clock())))
+                log.info("run_planned", **_planned(forecast(due, rate=run.max_rate, now=clock())))
             if watch is not None:
                 watch(corridor, due)
             if begin is not None:

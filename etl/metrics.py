@@ -7,6 +7,7 @@ was told last, so that the last success and the age of the backlog stay true. A 
 
 import time
 from collections.abc import Callable, Mapping
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from math import nan
@@ -18,6 +19,7 @@ from prometheus_client import CollectorRegistry, Gauge, pushadd_to_gateway, writ
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from etl.redaction import redact
 from etl.runs import AuditRun
 from etl.settings import TelemetrySettings
 from etl.tasks import FailureReason, Shard
@@ -148,7 +150,8 @@ def within(seconds: float, errands: Mapping[str, Errand]) -> None:
 
 def start(name: str, errand: Errand) -> Thread:
     """Begin an errand that nobody need wait for, and that can fail nobody."""
-    thread = Thread(target=_do, args=(name, errand), daemon=True)
+    # With the run's ID, which its lines carry.
+    thread = Thread(target=copy_context().run, args=(_do, name, errand), daemon=True)
     thread.start()
     return thread
 
@@ -157,4 +160,4 @@ def _do(name: str, errand: Errand) -> None:
     try:
         errand()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a target, the run has ended as it has
-        log.warning("telemetry_failed", target=name, error=f"{type(error).__name__}: {error}"[:300])
+        log.warning("telemetry_failed", target=name, error=redact(f"{type(error).__name__}: {error}")[:300])

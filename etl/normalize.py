@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from etl.redaction import MASK
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Observation
 
 INSTANT = pl.Datetime("us", "UTC")
@@ -50,11 +51,16 @@ FACTS = pl.Schema(
 """One row per task, as last observed, ordered by task ID."""
 
 
-def normalize(observations: Sequence[Observation]) -> pl.DataFrame:
+WORDS = ("task_name", "tenant_id", "user_id", "result_code", "response_code", "response_message")
+"""Columns that may hold any text of the API's."""
+
+
+def normalize(observations: Sequence[Observation], *, secrets: Sequence[str] = ()) -> pl.DataFrame:
     """Make one fact row of each observed task, the newest where it was observed more than once.
 
     Args:
         observations: answers about tasks with valid IDs, in any order.
+        secrets: texts that no fact may hold, in whatever form they might appear, longer ones first.
 
     Returns:
         A frame of schema ``FACTS``.
@@ -62,6 +68,7 @@ def normalize(observations: Sequence[Observation]) -> pl.DataFrame:
     return (
         raw_frame(observations)
         .pipe(_newest_of_each_task)
+        .with_columns(pl.col(WORDS).str.replace_many(dict.fromkeys(secrets, MASK), leftmost=True))
         .pipe(_with_storable_text)
         .with_columns(pl.col("status", "task_type").str.strip_chars().cast(pl.Int64))
         # Absent and empty are the same: no code was sent.

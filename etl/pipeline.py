@@ -25,6 +25,7 @@ from etl.fetch.stop import Stop
 from etl.leases import Leases
 from etl.limits import Limits
 from etl.normalize import normalize
+from etl.redaction import Secrets
 from etl.runs import OUTCOMES, AuditRun, Counters, reason, verdict
 from etl.settle import last_word, settle
 from etl.source import Source
@@ -41,6 +42,14 @@ DEFERRED_SECONDS = 60.0
 
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
+
+MAX_LETTERS_TOLD = 1_000
+"""Dead letters that a run names in its log; `task-audit dead-letters list` has all."""
+
+MAX_ID_CHARACTERS = 64
+"""Of a task ID in the log: what is none may be any text."""
+
+TOLD_AT_THE_END = ("outcome", "exit_code", "claimed", "audited", "dead_lettered", "released", "requests", "error")
 
 Announce = Callable[[AuditRun], Within]
 """From the row of a finished run to what is written in one transaction with it."""
@@ -63,6 +72,7 @@ class Corridor:
         clock: Callable[[], datetime],
         shares_database: bool,
         archive: Archive | None = None,
+        secrets: Secrets | None = None,
         announce: Announce | None = None,
         trace: Trace | None = None,
     ) -> None:
@@ -78,6 +88,7 @@ class Corridor:
             clock: tells the time, aware and in UTC.
             shares_database: whether source and warehouse are one database, so that one transaction spans both.
             archive: keeps the answers as they came, if wanted.
+            secrets: what no answer may bring into a fact.
             announce: makes what is to be written with the row of the finished run.
             trace: notes how long what took.
         """
@@ -91,6 +102,7 @@ class Corridor:
         self._clerk = Clerk(stop)
         self._shares_database = shares_database
         self._archive = archive
+        self._secrets = secrets or Secrets()
         self._announce = announce
         self._trace = trace or Trace()
         self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
@@ -161,7 +173,7 @@ class Corridor:
         """
         await asyncio.to_thread(self._warehouse.start, self.run)
         crash_point("started")
-        log.info("run_started", run_id=self._loaded.run_id, max_rate=self._loaded.max_rate)
+        log.info("run_started", max_rate=self._loaded.max_rate)
         try:
             await self._through_the_rooms()
         except* Exception as unforeseen:
@@ -206,6 +218,7 @@ class Corridor:
 
     async def _close_when_stopped(self) -> None:
         await self._stop.wait()
+        log.info("stopping", said=str(self._stop.reason))
         self._backlog.close()
 
     async def _keep_leases(self) -> None:
@@ -256,7 +269,7 @@ class Corridor:
             if self._archive is not None:
                 # Before the facts, so that a replay never lacks one; an answer that is there twice does no harm.
                 self._archive.keep(final)
-            batch = make_batch(final)
+            batch = make_batch(final, secrets=self._secrets)
             if self._shares_database:
                 return self._warehouse.load(
                     batch, self.run, within=lambda connection: self._source.settle(settlements, within=connection)
@@ -274,12 +287,29 @@ class Corridor:
         self._leases.drop(outcome.task for outcome in final)
         self._outcomes.update(map(_kind, final))
         log.info("batch_loaded", tasks=len(final), audited=loaded.audited)
+        self._tell_dead_letters([each for each in final if isinstance(each, FetchFailure) and each.is_lasting])
         crash_point("committed")
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
             with suppress(LeaseLostError), self._trace.span("acknowledge", tasks=len(final)):
                 await self._clerk.do(self._source.settle, settlements)
         crash_point("settled")
+
+    def _tell_dead_letters(self, letters: Sequence[FetchFailure]) -> None:
+        """Name the tasks that are dead letters now, so many of a run that no log is flooded; the table has all."""
+        told = self._loaded.dead_lettered - len(letters)
+        for letter in letters[: max(0, MAX_LETTERS_TOLD - told)]:
+            log.warning(
+                "task_dead_lettered",
+                task_id=repr(letter.task.task_id[:MAX_ID_CHARACTERS])[1:-1],
+                trace_id=letter.trace_id,
+                reason=str(letter.reason),
+                http_status=letter.http_status,
+                error_code=letter.error_code,
+                said=letter.detail,
+            )
+        if told <= MAX_LETTERS_TOLD < self._loaded.dead_lettered:
+            log.warning("dead_letters_untold", told=MAX_LETTERS_TOLD)
 
     def _last_word(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, FetchFailure):
@@ -300,13 +330,13 @@ class Corridor:
             if counter == "drift":
                 log.warning("drift", what=name, answers=number)
         if not await self._clerk.did(self._write_end, finished, counters):
-            log.error("run_row_not_written", run_id=finished.run_id)
+            log.error("run_row_not_written")
             # A run whose row says that it is still running has not ended well.
             finished = self._finished()
         else:
             self.end_is_written = True
         crash_point("finished")
-        log.info("run_finished", outcome=finished.outcome, exit_code=finished.exit_code)
+        log.info("run_finished", **{name: getattr(finished, name) for name in TOLD_AT_THE_END})
         return finished
 
     def _write_end(self, finished: AuditRun, counters: Counters) -> None:
@@ -326,12 +356,12 @@ class Corridor:
         )
 
 
-def make_batch(outcomes: Sequence[Outcome]) -> Batch:
+def make_batch(outcomes: Sequence[Outcome], *, secrets: Secrets) -> Batch:
     """Sort outcomes into what a load writes."""
     observations = [outcome for outcome in outcomes if isinstance(outcome, Observation)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, FetchFailure)]
     return Batch(
-        facts=normalize(observations),
+        facts=normalize(observations, secrets=secrets.forms),
         audited=len(observations),
         dead_letters=[failure for failure in failures if failure.is_lasting],
         released=sum(not failure.is_lasting for failure in failures),

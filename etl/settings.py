@@ -73,7 +73,7 @@ def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
         raise ValueError("names no file; a database in memory would be lost with the run")
     if engine == "mysql" and not parsed.database:
         raise ValueError("names no database, as in mysql://user@host/database")
-    if engine not in FILES and "@" in f"{parsed.host}{parsed.database}":
+    if engine not in FILES and url.get_secret_value().count("@") > 1:
         # The rest of such a password would be taken for a host, and shown as one.
         raise ValueError("has an @ too many; write those of a password as %40, and / as %2F")
     return url

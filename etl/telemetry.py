@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from rich.console import Console
@@ -20,11 +20,14 @@ from rich.progress import (
 from rich.text import Text
 from structlog.tracebacks import ExceptionDictTransformer
 
+from etl.redaction import redact
 from etl.runs import AuditRun
 
 LogFormat = Literal["auto", "console", "json"]
 
 REFRESH_SECONDS = 0.25
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def is_for_a_person(log_format: LogFormat) -> bool:
@@ -40,20 +43,42 @@ def configure_logs(log_format: LogFormat, *, verbose: bool) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             *_rendering(for_a_person=is_for_a_person(log_format)),
+            _without_secrets,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # Looked up for every line, since the progress bar puts itself in the place of stderr.
         logger_factory=lambda *_names: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+    logging.getLogger().addHandler(LIBRARIES)
+
+
+def _without_secrets(_logger: object, _level: str, line: Any) -> Any:
+    """Take secrets out of a line as it is about to be written, whoever put them in."""
+    return redact(line)
+
+
+class Libraries(logging.Handler):
+    """Takes the warnings of libraries among our own lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one."""
+        said = {"logger": record.name, "said": record.getMessage(), "exc_info": record.exc_info}
+        log.log(record.levelno, "library_warning", **said)
+
+
+LIBRARIES = Libraries(logging.WARNING)
 
 
 def _rendering(*, for_a_person: bool) -> list[structlog.typing.Processor]:
     if for_a_person:
         clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
-        traceback = structlog.dev.RichTracebackFormatter(show_locals=False)
+        # A box with colours would break a secret into pieces that nobody finds, and is no good in a report.
         console = structlog.dev.ConsoleRenderer(
-            colors=sys.stderr.isatty(), pad_event_to=0, pad_level=False, exception_formatter=traceback
+            colors=sys.stderr.isatty(),
+            pad_event_to=0,
+            pad_level=False,
+            exception_formatter=structlog.dev.plain_traceback,
         )
         return [clock, console]
     clock = structlog.processors.TimeStamper(fmt="iso", utc=True)

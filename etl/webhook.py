@@ -14,7 +14,9 @@ from pydantic import SecretStr
 
 from etl.errors import Code, ConfigurationError, UnavailableError
 from etl.notices import Notice
+from etl.redaction import remember
 from etl.resources import resource
+from etl.secret_values import in_webhook_url
 from etl.settings import NotifySettings, check_webhook_url
 
 PLACEHOLDERS = frozenset({"text", "kind", "run_id", "exit_code", "outcome", "host", "idempotency_key"})
@@ -121,7 +123,9 @@ def _url_in(file: Path | None) -> SecretStr | None:
     if file is None:
         return None
     try:
-        return check_webhook_url(SecretStr(file.read_text(encoding="utf-8").strip()))
+        address = file.read_text(encoding="utf-8").strip()
+        remember(*in_webhook_url(address))
+        return check_webhook_url(SecretStr(address))
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:

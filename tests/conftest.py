@@ -16,6 +16,7 @@ from sqlalchemy import create_engine
 
 from etl.errors import Code, TransientError
 from etl.fake_api import Behaviour, running_in_thread
+from etl.redaction import Secrets
 from etl.settings import parse_database_url
 from tests import mysql_server
 from tests.nights import TOKEN, Night
@@ -70,6 +71,11 @@ def pytest_terminal_summary(terminalreporter):
 def _no_settings_from_outside(monkeypatch):
     for name in [name for name in os.environ if name.startswith("TASK_AUDIT_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_others(monkeypatch):
+    monkeypatch.setattr("etl.redaction.OURS", Secrets())
 
 
 @pytest.fixture(scope="session")

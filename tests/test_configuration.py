@@ -3,8 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
-from etl.configuration import MASK, load_configuration
+from etl.configuration import load_configuration
 from etl.errors import ConfigurationError
+from etl.redaction import MASK
 from etl.settings import parse_database_url
 
 CANARY = "CANARY-9c2e"

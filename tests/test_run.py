@@ -343,17 +343,6 @@ def test_a_signal_ends_the_run_cleanly_and_no_answer_is_thrown_away(slow_run, nu
     ]
 
 
-def test_a_second_signal_ends_at_once(night_of):
-    with night_of(Behaviour(token=TOKEN, latency_seconds=60)) as night:
-        night.enqueue(*task_ids(10))
-        with running(night, until_requests=1) as process:
-            # Of two signals with one number, the kernel may deliver only one.
-            process.send_signal(signal.SIGINT)
-            process.send_signal(signal.SIGTERM)
-
-            assert process.wait(timeout=4) in {130, 143}
-
-
 def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, configure, monkeypatch):
     monkeypatch.setattr("etl.claims.LEASE_POLL_SECONDS", 0.2)
     behaviour = Behaviour(token=TOKEN, latency_seconds=0.2)

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 
 from etl.archive.rows import ROWS
 from etl.errors import Code, ConfigurationError, DamagedArchiveError, UnavailableError
+from etl.redaction import remember
 from etl.settings import ArchiveSettings
 
 BUCKET = "s3://"
@@ -135,13 +136,15 @@ def _secret_in(file: Path | None) -> SecretStr | None:
     if file is None:
         return None
     try:
-        return SecretStr(file.read_text(encoding="utf-8").strip())
+        secret = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"archive.s3_secret_access_key_file: cannot read {file}: {_first_line(error)}.",
             code=Code.SECRET_UNREADABLE,
             remedy="Check the path and its rights.",
         ) from None
+    remember(secret)
+    return SecretStr(secret)
 
 
 def file_name(day: date, run_id: str, number: int) -> str:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from etl.errors import BugError, Code, InputError, TaskAuditError
+from etl.redaction import redact
 from etl.report.printable import printable
 from etl.telemetry import LogFormat, configure_logs
 
@@ -33,7 +34,7 @@ def tell(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None
         _log(error, causes)
         return
     if isinstance(error, BugError) and error.__cause__:
-        click.echo("".join(traceback.format_exception(error.__cause__)), err=True, nl=False)
+        click.echo(redact("".join(traceback.format_exception(error.__cause__))), err=True, nl=False)
     lines = [
         ("Remedy", error.remedy),
         ("Help", f"task-audit explain {error.code}"),
@@ -93,5 +94,5 @@ def _draw(lines: list[tuple[str, str]]) -> None:
 def _causes(error: BaseException) -> Iterator[str]:
     while error.__cause__ is not None:
         error = error.__cause__
-        said = " ".join(str(error).split())[:MOST_CHARACTERS]
+        said = " ".join(redact(str(error)).split())[:MOST_CHARACTERS]
         yield f"{type(error).__module__}.{type(error).__qualname__}: {said}"

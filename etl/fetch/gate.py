@@ -186,7 +186,8 @@ class Gate:
         self._opens_at = max(self._opens_at, now + min(seconds, left))
         if is_news:
             seconds = round(self._opens_at - now, 1)
-            log.warning("paused", seconds=seconds, reason=str(failure.reason), said=failure.detail)
+            trace_id, reason = failure.trace_id, str(failure.reason)
+            log.warning("paused", seconds=seconds, reason=reason, trace_id=trace_id, said=failure.detail)
 
 
 def _out_of_patience(failure: FetchFailure, *, seconds: float) -> TaskAuditError:

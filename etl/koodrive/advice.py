@@ -12,6 +12,8 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from etl.redaction import redact
+
 UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 """The words of Huawei's gateway."""
 
@@ -76,7 +78,7 @@ def advice(headers: Mapping[str, str], message: str, *, now: datetime) -> Advice
         try:
             hints.append(reader(Line(name.lower(), value.strip(), others, server_now)))
         except NONSENSE:
-            ignored = ignored or f"{name} {value[:MAX_QUOTE_CHARACTERS]!r}"
+            ignored = ignored or f"{name} {redact(value)[:MAX_QUOTE_CHARACTERS]!r}"
     waits = [(hint.rank, -hint.wait_seconds) for hint in hints if hint.wait_seconds is not None]
     rates = [hint.allowed_rate for hint in hints if hint.allowed_rate is not None]
     # The lowest rank comes first, and in it the longest wait.

@@ -18,7 +18,9 @@ from yarl import URL
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError
 from etl.koodrive.answers import Reply, interpret
 from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, load_credentials
+from etl.koodrive.drift import read_answer
 from etl.koodrive.renewal import SessionApi
+from etl.redaction import Secrets
 from etl.settings import ApiSettings
 from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, RawAnswer, is_valid_task_id
 
@@ -27,7 +29,6 @@ MAX_BODY_BYTES = 1 << 20
 """After decompression; a documented answer has about 250."""
 MAX_QUOTE_CHARACTERS = 300
 """Of what a failure or an error quotes from outside."""
-EXCERPT_BYTES = 2_000
 MAX_EXCERPT_CHARACTERS = 500
 """Of a body that cannot be believed, for whoever has to find out why."""
 
@@ -85,6 +86,11 @@ class KooDrive:
         self.last_reply: Reply | None = None
         """As it came; None before the first."""
 
+    @property
+    def secrets(self) -> Secrets:
+        """What no answer may bring into a table."""
+        return self._credentials.secrets
+
     async def ask(self, task: PendingTask) -> Outcome:
         """Ask about one task, once.
 
@@ -110,9 +116,7 @@ class KooDrive:
         outcome = interpret(reply, task, now=self._clock())
         if not isinstance(outcome, FetchFailure):
             self._credentials_work |= epoch == self._epoch
-            if self._keeps_answers:
-                outcome = self._with_answer(outcome, reply)
-            return self._without_secrets(outcome) if outcome.drift else outcome
+            return self._fit_to_keep(outcome, reply) if outcome.drift or self._keeps_answers else outcome
         if outcome.reason is FailureReason.UNAUTHORIZED:
             await self._renew_credentials(epoch, outcome, reply)
         return self._fit_to_print(outcome, reply)
@@ -155,7 +159,8 @@ class KooDrive:
             # What was sent meanwhile was sent with the old ones.
             self._epoch += 1
             self._credentials_work = False
-            log.warning("credentials_refused", said=self._quotable(refusal.detail), renewals=self._epoch)
+            said = self._quotable(refusal.detail)
+            log.warning("credentials_refused", renewals=self._epoch, trace_id=reply.trace_id, said=said)
 
     def _correct_clock(self, reply: Reply) -> None:
         """Believe the API's clock where it differs from ours, once in a run: X-Date is judged by it."""
@@ -186,26 +191,34 @@ class KooDrive:
         """Make a failure fit for log lines and databases, with evidence of a body that cannot be believed."""
         detail = self._quotable(failure.detail)
         if reply is not None and failure.reason is FailureReason.BAD_PAYLOAD:
-            begin = self._quotable(reply.body[:EXCERPT_BYTES].decode("utf-8", errors="replace"), MAX_EXCERPT_CHARACTERS)
+            begin = self._quotable(reply.body.decode(errors="replace"), MAX_EXCERPT_CHARACTERS)
             detail += f" ({len(reply.body)} bytes, SHA-256 {sha256(reply.body).hexdigest()}: {begin})"
         code = failure.error_code and self._quotable(failure.error_code)
         return replace(failure, detail=detail, error_code=code)
 
-    def _with_answer(self, observation: Observation, reply: Reply) -> Observation:
-        # An answer that repeats our secret is kept without it.
-        body = self._credentials.redact(reply.body.decode(errors="surrogateescape")).encode(errors="surrogateescape")
-        answer = RawAnswer(
-            body=body, http_status=reply.status, content_type=reply.content_type, trace_id=reply.trace_id
-        )
-        return msgspec.structs.replace(observation, answer=answer)
+    def _fit_to_keep(self, observation: Observation, reply: Reply) -> Observation:
+        """Read an answer that repeats our secret as if it did not: names of fields are counted, and bodies archived."""
+        body = self._without_secrets(reply.body)
+        drift = read_answer(body)[1] if body != reply.body else observation.drift
+        answer = None
+        if self._keeps_answers:
+            answer = RawAnswer(
+                body=body, http_status=reply.status, content_type=reply.content_type, trace_id=reply.trace_id
+            )
+        return msgspec.structs.replace(observation, drift=drift, answer=answer)
 
-    def _without_secrets(self, observation: Observation) -> Observation:
-        # Names of fields come from outside, and are counted in a table.
-        return msgspec.structs.replace(observation, drift=tuple(map(self._quotable, observation.drift)))
+    def _without_secrets(self, body: bytes) -> bytes:
+        text = body.decode(errors="surrogateescape")
+        if "\\" in text:
+            # Behind escapes a secret would hide from us, and not from whoever reads the JSON.
+            value = msgspec.json.decode(body)
+            if (redacted := self.secrets.redact_all(value)) != value:
+                return msgspec.json.encode(redacted)
+        return self.secrets.redact(text).encode(errors="surrogateescape")
 
     def _quotable(self, text: str, most: int = MAX_QUOTE_CHARACTERS) -> str:
-        """Make words from outside fit for a log line and a database: without our secret, bounded, printable."""
-        quote = self._credentials.redact(text)[:most]
+        """Make words from outside fit for a log line and a database: without our secrets, bounded, printable."""
+        quote = self.secrets.redact(text)[:most]
         return quote if quote.isprintable() else "".join(sign if sign.isprintable() else " " for sign in quote)
 
 

@@ -1,6 +1,5 @@
 """Who we are to KooDrive: a bearer token, or an app that signs each request."""
 
-import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import SecretStr
 from etl.errors import Code, ConfigurationError
 from etl.koodrive.renewal import Renew, SessionApi, refresh_carrier_token, refresh_session, run_again, run_token_command
 from etl.koodrive.signature import format_x_date, sign
+from etl.redaction import Secrets, remember
 from etl.settings import ApiSettings
 
 CLOCK_MARGIN = timedelta(seconds=5)
@@ -20,23 +20,17 @@ ONE_SECOND = timedelta(seconds=1)
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
-MASK = "********"
-
-SIGNATURE = re.compile(r"(?<=Signature=)[0-9a-f]+")
-"""Good for a quarter of an hour to whoever reads it."""
-
 T = TypeVar("T")
 
 
 class Credentials(Protocol):
     """What makes a request ours."""
 
+    secrets: Secrets
+    """What the API knows and must not repeat."""
+
     def headers(self, path: str, now: datetime) -> dict[str, str]:
         """Make the headers that authorize one GET of ``path``, sent at ``now``."""
-        ...
-
-    def redact(self, text: str) -> str:
-        """Take the secret out of a text."""
         ...
 
     async def renew(self) -> None:
@@ -54,7 +48,7 @@ class TokenCredentials:
     def __init__(self, token: SecretStr, *, user_id: str | None, renew: Renew | None = None) -> None:
         self._user = {"X-User-Id": user_id} if user_id else {}
         self._renew = renew
-        self._secrets: list[str] = []
+        self.secrets = Secrets()
         self._made: dict[str, str] = {}
         self._made_at = NEVER
         """The second that the headers were made for, all of whose requests share them."""
@@ -67,12 +61,6 @@ class TokenCredentials:
             self._made = {"Authorization": self._authorization, "X-Date": _x_date(now), **self._user}
         return self._made
 
-    def redact(self, text: str) -> str:
-        """Take the token, and those before it, out of a text."""
-        for secret in self._secrets:
-            text = text.replace(secret, MASK)
-        return text
-
     async def renew(self) -> None:
         """Get a new token."""
         if self._renew is not None:
@@ -83,8 +71,9 @@ class TokenCredentials:
         # The API hands tokens out with their scheme in front; a bare one gets the documented scheme.
         self._authorization = f"{scheme or 'Bearer'} {secret}"
         self._made_at = NEVER
-        if secret not in self._secrets:
-            self._secrets.append(secret)
+        # Those before it may still be good.
+        self.secrets.remember(secret)
+        remember(secret)
 
 
 class AppCredentials:
@@ -95,6 +84,8 @@ class AppCredentials:
         self._app_secret = app_secret.get_secret_value().strip()
         self._user_id = user_id
         self._host = host
+        self.secrets = Secrets()
+        self.secrets.remember(self._app_secret)
 
     def headers(self, path: str, now: datetime) -> dict[str, str]:
         """Make the headers that authorize one request, signed together with the host it goes to."""
@@ -102,10 +93,6 @@ class AppCredentials:
         signed = {"Host": self._host, **named}
         authorization = sign("GET", path, (), signed, b"", app_id=self._app_id, app_secret=self._app_secret)
         return {"Authorization": authorization, **named}
-
-    def redact(self, text: str) -> str:
-        """Take the secret and signatures made with it out of a text."""
-        return SIGNATURE.sub(MASK, text.replace(self._app_secret, MASK))
 
     async def renew(self) -> None:
         """Leave everything as it is: a secret has no successor."""
@@ -140,13 +127,18 @@ async def _load_token(settings: ApiSettings, session_api: SessionApi) -> TokenCr
     else:
         given = settings.token or _from_file(settings.token_file, "api.token_file")
         token = _required(given, "api.token, api.token_file or api.token_command")
-    return TokenCredentials(token, user_id=settings.user_id, renew=_renewal(settings, session_api))
-
-
-def _renewal(settings: ApiSettings, session_api: SessionApi) -> Renew | None:
-    """Choose the way to a new token, if the settings leave one."""
     session_id = settings.session_id or _from_file(settings.session_id_file, "api.session_id_file")
     refresh_token = settings.refresh_token or _from_file(settings.refresh_token_file, "api.refresh_token_file")
+    renew = _renewal(settings, session_api, session_id=session_id, refresh_token=refresh_token)
+    credentials = TokenCredentials(token, user_id=settings.user_id, renew=renew)
+    credentials.secrets.remember(*(each.get_secret_value().strip() for each in (session_id, refresh_token) if each))
+    return credentials
+
+
+def _renewal(
+    settings: ApiSettings, session_api: SessionApi, *, session_id: SecretStr | None, refresh_token: SecretStr | None
+) -> Renew | None:
+    """Choose the way to a new token, if the settings leave one."""
     if session_id is not None:
         return refresh_session(session_api, session_id)
     if refresh_token is not None:
@@ -199,4 +191,5 @@ def _from_file(path: Path | None, name: str) -> SecretStr | None:
             code=Code.SECRET_UNREADABLE,
             remedy="Write the secret there, alone.",
         )
+    remember(secret)
     return SecretStr(secret)

@@ -14,6 +14,7 @@ import msgspec
 from pydantic import SecretStr
 
 from etl.errors import Code, CredentialsRefusedError
+from etl.redaction import remember
 
 Renew = Callable[[SecretStr], Awaitable[SecretStr]]
 """From the token that was refused to the one to use now."""
@@ -92,6 +93,7 @@ def refresh_carrier_token(api: SessionApi, refresh_token: SecretStr) -> Renew:
         # The reference's table has the session in data, its example one level further down.
         info = data.get("sessionInfo", data) if isinstance(data, dict) else {}
         current = info.get("refreshToken") or current
+        remember(current)
         return _token(info.get("accessToken"), "The token refresh")
 
     return renew

@@ -1,0 +1,118 @@
+"""A secret is found in whatever form it comes back, and nothing else is taken for one."""
+
+import io
+import json
+import logging
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.redaction import MASK, Secrets
+from etl.secret_values import secrets_in, secrets_in_variables
+from tests.canary import FORMS
+
+SECRET = "CANARY/a+b?c~d>e=\u00fc"
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("before", ["", "B", "Be", "Bearer ", "user:"])
+@pytest.mark.parametrize("after", ["", "!", "!!"])
+def test_every_form_is_found_wherever_it_stands(form, before, after):
+    secrets = Secrets()
+    secrets.remember("another-one", SECRET)
+    written = FORMS[form](before + SECRET + after)
+
+    shown = secrets.redact(f"he said {written}.")
+
+    assert MASK in shown
+    # What is left of base64 are the digits that a neighbour has a part in.
+    assert len(shown.replace(MASK, "")) <= len("he said .") + len(FORMS[form](before)) + len(FORMS[form](after)) + 4
+
+
+@given(secret=st.text(min_size=6, max_size=80), around=st.text(max_size=20))
+def test_any_secret_is_taken_out_of_any_text(secret, around):
+    secrets = Secrets()
+    secrets.remember(secret)
+    octets = (around + secret).encode(errors="surrogateescape") if _is_storable(around + secret) else b""
+
+    assert secret not in secrets.redact(around + secret).replace(MASK, "") or secret in MASK
+    if octets:
+        assert MASK in secrets.redact(b64encode(octets).decode())
+        assert MASK in secrets.redact(urlsafe_b64encode(octets).decode())
+        assert MASK in secrets.redact(quote(octets))
+        assert MASK in secrets.redact(quote_plus(octets))
+        assert MASK in secrets.redact(json.dumps(around + secret))
+
+
+def _is_storable(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def test_what_is_shorter_than_any_secret_garbles_no_word():
+    secrets = Secrets()
+    secrets.remember("", "t", "abcde")
+
+    assert secrets.forms == ()
+    assert secrets.redact("abcdef, not t") == "abcdef, not t"
+
+
+def test_a_secret_that_is_part_of_another_leaves_nothing_of_it():
+    secrets = Secrets()
+    secrets.remember("CANARY-1", "CANARY-1-longer")
+
+    assert secrets.redact("CANARY-1-longer CANARY-1") == f"{MASK} {MASK}"
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("postgresql://u:CANARY@h/d", {"CANARY"}),
+        ("postgresql://u:CAN%41RY@h/d", {"CAN%41RY", "CANARY"}),
+        ("postgresql://u:CA@N:ARY/x@h/d", {"CA@N:ARY/x"}),
+        ("postgresql://u@h/d?password=CANARY&sslmode=require", {"CANARY"}),
+        ("postgresql:/u:CANARY@h", set()),
+        ("postgresql://postgres:postgres@h/d", set()),
+        ("sqlite:///file", set()),
+    ],
+)
+def test_what_is_secret_in_a_url_is_known_whether_it_is_one_or_not(url, found):
+    from etl.configuration import Settings
+
+    assert set(secrets_in(Settings, {"source": {"url": url}})) - {""} == found
+
+
+def test_variables_of_libraries_hold_secrets_too():
+    variables = {
+        "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20CANARY-1,x-key=CANARY-2",
+        "OPENLINEAGE_API_KEY": "CANARY-3",
+    }
+
+    assert {"CANARY-1", "CANARY-2", "CANARY-3"} <= set(secrets_in_variables(variables))
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_a_library_warns_of_is_a_line_of_our_log_without_secrets(log_format, monkeypatch):
+    from etl.redaction import remember
+    from etl.telemetry import configure_logs
+
+    stderr = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stderr)
+    remember("CANARY-in-words")
+    configure_logs(log_format, verbose=False)
+
+    error = ValueError("CANARY-in-words")
+    logging.getLogger("some.library").warning("it says %s", "CANARY-in-words", exc_info=error)
+
+    said = stderr.getvalue()
+    assert "library_warning" in said
+    assert "some.library" in said
+    assert "ValueError" in said
+    assert said.count(MASK) >= 2
+    assert "CANARY" not in said
