@@ -16,7 +16,7 @@ from etl.errors import ExitCode, TaskAuditError
 COMMANDS = {
     "demo": "etl.cli.demo:demo",
     "init": "etl.cli.admin:init",
-    "enqueue": "etl.cli.admin:enqueue",
+    "enqueue": "etl.cli.enqueue:enqueue",
     "plan": "etl.cli.plan:plan",
     "run": "etl.cli.run:run",
     "replay": "etl.cli.replay:replay",
@@ -27,7 +27,7 @@ COMMANDS = {
     "dead-letters": "etl.cli.dead_letters:dead_letters",
     "notify": "etl.cli.notify:notify",
     "doctor": "etl.cli.doctor:doctor",
-    "config": "etl.cli.admin:config",
+    "config": "etl.cli.config:config",
     "fake-api": "etl.cli.fake_api:fake_api",
 }
 """Where each command is, in the order of the help."""

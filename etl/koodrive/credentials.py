@@ -1,6 +1,7 @@
 """Who we are to KooDrive: a bearer token, or an app that signs each request."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -25,14 +26,17 @@ MASK = "********"
 SIGNATURE = re.compile(r"(?<=Signature=)[0-9a-f]+")
 """Good for a quarter of an hour to whoever reads it."""
 
+Query = Sequence[tuple[str, str]]
+"""Decoded names and values."""
+
 T = TypeVar("T")
 
 
 class Credentials(Protocol):
     """What makes a request ours."""
 
-    def headers(self, path: str, now: datetime) -> dict[str, str]:
-        """Make the headers that authorize one GET of ``path``, sent at ``now``."""
+    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:
+        """Make the headers that authorize one GET of ``path`` with the decoded ``query``, sent at ``now``."""
         ...
 
     def redact(self, text: str) -> str:
@@ -60,7 +64,7 @@ class TokenCredentials:
         """The second that the headers were made for, all of whose requests share them."""
         self._use(token)
 
-    def headers(self, path: str, now: datetime) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
+    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
         """Make the headers that authorize one request."""
         if not self._made_at <= now < self._made_at + ONE_SECOND:
             self._made_at = now.replace(microsecond=0)
@@ -96,11 +100,11 @@ class AppCredentials:
         self._user_id = user_id
         self._host = host
 
-    def headers(self, path: str, now: datetime) -> dict[str, str]:
+    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:
         """Make the headers that authorize one request, signed together with the host it goes to."""
         named = {"X-Date": _x_date(now), "X-User-Id": self._user_id}
         signed = {"Host": self._host, **named}
-        authorization = sign("GET", path, (), signed, b"", app_id=self._app_id, app_secret=self._app_secret)
+        authorization = sign("GET", path, query, signed, b"", app_id=self._app_id, app_secret=self._app_secret)
         return {"Authorization": authorization, **named}
 
     def redact(self, text: str) -> str:
