@@ -96,6 +96,8 @@ class Collected:
     """Of the others, how many were wanted."""
     new: int = 0
     """Of these, how many were not in the pending table yet."""
+    is_complete: bool = False
+    """Whether all that is wanted was read."""
 
 
 class Repetitions:
@@ -152,6 +154,7 @@ async def collect(
             keep = partial(_keep, Clerk(stop), stop, partial(enqueue, engine, table))
             try:
                 await _collect(api, reader, wanted, collected=collected, keep=keep)
+                collected.is_complete = True
             finally:
                 log.info("list_read", requests=traffic.requests, throttled=traffic.throttled, **asdict(collected))
 

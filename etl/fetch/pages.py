@@ -137,7 +137,9 @@ def _error(failure: FetchFailure, *, is_first: bool) -> TaskAuditError:
         return CredentialsRefusedError(
             f"The API forbids us to read the list. {said}", remedy="Grant the user the right."
         )
-    if is_first and failure.reason in OUR_FAULT:
-        remedy = "Check api.base_url and api.user_id."
-        return ConfigurationError(f"What answers at api.base_url does not give the list. {said}", remedy=remedy)
+    if is_first:
+        error = ConfigurationError if failure.reason in OUR_FAULT else UnavailableError
+        return error(
+            f"The API does not give the list. {said}", remedy="Check api.base_url, api.user_id and the network."
+        )
     return UnavailableError(f"A page of the list cannot be had. {said}", remedy=AGAIN_REMEDY)
