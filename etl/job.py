@@ -284,8 +284,10 @@ async def open_gate(
     share = Share(
         partial(clerk.do, rate.lease), partial(clerk.did, rate.pause), pace=pace, max_rate=max_rate, stop=stop
     )
-    yield Gate(pace, stop=stop, patience_seconds=patience_seconds, share=share)
-    await share.end()
+    try:
+        yield Gate(pace, stop=stop, patience_seconds=patience_seconds, share=share)
+    finally:
+        await share.end()
 
 
 def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, stop: Stop, traffic: Traffic) -> Pool:
