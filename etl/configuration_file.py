@@ -98,25 +98,24 @@ class Choices:
         }
 
 
-def next_steps(choices: Choices, file: str) -> Iterator[str]:
-    """Say what is left to do before the first run; a line that is a command begins with two blanks."""
+def next_steps(choices: Choices, file: str) -> Iterator[tuple[str, ...]]:
+    """Say what is left to do before the first run: a sentence each, and the commands that do it."""
     keys = ["api.user_id"]
     keys += ["api.app_id"] * (choices.auth == "app") + ["api.token_command"] * (choices.auth == "command")
     keys += ["source.url"] * (choices.source not in FILES) + ["warehouse.url"] * (choices.warehouse not in FILES)
     keys += ["source.table and its columns"] * choices.read_only
-    yield f"Look at {', '.join(keys)} in {file}. A database URL with a password is a secret: see the head of the file."
+    yield (f"Look at {', '.join(keys)} in {file}. A database URL with a password is a secret: see the head there.",)
     for key, secret_file in choices.secret_files.items():
         folder, path = quote(str(secret_file.parent)), quote(str(secret_file))
-        yield f"Put {SECRET_FILES[choices.auth][key]} where nobody else can read it; end with Enter and Ctrl-D:"
-        yield f"  (umask 077; mkdir -p {folder}; cat > {path})"
-    yield "Make the tables, and see whether anything is missing:"
-    yield f"  task-audit --config {quote(file)} init"
-    yield f"  task-audit --config {quote(file)} doctor"
+        yield (
+            f"Put {SECRET_FILES[choices.auth][key]} where nobody else can read it; end with Enter and Ctrl-D:",
+            f"(umask 077; mkdir -p {folder}; cat > {path})",
+        )
+    program = f"task-audit --config {quote(file)}"
+    yield "Make the tables, and see whether anything is missing:", f"{program} init", f"{program} doctor"
     if not choices.read_only:
-        yield "Fill the pending table, from a file or from KooDrive's own list:"
-        yield f"  task-audit --config {quote(file)} enqueue --from-api --limit 10"
-    yield "Try a run that writes nothing:"
-    yield f"  task-audit --config {quote(file)} run --limit 10 --dry-run"
+        yield "Fill the pending table, from a file or from KooDrive's list:", f"{program} enqueue --from-api --limit 10"
+    yield "Try a run that writes nothing:", f"{program} run --limit 10 --dry-run"
 
 
 def _url(engine: str, name: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 
 import pytest
@@ -82,7 +82,7 @@ def test_any_path_can_stand_in_the_file(text):
 
 def test_the_next_steps_name_the_secrets_and_what_only_the_user_knows():
     for choices in ALL:
-        steps = "\n".join(next_steps(choices, "a b.toml"))
+        steps = "\n".join(chain.from_iterable(next_steps(choices, "a b.toml")))
         assert all(str(file) in steps for file in choices.secret_files.values())
         assert "task-audit --config 'a b.toml' doctor" in steps
         assert ("api.app_id" in steps) == (choices.auth == "app")

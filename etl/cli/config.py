@@ -95,8 +95,10 @@ def new(
         click.echo(written, nl=False)
     else:
         _write(out, written, force=force)
-    for line in next_steps(choices, str(out or "FILE")):
-        click.echo(line, err=True)
+    for number, (sentence, *commands) in enumerate(next_steps(choices, str(out or "FILE")), 1):
+        click.echo(f"{number}. {sentence}", err=True)
+        for command in commands:
+            click.echo(f"     {command}", err=True)
 
 
 def _write(file: Path, text: str, *, force: bool) -> None:

@@ -108,7 +108,7 @@ def _records(answer: Answer) -> list[Record]:
 def _task(record: Record) -> ListedTask:
     task_id = str(record.task_id).strip()
     if not is_storable_id(task_id):
-        raise ValueError("a task has no ID")
+        raise ValueError("a task has no ID that a table could hold")
     return ListedTask(task_id, _status(record.status), _instant(record.create_time))
 
 

@@ -68,7 +68,7 @@ def test_a_person_at_a_terminal_is_asked(tmp_path):
 
 def steps_followed(result, secret):
     """Do what is said to be done with each secret."""
-    for command in re.findall(r"^  (\(umask .*)$", result.stderr, re.MULTILINE):
+    for command in re.findall(r"^ +(\(umask .*)$", result.stderr, re.MULTILINE):
         subprocess.run(["/bin/sh", "-c", command], input=secret, text=True, check=True)
 
 
