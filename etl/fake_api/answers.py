@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -120,40 +120,33 @@ class Answers:
         return await self._detail(request, name)
 
     async def _detail(self, request: web.BaseRequest, task_id: str) -> web.StreamResponse:
-        ask = await self._admit(task_id)
-        return await self._tell(request, self.world.task(task_id, ask), self._detail_faults, task_id, ask)
+        self._admitted_asks[task_id] += 1
+        ask = self._admitted_asks[task_id]
+        if self.behaviour.latency_seconds or self.behaviour.latency_jitter_seconds:
+            await asyncio.sleep(self._latency_seconds(task_id, ask))
+        task = self.world.task(task_id, ask)
+        faults = self._detail_faults
+        fault = striking_fault(faults, task_id, ask, seed=self.behaviour.seed) if faults else None
+        return json_reply(task) if fault is None else await self._show(fault, request, task)
 
     async def _list(self, request: web.BaseRequest, query: str) -> web.StreamResponse:
-        ask = await self._admit(LIST)
+        self._admitted_asks[LIST] += 1
+        ask = self._admitted_asks[LIST]
+        await asyncio.sleep(self._latency_seconds(LIST, ask))
         known_task_ids = sorted({*self.behaviour.task_ids, *self.world.overrides}, key=int)
         try:
             page = list_page(self.world, known_task_ids, parse_qs(query))
         except ValueError:
             return service_error(13000102, "Parameter check failed")
-        return await self._tell(request, page, self._page_faults, LIST, ask)
+        fault = striking_fault(self._page_faults, LIST, ask, seed=self.behaviour.seed)
+        return json_reply(page) if fault is None else await self._show(fault, request, page)
 
-    async def _admit(self, name: str) -> int:
-        """Count an ask that the gate has let in, and let it wait for its answer; returns its number."""
-        self._admitted_asks[name] += 1
-        ask = self._admitted_asks[name]
-        if self.behaviour.latency_seconds or self.behaviour.latency_jitter_seconds:
-            await asyncio.sleep(self._latency_seconds(name, ask))
-        return ask
-
-    async def _tell(
-        self, request: web.BaseRequest, honest: object, faults: Sequence[Fault], name: str, ask: int
-    ) -> web.StreamResponse:
-        """Tell the truth, or show the fault that was ordered."""
-        fault = striking_fault(faults, name, ask, seed=self.behaviour.seed) if faults else None
-        if fault is None:
-            return json_reply(honest)
+    async def _show(self, fault: Fault, request: web.BaseRequest, honest: object) -> web.StreamResponse:
+        """Show a fault that was ordered instead of the honest answer."""
         self.stats.faults[fault.name] += 1
+        behaviour = self.behaviour
         struck = Ask(
-            request=request,
-            task=honest,
-            now=self._now(),
-            redirect_to=self.behaviour.redirect_to,
-            closing=self.closing,
+            request=request, task=honest, now=self._now(), redirect_to=behaviour.redirect_to, closing=self.closing
         )
         return await EFFECTS[fault.name](struck)
 
