@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test soak check check-overlays sbom bench dictionary lock clean
+.PHONY: demo test soak check check-overlays sbom bench dictionary example lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -45,6 +45,9 @@ bench: .venv/.development     ## measure the job beside its parts; prints ratios
 
 dictionary: .venv/.runtime    ## write docs/dictionary.md anew from the code
 	$(BIN)/python -m etl.dictionary > docs/dictionary.md
+
+example: .venv/.runtime       ## write configs/production.toml anew from the code
+	$(BIN)/python -m etl.configuration_file > configs/production.toml
 
 lock:                         ## renew the lock files from pyproject.toml
 	$(COMPILE) --extra mysql --extra postgresql --group build --output-file requirements.lock pyproject.toml

@@ -62,6 +62,7 @@ class Code(StrEnum):
     API_FORBIDDEN = "api-forbidden"
     API_ADDRESS_WRONG = "api-address-wrong"
     API_CERTIFICATE_UNTRUSTED = "api-certificate-untrusted"
+    API_LIST_UNENDING = "api-list-unending"
     API_QUOTA_USED_UP = "api-quota-used-up"
     CREDENTIALS_REFUSED = "credentials-refused"
     TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a name

@@ -46,6 +46,10 @@ EVENTS: dict[str, Event] = {
         "How the run ended.",
         ("outcome", "exit_code", "claimed", "audited", "dead_lettered", "released", "requests", "error"),
     ),
+    "list_read": Event(
+        "KooDrive's list of tasks was read, to its end or not; `given` were wanted, and `new` of them added.",
+        ("requests", "throttled", "pages", "listed", "repeated", "given", "new", "is_complete"),
+    ),
     "file_replayed": Event("A file of the archive is loaded again.", ("file", "audited")),
     "telemetry_failed": Event("Somebody who was to be told of the run was not.", ("target", "error")),
     "command_failed": Event(

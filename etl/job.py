@@ -117,7 +117,7 @@ async def run_job(
             keeps_answers=archive is not None,
             note_refresh=traffic.note_refresh,
         )
-        async with koodrive as api, _gate(settings, order, source_engine, run_id=run.run_id, stop=stop) as gate:
+        async with koodrive as api, open_gate(settings, order, source_engine, run_id=run.run_id, stop=stop) as gate:
             corridor = Corridor(
                 source,
                 _pool(api, gate, settings.api, stop, traffic),
@@ -274,7 +274,9 @@ def max_rate_of(settings: Settings, order: Order) -> float:
 
 
 @asynccontextmanager
-async def _gate(settings: Settings, order: Order, engine: Engine, *, run_id: str, stop: Stop) -> AsyncIterator[Gate]:
+async def open_gate(
+    settings: Settings, order: Order, engine: Engine, *, run_id: str, stop: Stop
+) -> AsyncIterator[Gate]:
     """Make the gate; all runs on one pending table share one rate, but for those that may not write there."""
     max_rate, patience_seconds = max_rate_of(settings, order), settings.api.patience_seconds
     pace = Pace(max_rate)
@@ -286,8 +288,10 @@ async def _gate(settings: Settings, order: Order, engine: Engine, *, run_id: str
     share = Share(
         partial(clerk.do, rate.lease), partial(clerk.did, rate.pause), pace=pace, max_rate=max_rate, stop=stop
     )
-    yield Gate(pace, stop=stop, patience_seconds=patience_seconds, share=share)
-    await share.end()
+    try:
+        yield Gate(pace, stop=stop, patience_seconds=patience_seconds, share=share)
+    finally:
+        await share.end()
 
 
 def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, stop: Stop, traffic: Traffic) -> Pool:

@@ -1,6 +1,7 @@
 """The settings, one frozen value per room.
 
-What each key means is said here once; how it is read is in ``configuration``. Secrets and database URLs are
+What each key means is said here once, in the words below it, which every written configuration file repeats, with the
+default or else an example as its value; how it is read is in ``configuration``. Secrets and database URLs are
 ``SecretStr``: they cannot be printed by accident.
 """
 
@@ -34,6 +35,10 @@ DRIVER_NAMES = {
 
 FILES = frozenset({"sqlite", "duckdb"})
 """Engines that keep a database in a file."""
+
+SOURCE_ENGINES = ("sqlite", "postgresql", "mysql")
+
+WAREHOUSE_ENGINES = ("duckdb", "sqlite", "postgresql", "mysql")
 
 HARMLESS_QUERY_KEYS = frozenset({"host", "port", "sslmode", "application_name", "unix_socket"})
 
@@ -80,11 +85,11 @@ def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
 
 
 def _check_source_url(url: SecretStr) -> SecretStr:
-    return _check_engine(url, ("sqlite", "postgresql", "mysql"))
+    return _check_engine(url, SOURCE_ENGINES)
 
 
 def _check_warehouse_url(url: SecretStr) -> SecretStr:
-    return _check_engine(url, ("duckdb", "sqlite", "postgresql", "mysql"))
+    return _check_engine(url, WAREHOUSE_ENGINES)
 
 
 def _check_identifier(name: str) -> str:
@@ -204,16 +209,20 @@ class SourceSettings(Section):
     """Where pending task IDs come from."""
 
     url: Annotated[SecretStr, AfterValidator(_check_source_url)] = SecretStr("sqlite:///pending.sqlite")
-    """SQLAlchemy URL of the pending database: sqlite, postgresql or mysql (MariaDB, too)."""
+    """SQLAlchemy URL of the pending database: sqlite, postgresql or mysql (MariaDB, too). A URL with a password is a
+    secret: put it into a file source__url of the secrets folder instead."""
     table: Annotated[str, AfterValidator(_check_table_name)] = "pending_task"
     """Table (or, read_only, view) of pending tasks, plain or as schema.table."""
     mode: Literal["queue", "read_only"] = "queue"
-    """queue: the job's own table, with leases. read_only: the user's own table or view, never written to."""
+    """queue: the job's own table, made by `task-audit init`, with leases; several runs may share it. read_only: your
+    own table or view, never written to; pending is what has no finished fact and no dead letter yet."""
     task_id_column: Annotated[str, AfterValidator(_check_identifier)] = "task_id"
     """read_only: the column with the task ID."""
-    submitted_at_column: Annotated[str, AfterValidator(_check_identifier)] | None = None
+    submitted_at_column: Annotated[str, AfterValidator(_check_identifier)] | None = Field(
+        default=None, examples=["submitted_at"]
+    )
     """read_only: the column with the time of submission; without it the time inside the ID is used."""
-    where: str | None = None
+    where: str | None = Field(default=None, examples=["kind = 'leaver'"])
     """read_only: an SQL condition that pending rows meet. It is code: whoever sets it can read the database."""
 
     @model_validator(mode="after")
@@ -236,44 +245,53 @@ class SourceSettings(Section):
 class ApiSettings(Section):
     """How KooDrive is asked."""
 
-    base_url: Annotated[str, AfterValidator(_check_base_url)] | None = None
-    """Scheme and host of the API; https, or http on this machine."""
-    user_id: HeaderValue | None = None
-    """X-User-Id: the user on whose behalf requests are made; needed with auth = 'app'."""
+    base_url: Annotated[str, AfterValidator(_check_base_url)] | None = Field(
+        default=None, examples=["https://cn.myhuaweicloud-koodrive.com"]
+    )
+    """Scheme and host of KooDrive: https://cn.myhuaweicloud-koodrive.com, the China site, or
+    https://intl.myhuaweicloud-koodrive.com; http only on this machine."""
+    user_id: HeaderValue | None = Field(default=None, examples=["1505084218764547200"])
+    """X-User-Id: the user on whose behalf tasks are asked about. Needed with auth = "app"."""
     auth: Literal["token", "app"] = "token"
-    """token: a bearer token. app: requests signed with AppId and AppSecret."""
-    token: SecretHeader | None = None
-    """The access token, with or without its 'Bearer ' prefix."""
-    token_file: Path | None = None
+    """token: a bearer token. app: every request is signed with an AppId and its AppSecret."""
+    token: SecretHeader | None = Field(default=None, examples=[""])
+    """The access token, with or without "Bearer " in front; better in a file."""
+    token_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/token"])
     """A file that holds the access token; read again when the API refuses it."""
-    token_command: tuple[str, ...] | None = Field(default=None, min_length=1)
-    """A command that prints the access token, as a list of its words (there is no shell); run again likewise."""
-    session_id: SecretHeader | None = None
-    """The session ID that came with the access token; renews the token when it has expired."""
-    session_id_file: Path | None = None
+    token_command: tuple[str, ...] | None = Field(
+        default=None, min_length=1, examples=[["vault", "read", "-field=token", "secret/koodrive"]]
+    )
+    """A command that prints the access token, as a list of its words, since there is no shell; run again when the API
+    refuses the token."""
+    session_id: SecretHeader | None = Field(default=None, examples=[""])
+    """The x-session-id that came with the access token; renews the token when it has expired. Better in a file."""
+    session_id_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/session_id"])
     """A file that holds the session ID."""
-    refresh_token: Secret | None = None
-    """The carrier edition's refresh token; renews the token when it has expired."""
-    refresh_token_file: Path | None = None
+    refresh_token: Secret | None = Field(default=None, examples=[""])
+    """The carrier edition's refresh token; renews the token when it has expired. Better in a file."""
+    refresh_token_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/refresh_token"])
     """A file that holds the refresh token."""
-    app_id: HeaderValue | None = None
-    """AppId of app authentication."""
-    app_secret: Secret | None = None
-    """AppSecret of app authentication."""
-    app_secret_file: Path | None = None
+    app_id: HeaderValue | None = Field(
+        default=None, examples=["a378331eca141163119eb602adb67b7802cc79cd33ba44c7d2fe61d1586c96a1"]
+    )
+    """The AppId of app authentication."""
+    app_secret: Secret | None = Field(default=None, examples=[""])
+    """The AppSecret of app authentication; better in a file."""
+    app_secret_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/app_secret"])
     """A file that holds the AppSecret."""
     language: HeaderValue = "en-US"
-    """Language of messages."""
+    """Language of the messages that KooDrive sends."""
     max_rate: float = Field(default=50, gt=0, le=1_000_000, allow_inf_nan=False)
-    """Requests per second, at most."""
+    """Requests per second, at most, of all runs on one pending table together. KooDrive publishes no limit; Huawei's
+    gateways allow 200 unless told otherwise."""
     concurrency: int = Field(default=64, ge=1, le=1024)
-    """Requests in flight, at most."""
+    """Requests in flight, at most. With a latency of L seconds, a rate of R needs about R x L of them."""
     timeout_seconds: float = Field(default=30, gt=0, le=600, allow_inf_nan=False)
     """Seconds for one request, from connecting to the last byte."""
     attempts: int = Field(default=4, ge=1, le=10)
     """Requests for one task in one run, at most; those that met a throttled or closed API do not count."""
     patience_seconds: float = Field(default=900, ge=0, le=86_400, allow_inf_nan=False)
-    """How long to wait for an API that is down or throttles everything, before the run gives up."""
+    """Seconds to wait for an API that is down or throttles everything, before the run gives up."""
 
     @model_validator(mode="after")
     def _one_place_for_each_secret(self) -> Self:
@@ -292,9 +310,13 @@ class WarehouseSettings(Section):
     """Where the facts go."""
 
     url: Annotated[SecretStr, AfterValidator(_check_warehouse_url)] = SecretStr("duckdb:///warehouse.duckdb")
-    """SQLAlchemy URL of the warehouse: duckdb, sqlite, postgresql or mysql (MariaDB, too)."""
-    schema_name: Annotated[str, AfterValidator(_check_identifier)] | None = Field(default=None, alias="schema")
-    """Schema of the tables; none is the database's own default."""
+    """SQLAlchemy URL of the warehouse: duckdb, sqlite, postgresql or mysql (MariaDB, too). A URL with a password is a
+    secret: put it into a file warehouse__url of the secrets folder instead."""
+    schema_name: Annotated[str, AfterValidator(_check_identifier)] | None = Field(
+        default=None, alias="schema", examples=["task_audit"]
+    )
+    """Schema of the tables (duckdb, postgresql), which `task-audit init` makes; without one, the database's own
+    default. With mysql the URL names the database."""
 
     @model_validator(mode="after")
     def _schema_fits_the_engine(self) -> Self:
@@ -310,29 +332,36 @@ class RunSettings(Section):
     """How one run behaves."""
 
     batch_size: int = Field(default=5_000, ge=1, le=100_000)
-    """Tasks in one load, at most."""
+    """Tasks in one load, at most. A load also happens when its first answer is five seconds old."""
     lease_seconds: float = Field(default=300, ge=3, le=86_400, allow_inf_nan=False)
-    """How long a claim holds without a heartbeat."""
-    deadline_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
-    """Seconds after which a run ends cleanly; none is no limit."""
+    """Seconds that a claim holds without a heartbeat: what a crash costs before another run takes over."""
+    deadline_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False, examples=[21_600])
+    """Seconds after which a run ends cleanly with 75, and the rest stays pending; without it, there is no limit."""
     dead_letter_after: int = Field(default=5, ge=1, le=1_000)
-    """Runs that may fail a task before it is a dead letter."""
+    """Runs that may fail a task for now (outage, time-out) before it is a dead letter."""
 
 
 class ArchiveSettings(Section):
     """Where the answers are kept as they came, if wanted."""
 
-    location: Annotated[str, AfterValidator(_check_location)] | None = None
-    """A folder, or a bucket of a store that speaks S3 (s3://bucket/folder); none keeps nothing."""
-    s3_endpoint: Annotated[str, AfterValidator(_check_base_url)] | None = None
+    location: Annotated[str, AfterValidator(_check_location)] | None = Field(
+        default=None, examples=["s3://task-audit/answers"]
+    )
+    """Where every accepted answer is kept as it came, as Parquet: a folder, or a bucket of a store that speaks S3
+    (s3://bucket/folder). Without it, nothing is kept."""
+    s3_endpoint: Annotated[str, AfterValidator(_check_base_url)] | None = Field(
+        default=None, examples=["https://obs.cn-north-4.myhuaweicloud.com"]
+    )
     """The store's address, where it is not AWS: https, or http on this machine."""
-    s3_region: str | None = None
+    s3_region: str | None = Field(default=None, examples=["cn-north-4"])
     """The store's region."""
-    s3_access_key_id: str | None = None
+    s3_access_key_id: str | None = Field(default=None, examples=[""])
     """The access key; without it, what the environment or the machine's role offers."""
-    s3_secret_access_key: Secret | None = None
-    """The secret of the access key."""
-    s3_secret_access_key_file: Path | None = None
+    s3_secret_access_key: Secret | None = Field(default=None, examples=[""])
+    """The secret of the access key; better in a file."""
+    s3_secret_access_key_file: Path | None = Field(
+        default=None, examples=["/run/secrets/task-audit/s3_secret_access_key"]
+    )
     """A file that holds the secret of the access key."""
 
     @model_validator(mode="after")
@@ -349,17 +378,27 @@ class TelemetrySettings(Section):
     """What the run tells."""
 
     log_format: Literal["auto", "console", "json"] = "auto"
-    """auto: console on a terminal, JSON elsewhere."""
-    metrics_textfile: Annotated[Path, AfterValidator(_check_textfile)] | None = None
+    """auto: lines for a person on a terminal, JSON elsewhere. console or json: always so."""
+    metrics_textfile: Annotated[Path, AfterValidator(_check_textfile)] | None = Field(
+        default=None, examples=["/var/lib/node_exporter/textfile/task_audit.prom"]
+    )
     """A file for node_exporter's textfile collector, ending in .prom; replaced as a whole after each run."""
-    pushgateway_url: Annotated[str, AfterValidator(_check_target_url)] | None = None
+    pushgateway_url: Annotated[str, AfterValidator(_check_target_url)] | None = Field(
+        default=None, examples=["http://pushgateway:9091"]
+    )
     """Address of a Prometheus Pushgateway, told after each run."""
     pushgateway_job: str = Field(default="task-audit", min_length=1)
     """The job label there."""
-    otlp_endpoint: Annotated[str, AfterValidator(_check_target_url)] | None = None
-    """Address of an OpenTelemetry collector that speaks OTLP over HTTP; told the trace and the metrics of each run."""
-    openlineage_url: Annotated[str, AfterValidator(_check_target_url)] | None = None
-    """Address of an OpenLineage server, told when a run begins and how it ended."""
+    otlp_endpoint: Annotated[str, AfterValidator(_check_target_url)] | None = Field(
+        default=None, examples=["http://collector:4318"]
+    )
+    """Address of an OpenTelemetry collector that speaks OTLP over HTTP, told the trace and the metrics of each run;
+    needs the extra otel. Headers come from OTEL_EXPORTER_OTLP_HEADERS."""
+    openlineage_url: Annotated[str, AfterValidator(_check_target_url)] | None = Field(
+        default=None, examples=["http://marquez:5000"]
+    )
+    """Address of an OpenLineage server, told when a run begins and how it ended; needs the extra lineage. Its key comes
+    from OPENLINEAGE_API_KEY."""
     openlineage_namespace: str = Field(default="task-audit", min_length=1)
     """The namespace of the job there."""
 
@@ -367,12 +406,13 @@ class TelemetrySettings(Section):
 class NotifySettings(Section):
     """Who is told of a run, and when."""
 
-    webhook_url: WebhookUrl | None = None
-    """Where messages are posted, such as a webhook of Slack; a secret, since whoever has it can write there."""
-    webhook_url_file: Path | None = None
+    webhook_url: WebhookUrl | None = Field(default=None, examples=[""])
+    """Where messages are posted, such as an incoming webhook of Slack; a secret, since whoever has it can write there:
+    better in a file. Without it, nobody is told."""
+    webhook_url_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/webhook_url"])
     """A file that holds it."""
-    template: Path | None = None
-    """A JSON file to post, with $text and others in its texts; by default one that Slack understands."""
+    template: Path | None = Field(default=None, examples=["/etc/task-audit/notification.json"])
+    """A JSON file to post, with $text and others in its texts; without it {"text": ...}, as Slack wants it."""
     exit_codes: tuple[Literal[65, 69, 70, 75, 77, 78], ...] = (69, 70, 75, 77, 78)
     """Tell of a run that ends with one of these."""
     dead_letters_above: int = Field(default=0, ge=0)

@@ -3,6 +3,7 @@
 Nothing here does I/O, reads a clock or knows a database. All times are aware and in UTC.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, IntEnum, StrEnum, auto
@@ -19,6 +20,12 @@ ID_TIME_SHIFT = 23
 """The bits below a KooDrive ID's millisecond."""
 
 MAX_TASK_ID_DIGITS = 19
+
+MAX_ID_LENGTH = 255
+"""Of what the pending table takes for an ID, valid or not."""
+
+UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
+"""What no database holds as text: NUL, and the surrogates that stand for bytes that are no UTF-8."""
 
 
 class TaskStatus(IntEnum):
@@ -221,6 +228,11 @@ class Selection:
 def is_valid_task_id(task_id: str) -> bool:
     """Say whether the ID can stand in the API's path: 1 to 19 ASCII digits."""
     return 1 <= len(task_id) <= MAX_TASK_ID_DIGITS and task_id.isascii() and task_id.isdigit()
+
+
+def is_storable_id(task_id: str) -> bool:
+    """Say whether the pending table can hold the text; what is no valid ID becomes a dead letter of the run."""
+    return 0 < len(task_id) <= MAX_ID_LENGTH and not UNSTORABLE.search(task_id)
 
 
 def time_in_id(task_id: str) -> datetime:

@@ -21,7 +21,6 @@ from rich.text import Text
 from structlog.tracebacks import ExceptionDictTransformer
 
 from etl.redaction import redact
-from etl.runs import AuditRun
 
 LogFormat = Literal["auto", "console", "json"]
 
@@ -108,13 +107,13 @@ class ProgressBar:
             console=Console(stderr=True),
             expand=True,
         )
-        self._task = self._bar.add_task("audit", total=total, requests=0, throttled=0)
+        self._task = self._bar.add_task("audit", total=total, throttled=0)
 
-    async def follow(self, look: Callable[[], tuple[int, AuditRun]]) -> None:
+    async def follow(self, look: Callable[[], tuple[int, int]]) -> None:
         """Redraw until cancelled.
 
         Args:
-            look: tells how many tasks are answered, and the run's counters.
+            look: tells how many tasks are done, and how many requests were throttled.
         """
         with self._bar:
             try:
@@ -124,5 +123,5 @@ class ProgressBar:
             finally:
                 self._show(*look())
 
-    def _show(self, answered: int, run: AuditRun) -> None:
-        self._bar.update(self._task, completed=answered, requests=run.requests, throttled=run.throttled)
+    def _show(self, done: int, throttled: int) -> None:
+        self._bar.update(self._task, completed=done, throttled=throttled)

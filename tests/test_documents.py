@@ -87,6 +87,13 @@ def test_the_production_example_shows_every_key():
     }
 
 
+def test_the_production_example_is_that_of_the_code():
+    from etl.configuration_file import PRODUCTION, configuration_file
+
+    shown = resource("configs", "production.toml").read_text(encoding="utf-8")
+    assert shown == configuration_file(PRODUCTION), "run `make example`"
+
+
 def test_sql_files_and_links_of_the_readme_exist():
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         if not link.startswith("http"):

@@ -17,7 +17,7 @@ from etl.errors import TaskAuditError
 COMMANDS = {
     "demo": "etl.cli.demo:demo",
     "init": "etl.cli.admin:init",
-    "enqueue": "etl.cli.admin:enqueue",
+    "enqueue": "etl.cli.enqueue:enqueue",
     "plan": "etl.cli.plan:plan",
     "run": "etl.cli.run:run",
     "replay": "etl.cli.replay:replay",
@@ -29,7 +29,7 @@ COMMANDS = {
     "notify": "etl.cli.notify:notify",
     "doctor": "etl.cli.doctor:doctor",
     "explain": "etl.cli.explain:explain",
-    "config": "etl.cli.admin:config",
+    "config": "etl.cli.config:config",
     "fake-api": "etl.cli.fake_api:fake_api",
 }
 """Where each command is, in the order of the help."""

@@ -11,6 +11,7 @@ from etl.fake_api import Behaviour, FakeApi, Fault
 from etl.fake_api.behaviour import CLOUD_CREDENTIALS_URL
 from etl.fake_api.effects import EFFECTS
 from etl.fake_api.faults import parse_fault
+from etl.fake_api.listing import a_minute_apart
 
 
 class FaultType(click.ParamType[Fault]):
@@ -48,6 +49,7 @@ class SecondsPairType(click.ParamType[tuple[float, float]]):
     "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0, the default, is a free one."
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Another seed describes other tasks.")
+@click.option("--tasks", type=click.IntRange(min=0), default=0, help="Show so many tasks, a minute apart, in the list.")
 @click.option("--rate", type=click.IntRange(min=1), help="Requests accepted in any one second; the excess gets 429.")
 @click.option("--silent-limit", is_flag=True, help="Leave the limit out of such a 429.")
 @click.option("--retry-after", type=click.IntRange(min=0), help="Seconds for such a 429 to say in Retry-After.")
@@ -80,22 +82,23 @@ class SecondsPairType(click.ParamType[tuple[float, float]]):
     help="Where the fault redirect leads; by default to where a cloud machine finds its own credentials.",
 )
 @click.option("--progress", is_flag=True, help="Let an unfinished task go on with every ask.")
-def fake_api(*, host: str, port: int, latency: float, jitter: float, **behaviour: Any) -> None:
+def fake_api(*, host: str, port: int, tasks: int, latency: float, jitter: float, **behaviour: Any) -> None:
     """Run a stand-in KooDrive API to try things against.
 
     It knows every task ID, tells the same story for the same ID and seed, prints its base URL when it is ready, and
     prints what it has seen when it is stopped (Ctrl-C). While it runs, GET /stand-in/stats has the counts and
     POST /stand-in/world changes a task.
 
-    A FAULT is NAME:RATE for a share of the requests (0 to 1) or NAME:ID,ID for these tasks. With xK after it, it
-    strikes only the first K asks of a task, so that asking again helps.
+    A FAULT is NAME:RATE for a share of the requests (0 to 1), NAME:ID,ID for these tasks, or NAME:list for the list of
+    tasks. With xK after it, it strikes only the first K asks of a task, so that asking again helps.
 
     \b
     Example:
       task-audit fake-api --port 8080 --rate 100 --fault http_503:0.1x2 --fault not_found:1534087020903704704
     """
     try:
-        ordered = Behaviour(latency_seconds=latency, latency_jitter_seconds=jitter, **behaviour)
+        task_ids = a_minute_apart(tasks)
+        ordered = Behaviour(task_ids=task_ids, latency_seconds=latency, latency_jitter_seconds=jitter, **behaviour)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:

@@ -2,8 +2,6 @@
 
 import asyncio
 import gc
-import os
-import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
@@ -13,21 +11,18 @@ import msgspec
 from rich.console import Console
 
 from etl.afterwards import Listeners
+from etl.cli.at_work import GO_ON, show_progress, shows_progress, stop_on_signals
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.selecting import require_shards, selecting
 from etl.cli.types import Duration, TimeOfDay, seconds_until
 from etl.configuration import Settings
 from etl.errors import Code, StoppedError, TaskAuditError
-from etl.fetch.stop import Stop
 from etl.job import Order, Watch, run_job
 from etl.pipeline import Corridor
 from etl.report.summary import print_summary
 from etl.runs import AuditRun
 from etl.tasks import Selection, Shard
-from etl.telemetry import ProgressBar, is_for_a_person
 
-DIED_BY_SIGNAL = 128
-GO_ON = "What is left is still pending: run again to go on."
 GC_THRESHOLD = 50_000
 """New objects between two collections; the default of 700 means several for every few requests."""
 
@@ -68,7 +63,7 @@ def run(
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
     _spare_the_garbage_collector()
-    watch = watch_progress if is_for_a_person(settings.telemetry.log_format) and sys.stderr.isatty() else None
+    watch = watch_progress if shows_progress(settings.telemetry.log_format) else None
     listeners = Listeners(settings, order)
     try:
         listeners.require()
@@ -93,14 +88,10 @@ async def run_until_told(
     listeners: Listeners | None = None,
 ) -> AuditRun:
     """Run until everything is done, the time is up, or a signal comes."""
-    stop = Stop()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, _stop_or_die, stop, number)
+    stop = stop_on_signals()
     if seconds is not None:
-        loop.call_later(
-            seconds, stop.order, StoppedError("The time for this run is up.", code=Code.STOPPED_BY_TIME, remedy=GO_ON)
-        )
+        time_is_up = StoppedError("The time for this run is up.", code=Code.STOPPED_BY_TIME, remedy=GO_ON)
+        asyncio.get_running_loop().call_later(seconds, stop.order, time_is_up)
     listeners = listeners or Listeners(settings, order)
     return await run_job(
         settings,
@@ -115,12 +106,7 @@ async def run_until_told(
 
 def watch_progress(corridor: Corridor, total: int | None) -> None:
     """Show a progress bar until the event loop ends."""
-    following = asyncio.ensure_future(ProgressBar(total=total).follow(lambda: (corridor.answered, corridor.run)))
-    # The loop keeps only a weak reference to a task.
-    _following.add(following)
-
-
-_following: set[asyncio.Future[None]] = set()
+    show_progress(lambda: (corridor.answered, corridor.run.throttled), total=total)
 
 
 def _spare_the_garbage_collector() -> None:
@@ -128,13 +114,6 @@ def _spare_the_garbage_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
-
-
-def _stop_or_die(stop: Stop, number: signal.Signals) -> None:
-    if stop.is_ordered:
-        # Asked twice: whoever asks does not want to wait. Leases expire by themselves.
-        os._exit(DIED_BY_SIGNAL + number)
-    stop.order(StoppedError(f"Stopped by {number.name}.", code=Code.STOPPED_BY_SIGNAL, remedy=GO_ON))
 
 
 def _seconds(settings: Settings, stop_at: time | None) -> float | None:

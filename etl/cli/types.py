@@ -36,7 +36,8 @@ class RangeBound(click.ParamType[datetime]):
     def _require_order(self, instant: datetime, *, is_day: bool, ctx: click.Context | None) -> None:
         """Refuse a range that ends before it begins; a day has ended where the next begins."""
         since = ctx.params.get("since") if self._is_end and ctx else None
-        if since and (since > instant or (since == instant and is_day)):
+        # What was not given is a mark of click's here, not None.
+        if isinstance(since, datetime) and (since > instant or (since == instant and is_day)):
             raise click.UsageError("--since is after --until.", ctx)
 
     def _instant(self, text: str) -> datetime:

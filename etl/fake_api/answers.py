@@ -13,8 +13,8 @@ import msgspec
 from aiohttp import web
 
 from etl.fake_api.behaviour import Behaviour
-from etl.fake_api.effects import EFFECTS, NO_STATUS, Ask
-from etl.fake_api.faults import striking_fault
+from etl.fake_api.effects import EFFECTS, NO_STATUS, PAGES, Ask, strikes_pages
+from etl.fake_api.faults import LIST, Fault, striking_fault
 from etl.fake_api.gate import REPLIES, RateWindow, Rejection, find_rejection
 from etl.fake_api.listing import list_page
 from etl.fake_api.outages import Outages
@@ -47,6 +47,8 @@ class Answers:
         self._rate_window = RateWindow(behaviour.rate) if behaviour.rate is not None else None
         self._outages = Outages(behaviour.outages, behaviour.flap) if behaviour.outages or behaviour.flap else None
         self._sessions = Sessions(behaviour, self.stats) if behaviour.has_sessions else None
+        self._detail_faults = tuple(fault for fault in behaviour.faults if fault.name not in PAGES)
+        self._page_faults = tuple(fault for fault in behaviour.faults if strikes_pages(fault.name))
         # Told apart from stats.asks, because these survive a reset and leave out what the gate refused.
         self._admitted_asks: Counter[str] = Counter()
         self._own_pages: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.Response]]] = {
@@ -111,8 +113,8 @@ class Answers:
             if self._sessions is not None and self._sessions.renews(request.method, request.raw_path):
                 return await self._sessions.renew(request, self._now())
             return gateway_error("APIGW.0101", "The API does not exist or has not been published", status=404)
-        if name == "list":
-            return self._list(query)
+        if name == LIST:
+            return await self._list(request, query)
         if not is_valid_task_id(name):
             return service_error(13000102, "Parameter check failed: task_id")
         return await self._detail(request, name)
@@ -120,29 +122,37 @@ class Answers:
     async def _detail(self, request: web.BaseRequest, task_id: str) -> web.StreamResponse:
         self._admitted_asks[task_id] += 1
         ask = self._admitted_asks[task_id]
-        behaviour = self.behaviour
-        if behaviour.latency_seconds or behaviour.latency_jitter_seconds:
+        if self.behaviour.latency_seconds or self.behaviour.latency_jitter_seconds:
             await asyncio.sleep(self._latency_seconds(task_id, ask))
         task = self.world.task(task_id, ask)
-        fault = striking_fault(behaviour.faults, task_id, ask, seed=behaviour.seed) if behaviour.faults else None
-        if fault is None:
-            return json_reply(task)
-        self.stats.faults[fault.name] += 1
-        ask_of_task = Ask(
-            request=request, task=task, now=self._now(), redirect_to=behaviour.redirect_to, closing=self.closing
-        )
-        return await EFFECTS[fault.name](ask_of_task)
+        faults = self._detail_faults
+        fault = striking_fault(faults, task_id, ask, seed=self.behaviour.seed) if faults else None
+        return json_reply(task) if fault is None else await self._show(fault, request, task)
 
-    def _latency_seconds(self, task_id: str, ask: int) -> float:
-        jitter = self.behaviour.latency_jitter_seconds * draw(self.behaviour.seed, "latency", task_id, ask)
-        return self.behaviour.latency_seconds + jitter
-
-    def _list(self, query: str) -> web.Response:
+    async def _list(self, request: web.BaseRequest, query: str) -> web.StreamResponse:
+        self._admitted_asks[LIST] += 1
+        ask = self._admitted_asks[LIST]
+        await asyncio.sleep(self._latency_seconds(LIST, ask))
         known_task_ids = sorted({*self.behaviour.task_ids, *self.world.overrides}, key=int)
         try:
-            return json_reply(list_page(self.world, known_task_ids, parse_qs(query)))
+            page = list_page(self.world, known_task_ids, parse_qs(query))
         except ValueError:
             return service_error(13000102, "Parameter check failed")
+        fault = striking_fault(self._page_faults, LIST, ask, seed=self.behaviour.seed)
+        return json_reply(page) if fault is None else await self._show(fault, request, page)
+
+    async def _show(self, fault: Fault, request: web.BaseRequest, honest: object) -> web.StreamResponse:
+        """Show a fault that was ordered instead of the honest answer."""
+        self.stats.faults[fault.name] += 1
+        behaviour = self.behaviour
+        struck = Ask(
+            request=request, task=honest, now=self._now(), redirect_to=behaviour.redirect_to, closing=self.closing
+        )
+        return await EFFECTS[fault.name](struck)
+
+    def _latency_seconds(self, name: str, ask: int) -> float:
+        jitter = self.behaviour.latency_jitter_seconds * draw(self.behaviour.seed, "latency", name, ask)
+        return self.behaviour.latency_seconds + jitter
 
     async def _own_page(self, request: web.BaseRequest) -> web.Response:
         page = self._own_pages.get((request.method, request.raw_path))

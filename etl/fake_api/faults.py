@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from etl.fake_api.world import draw
 from etl.tasks import is_valid_task_id
 
-FAULT_SYNTAX = re.compile(r"(?P<name>[a-z0-9_]+):(?P<target>[0-9.,]+)(?:x(?P<first_asks>[0-9]+))?")
+LIST = "list"
+"""What stands for the list of tasks where a task's ID would."""
+
+FAULT_SYNTAX = re.compile(r"(?P<name>[a-z0-9_]+):(?P<target>[0-9.,]+|list)(?:x(?P<first_asks>[0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +26,7 @@ class Fault:
     rate: float = 0.0
     """The share of asks that it strikes, or of tasks where ``first_asks`` is given."""
     task_ids: frozenset[str] = frozenset()
-    """The tasks that it strikes, beside those by rate."""
+    """The tasks that it strikes, beside those by rate; the list may be among them."""
     first_asks: int | None = None
     """Strike only so many first asks of a task, so that asking again helps; all of them where it is None."""
 
@@ -47,10 +50,10 @@ def striking_fault(faults: Sequence[Fault], task_id: str, ask: int, *, seed: int
 
 
 def parse_fault(text: str, *, known_names: Collection[str]) -> Fault:
-    """Read ``NAME:RATE`` or ``NAME:ID,ID``, each with an optional ``xK`` for "only the first K asks of a task".
+    """Read ``NAME:RATE``, ``NAME:ID,ID`` or ``NAME:list``, each with an optional ``xK`` for "only its first K asks".
 
     Raises:
-        ValueError: the name is unknown or the rest is neither a rate from 0 to 1 nor a list of task IDs.
+        ValueError: the name is unknown or the rest is neither a rate from 0 to 1, nor task IDs, nor ``list``.
     """
     name = text.partition(":")[0]
     if name not in known_names:
@@ -65,6 +68,8 @@ def parse_fault(text: str, *, known_names: Collection[str]) -> Fault:
 
 def _parse_target(text: str, target: str) -> tuple[float, frozenset[str]]:
     """Tell a rate from task IDs: a lone number from 0 to 1 is a rate."""
+    if target == LIST:
+        return 0.0, frozenset({LIST})
     if re.fullmatch(r"0(\.[0-9]+)?|1(\.0+)?|\.[0-9]+", target):
         return float(target), frozenset()
     task_ids = frozenset(target.rstrip(",").split(","))

@@ -7,12 +7,23 @@ end; only a missing ``nextCursor`` is the end.
 from collections.abc import Mapping, Sequence
 
 from etl.fake_api.world import StandInTask, World
-from etl.tasks import time_in_id
+from etl.tasks import ID_TIME_SHIFT, time_in_id
 
 MAX_PAGE_SIZE = 100
 
 FIRST_CURSOR_MS = 1_723_549_107_000
 """Cursors look like the documented one, milliseconds of a whole second; the client must not care what they mean."""
+
+
+FIRST_TASK_ID = 1_534_087_020_903_704_704
+"""The documented example."""
+
+MINUTE = 60_000 << ID_TIME_SHIFT
+
+
+def a_minute_apart(number: int) -> tuple[str, ...]:
+    """Make the IDs of so many tasks."""
+    return tuple(str(FIRST_TASK_ID + each * MINUTE) for each in range(number))
 
 
 def list_page(world: World, known_task_ids: Sequence[str], query: Mapping[str, Sequence[str]]) -> dict[str, object]:

@@ -16,7 +16,7 @@ from etl.fetch.breaker import Breaker
 from etl.fetch.pace import Pace
 from etl.fetch.share import Share
 from etl.fetch.stop import Stop
-from etl.tasks import FailureReason, FetchFailure, Outcome, Recovery
+from etl.tasks import FailureReason, FetchFailure, Recovery
 
 THROTTLED_SECONDS = 2.0
 """How long to pause at most where the API throttles and does not say for how long; doubled each time."""
@@ -102,8 +102,8 @@ class Gate:
                     return self._is_probe()
         return None
 
-    def learn(self, outcome: Outcome, *, probe: bool) -> None:
-        """Take in what became of a request that has passed."""
+    def learn(self, outcome: object, *, probe: bool) -> None:
+        """Take in what became of a request that has passed: a failure, or anything else that is an answer."""
         if probe:
             self.lose_probe()
         if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_MATTERS:

@@ -135,7 +135,7 @@ class Pool:
             if outcome.recovery is Recovery.AGAIN:
                 backlog.again(attempt)
                 return None
-            outcome = _seen_again(outcome, attempt.failure)
+            outcome = seen_again(outcome, attempt.failure)
             if self._put_back(attempt, outcome, backlog):
                 return None
         backlog.drop()
@@ -158,7 +158,7 @@ class Pool:
         return not attempt.is_deferred and backlog.defer(attempt)
 
 
-def _seen_again(failure: FetchFailure, before: FetchFailure | None) -> FetchFailure:
+def seen_again(failure: FetchFailure, before: FetchFailure | None) -> FetchFailure:
     """Count how often a failure that is believed at its second sighting was seen."""
     if failure.recovery is Recovery.RETRY_ONCE and before is not None and before.recovery is Recovery.RETRY_ONCE:
         return replace(failure, sightings=before.sightings + 1)

@@ -167,19 +167,48 @@ def interpret(reply: Reply, task: PendingTask, *, now: datetime) -> Outcome:
         ConfigurationError: we ask in the wrong place.
         UnavailableError: the app may not ask any more.
     """
-    if reply.status != OK:
-        return _error(reply, _error_body(reply.body), task, now)
-    if not _may_be_json(reply.content_type):
-        return _failure(FailureReason.SERVER_ERROR, f"200 with {reply.content_type}, not JSON", reply, task, now)
+    if (failure := refusal(reply, task, now=now)) is not None:
+        return failure
     try:
         answer, drift = read_answer(reply.body)
     except MALFORMED as error:
-        return _disguised_error(reply, task, now) or _failure(FailureReason.BAD_PAYLOAD, str(error), reply, task, now)
+        return nonsense(reply, task, error, now=now)
     if answer.error_code or answer.response_code not in SUCCESS_CODES:
-        return _error(reply, _error_body(reply.body), task, now)
+        return said_error(reply, task, now=now)
     if answer.task_id != task.task_id and str(answer.task_id) != task.task_id:
         return _failure(FailureReason.BAD_PAYLOAD, "the answer is about another task", reply, task, now)
     return Observation(task=task, detail=answer, observed_at=reply.asked_at, drift=drift)
+
+
+def refusal(reply: Reply, task: PendingTask, *, now: datetime) -> FetchFailure | None:
+    """Say why a reply is no answer, whatever was asked; None: it is one, if its body holds what it should.
+
+    Raises:
+        TaskAuditError: as ``interpret``.
+    """
+    if reply.status != OK:
+        return said_error(reply, task, now=now)
+    if not _may_be_json(reply.content_type):
+        return _failure(FailureReason.SERVER_ERROR, f"200 with {reply.content_type}, not JSON", reply, task, now)
+    return None
+
+
+def nonsense(reply: Reply, task: PendingTask, error: Exception, *, now: datetime) -> FetchFailure:
+    """Say what a 200 is whose body does not hold what it should: an error in disguise, or nothing to be believed.
+
+    Raises:
+        TaskAuditError: as ``interpret``.
+    """
+    return _disguised_error(reply, task, now) or _failure(FailureReason.BAD_PAYLOAD, str(error), reply, task, now)
+
+
+def said_error(reply: Reply, task: PendingTask, *, now: datetime) -> FetchFailure:
+    """Say what the error means that a reply's body names.
+
+    Raises:
+        TaskAuditError: as ``interpret``.
+    """
+    return _error(reply, _error_body(reply.body), task, now)
 
 
 def _disguised_error(reply: Reply, task: PendingTask, now: datetime) -> FetchFailure | None:

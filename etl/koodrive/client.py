@@ -17,9 +17,11 @@ from yarl import URL
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError
 from etl.koodrive.answers import Reply, interpret
-from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, load_credentials
+from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, Query, load_credentials
 from etl.koodrive.drift import read_answer
+from etl.koodrive.listing import LIST, TaskPage, list_query, read_page
 from etl.koodrive.renewal import SessionApi
+from etl.koodrive.signature import canonical_query
 from etl.redaction import Secrets
 from etl.settings import ApiSettings
 from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, RawAnswer, is_valid_task_id
@@ -107,6 +109,36 @@ class KooDrive:
         except TaskAuditError as error:
             raise type(error)(self._quotable(error.message), code=error.code, remedy=error.remedy) from None
 
+    async def list_tasks(self, cursor: str | None, *, status: int | None = None) -> TaskPage | FetchFailure:
+        """Ask for one page of the list of tasks, once.
+
+        Args:
+            cursor: of the page before; None asks for the first.
+            status: of the tasks that are wanted; None is any.
+
+        Raises:
+            TaskAuditError: as ``ask``.
+        """
+        trace_id = f"{self._trace_prefix}{next(self._numbers):0{TRACE_ID_DIGITS}d}"
+        try:
+            return await self._list_tasks(list_query(status=status, cursor=cursor), trace_id)
+        except TaskAuditError as error:
+            raise type(error)(self._quotable(error.message), code=error.code, remedy=error.remedy) from None
+
+    async def _list_tasks(self, query: Query, trace_id: str) -> TaskPage | FetchFailure:
+        epoch = self._epoch
+        try:
+            reply = await self._get(self._task_path + LIST.task_id, trace_id, query)
+        except TRANSPORT_ERRORS as error:
+            return self._fit_to_print(self._transport_failure(error, LIST, trace_id))
+        page = read_page(reply, now=self._clock())
+        if not isinstance(page, FetchFailure):
+            self._credentials_work |= epoch == self._epoch
+            return page
+        if page.reason is FailureReason.UNAUTHORIZED:
+            await self._renew_credentials(epoch, page, reply)
+        return self._fit_to_print(page, reply)
+
     async def _ask(self, task: PendingTask, trace_id: str) -> Outcome:
         epoch = self._epoch
         try:
@@ -121,11 +153,13 @@ class KooDrive:
             await self._renew_credentials(epoch, outcome, reply)
         return self._fit_to_print(outcome, reply)
 
-    async def _get(self, path: str, trace_id: str) -> Reply:
+    async def _get(self, path: str, trace_id: str, query: Query = ()) -> Reply:
         asked_at = self._clock()
-        headers = {"X-Traceid": trace_id, **self._credentials.headers(path, asked_at + self._clock_offset)}
+        headers = {"X-Traceid": trace_id, **self._credentials.headers(path, asked_at + self._clock_offset, query)}
         # The path is made of a checked ID and sent as it was signed.
         url = self._base_url.with_path(path, encoded=True)
+        if query:
+            url = URL(f"{url}?{canonical_query(query)}", encoded=True)
         # A redirect would carry the credentials elsewhere.
         async with self._session.get(url, headers=headers, allow_redirects=False) as response:
             reply = self.last_reply = Reply(

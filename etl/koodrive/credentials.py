@@ -1,5 +1,6 @@
 """Who we are to KooDrive: a bearer token, or an app that signs each request."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +21,9 @@ ONE_SECOND = timedelta(seconds=1)
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
+Query = Sequence[tuple[str, str]]
+"""Decoded names and values."""
+
 T = TypeVar("T")
 
 
@@ -29,8 +33,8 @@ class Credentials(Protocol):
     secrets: Secrets
     """What the API knows and must not repeat."""
 
-    def headers(self, path: str, now: datetime) -> dict[str, str]:
-        """Make the headers that authorize one GET of ``path``, sent at ``now``."""
+    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:
+        """Make the headers that authorize one GET of ``path`` with the decoded ``query``, sent at ``now``."""
         ...
 
     async def renew(self) -> None:
@@ -54,7 +58,7 @@ class TokenCredentials:
         """The second that the headers were made for, all of whose requests share them."""
         self._use(token)
 
-    def headers(self, path: str, now: datetime) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
+    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
         """Make the headers that authorize one request."""
         if not self._made_at <= now < self._made_at + ONE_SECOND:
             self._made_at = now.replace(microsecond=0)
@@ -87,11 +91,11 @@ class AppCredentials:
         self.secrets = Secrets()
         self.secrets.remember(self._app_secret)
 
-    def headers(self, path: str, now: datetime) -> dict[str, str]:
+    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:
         """Make the headers that authorize one request, signed together with the host it goes to."""
         named = {"X-Date": _x_date(now), "X-User-Id": self._user_id}
         signed = {"Host": self._host, **named}
-        authorization = sign("GET", path, (), signed, b"", app_id=self._app_id, app_secret=self._app_secret)
+        authorization = sign("GET", path, query, signed, b"", app_id=self._app_id, app_secret=self._app_secret)
         return {"Authorization": authorization, **named}
 
     async def renew(self) -> None:

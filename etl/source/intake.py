@@ -19,8 +19,8 @@ import polars as pl
 
 from etl.errors import Code, InputError
 from etl.source.tables import FIRST_YEAR, LAST_YEAR
+from etl.tasks import MAX_ID_LENGTH, is_storable_id
 
-MAX_ID_LENGTH = 255
 PARQUET_MAGIC = b"PAR1"
 PARQUET_ROWS = 50_000
 ID_FIELD = "task_id"
@@ -29,9 +29,6 @@ NOTHING_ADDED = "Nothing was added; mend the file and give it again."
 
 MORE_THAN_AN_ID = re.compile(r"""[\s,;|"'\[\]{}]""")
 """What stands in a line of a table or of JSON, and in no ID."""
-
-UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
-"""What no database holds as text: NUL, and the surrogates that stand for bytes that are no UTF-8."""
 
 PendingRow = tuple[str, datetime | None]
 """A task ID and when it was submitted, if that is known."""
@@ -71,9 +68,8 @@ def _checked(rows: Iterable[RawRow], *, name: str, unit: str) -> Iterator[Pendin
 
 
 def _check_id(value: object, place: str) -> str:
-    # Text that is no ID at all becomes a dead letter of the run; only what no database can hold is refused here.
     task_id = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
-    if not task_id or len(task_id) > MAX_ID_LENGTH or UNSTORABLE.search(task_id):
+    if not is_storable_id(task_id):
         raise InputError(
             f"{place}: {str(value)[:40]!r} is not a task ID.",
             code=Code.VALUE_WRONG,

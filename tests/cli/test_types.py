@@ -4,7 +4,9 @@ from datetime import UTC, datetime, time, timedelta
 
 import click
 import pytest
+from click.testing import CliRunner
 
+from etl.cli.selecting import selecting
 from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
 from etl.tasks import Shard
 
@@ -27,6 +29,15 @@ def at(*parts):
 def test_a_plain_date_is_a_whole_day_and_a_timestamp_an_instant(typed, since, until):
     assert RangeBound(is_end=False).convert(typed, None, None) == since
     assert RangeBound(is_end=True).convert(typed, None, None) == until
+
+
+def test_an_end_may_stand_alone():
+    @click.command()
+    @selecting
+    def command(*, until, **_others):
+        click.echo(until.isoformat())
+
+    assert CliRunner().invoke(command, ["--until", "2026-11-01"]).output == "2026-11-02T00:00:00+00:00\n"
 
 
 @pytest.mark.parametrize("typed", ["yesterday", "2026-13-01", "2026-02-30", "", "01.11.2026"])

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from etl.fake_api import Behaviour, FakeApi, Fault
-from etl.fake_api.effects import EFFECTS, THEMES
+from etl.fake_api.effects import EFFECTS, PAGES, THEMES
 from etl.fake_api.effects.bodies import HUGE_INTEGER_DIGITS, OVERSIZED_PADDING_BYTES, bomb
 from etl.fake_api.effects.connections import HEADER_LINES
 from etl.fake_api.effects.drift import HOSTILE_TEXT
@@ -129,6 +129,7 @@ SEEN_BELOW = (
     | {*BROKEN_CONNECTIONS}
     | ONE_OF_A_KIND
     | OVER_A_BARE_CONNECTION
+    | {*PAGES}
 )
 
 
@@ -142,7 +143,7 @@ def honest(told):
     return answer
 
 
-def test_every_fault_is_seen_here():
+def test_every_fault_is_seen_here_and_those_of_the_list_beside_it():
     assert set(EFFECTS) == SEEN_BELOW
 
 

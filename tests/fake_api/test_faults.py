@@ -13,6 +13,7 @@ MANY_IDS = [str(1534087020903704704 + number) for number in range(4000)]
         ("stall:1", Fault(name="stall", rate=1.0)),
         ("stall:0", Fault(name="stall", rate=0.0)),
         ("http_503:0.1x2", Fault(name="http_503", rate=0.1, first_asks=2)),
+        ("http_503:listx1", Fault(name="http_503", task_ids=frozenset({"list"}), first_asks=1)),
         ("http_404:17", Fault(name="http_404", task_ids=frozenset({"17"}))),
         ("http_404:17,18", Fault(name="http_404", task_ids=frozenset({"17", "18"}))),
         ("http_404:1,", Fault(name="http_404", task_ids=frozenset({"1"}))),

@@ -1,7 +1,8 @@
 import pytest
 
-from etl.fake_api import Behaviour, Override, StatusWeights
-from etl.fake_api.listing import FIRST_CURSOR_MS, list_page
+from etl.fake_api import Behaviour, Fault, Override, StatusWeights
+from etl.fake_api.effects import EFFECTS, PAGES, strikes_pages
+from etl.fake_api.listing import FIRST_CURSOR_MS, a_minute_apart, list_page
 from etl.fake_api.world import World
 
 TASK_IDS = tuple(str(1534087020903704704 + (number << 23)) for number in range(250))
@@ -56,3 +57,77 @@ def test_quirks_over_http(told):
     assert type(first.json["nextCursor"]) is int
     assert "nextCursor" not in last.json
     assert (wrong.status, wrong.json["code"]) == (400, 13000102)
+
+
+SECOND_PAGE = f"list?pageSize=2&pageCursor={FIRST_CURSOR_MS + 2000}"
+
+
+def shown(told, fault):
+    """The first and the last page of three tasks, two on a page."""
+    behaviour = Behaviour(task_ids=a_minute_apart(3), faults=(Fault(name=fault, task_ids=frozenset({"list"})),))
+    answers, api = told(behaviour, "list?pageSize=2", SECOND_PAGE)
+    assert api.stats.faults == {fault: 2}
+    return [answer.json for answer in answers]
+
+
+CURSORS = {
+    "list_text_cursor": (str(FIRST_CURSOR_MS + 2000), "none"),
+    "list_null_cursor": (FIRST_CURSOR_MS + 2000, None),
+    "list_empty_cursor": (FIRST_CURSOR_MS + 2000, ""),
+    "list_repeated_task": (FIRST_CURSOR_MS + 1000, "none"),
+    "list_same_cursor": (FIRST_CURSOR_MS + 1000, FIRST_CURSOR_MS + 1000),
+    "list_same_page": (FIRST_CURSOR_MS - 1000, FIRST_CURSOR_MS + 1000),
+    "list_no_end": (FIRST_CURSOR_MS + 100_000, FIRST_CURSOR_MS + 102_000),
+}
+
+
+@pytest.mark.parametrize(("fault", "expected"), CURSORS.items(), ids=CURSORS)
+def test_cursors(told, fault, expected):
+    assert tuple(page.get("nextCursor", "none") for page in shown(told, fault)) == expected
+
+
+def test_names_of_the_list(told):
+    first, _ = shown(told, "list_documented_key")
+    assert len(first["taskList"]) == 2
+    assert "taskListDtos" not in first
+    first, _ = shown(told, "list_missing")
+    assert set(first) == {"nextCursor", "code", "msg"}
+
+
+@pytest.mark.parametrize("fault", ["list_times", "list_number_ids", "list_hostile_ids"])
+def test_changed_tasks(told, fault):
+    first, last = shown(told, fault)
+    changed = [
+        task["createTime" if fault == "list_times" else "taskId"]
+        for page in (first, last)
+        for task in page["taskListDtos"]
+    ]
+    if fault == "list_number_ids":
+        assert changed == list(map(int, a_minute_apart(3)))
+    else:
+        assert all("alert(1)" in text for text in changed)
+
+
+def test_all_faults_of_the_list_were_seen():
+    assert {*CURSORS, "list_documented_key", "list_missing", "list_times", "list_number_ids", "list_hostile_ids"} == {
+        *PAGES
+    }
+
+
+def test_faults_of_the_list_strike_no_task_and_those_of_a_detail_not_the_list(told):
+    faults = (Fault(name="list_missing", rate=1), Fault(name="unknown_status", rate=1), Fault(name="http_503", rate=1))
+    (detail, page), _ = told(Behaviour(faults=faults[:2]), "17", "list")
+    assert detail.json["status"] == 7
+    assert "taskListDtos" not in page.json
+    (page,), _ = told(Behaviour(faults=faults[1:]), "list")
+    assert page.status == 503
+    assert not strikes_pages("unknown_status")
+    assert sum(map(strikes_pages, EFFECTS)) > len(EFFECTS) / 2
+
+
+def test_a_new_task_shows_while_the_list_is_read(told):
+    world = World()
+    ids = list(a_minute_apart(3))
+    first = list_page(world, ids[1:], {"pageSize": ["1"]})
+    second = list_page(world, ids, {"pageSize": ["1"], "pageCursor": [str(first["nextCursor"])]})
+    assert first["taskListDtos"] == second["taskListDtos"]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -17,11 +18,11 @@ NO_STATUS = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """One request for a task's detail that a fault strikes."""
+    """One request for a task's detail, or for a page of the list, that a fault strikes."""
 
     request: web.BaseRequest
-    task: StandInTask
-    """What the honest answer would have said."""
+    task: Any
+    """What the honest answer would have said: a ``StandInTask``, or a page of the list as a dictionary."""
     now: datetime
     """The time by the stand-in's clock."""
     redirect_to: str
@@ -42,8 +43,8 @@ def refuse(make_reply: Callable[[], web.Response]) -> Effect:
     return effect
 
 
-def say_instead(change: Callable[[StandInTask], object]) -> Effect:
-    """Answer with 200 and something else than the task's honest detail."""
+def say_instead(change: Callable[[Any], object]) -> Effect:
+    """Answer with 200 and something else than what is honest."""
 
     async def effect(ask: Ask) -> web.StreamResponse:
         return json_reply(change(ask.task))

@@ -1,0 +1,117 @@
+"""`task-audit config`: what is configured, and a first configuration."""
+
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.configuration_file import SECRET_FILES, Choices, configuration_file, next_steps
+from etl.errors import Code, InputError
+from etl.settings import SOURCE_ENGINES, WAREHOUSE_ENGINES
+
+FILE = Path("task-audit.toml")
+
+SOURCE = click.Choice(SOURCE_ENGINES)
+WAREHOUSE = click.Choice(WAREHOUSE_ENGINES)
+AUTH = click.Choice(tuple(SECRET_FILES))
+
+
+@click.group()
+def config() -> None:
+    """Look at the configuration, or write a first one."""
+
+
+@config.command("show")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@common_options
+@pass_context
+def show(context: Context, *, as_json: bool) -> None:
+    """Show every setting in force and where it came from, secrets masked.
+
+    \b
+    Example:
+      TASK_AUDIT_API__MAX_RATE=20 task-audit config show
+    """
+    configuration = context.configuration()
+    rows = configuration.rows()
+    if as_json:
+        values = {row.name: {"value": row.value, "origin": row.origin} for row in rows}
+        click.echo(msgspec.json.encode(values))
+        return
+    width = max(len(f"{row.key} = {row.value}") for row in rows)
+    section = None
+    for row in rows:
+        if row.section != section:
+            click.echo(f"{'' if section is None else chr(10)}[{row.section}]")
+            section = row.section
+        click.echo(f"{f'{row.key} = {row.value}':<{width}}  # {row.origin}")
+
+
+@config.command("new")
+@click.option("--source", type=SOURCE, help="Engine of the pending database; sqlite by default.")
+@click.option("--read-only", is_flag=True, help="The pending tasks stand in a table or view of your own.")
+@click.option("--warehouse", type=WAREHOUSE, help="Engine of the warehouse; duckdb by default.")
+@click.option(
+    "--auth",
+    type=AUTH,
+    help="token: a bearer token; session, carrier: one that renews itself; command: one that a command prints; "
+    "app: AppId and AppSecret. token by default.",
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write this file instead of standard output."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file if it is there.")
+@common_options
+def new(
+    *, source: str | None, read_only: bool, warehouse: str | None, auth: str | None, out: Path | None, force: bool
+) -> None:
+    """Write a configuration with every key, its meaning, and what is still to be done.
+
+    Without options, it asks whoever sits at a terminal. No secret is written: the file names files for them.
+
+    \b
+    Example:
+      task-audit config new
+      task-audit config new --source postgresql --warehouse postgresql --auth app --out production.toml
+      task-audit config new --read-only --source mysql > audit.toml
+    """
+    if not (source or read_only or warehouse or auth) and sys.stdin.isatty():
+        source = click.prompt("Engine of the pending database", type=SOURCE, default="sqlite", err=True)
+        read_only = click.confirm("Do the pending tasks stand in a table of your own?", err=True)
+        warehouse = click.prompt("Engine of the warehouse", type=WAREHOUSE, default="duckdb", err=True)
+        auth = click.prompt("How KooDrive knows you", type=AUTH, default="token", err=True)
+        out = out or click.prompt("File to write", type=click.Path(path_type=Path), default=FILE, err=True)
+    choices = Choices(
+        source=source or "sqlite",
+        read_only=read_only,
+        warehouse=warehouse or "duckdb",
+        auth=auth or "token",
+        secrets=(out.parent if out else Path()).absolute() / "secrets",
+    )
+    written = configuration_file(choices.values)
+    if out is None:
+        click.echo(written, nl=False)
+    else:
+        _write(out, written, force=force)
+    for number, (sentence, *commands) in enumerate(next_steps(choices, str(out or "FILE")), 1):
+        click.echo(f"{number}. {sentence}", err=True)
+        for command in commands:
+            click.echo(f"     {command}", err=True)
+
+
+def _write(file: Path, text: str, *, force: bool) -> None:
+    try:
+        with file.open("w" if force else "x", encoding="utf-8") as opened:
+            opened.write(text)
+    except FileExistsError:
+        raise InputError(
+            f"{file} is there already.",
+            code=Code.FILE_UNWRITABLE,
+            remedy="Name another file, or overwrite it with --force.",
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"Cannot write {file}: {error.strerror}.", code=Code.FILE_UNWRITABLE, remedy="Check the folder."
+        ) from None

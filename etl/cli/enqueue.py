@@ -1,0 +1,115 @@
+"""`task-audit enqueue`: adds pending tasks by ID, from a file, or from KooDrive's own list."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from itertools import chain
+from typing import IO, Any, BinaryIO, cast
+
+import click
+
+from etl.cli.at_work import show_progress, shows_progress, stop_on_signals
+from etl.cli.context import Context, common_options, pass_context
+from etl.cli.types import RangeBound
+from etl.collect import Collected, Wanted, collect
+from etl.configuration import Settings
+from etl.fetch.pool import Traffic
+from etl.job import open_queue
+from etl.source.enqueue import enqueue as add_to_queue
+from etl.source.intake import PendingRow, check_ids, read_pending
+from etl.tasks import TaskStatus
+
+
+@click.command()
+@click.argument("task_ids", metavar="[ID]...", nargs=-1)
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    help="CSV, NDJSON or Parquet with task_id and optional submitted_at, or one ID a line; - is standard input.",
+)
+@click.option("--from-api", is_flag=True, help="Ask KooDrive for its list of tasks, and add those.")
+@click.option(
+    "--status",
+    "statuses",
+    type=click.Choice(TaskStatus, case_sensitive=False),
+    multiple=True,
+    help="With --from-api: only tasks of this status; may be repeated.",
+)
+# Eager: whatever the order on the command line, the end is compared with it.
+@click.option(
+    "--since",
+    type=RangeBound(is_end=False),
+    is_eager=True,
+    help="With --from-api: submitted from this date or instant (UTC) on.",
+)
+@click.option(
+    "--until",
+    type=RangeBound(is_end=True),
+    help="With --from-api: submitted by the end of this date, or before this instant.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="With --from-api: take at most so many tasks of the list.")
+@common_options
+@pass_context
+def enqueue(
+    context: Context,
+    *,
+    task_ids: tuple[str, ...],
+    path: str | None,
+    from_api: bool,
+    statuses: tuple[TaskStatus, ...],
+    since: datetime | None,
+    until: datetime | None,
+    limit: int | None,
+) -> None:
+    """Add pending task IDs; one that is already there is left alone.
+
+    \b
+    Example:
+      task-audit enqueue 1534087020903704704
+      task-audit enqueue --file leavers.csv
+      psql -Atc 'SELECT id FROM leaver_task' | task-audit enqueue --file -
+      task-audit enqueue --from-api --status FAILED --since 2026-11-01
+    """
+    wanted = Wanted(statuses=frozenset(statuses), since=since, until=until, tasks=limit)
+    if from_api:
+        if task_ids or path is not None:
+            raise click.UsageError("--from-api takes the IDs from KooDrive; leave out other IDs and --file.")
+        _from_api(context.settings(), wanted)
+        return
+    if wanted != Wanted():
+        raise click.UsageError(
+            "--status, --since, --until and --limit select from KooDrive's list: give --from-api, too."
+        )
+    if not task_ids and path is None:
+        raise click.UsageError("Give task IDs, or --file PATH, or --file - for standard input, or --from-api.")
+    with ExitStack() as files, open_queue(context.settings().source) as (engine, table):
+        from_file = _pending_in(files.enter_context(click.open_file(path, "rb")), path) if path else ()
+        added = add_to_queue(engine, table, chain(check_ids(task_ids), from_file))
+    _tell(given=added.given, new=added.new)
+
+
+def _from_api(settings: Settings, wanted: Wanted) -> None:
+    collected, traffic = Collected(), Traffic()
+
+    async def collect_until_told() -> None:
+        stop = stop_on_signals()
+        if shows_progress(settings.telemetry.log_format):
+            show_progress(lambda: (collected.listed, traffic.throttled), total=None)
+        await collect(settings, wanted, stop=stop, collected=collected, traffic=traffic)
+
+    try:
+        asyncio.run(collect_until_told())
+    finally:
+        # What was added before an error stays.
+        if collected.pages:
+            _tell(given=collected.given, new=collected.new)
+
+
+def _tell(*, given: int, new: int) -> None:
+    click.echo(f"{new} new, {given - new} already there.")
+
+
+def _pending_in(file: IO[Any], path: str) -> Iterator[PendingRow]:
+    return read_pending(cast("BinaryIO", file), name="standard input" if path == "-" else path)

@@ -1,0 +1,216 @@
+"""How a list is read: again after failures, slower when told so, and never for ever."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.errors import (
+    Code,
+    ConfigurationError,
+    CredentialsRefusedError,
+    StoppedError,
+    TaskAuditError,
+    UnavailableError,
+)
+from etl.fetch.budget import RetryBudget
+from etl.fetch.gate import Gate
+from etl.fetch.pace import Pace
+from etl.fetch.pages import Reader
+from etl.fetch.pool import Traffic
+from etl.fetch.retry import RetryPolicy
+from etl.fetch.stop import Stop
+from etl.tasks import FailureReason, FetchFailure, PendingTask
+from tests.fetch.virtual_time import run_virtually
+
+
+@dataclass
+class Numbered:
+    """A page with a number, which is the cursor that leads to it."""
+
+    number: int
+    next_cursor: str | None
+
+
+def failure(reason, **changed):
+    return FetchFailure(
+        task=PendingTask(task_id="list"),
+        reason=reason,
+        failed_at=datetime(2026, 1, 1, tzinfo=UTC),
+        detail="d",
+        **changed,
+    )
+
+
+def counted(last=10):
+    """A list of numbered pages."""
+
+    async def ask(cursor):
+        number = int(cursor or 0)
+        return Numbered(number, str(number + 1) if number < last else None)
+
+    return ask
+
+
+def troubled(ask, *troubles):
+    """Answer the first requests with troubles: failures, or errors to raise."""
+    waiting = list(troubles)
+
+    async def ask_troubled(cursor):
+        if not waiting:
+            return await ask(cursor)
+        trouble = waiting.pop(0)
+        if isinstance(trouble, Exception):
+            raise trouble
+        return trouble
+
+    return ask_troubled
+
+
+class Reading:
+    """What came of reading a list."""
+
+    def __init__(self, ask, *, attempts=4, patience_seconds=900, order_stop_at=None, **settings):
+        self.pages = []
+        self.error = None
+        self.traffic = Traffic()
+        run_virtually(self._read(ask, attempts, patience_seconds, order_stop_at, settings))
+
+    async def _read(self, ask, attempts, patience_seconds, order_stop_at, settings):
+        loop = asyncio.get_running_loop()
+        stop = Stop()
+        gate = Gate(Pace(50, clock=loop.time), stop=stop, patience_seconds=patience_seconds, clock=loop.time)
+        reader = Reader(
+            gate=gate,
+            policy=RetryPolicy(attempts=attempts),
+            budget=RetryBudget(clock=loop.time),
+            stop=stop,
+            traffic=self.traffic,
+            **settings,
+        )
+        if order_stop_at is not None:
+            loop.call_later(
+                order_stop_at, stop.order, StoppedError("Enough.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+            )
+        began = loop.time()
+        try:
+            async for page in reader.read(ask):
+                self.pages.append(page.number)
+        except TaskAuditError as error:
+            self.error = error
+        self.seconds = loop.time() - began
+
+
+def test_pages_are_read_to_the_last_at_the_pace():
+    reading = Reading(counted(100))
+    assert reading.error is None
+    assert reading.pages == list(range(101))
+    assert reading.traffic.requests == 101
+    assert reading.seconds == pytest.approx(100 / 50, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "reason", [FailureReason.SERVER_ERROR, FailureReason.TIMEOUT, FailureReason.UNREACHABLE, FailureReason.UNAUTHORIZED]
+)
+def test_a_failure_for_now_is_asked_again(reason):
+    reading = Reading(troubled(counted(), failure(reason), failure(reason)))
+    assert reading.error is None
+    assert reading.pages == list(range(11))
+    assert reading.traffic.requests == 13
+
+
+def test_nonsense_is_believed_at_its_second_sighting():
+    assert Reading(troubled(counted(), failure(FailureReason.BAD_PAYLOAD))).error is None
+    twice = [failure(FailureReason.BAD_PAYLOAD)] * 2
+    assert isinstance(Reading(troubled(counted(), *twice)).error, ConfigurationError)
+
+
+def test_a_page_is_asked_for_as_often_as_a_task_would_be():
+    reading = Reading(troubled(counted(), *[failure(FailureReason.SERVER_ERROR)] * 9), attempts=3)
+    assert isinstance(reading.error, UnavailableError)
+    assert reading.traffic.requests == 3
+
+
+def test_retries_stay_within_their_budget():
+    failing = [failure(FailureReason.SERVER_ERROR)] * 50
+    reading = Reading(troubled(counted(), *failing), attempts=40)
+    assert isinstance(reading.error, UnavailableError)
+    assert reading.traffic.requests == 11
+
+
+@pytest.mark.parametrize(
+    ("reason", "first", "later"),
+    [
+        (FailureReason.FORBIDDEN, CredentialsRefusedError, CredentialsRefusedError),
+        (FailureReason.NOT_FOUND, ConfigurationError, UnavailableError),
+        (FailureReason.REJECTED, ConfigurationError, UnavailableError),
+        (FailureReason.TOO_LARGE, ConfigurationError, UnavailableError),
+    ],
+)
+def test_what_stays_ends_the_reading_and_the_first_page_says_whose_fault_it_is(reason, first, later):
+    async def ask(cursor):
+        return Numbered(0, "1") if cursor is None else failure(reason)
+
+    assert type(Reading(troubled(counted(), failure(reason))).error) is first
+    reading = Reading(ask)
+    assert type(reading.error) is later
+    assert reading.pages == [0]
+    assert str(reason) in str(reading.error)
+
+
+def test_a_pause_that_the_api_orders_is_kept():
+    throttled = failure(FailureReason.THROTTLED, wait_seconds=60.0)
+    reading = Reading(troubled(counted(), throttled))
+    assert reading.error is None
+    assert reading.seconds >= 60
+    assert reading.traffic.throttled == 1
+
+
+def test_a_pause_beyond_patience_stops_cleanly():
+    reading = Reading(troubled(counted(), failure(FailureReason.THROTTLED, wait_seconds=901.0)))
+    assert isinstance(reading.error, StoppedError)
+
+
+def test_an_api_that_throttles_for_ever_is_given_up():
+    async def ask(_cursor):
+        return failure(FailureReason.THROTTLED)
+
+    reading = Reading(ask)
+    assert isinstance(reading.error, StoppedError)
+    assert reading.seconds == pytest.approx(900, rel=0.1)
+
+
+def test_an_error_that_concerns_everybody_ends_the_reading():
+    refused = CredentialsRefusedError("No.", code=Code.CREDENTIALS_REFUSED, remedy="Mend them.")
+    assert Reading(troubled(counted(), refused)).error is refused
+    assert Reading(troubled(counted(), failure(FailureReason.UNAUTHORIZED), refused)).error is refused
+
+
+def test_the_order_to_stop_ends_a_request_and_a_pause():
+    async def hang(_cursor):
+        await asyncio.sleep(3_600)
+
+    for ask in (hang, troubled(counted(), failure(FailureReason.THROTTLED, wait_seconds=600.0))):
+        reading = Reading(ask, order_stop_at=7)
+        assert str(reading.error) == "Enough."
+        assert reading.seconds == pytest.approx(7)
+        assert reading.pages == []
+
+
+def test_a_list_that_leads_back_ends_with_an_error():
+    async def ask(cursor):
+        number = int(cursor or 0)
+        return Numbered(number, str((number + 1) % 5))
+
+    reading = Reading(ask)
+    assert isinstance(reading.error, UnavailableError)
+    assert "leads back" in str(reading.error)
+    assert reading.pages == [0, 1, 2, 3, 4, 0]
+
+
+def test_a_list_without_end_ends_with_an_error():
+    reading = Reading(counted(10**9), most_pages=500)
+    assert isinstance(reading.error, UnavailableError)
+    assert "not ended after 500 pages" in str(reading.error)
+    assert len(reading.pages) == 500
