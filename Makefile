@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test soak check check-overlays sbom bench dictionary lock clean
+.PHONY: demo test soak check check-overlays reference picture sbom bench lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -43,8 +43,13 @@ sbom: .venv/.development      ## list what the image is made of, as a CycloneDX 
 bench: .venv/.development     ## measure the job beside its parts; prints ratios
 	$(BIN)/python -m tests.bench
 
-dictionary: .venv/.runtime    ## write docs/dictionary.md anew from the code
-	$(BIN)/python -m etl.dictionary > docs/dictionary.md
+reference: .venv/.runtime     ## write docs/reference anew from the code
+	$(BIN)/python -m etl.reference docs/reference
+
+picture: .venv/.runtime       ## draw docs/images/demo.svg anew from a demo that is really run
+	mkdir -p build
+	$(BIN)/python -m etl.reference.picture > build/demo.svg
+	mv build/demo.svg docs/images/demo.svg
 
 lock:                         ## renew the lock files from pyproject.toml
 	$(COMPILE) --extra mysql --extra postgresql --group build --output-file requirements.lock pyproject.toml
