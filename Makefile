@@ -6,7 +6,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test soak check check-overlays sbom bench dictionary example lock clean
+.PHONY: demo test soak check check-overlays docs reference picture sbom bench example lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -18,7 +18,7 @@ test: .venv/.development      ## run the test suite
 soak: .venv/.development      ## run the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m soak
 
-check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction of the rooms, security, image and manifests
+check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction of the rooms, security, documents, image, manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -27,6 +27,7 @@ check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction 
 	$(BIN)/hadolint Dockerfile
 	$(CHECKOV) --file Dockerfile
 	$(CHECKOV) --directory cron/kubernetes/base
+	@$(MAKE) --no-print-directory docs
 	@if command -v kubectl >/dev/null; then $(MAKE) --no-print-directory check-overlays; \
 		else echo "OVERLAYS NOT CHECKED BY CHECKOV: no kubectl here to render them"; fi
 
@@ -43,8 +44,17 @@ sbom: .venv/.development      ## list what the image is made of, as a CycloneDX 
 bench: .venv/.development     ## measure the job beside its parts; prints ratios
 	$(BIN)/python -m tests.bench
 
-dictionary: .venv/.runtime    ## write docs/dictionary.md anew from the code
-	$(BIN)/python -m etl.dictionary > docs/dictionary.md
+docs: .venv/.development      ## build the site of docs/ into build/site; a warning is an error
+# Not quietly: then a warning would be no error either. The theme advertises its successor at every build otherwise.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+reference: .venv/.runtime     ## write docs/reference anew from the code
+	$(BIN)/python -m etl.reference docs/reference
+
+picture: .venv/.runtime       ## draw docs/images/demo.svg anew from a demo that is really run
+	mkdir -p build
+	$(BIN)/python -m etl.reference.picture > build/demo.svg
+	mv build/demo.svg docs/images/demo.svg
 
 example: .venv/.runtime       ## write configs/production.toml anew from the code
 	$(BIN)/python -m etl.configuration_file > configs/production.toml

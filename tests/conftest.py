@@ -64,7 +64,9 @@ def pytest_terminal_summary(terminalreporter):
     if not mysql_server.SERVER:
         terminalreporter.write_line("MySQL NOT TESTED: no mariadbd or mysqld on this machine", yellow=True, bold=True)
     if not CHROMIUM:
-        terminalreporter.write_line("THE REPORT IN A BROWSER NOT TESTED: no chromium here", yellow=True, bold=True)
+        terminalreporter.write_line(
+            "THE REPORT AND THE SITE IN A BROWSER NOT TESTED: no chromium here", yellow=True, bold=True
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import re
 import tomllib
-from pathlib import Path
 
 import pytest
 
@@ -98,9 +97,3 @@ def test_sql_files_and_links_of_the_readme_exist():
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         if not link.startswith("http"):
             assert resource(*link.split("/")).exists(), link
-
-
-def test_the_data_dictionary_is_that_of_the_code():
-    from etl.dictionary import pages
-
-    assert Path("docs/dictionary.md").read_text(encoding="utf-8") == pages(), "run `make dictionary`"

@@ -58,7 +58,7 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
 def _answer(parts: Demo) -> None:
     question, columns, rows = ask_the_analysts_question(parts)
     console = Console()
-    console.print("\n[bold]4.[/] An analyst asks the warehouse:\n")
+    console.print("\n[bold]4.[/] An analyst asks the warehouse:\n", highlight=False)
     console.print(question.strip(), style="cyan", markup=False, highlight=False)
     answer = Table(box=None, header_style="dim", pad_edge=False)
     for column in columns:

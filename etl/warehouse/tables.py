@@ -1,6 +1,6 @@
 """The warehouse's tables, as the newest migration leaves them, and what each column means. A test compares the two.
 
-The comments are written into the database by ``task-audit init``, and into docs/dictionary.md.
+The comments are written into the database by ``task-audit init``, and into docs/reference/dictionary.md.
 """
 
 from typing import Any

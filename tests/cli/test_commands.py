@@ -1,12 +1,15 @@
 """The commands as scripts see them: exit codes, errors with their remedies, stdout for data alone."""
 
+import html
 import json
+import re
 import sqlite3
 import subprocess
 import sys
 
 import pytest
 
+from etl.resources import resource
 from tests.told import told
 
 
@@ -166,6 +169,11 @@ def test_config_show_masks_secrets_and_names_origins(task_audit, configure, tmp_
     assert as_json["api.concurrency"]["origin"] == "default"
 
 
+def words_of_the_picture():
+    drawn = re.sub(r"<[^>]+>", "", resource("docs", "images", "demo.svg").read_text(encoding="utf-8"))
+    return "".join(html.unescape(drawn).split())
+
+
 def test_the_demo_runs_in_an_empty_folder(task_audit, tmp_path):
     result = task_audit("demo")
 
@@ -174,6 +182,9 @@ def test_the_demo_runs_in_an_empty_folder(task_audit, tmp_path):
     assert "18000205" in result.stdout
     assert "1,000 new or changed" in result.stderr
     assert {path.name for path in (tmp_path / "task-audit-demo").iterdir()} == {"pending.sqlite", "warehouse.duckdb"}
+    for line in result.stdout.splitlines():
+        # Numbers differ from demo to demo, and the drawing leaves out spaces between colours.
+        assert re.search(r"\d", line) or "".join(line.split()) in words_of_the_picture(), "run `make picture`"
 
 
 def test_common_options_stand_in_front_of_the_command_or_behind_it(task_audit, tmp_path):

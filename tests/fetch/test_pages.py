@@ -193,7 +193,7 @@ def test_the_order_to_stop_ends_a_request_and_a_pause():
 
     for ask in (hang, troubled(counted(), failure(FailureReason.THROTTLED, wait_seconds=600.0))):
         reading = Reading(ask, order_stop_at=7)
-        assert str(reading.error) == "Enough."
+        assert reading.error.message == "Enough."
         assert reading.seconds == pytest.approx(7)
         assert reading.pages == []
 

@@ -1,14 +1,11 @@
-"""The data dictionary: every table, view and column, as a page of Markdown.
+"""The data dictionary: every table, view and column."""
 
-``python -m etl.dictionary`` prints it; ``make dictionary`` writes it to docs/dictionary.md.
-"""
-
-import sys
 from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Boolean, Column, Double, Integer, Table, create_engine, inspect
 
 from etl.database.types import UtcDateTime
+from etl.reference.markdown import table as drawn
 from etl.source.rate import rate_table
 from etl.source.tables import pending_table
 from etl.warehouse.schema import upgrade_warehouse
@@ -18,14 +15,14 @@ from etl.warehouse.views import read_view, view_files
 HEAD = """\
 # The data dictionary
 
-Made from the code by `make dictionary`. On PostgreSQL, MySQL, MariaDB and DuckDB the same words are in the database, as
+Made from the code by `make reference`. On PostgreSQL, MySQL, MariaDB and DuckDB the same words are in the database, as
 comments (`\\d+ fact_task_status` in psql, `SHOW FULL COLUMNS` in MySQL), which `task-audit init` writes.
 
 All times are UTC.
 """
 
 
-def pages() -> str:
+def page() -> str:
     """Describe the warehouse, then the pending table."""
     parts = [HEAD, "## Tables of the warehouse\n"]
     parts += [_table(table) for table in METADATA.tables.values()]
@@ -51,8 +48,7 @@ def _views() -> Iterator[str]:
 
 
 def _section(name: str, meaning: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, ("---",) * len(head), *rows]
-    return f"### `{name}`\n\n{meaning}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return f"### `{name}`\n\n{meaning}\n\n{drawn(head, rows)}"
 
 
 def _kind(column: Column[object]) -> str:
@@ -61,7 +57,3 @@ def _kind(column: Column[object]) -> str:
     if column.primary_key:
         return f"{kind}, key"
     return f"{kind} or null" if column.nullable else kind
-
-
-if __name__ == "__main__":
-    sys.stdout.write(pages())

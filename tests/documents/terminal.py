@@ -1,0 +1,153 @@
+"""A terminal in which commands are typed. Bash runs them, so pipes, redirections and variables are real.
+
+Its ``task-audit`` asks this process to run the command, which has imported the program already.
+"""
+
+import io
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import chdir
+from shlex import quote
+from threading import Thread
+from unittest.mock import patch
+
+from tests.documents.pages import Added, Command, File, Statement
+
+ASKING = """\
+#!{python} -SE
+import json, os, socket, sys
+arguments = sys.argv[1:]
+given = sys.stdin.read() if "-" in arguments else ""
+with socket.socket(socket.AF_UNIX) as program:
+    program.connect({address!r})
+    program.sendall(json.dumps((arguments, os.getcwd(), dict(os.environ), given)).encode())
+    program.shutdown(socket.SHUT_WR)
+    out, error, code = json.load(program.makefile())
+print(out, end="")
+print(error, end="", file=sys.stderr)
+sys.exit(code)
+"""
+"""What bash runs as ``task-audit``: nothing that takes long to import."""
+
+MACHINE = re.compile(r"(?<![\w./-])/(?=(?:etc|run|srv|var)/)")
+"""Where a page names a folder of the machine, which here stands below the terminal's own."""
+
+PORT = "8080"
+"""Where pages have the stand-in listen; here it is any that is free."""
+
+
+class Terminal:
+    """Bash in a folder."""
+
+    def __init__(self, folder, run, environment):
+        self._folder = folder
+        self._kept = folder / ".typed"
+        self._run = run
+        # In a short path of its own, as a socket needs.
+        self._sockets = tempfile.TemporaryDirectory(prefix="terminal-")
+        self._listener = socket.create_server(f"{self._sockets.name}/program", family=socket.AF_UNIX)
+        self._port = str(free_port())
+        self._background = []
+        asking = folder / ".venv" / "bin" / "task-audit"
+        asking.parent.mkdir(parents=True)
+        asking.write_text(ASKING.format(python=sys.executable, address=self._listener.getsockname()), encoding="utf-8")
+        asking.chmod(0o755)
+        self._environment = environment | {"PATH": f"{asking.parent}:{environment['PATH']}"}
+
+    def type(self, steps):
+        """Type everything until something fails; gives back what each step printed, and its exit code."""
+        self._kept.mkdir()
+        script = "\n".join(["code=0", *(self._typed(number, step) for number, step in enumerate(steps))])
+        script = MACHINE.sub(f"{self._folder}/", script).replace(PORT, self._port)
+        self._serve(
+            subprocess.Popen(["bash", "-c", script], cwd=self._folder, env=self._environment, stdin=subprocess.DEVNULL)
+        )
+        results = {int(file.stem): self._result(file) for file in self._kept.glob("*.code")}
+        shutil.rmtree(self._kept)
+        return results
+
+    def _result(self, file):
+        printed = file.with_suffix(".out").read_text(encoding="utf-8")
+        return printed.replace(f"{self._folder}/", "/").replace(self._port, PORT), int(file.read_text())
+
+    def _typed(self, number, step):
+        match step:
+            case File(name=name, text=text):
+                return f'mkdir -p "$(dirname {name})"\ncat > {name} <<"END OF FILE"\n{text}END OF FILE'
+            case Added(settings=settings):
+                return "\n".join(f"export TASK_AUDIT_{key.upper()}={_quoted(value)}" for key, value in settings.items())
+            case Statement(text=text):
+                words = f'psql --quiet --set ON_ERROR_STOP=1 "dbname=warehouse" <<"END OF FILE"\n{text}END OF FILE'
+            case Command(words=words):
+                pass
+        return (
+            f"(exit $code)\n{{ {words}\n}} > {self._kept}/{number}.out 2>&1\n"
+            f"code=$?; echo $code > {self._kept}/{number}.code; [ $code = {step.ends_with} ] || exit"
+        )
+
+    def _serve(self, bash):
+        """Run the program for bash until it ends: in the main thread, as the program's signal handlers need."""
+        waiting = Thread(target=self._say_when_ended, args=[bash])
+        waiting.start()
+        while asked := self._asked():
+            asking, arguments = asked
+            with asking:
+                asking.sendall(json.dumps(self._answer(*arguments)).encode())
+        waiting.join()
+
+    def _asked(self):
+        asking, _ = self._listener.accept()
+        with asking.makefile() as question:
+            words = question.read()
+        if words:
+            return asking, json.loads(words)
+        asking.close()
+        return None
+
+    def _say_when_ended(self, bash):
+        bash.wait()
+        with socket.socket(socket.AF_UNIX) as terminal:
+            terminal.connect(self._listener.getsockname())
+
+    def _answer(self, arguments, folder, environment, given):
+        if arguments[0] == "fake-api":
+            return self._start(arguments), "", 0
+        standard_input = io.TextIOWrapper(io.BytesIO(given.encode()), encoding="utf-8")
+        with patch.dict(os.environ, environment, clear=True), chdir(folder), patch("sys.stdin", standard_input):
+            result = self._run(*arguments)
+        return result.stdout, result.stderr, int(result.exit_code)
+
+    def _start(self, arguments):
+        """Start what stays in the background; its first line says that it is ready."""
+        command = [sys.executable, "-m", "etl", *arguments]
+        started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        self._background.append(started)
+        return started.stdout.readline()
+
+    def close(self):
+        for process in self._background:
+            process.terminate()
+            process.communicate()
+        self._listener.close()
+        self._sockets.cleanup()
+
+
+def free_port():
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return asked.getsockname()[1]
+
+
+def _quoted(value):
+    match value:
+        case bool():
+            return str(value).lower()
+        case list():
+            return quote(json.dumps(value))
+    return quote(str(value))

@@ -1,0 +1,34 @@
+"""The reference is made from the code as it stands."""
+
+import re
+
+import click
+import pytest
+
+from etl.cli import cli
+from etl.reference import PAGES
+from tests.documents.pages import PAGES as ALL_PAGES
+from tests.documents.pages import text_of
+
+SYNOPSES = re.findall(r"`(?:\$ )?task-audit ([^`]+)`", " ".join(" ".join(map(text_of, ALL_PAGES)).split()))
+"""Commands named in sentences, with placeholders in them."""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_that_of_the_code(name):
+    assert text_of(f"docs/reference/{name}") == PAGES[name](), "run `make reference`"
+
+
+def test_a_command_named_in_a_sentence_is_one():
+    assert SYNOPSES
+    for synopsis in set(SYNOPSES):
+        command, words = cli, synopsis.replace("\\|", "|").split()
+        while isinstance(command, click.Group) and words and re.fullmatch("[a-z-]+", words[0]) and words[0][0] != "-":
+            command = command.get_command(click.Context(command), words.pop(0))
+            assert command, synopsis
+        options = {option for parameter in (*command.params, *cli.params) for option in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", synopsis)) <= options | {"--help"}, synopsis
+
+
+def test_the_picture_fetches_nothing():
+    assert not re.search(r"url\((?!#)|href=|@import", text_of("docs/images/demo.svg"))
