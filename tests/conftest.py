@@ -19,6 +19,7 @@ from etl.fake_api import Behaviour, running_in_thread
 from etl.settings import parse_database_url
 from tests import mysql_server
 from tests.nights import TOKEN, Night
+from tests.templates import Templates
 
 MYSQL = ["mysql"] if mysql_server.SERVER else []
 SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
@@ -225,9 +226,21 @@ def configure(monkeypatch):
     return set_variables
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory):
+    """Databases that are set up, to be copied."""
+    return Templates(tmp_path_factory.mktemp("templates"))
+
+
+def _is_usual():
+    """Whether the databases hold what an init makes of nothing but their URLs."""
+    of_databases = ("TASK_AUDIT_SOURCE__", "TASK_AUDIT_WAREHOUSE__")
+    return not any(name.startswith(of_databases) and not name.endswith("__URL") for name in os.environ)
+
+
 @pytest.fixture
-def night_of(task_audit, configure, tmp_path):
-    """Open a night over given databases; by default the embedded ones."""
+def night_of(task_audit, configure, tmp_path, templates):
+    """Open a night over given databases, which are set up where they are not yet; by default the embedded ones."""
 
     @contextmanager
     def open_night(behaviour=None, source_url=None, warehouse_url=None, **settings):
@@ -242,7 +255,8 @@ def night_of(task_audit, configure, tmp_path):
                 api__token=TOKEN,
                 **{"api__max_rate": 100_000} | settings,
             )
-            assert task_audit("init").exit_code == 0
+            if not (_is_usual() and templates.set_up(source, warehouse)):
+                assert task_audit("init").exit_code == 0
             yield Night(api, task_audit, tmp_path, source, warehouse)
 
     return open_night
