@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 
@@ -191,17 +189,15 @@ def test_a_message_whose_sender_died_comes_again_under_its_key(told_night, webho
     assert webhook.keys == before * 2
 
 
-def killed_at(point):
+def killed_at(night, point):
     """Run the job in a process of its own, which dies as kill -9 would have it."""
-    variables = os.environ | {"TASK_AUDIT_CRASH_AT": point}
-    command = [sys.executable, "-m", "etl", "run"]
-    return subprocess.run(command, env=variables, capture_output=True, check=False).returncode
+    return night.start("run", environment=os.environ | {"TASK_AUDIT_CRASH_AT": point}).wait(timeout=60)
 
 
 def test_a_run_that_was_killed_before_it_told_is_told_of_by_the_next(told_night, databases, webhook):
     with told_night(*databases) as night:
         night.enqueue("not-an-id")
-        assert killed_at("finished") == -signal.SIGKILL
+        assert killed_at(night, "finished") == -signal.SIGKILL
         assert webhook.posts == []
         assert night.run("run").exit_code == 0
         assert night.run("run").exit_code == 0

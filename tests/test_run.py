@@ -303,16 +303,15 @@ def test_runs_on_the_jobs_own_queue_need_no_shards(night_of):
 @contextmanager
 def running(night, *, until_requests):
     """A run in a process of its own, once so many requests have reached the API."""
-    command = [sys.executable, "-m", "etl", "run", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = night.start("run", "--json")
     try:
         while night.api.stats.requests < until_requests:
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, process.communicate()
             time.sleep(0.02)  # another process is at work, on its own clock
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 @pytest.fixture
