@@ -1,5 +1,6 @@
 """Real parts for every test: a PostgreSQL server from a wheel, DuckDB and SQLite files, the stand-in API over HTTP."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -32,6 +33,12 @@ HAS_NAMESPACES = bool(shutil.which("unshare")) and not subprocess.call(
     ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"], stderr=subprocess.DEVNULL
 )
 """Whether a test may make a container of its own."""
+
+
+def pytest_collection_finish():
+    """Keep the collector from going through thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header():
