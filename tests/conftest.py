@@ -26,6 +26,11 @@ MYSQL = ["mysql"] if mysql_server.SERVER else []
 SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
 """The fixture that makes an empty database, for engines that are servers."""
 
+each_engine = pytest.mark.parametrize(
+    "databases", ["sqlite+duckdb", *(f"one {engine}" for engine in ("sqlite", "postgresql", *MYSQL))], indirect=True
+)
+"""For what is the same wherever the other table is: each engine once in each part, not each pair."""
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 

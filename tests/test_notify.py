@@ -17,6 +17,7 @@ from etl.notices import MAX_TEXT, NewCode, Notice, notices_of
 from etl.runs import AuditRun
 from etl.settings import NotifySettings
 from etl.webhook import Webhook, open_webhook
+from tests.conftest import each_engine
 from tests.nights import FIRST_ID, TOKEN, task_ids
 from tests.webhooks import SECRET_PATH, receiving
 
@@ -42,6 +43,7 @@ def outbox(night):
     )
 
 
+@each_engine
 def test_a_failed_run_is_told_once(told_night, databases, webhook, configure):
     with told_night(*databases) as night:
         night.enqueue(str(FIRST_ID))
@@ -86,6 +88,7 @@ def test_dead_letters_above_a_threshold_are_told(told_night, webhook, above, kin
     assert all("New dead letters: 2." in text for text in webhook.texts)
 
 
+@each_engine
 def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night, databases, webhook):
     with told_night(*databases) as night:
         night.enqueue(*task_ids(3))
@@ -97,6 +100,7 @@ def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night
     assert "although tasks are pending: 3." in webhook.texts[0]
 
 
+@each_engine
 def test_new_result_codes_are_told_once(told_night, databases, webhook):
     with told_night(*databases) as night:
         night.enqueue(*task_ids(40))

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from etl.database.engine import open_engine
 from etl.errors import ExitCode
 from etl.fake_api import Behaviour, Fault
-from tests.conftest import MYSQL
+from tests.conftest import each_engine
 from tests.nights import TOKEN, task_ids
 
 IDS = task_ids(6)
@@ -31,12 +31,6 @@ def night(night_of, databases):
         yield night
 
 
-of_the_warehouse = pytest.mark.parametrize(
-    "databases", ["sqlite+duckdb", *(f"one {engine}" for engine in ("sqlite", "postgresql", *MYSQL))], indirect=True
-)
-"""What asks nothing of the pending table is the same wherever that is."""
-
-
 def listed(night, *arguments):
     ended = night.run("dead-letters", "list", "--json", *arguments)
     assert ended.exit_code == ExitCode.OK, ended.stderr
@@ -50,7 +44,7 @@ def reconciled(night):
     }
 
 
-@of_the_warehouse
+@each_engine
 def test_they_are_listed_by_what_is_asked_for(night):
     everything = {LOST: "not_found", FOREIGN: "forbidden", "not-an-id": "invalid_id"}
     assert listed(night) == everything
@@ -62,7 +56,7 @@ def test_they_are_listed_by_what_is_asked_for(night):
     assert (shown.stdout, shown.stderr.splitlines()[-1]) == ("", "No open dead letters.")
 
 
-@of_the_warehouse
+@each_engine
 def test_one_is_shown_with_a_remedy(night):
     shown = night.run("dead-letters", "show", LOST)
     assert shown.exit_code == ExitCode.OK
@@ -114,7 +108,7 @@ def test_what_is_given_up_is_settled_and_never_asked_about_again(night):
     assert night.run("run", "--refetch").exit_code in {ExitCode.OK, ExitCode.DEAD_LETTERS}
 
 
-@of_the_warehouse
+@each_engine
 @pytest.mark.parametrize("command", ["retry", "discard"])
 def test_a_choice_must_be_made(night, command):
     for arguments, said in (

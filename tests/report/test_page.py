@@ -9,7 +9,7 @@ import pytest
 
 from etl.errors import ConfigurationError
 from etl.report.page import Report, render
-from tests.conftest import CHROMIUM
+from tests.conftest import CHROMIUM, each_engine
 from tests.nights import task_ids
 
 NOON = datetime(2026, 11, 8, 2, tzinfo=UTC)
@@ -141,6 +141,7 @@ if CHROMIUM:
             asked.clear()
 
 
+@each_engine
 def test_the_command(night_of, databases, tmp_path):
     source, warehouse = databases
     with night_of(source_url=source, warehouse_url=warehouse) as night:
