@@ -10,8 +10,11 @@ from contextlib import contextmanager
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from etl.fake_api import Behaviour, Fault, Override
+from etl.settings import parse_database_url
 from etl.tasks import is_valid_task_id
 from tests.nights import OPEN, TOKEN, task_ids
 
@@ -369,6 +372,31 @@ def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, c
         assert night.facts() == night.truth(task_ids(40))
 
 
+def freeze(process, source_url):
+    """Stop a process, but not with locks in its hand, for which its heir would have to wait."""
+    process.send_signal(signal.SIGSTOP)
+    while is_locked(source_url):
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.02)  # another process is at work, on its own clock
+        process.send_signal(signal.SIGSTOP)
+
+
+def is_locked(url):
+    parsed = parse_database_url(url)
+    is_file = parsed.get_backend_name() == "sqlite"
+    engine = create_engine(parsed, connect_args={"timeout": 0} if is_file else {})
+    locks = [f"SELECT * FROM {table} FOR UPDATE NOWAIT" for table in ("pending_task", "pending_task_rate")]
+    try:
+        with engine.connect() as connection:
+            for statement in ["BEGIN IMMEDIATE"] if is_file else locks:
+                connection.exec_driver_sql(statement).close()
+    except OperationalError:
+        return True
+    finally:
+        engine.dispose()
+    return False
+
+
 def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, configure, databases, monkeypatch):
     """A laptop that was shut, a pod that was frozen: when it wakes, another run has taken its tasks over."""
     monkeypatch.setattr("etl.claims.LEASE_POLL_SECONDS", 0.2)
@@ -377,9 +405,8 @@ def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, 
         night.enqueue(*ids)
         # Its answers lie unread while it sleeps, and are older than those of its heir when it wakes.
         configure(api__concurrency=60, api__max_rate=30)
-        # A second after the claim it would renew its leases, and might be frozen with locks in its hand.
-        with running(night, until_requests=8) as process:
-            process.send_signal(signal.SIGSTOP)
+        with running(night, until_requests=20) as process:
+            freeze(process, databases[0])
             configure(api__max_rate=100_000)
             if not night.warehouse_is_locked:
                 heir = night.run("run", "--json")
