@@ -1,5 +1,6 @@
 """Real parts for every test: a PostgreSQL server from a wheel, DuckDB and SQLite files, the stand-in API over HTTP."""
 
+import gc
 import os
 import shutil
 import subprocess
@@ -20,10 +21,16 @@ from etl.redaction import Secrets
 from etl.settings import parse_database_url
 from tests import mysql_server
 from tests.nights import TOKEN, Night
+from tests.templates import Templates
 
 MYSQL = ["mysql"] if mysql_server.SERVER else []
 SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
 """The fixture that makes an empty database, for engines that are servers."""
+
+each_engine = pytest.mark.parametrize(
+    "databases", ["sqlite+duckdb", *(f"one {engine}" for engine in ("sqlite", "postgresql", *MYSQL))], indirect=True
+)
+"""For what is the same wherever the other table is: each engine once in each part, not each pair."""
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -32,6 +39,12 @@ HAS_NAMESPACES = bool(shutil.which("unshare")) and not subprocess.call(
     ["unshare", "--user", "--map-root-user", "--mount", "--pid", "--fork", "true"], stderr=subprocess.DEVNULL
 )
 """Whether a test may make a container of its own."""
+
+
+def pytest_collection_finish():
+    """Keep the collector from going through thousands of tests again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header():
@@ -233,9 +246,21 @@ def configure(monkeypatch):
     return set_variables
 
 
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory):
+    """Databases that are set up, to be copied."""
+    return Templates(tmp_path_factory.mktemp("templates"))
+
+
+def _is_usual():
+    """Whether the databases hold what an init makes of nothing but their URLs."""
+    of_databases = ("TASK_AUDIT_SOURCE__", "TASK_AUDIT_WAREHOUSE__")
+    return not any(name.startswith(of_databases) and not name.endswith("__URL") for name in os.environ)
+
+
 @pytest.fixture
-def night_of(task_audit, configure, tmp_path):
-    """Open a night over given databases; by default the embedded ones."""
+def night_of(task_audit, configure, tmp_path, templates):
+    """Open a night over given databases, which are set up where they are not yet; by default the embedded ones."""
 
     @contextmanager
     def open_night(behaviour=None, source_url=None, warehouse_url=None, **settings):
@@ -250,7 +275,8 @@ def night_of(task_audit, configure, tmp_path):
                 api__token=TOKEN,
                 **{"api__max_rate": 100_000} | settings,
             )
-            assert task_audit("init").exit_code == 0
+            if not (_is_usual() and templates.set_up(source, warehouse)):
+                assert task_audit("init").exit_code == 0
             yield Night(api, task_audit, tmp_path, source, warehouse)
 
     return open_night

@@ -4,6 +4,7 @@ from msgspec import UNSET
 from sqlalchemy import text
 
 from etl.database.engine import open_engine
+from tests import processes
 
 TOKEN = "Bearer CANARY-5f1d0c"
 FIRST_ID = 1534087020903704704
@@ -27,6 +28,10 @@ class Night:
     def warehouse_is_locked(self):
         """Whether a run keeps all others out for as long as it lives."""
         return self._urls["warehouse"].get_secret_value().startswith("duckdb")
+
+    def start(self, *arguments, **how):
+        """Start a command in a process of its own."""
+        return processes.start(arguments, folder=self._folder, **how)
 
     def enqueue(self, *ids):
         file = self._folder / "ids.txt"

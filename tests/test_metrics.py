@@ -11,6 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from etl.fake_api import Behaviour
+from tests.conftest import each_engine
 from tests.nights import FIRST_ID, TOKEN, task_ids
 
 
@@ -61,6 +62,7 @@ def target(kind):
         yield f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
+@each_engine
 def test_a_run_tells_how_it_went_and_how_the_job_stands(night_of, databases, tmp_path):
     file = tmp_path / "task_audit.prom"
     began_at = datetime.now(UTC).timestamp()
@@ -86,6 +88,7 @@ def test_a_run_tells_how_it_went_and_how_the_job_stands(night_of, databases, tmp
     assert list(tmp_path.glob("task_audit.prom*")) == [file]
 
 
+@each_engine
 def test_a_failed_run_leaves_the_last_success_and_the_backlog_true(night_of, databases, tmp_path, configure):
     file = tmp_path / "task_audit.prom"
     with night_of(None, *databases, telemetry__metrics_textfile=file) as night:

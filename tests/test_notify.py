@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from datetime import UTC, datetime
 
@@ -19,6 +17,7 @@ from etl.notices import MAX_TEXT, NewCode, Notice, notices_of
 from etl.runs import AuditRun
 from etl.settings import NotifySettings
 from etl.webhook import Webhook, open_webhook
+from tests.conftest import each_engine
 from tests.nights import FIRST_ID, TOKEN, task_ids
 from tests.webhooks import SECRET_PATH, receiving
 
@@ -44,6 +43,7 @@ def outbox(night):
     )
 
 
+@each_engine
 def test_a_failed_run_is_told_once(told_night, databases, webhook, configure):
     with told_night(*databases) as night:
         night.enqueue(str(FIRST_ID))
@@ -88,6 +88,7 @@ def test_dead_letters_above_a_threshold_are_told(told_night, webhook, above, kin
     assert all("New dead letters: 2." in text for text in webhook.texts)
 
 
+@each_engine
 def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night, databases, webhook):
     with told_night(*databases) as night:
         night.enqueue(*task_ids(3))
@@ -99,6 +100,7 @@ def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night
     assert "although tasks are pending: 3." in webhook.texts[0]
 
 
+@each_engine
 def test_new_result_codes_are_told_once(told_night, databases, webhook):
     with told_night(*databases) as night:
         night.enqueue(*task_ids(40))
@@ -191,17 +193,15 @@ def test_a_message_whose_sender_died_comes_again_under_its_key(told_night, webho
     assert webhook.keys == before * 2
 
 
-def killed_at(point):
+def killed_at(night, point):
     """Run the job in a process of its own, which dies as kill -9 would have it."""
-    variables = os.environ | {"TASK_AUDIT_CRASH_AT": point}
-    command = [sys.executable, "-m", "etl", "run"]
-    return subprocess.run(command, env=variables, capture_output=True, check=False).returncode
+    return night.start("run", environment=os.environ | {"TASK_AUDIT_CRASH_AT": point}).wait(timeout=60)
 
 
 def test_a_run_that_was_killed_before_it_told_is_told_of_by_the_next(told_night, databases, webhook):
     with told_night(*databases) as night:
         night.enqueue("not-an-id")
-        assert killed_at("finished") == -signal.SIGKILL
+        assert killed_at(night, "finished") == -signal.SIGKILL
         assert webhook.posts == []
         assert night.run("run").exit_code == 0
         assert night.run("run").exit_code == 0

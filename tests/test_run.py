@@ -10,8 +10,11 @@ from contextlib import contextmanager
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
 
 from etl.fake_api import Behaviour, Fault, Override
+from etl.settings import parse_database_url
 from etl.tasks import is_valid_task_id
 from tests.nights import OPEN, TOKEN, task_ids
 
@@ -304,16 +307,15 @@ def test_runs_on_the_jobs_own_queue_need_no_shards(night_of):
 @contextmanager
 def running(night, *, until_requests):
     """A run in a process of its own, once so many requests have reached the API."""
-    command = [sys.executable, "-m", "etl", "run", "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = night.start("run", "--json")
     try:
         while night.api.stats.requests < until_requests:
-            assert process.poll() is None, process.stderr.read()
+            assert process.poll() is None, process.communicate()
             time.sleep(0.02)  # another process is at work, on its own clock
         yield process
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 @pytest.fixture
@@ -360,6 +362,31 @@ def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, c
         assert night.facts() == night.truth(task_ids(40))
 
 
+def freeze(process, source_url):
+    """Stop a process, but not with locks in its hand, for which its heir would have to wait."""
+    process.send_signal(signal.SIGSTOP)
+    while is_locked(source_url):
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.02)  # another process is at work, on its own clock
+        process.send_signal(signal.SIGSTOP)
+
+
+def is_locked(url):
+    parsed = parse_database_url(url)
+    is_file = parsed.get_backend_name() == "sqlite"
+    engine = create_engine(parsed, connect_args={"timeout": 0} if is_file else {})
+    locks = [f"SELECT * FROM {table} FOR UPDATE NOWAIT" for table in ("pending_task", "pending_task_rate")]
+    try:
+        with engine.connect() as connection:
+            for statement in ["BEGIN IMMEDIATE"] if is_file else locks:
+                connection.exec_driver_sql(statement).close()
+    except OperationalError:
+        return True
+    finally:
+        engine.dispose()
+    return False
+
+
 def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, configure, databases, monkeypatch):
     """A laptop that was shut, a pod that was frozen: when it wakes, another run has taken its tasks over."""
     monkeypatch.setattr("etl.claims.LEASE_POLL_SECONDS", 0.2)
@@ -369,7 +396,7 @@ def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, 
         # Its answers lie unread while it sleeps, and are older than those of its heir when it wakes.
         configure(api__concurrency=60, api__max_rate=30)
         with running(night, until_requests=20) as process:
-            process.send_signal(signal.SIGSTOP)
+            freeze(process, databases[0])
             configure(api__max_rate=100_000)
             if not night.warehouse_is_locked:
                 heir = night.run("run", "--json")

@@ -1,23 +1,25 @@
 """Comments: what tables and columns mean, where analysts' tools look for it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Table, inspect, literal
 from sqlalchemy.schema import SetColumnComment, SetTableComment
 
 
-def write_comments(connection: Connection, tables: Iterable[Table]) -> None:
-    """Write the comments that a database does not have so yet; SQLite has none.
+def write_comments(connection: Connection, tables: Sequence[Table]) -> None:
+    """Write the comments of one schema's tables that a database does not have so yet; SQLite has none.
 
     Those that it has are left alone, since MySQL locks a table to comment on it.
     """
     if connection.dialect.name == "sqlite":
         return
-    found = inspect(connection)
+    found, names, schema = inspect(connection), [table.name for table in tables], tables[0].schema
+    comments = found.get_multi_table_comment(schema, filter_names=names)
+    columns = found.get_multi_columns(schema, filter_names=names)
     for table in tables:
-        if found.get_table_comment(table.name, table.schema)["text"] != table.comment:
+        if comments[schema, table.name]["text"] != table.comment:
             connection.execute(SetTableComment(table))
-        written = {column["name"]: column.get("comment") for column in found.get_columns(table.name, table.schema)}
+        written = {column["name"]: column.get("comment") for column in columns[schema, table.name]}
         for column in table.columns:
             if written[column.name] != column.comment:
                 connection.execute(SetColumnComment(column))
@@ -29,7 +31,7 @@ def comment_on_view(connection: Connection, name: str, meaning: str, meaning_of:
     """Comment on a view and its columns, on engines whose views can have comments."""
     if connection.dialect.name not in {"postgresql", "duckdb"}:
         return
-    columns = [column["name"] for column in inspect(connection).get_columns(name)]
+    columns = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0").keys()  # noqa: S608 - a view of ours
     commented = {f"VIEW {name}": meaning} | {f"COLUMN {name}.{column}": meaning_of(column) for column in columns}
     for thing, words in commented.items():
         quoted = literal(words).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from etl.database.engine import open_engine
 from etl.errors import ExitCode
 from etl.fake_api import Behaviour, Fault
+from tests.conftest import each_engine
 from tests.nights import TOKEN, task_ids
 
 IDS = task_ids(6)
@@ -43,6 +44,7 @@ def reconciled(night):
     }
 
 
+@each_engine
 def test_they_are_listed_by_what_is_asked_for(night):
     everything = {LOST: "not_found", FOREIGN: "forbidden", "not-an-id": "invalid_id"}
     assert listed(night) == everything
@@ -54,6 +56,7 @@ def test_they_are_listed_by_what_is_asked_for(night):
     assert (shown.stdout, shown.stderr.splitlines()[-1]) == ("", "No open dead letters.")
 
 
+@each_engine
 def test_one_is_shown_with_a_remedy(night):
     shown = night.run("dead-letters", "show", LOST)
     assert shown.exit_code == ExitCode.OK
@@ -105,6 +108,7 @@ def test_what_is_given_up_is_settled_and_never_asked_about_again(night):
     assert night.run("run", "--refetch").exit_code in {ExitCode.OK, ExitCode.DEAD_LETTERS}
 
 
+@each_engine
 @pytest.mark.parametrize("command", ["retry", "discard"])
 def test_a_choice_must_be_made(night, command):
     for arguments, said in (

@@ -9,6 +9,7 @@ import click
 import pytest
 
 from etl.cli import cli
+from tests import processes
 
 
 def every_command(command, path=()):
@@ -53,25 +54,17 @@ def test_every_option_is_explained(path):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_a_shell_completes_commands(shell):
-    source = subprocess.run(
-        [sys.executable, "-c", "from etl.cli import cli; cli(prog_name='task-audit')"],
-        env={"_TASK_AUDIT_COMPLETE": f"{shell}_source", "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "_TASK_AUDIT_COMPLETE" in source
+def test_a_shell_completes_commands(shell, tmp_path):
+    def completed(what, **words):
+        variables = {"_TASK_AUDIT_COMPLETE": f"{shell}_{what}", "PATH": "/usr/bin:/bin", **words}
+        done = processes.start([], folder=tmp_path, environment=variables)
+        assert done.wait(timeout=60) == 0, done.printed()
+        return done.printed()[0]
+
+    assert "_TASK_AUDIT_COMPLETE" in completed("source")
     # Fish tells the word itself, the others its number.
     words = {"COMP_WORDS": "task-audit dead-", "COMP_CWORD": "dead-" if shell == "fish" else "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", "from etl.cli import cli; cli(prog_name='task-audit')"],
-        env={"_TASK_AUDIT_COMPLETE": f"{shell}_complete", "PATH": "/usr/bin:/bin", **words},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert "dead-letters" in done
+    assert "dead-letters" in completed("complete", **words)
 
 
 def test_a_run_imports_no_more_than_it_needs():

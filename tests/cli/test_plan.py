@@ -7,6 +7,7 @@ import pytest
 
 from etl.errors import ExitCode
 from etl.forecast import forecast
+from tests.conftest import each_engine
 from tests.nights import FIRST_ID, task_ids
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -24,11 +25,13 @@ def night(night_of, databases):
         yield night
 
 
+@each_engine
 def test_nothing_is_pending(night):
     assert planned(night)["days"] == []
     assert "Nothing is pending." in night.run("plan").stdout
 
 
+@each_engine
 def test_tasks_are_counted_by_day_and_state(night):
     ids = task_ids(40)
     night.enqueue(*ids)
@@ -67,6 +70,7 @@ def test_tasks_are_counted_by_day_and_state(night):
     assert "failed before" in shown
 
 
+@each_engine
 def test_a_plan_changes_nothing_and_the_run_keeps_to_it(night):
     night.enqueue(*task_ids(12))
     before = night.rows("SELECT * FROM pending_task ORDER BY task_id", "source")
@@ -84,6 +88,7 @@ def test_a_plan_changes_nothing_and_the_run_keeps_to_it(night):
     assert night.api.stats.requests == 10
 
 
+@each_engine
 def test_a_table_of_the_user_s_own_is_counted_by_what_is_not_settled(night, configure):
     ids = task_ids(9)
     night.change("CREATE TABLE mine (id VARCHAR(100))")
@@ -110,6 +115,7 @@ def test_the_rate_that_was_reached_counts_where_it_is_lower(night_of, configure)
         assert "as the last long run" in night.run("plan").stdout
 
 
+@each_engine
 def test_a_wrong_range_and_a_shard_of_a_queue_are_refused(night):
     assert night.run("plan", "--since", "2026-11-02", "--until", "2026-11-01").exit_code == ExitCode.USAGE
     assert night.run("plan", "--shard", "0/2").exit_code == ExitCode.USAGE

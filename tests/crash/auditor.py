@@ -12,6 +12,7 @@ from etl.fake_api import Behaviour, Fault
 from tests.nights import FINISHED, OPEN, TOKEN, task_ids
 
 LATENCY_SECONDS = 0.005
+RUN = ("run", "--json", "--log-format", "json")
 
 
 class Ledger:
@@ -28,24 +29,28 @@ class Ledger:
         night.enqueue(*ids)
 
     @contextmanager
-    def run(self, *, crash_at="", source_url=None, warehouse_url=None, limits=None, prefix=()):
-        """A run in a process of its own, which may see the databases elsewhere, or live under limits."""
+    def run(self, *, crash_at="", source_url=None, warehouse_url=None, file_size=None):
+        """A run in a process of its own, which may see the databases elsewhere, or files that cannot grow."""
         self.runs += 1
-        command = [*prefix, sys.executable, "-m", "etl", "run", "--json", "--log-format", "json"]
         own = {
             "TASK_AUDIT_CRASH_AT": crash_at,
             "TASK_AUDIT_SOURCE__URL": source_url,
             "TASK_AUDIT_WAREHOUSE__URL": warehouse_url,
         }
         environment = os.environ | {name: value for name, value in own.items() if value}
-        process = subprocess.Popen(
-            command,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            preexec_fn=limits,  # noqa: PLW1509 - it is one system call
-        )
+        process = self.night.start(*RUN, environment=environment, file_size=file_size)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    @contextmanager
+    def run_behind(self, *prefix):
+        """A run that another program starts."""
+        self.runs += 1
+        command = [*prefix, sys.executable, "-m", "etl", *RUN]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             yield process
         finally:
@@ -64,7 +69,7 @@ class Ledger:
         with self.run() as process:
             time.sleep(seconds)  # another process is at work, on its own clock
             process.kill()
-            process.communicate()
+            process.wait()
             was_alive = process.returncode == -signal.SIGKILL
             assert was_alive or process.returncode in {0, 65}, process.returncode
         self.bury()

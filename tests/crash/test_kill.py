@@ -33,7 +33,7 @@ def die_at(ledger, points):
 def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(night_of, places, turn):
     """Each of the places has its part of the points here, and all of them in the soak."""
     with opened(night_of, places, tasks=160) as ledger:
-        ledger.kill_after(random.Random(SEED + turn).uniform(0.8, 1.6))
+        ledger.kill_after(random.Random(SEED + turn).uniform(0.1, 0.6))
         die_at(ledger, points_of(places)[turn % 3 :: 3])
 
 
@@ -50,7 +50,7 @@ def test_forty_deaths_at_any_time(night_of, places, capfd):
         while ledger.deaths < 40:
             point = chance.choice([None, None, *points_of(places)[1:-2]])
             if point is None:
-                assert ledger.kill_after(chance.uniform(0.5, 2.5))
+                assert ledger.kill_after(chance.uniform(0.1, 1.0))
             else:
                 ledger.crash(f"{point}:{chance.randint(1, 3)}")
         ledger.finish()

@@ -1,7 +1,6 @@
 """What a machine can do to a run: a full disk, files that may not be written, a frozen process, being process 1."""
 
 import os
-import resource
 import signal
 import sqlite3
 import subprocess
@@ -30,7 +29,7 @@ def test_a_full_disk_ends_the_run_and_the_next_one_completes(night_of, tmp_path,
     places, warehouse = two_places(names), names.partition("+")[2]
     with opened(night_of, places, tasks=3_000, run__batch_size=500) as ledger:
         # No file may grow beyond this: what a write meets is what a full disk gives, for one process alone.
-        with ledger.run(limits=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))) as process:
+        with ledger.run(file_size=most) as process:
             code, stderr = ended(process)
         assert code == 69, stderr
         assert "Traceback" not in stderr
@@ -99,7 +98,7 @@ def test_a_warehouse_that_may_not_be_written_to(night_of, tmp_path, warehouse):
         file = tmp_path / f"w.{warehouse}"
         file.chmod(0o400)
         # Root may write to any file, but not in a namespace where it is nobody.
-        with ledger.run(prefix=["unshare", "--user"] if os.geteuid() == 0 else []) as process:
+        with ledger.run_behind(*(["unshare", "--user"] if os.geteuid() == 0 else [])) as process:
             code, stderr = ended(process)
         assert code == 69, stderr
         assert "Traceback" not in stderr
@@ -132,7 +131,7 @@ UNSHARE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-p
 def test_process_1_stops_cleanly(night_of, tmp_path):
     settings = {"api__max_rate": 100, "run__batch_size": 1_000}
     with opened(night_of, embedded(tmp_path, "sqlite"), tasks=2_000, **settings) as ledger:
-        with ledger.run(prefix=UNSHARE) as process:
+        with ledger.run_behind(*UNSHARE) as process:
             wait_for_requests(ledger, 50, process)
             (first,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
             os.kill(int(first), signal.SIGTERM)

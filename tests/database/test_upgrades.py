@@ -1,8 +1,7 @@
 """`task-audit init` in processes of its own: several at once, killed in its middle, and against a newer database."""
 
 import os
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 from pydantic import SecretStr
@@ -11,25 +10,8 @@ from sqlalchemy import text
 from etl.database.engine import open_engine
 from etl.errors import ExitCode
 from etl.warehouse.loader import Warehouse
+from tests import processes
 from tests.conftest import MYSQL
-
-KILLED_AFTER = """
-import os, signal, sys
-from sqlalchemy import Engine, event
-
-written = 0
-
-def count(*_):
-    global written
-    written += 1
-    if written > {statements}:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-event.listen(Engine, "after_cursor_execute", count)
-from etl.cli import main
-sys.argv = ["task-audit", "init"]
-main()
-"""
 
 
 @pytest.fixture(params=["sqlite+duckdb", "one sqlite", "one postgresql", *(f"one {engine}" for engine in MYSQL)])
@@ -38,15 +20,11 @@ def places(request, two_places):
 
 
 @pytest.fixture
-def environment(places):
+def start_init(places, tmp_path):
+    """Start an init of these places: ``start_init()``."""
     source, warehouse = (url.get_secret_value() for url in places)
-    return {**os.environ, "TASK_AUDIT_SOURCE__URL": source, "TASK_AUDIT_WAREHOUSE__URL": warehouse}
-
-
-def start(environment, *command):
-    return subprocess.Popen(
-        [sys.executable, *command], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    urls = {"TASK_AUDIT_SOURCE__URL": source, "TASK_AUDIT_WAREHOUSE__URL": warehouse}
+    return partial(processes.start, ["init"], folder=tmp_path, environment=os.environ | urls)
 
 
 def require_current(places):
@@ -58,8 +36,8 @@ def require_current(places):
     engine.dispose()
 
 
-def test_three_at_once(places, environment):
-    running = [start(environment, "-m", "etl", "init") for _ in range(3)]
+def test_three_at_once(places, start_init):
+    running = [start_init() for _ in range(3)]
     said = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [ExitCode.OK] * 3, said
     out = "".join(stdout for stdout, _ in said)
@@ -70,11 +48,11 @@ def test_three_at_once(places, environment):
 
 
 @pytest.mark.parametrize("statements", [5, 20, 30, 45, 60])
-def test_killed_anywhere_it_is_repeated(places, environment, statements):
-    killed = start(environment, "-c", KILLED_AFTER.format(statements=statements))
+def test_killed_anywhere_it_is_repeated(places, start_init, statements):
+    killed = start_init(statements=statements)
     killed.communicate(timeout=60)
     assert killed.returncode == -9
-    again = start(environment, "-m", "etl", "init")
+    again = start_init()
     said = again.communicate(timeout=60)
     assert again.returncode == ExitCode.OK, said
     require_current(places)

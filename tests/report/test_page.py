@@ -3,12 +3,13 @@
 import re
 import sys
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 
 from etl.errors import ConfigurationError
 from etl.report.page import Report, render
-from tests.conftest import CHROMIUM
+from tests.conftest import CHROMIUM, each_engine
 from tests.nights import task_ids
 
 NOON = datetime(2026, 11, 8, 2, tzinfo=UTC)
@@ -115,45 +116,46 @@ def test_an_extra_that_is_missing(monkeypatch):
 
 if CHROMIUM:
 
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [390, 1280])
-    def test_in_a_browser(browser, tmp_path, width, scheme):
+    def test_in_a_browser(browser, tmp_path):
         (tmp_path / "report.html").write_text(render(a_report()), encoding="utf-8")
-        page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
         asked, told = [], []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("console", lambda message: told.append(message.text))
-        page.goto(f"file://{tmp_path}/report.html")
-        page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
+        for width, scheme in product((390, 1280), ("light", "dark")):
+            page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
+            page.on("request", lambda request: asked.append(request.url))
+            page.on("console", lambda message: told.append(message.text))
+            page.goto(f"file://{tmp_path}/report.html")
+            page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
 
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.title().startswith("task-audit: ")
-        assert (asked, told) == ([f"file://{tmp_path}/report.html"], [])
-        for section in SECTIONS:
-            box = page.locator(f"#{section}").bounding_box()
-            assert box["height"] > 40, section
-            assert box["x"] + box["width"] <= width, section
-        assert page.locator("figure svg").count() == 4
-        shown = page.locator("body").inner_text()
-        for text in HOSTILE[:-1]:
-            assert text in shown
-        page.close()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.title().startswith("task-audit: ")
+            assert (asked, told) == ([f"file://{tmp_path}/report.html"], [])
+            for section in SECTIONS:
+                box = page.locator(f"#{section}").bounding_box()
+                assert box["height"] > 40, section
+                assert box["x"] + box["width"] <= width, section
+            assert page.locator("figure svg").count() == 4
+            shown = page.locator("body").inner_text()
+            for text in HOSTILE[:-1]:
+                assert text in shown
+            page.close()
+            asked.clear()
 
 
-@pytest.mark.parametrize("period", [(), ("--since", "2019-01-01", "--until", "2100-01-01")])
-def test_the_command(night_of, databases, tmp_path, period):
+@each_engine
+def test_the_command(night_of, databases, tmp_path):
     source, warehouse = databases
     with night_of(source_url=source, warehouse_url=warehouse) as night:
         night.enqueue(*task_ids(60), "<script>")
         assert night.run("run").exit_code == 65
-        done = night.run("report", "--out", tmp_path / "report.html", *period)
-        assert (done.exit_code, done.stdout) == (0, ""), done.stderr
-        page = (tmp_path / "report.html").read_text(encoding="utf-8")
-        assert page.count("<svg") >= 3
-        assert "<script" not in page
-        assert "&lt;script&gt;" in page
         failed = night.rows("SELECT COUNT(*) FROM fact_task_status WHERE status = 3")
-        assert failed == [(0,)] or 'class="bar"' in page
+        for period in ((), ("--since", "2019-01-01", "--until", "2100-01-01")):
+            done = night.run("report", "--out", tmp_path / "report.html", *period)
+            assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+            page = (tmp_path / "report.html").read_text(encoding="utf-8")
+            assert page.count("<svg") >= 3
+            assert "<script" not in page
+            assert "&lt;script&gt;" in page
+            assert failed == [(0,)] or 'class="bar"' in page
 
 
 def test_wrong_uses(night_of, tmp_path):
