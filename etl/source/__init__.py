@@ -27,7 +27,7 @@ class Source(Protocol):
         ...
 
     def count_leased(self) -> int:
-        """Count the tasks that would be due, were they not in the hands of another run."""
+        """Count the tasks that would be due, were they not in the hands of another run, or just out of them."""
         ...
 
     def renew(self, held: Sequence[PendingTask]) -> set[str]:

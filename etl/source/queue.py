@@ -98,11 +98,11 @@ class Queue:
         return self._count(*self._selected(now), is_free)
 
     def count_leased(self) -> int:
-        """Count the tasks that would be due, were they not in the hands of another run."""
-        now = self._clock()
-        return self._count(
-            *self._selected(now), self._table.c.lease_until > now, self._table.c.lease_owner != self._owner
-        )
+        """Count the tasks that would be due, were they not in the hands of another run.
+
+        Also where its lease has ended: that was just now, or its transaction still locks what a claim passes by.
+        """
+        return self._count(*self._selected(self._clock()), self._table.c.lease_owner != self._owner)
 
     def renew(self, held: Sequence[PendingTask]) -> set[str]:
         """Prolong the leases of tasks that this run holds; returns the IDs of those that it has lost."""

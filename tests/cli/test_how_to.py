@@ -31,7 +31,7 @@ def test_from_nothing_to_a_dry_run_and_a_full_queue(task_audit, configure, monke
             elif program != "task-audit":
                 subprocess.run(["/bin/sh", "-c", command], input=f"{TOKEN}\n", text=True, check=True)
             elif arguments[0] == "fake-api":
-                fake_api.make_context("fake-api", arguments[1:])
+                fake_api.make_context("fake-api", arguments[1:], help_option_names=["-h", "--help"])
             else:
                 result = task_audit(*arguments)
                 assert result.exit_code == 0, (command, result.stderr)

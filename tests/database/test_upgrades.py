@@ -12,6 +12,7 @@ from etl.errors import ExitCode
 from etl.warehouse.loader import Warehouse
 from tests import processes
 from tests.conftest import MYSQL
+from tests.told import told
 
 
 @pytest.fixture(params=["sqlite+duckdb", "one sqlite", "one postgresql", *(f"one {engine}" for engine in MYSQL)])
@@ -84,4 +85,4 @@ def test_a_newer_database_is_refused_by_every_command(night_of, task_audit, tmp_
                 assert ended.exit_code == ExitCode.OK, command
                 continue
             assert ended.exit_code == ExitCode.CONFIGURATION, command
-            assert "newer than this program. Upgrade koodrive-task-audit." in ended.stderr
+            assert told(ended).endswith("newer than this program. Upgrade koodrive-task-audit.")

@@ -126,6 +126,18 @@ def test_a_lease_holds_to_its_last_moment_and_may_be_renewed(board):
     assert board.row("1")["attempts"] == 1
 
 
+def test_a_lease_that_ends_behind_a_claim_is_still_waited_for(board, ids):
+    board.add("1")
+    board.queue("crashed").claim(1)
+    heir = board.queue("heir")
+    assert heir.claim(9) == []
+    board.now = board.at(5)
+
+    assert heir.count_leased() == 1
+    assert ids(heir.claim(9)) == ["1"]
+    assert heir.count_leased() == 0
+
+
 def test_what_is_no_longer_held_is_not_renewed(board):
     board.add("1", "2")
     queue = board.queue()
