@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from etl.clerk import Clerk
 from etl.configuration import Settings
 from etl.database.clock import clock_of
-from etl.errors import BugError, Code, UnavailableError
+from etl.errors import Code, UnavailableError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.pages import AGAIN_REMEDY, Reader
 from etl.fetch.pool import Traffic
@@ -196,12 +196,8 @@ async def _keep(
         return 0
     added = await clerk.do(add, rows)
     if added is None:
-        # The clerk has ordered the stop.
-        raise stop.reason or BugError(
-            "Tasks were not added, and nobody knows why.",
-            code=Code.BUG,
-            remedy="Please report it with the lines of the log before.",
-        )
+        assert stop.reason is not None  # noqa: S101 - for the type checker: the clerk has ordered the stop
+        raise stop.reason
     return added.new
 
 

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from etl.errors import (
-    BugError,
     Code,
     ConfigurationError,
     CredentialsRefusedError,
@@ -143,11 +142,8 @@ class Reader:
         raise self._reason()
 
     def _reason(self) -> TaskAuditError:
-        return self._stop.reason or BugError(
-            "The gate is closed, and nobody knows why.",
-            code=Code.BUG,
-            remedy="Please report it with the lines of the log before.",
-        )
+        assert self._stop.reason is not None  # noqa: S101 - for the type checker: only then is one asked for
+        return self._stop.reason
 
 
 def _error(failure: FetchFailure, *, is_first: bool) -> TaskAuditError:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from hashlib import sha256
 from itertools import count
+from typing import TypeVar
 
 import aiohttp
 import msgspec
@@ -41,6 +42,9 @@ TRACE_ID_DIGITS = 26
 """With the 32 of a run ID, the 58 characters that X-Traceid has."""
 
 Clock = Callable[[], datetime]
+
+Answer = TypeVar("Answer", Observation, TaskPage)
+"""What a good reply is read as."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -103,11 +107,7 @@ class KooDrive:
         """
         if not is_valid_task_id(task.task_id):
             raise ValueError(f"{task.task_id!r} must not meet a URL")
-        trace_id = f"{self._trace_prefix}{next(self._numbers):0{TRACE_ID_DIGITS}d}"
-        try:
-            return await self._ask(task, trace_id)
-        except TaskAuditError as error:
-            raise type(error)(self._quotable(error.message), code=error.code, remedy=error.remedy) from None
+        return await self._ask(task, self._read_outcome)
 
     async def list_tasks(self, cursor: str | None, *, status: int | None = None) -> TaskPage | FetchFailure:
         """Ask for one page of the list of tasks, once.
@@ -119,39 +119,46 @@ class KooDrive:
         Raises:
             TaskAuditError: as ``ask``.
         """
+        return await self._ask(LIST, self._read_page, list_query(status=status, cursor=cursor))
+
+    def _read_outcome(self, reply: Reply, task: PendingTask) -> Outcome:
+        outcome = interpret(reply, task, now=self._clock())
+        if isinstance(outcome, Observation) and (outcome.drift or self._keeps_answers):
+            return self._fit_to_keep(outcome, reply)
+        return outcome
+
+    def _read_page(self, reply: Reply, _list: PendingTask) -> TaskPage | FetchFailure:
+        return read_page(reply, now=self._clock())
+
+    async def _ask(
+        self, task: PendingTask, read: Callable[[Reply, PendingTask], Answer | FetchFailure], query: Query = ()
+    ) -> Answer | FetchFailure:
+        """Ask once; what a failure or an error quotes is fit to print."""
         trace_id = f"{self._trace_prefix}{next(self._numbers):0{TRACE_ID_DIGITS}d}"
         try:
-            return await self._list_tasks(list_query(status=status, cursor=cursor), trace_id)
+            return await self._answer(task, read, query, trace_id)
         except TaskAuditError as error:
             raise type(error)(self._quotable(error.message), code=error.code, remedy=error.remedy) from None
 
-    async def _list_tasks(self, query: Query, trace_id: str) -> TaskPage | FetchFailure:
+    async def _answer(
+        self,
+        task: PendingTask,
+        read: Callable[[Reply, PendingTask], Answer | FetchFailure],
+        query: Query,
+        trace_id: str,
+    ) -> Answer | FetchFailure:
         epoch = self._epoch
         try:
-            reply = await self._get(self._task_path + LIST.task_id, trace_id, query)
-        except TRANSPORT_ERRORS as error:
-            return self._fit_to_print(self._transport_failure(error, LIST, trace_id))
-        page = read_page(reply, now=self._clock())
-        if not isinstance(page, FetchFailure):
-            self._credentials_work |= epoch == self._epoch
-            return page
-        if page.reason is FailureReason.UNAUTHORIZED:
-            await self._renew_credentials(epoch, page, reply)
-        return self._fit_to_print(page, reply)
-
-    async def _ask(self, task: PendingTask, trace_id: str) -> Outcome:
-        epoch = self._epoch
-        try:
-            reply = await self._get(self._task_path + task.task_id, trace_id)
+            reply = await self._get(self._task_path + task.task_id, trace_id, query)
         except TRANSPORT_ERRORS as error:
             return self._fit_to_print(self._transport_failure(error, task, trace_id))
-        outcome = interpret(reply, task, now=self._clock())
-        if not isinstance(outcome, FetchFailure):
+        answer = read(reply, task)
+        if not isinstance(answer, FetchFailure):
             self._credentials_work |= epoch == self._epoch
-            return self._fit_to_keep(outcome, reply) if outcome.drift or self._keeps_answers else outcome
-        if outcome.reason is FailureReason.UNAUTHORIZED:
-            await self._renew_credentials(epoch, outcome, reply)
-        return self._fit_to_print(outcome, reply)
+            return answer
+        if answer.reason is FailureReason.UNAUTHORIZED:
+            await self._renew_credentials(epoch, answer, reply)
+        return self._fit_to_print(answer, reply)
 
     async def _get(self, path: str, trace_id: str, query: Query = ()) -> Reply:
         asked_at = self._clock()
