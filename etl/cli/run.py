@@ -23,9 +23,6 @@ from etl.report.summary import print_summary
 from etl.runs import AuditRun
 from etl.tasks import Selection, Shard
 
-GC_THRESHOLD = 50_000
-"""New objects between two collections; the default of 700 means several for every few requests."""
-
 
 @click.command()
 @selecting
@@ -62,7 +59,8 @@ def run(
     require_shards(shard, settings.source)
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
-    _spare_the_garbage_collector()
+    # What was imported stays: the collector need not go through it again and again while answers come and go.
+    gc.freeze()
     watch = watch_progress if shows_progress(settings.telemetry.log_format) else None
     listeners = Listeners(settings, order)
     try:
@@ -107,13 +105,6 @@ async def run_until_told(
 def watch_progress(corridor: Corridor, total: int | None) -> None:
     """Show a progress bar until the event loop ends."""
     show_progress(lambda: (corridor.answered, corridor.run.throttled), total=total)
-
-
-def _spare_the_garbage_collector() -> None:
-    """Keep the collector from going through all that was imported, again and again, while answers come and go."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
 
 
 def _seconds(settings: Settings, stop_at: time | None) -> float | None:
