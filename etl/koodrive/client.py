@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,8 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 import structlog
+from aiohttp.typedefs import LooseHeaders
+from multidict import CIMultiDict
 from yarl import URL
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError
@@ -58,6 +60,20 @@ class ConnectionLostError(Exception):
 
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError, ConnectionLostError)
+
+
+class PlainRequest(aiohttp.ClientRequest):
+    """A request that goes out with the headers of its session and its own, and with no others.
+
+    The session has just put them together for this request alone: they need not be copied and looked through again.
+    """
+
+    def update_headers(self, headers: LooseHeaders | None) -> None:
+        """Take the headers as they are."""
+        self.headers = headers if isinstance(headers, CIMultiDict) else CIMultiDict(headers or ())
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        """Add none."""
 
 
 class KooDrive:
@@ -134,31 +150,24 @@ class KooDrive:
         self, task: PendingTask, read: Callable[[Reply, PendingTask], Answer | FetchFailure], query: Query = ()
     ) -> Answer | FetchFailure:
         """Ask once; what a failure or an error quotes is fit to print."""
-        trace_id = f"{self._trace_prefix}{next(self._numbers):0{TRACE_ID_DIGITS}d}"
-        try:
-            return await self._answer(task, read, query, trace_id)
-        except TaskAuditError as error:
-            raise type(error)(self._quotable(error.message), code=error.code, remedy=error.remedy) from None
-
-    async def _answer(
-        self,
-        task: PendingTask,
-        read: Callable[[Reply, PendingTask], Answer | FetchFailure],
-        query: Query,
-        trace_id: str,
-    ) -> Answer | FetchFailure:
-        epoch = self._epoch
+        epoch, trace_id = self._epoch, f"{self._trace_prefix}{next(self._numbers):0{TRACE_ID_DIGITS}d}"
         try:
             reply = await self._get(self._task_path + task.task_id, trace_id, query)
         except TRANSPORT_ERRORS as error:
             return self._fit_to_print(self._transport_failure(error, task, trace_id))
-        answer = read(reply, task)
-        if not isinstance(answer, FetchFailure):
-            self._credentials_work |= epoch == self._epoch
-            return answer
-        if answer.reason is FailureReason.UNAUTHORIZED:
-            await self._renew_credentials(epoch, answer, reply)
-        return self._fit_to_print(answer, reply)
+        try:
+            answer = read(reply, task)
+            if isinstance(answer, FetchFailure):
+                return await self._failed(answer, reply, epoch)
+        except TaskAuditError as error:
+            raise type(error)(self._quotable(error.message), code=error.code, remedy=error.remedy) from None
+        self._credentials_work |= epoch == self._epoch
+        return answer
+
+    async def _failed(self, failure: FetchFailure, reply: Reply, epoch: int) -> FetchFailure:
+        if failure.reason is FailureReason.UNAUTHORIZED:
+            await self._renew_credentials(epoch, failure, reply)
+        return self._fit_to_print(failure, reply)
 
     async def _get(self, path: str, trace_id: str, query: Query = ()) -> Reply:
         asked_at = self._clock()
@@ -168,7 +177,8 @@ class KooDrive:
         if query:
             url = URL(f"{url}?{canonical_query(query)}", encoded=True)
         # A redirect would carry the credentials elsewhere.
-        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+        response = await self._session.get(url, headers=headers, allow_redirects=False)
+        try:
             reply = self.last_reply = Reply(
                 status=response.status,
                 content_type=response.content_type,
@@ -177,7 +187,10 @@ class KooDrive:
                 trace_id=trace_id,
                 asked_at=asked_at,
             )
-            return reply
+        finally:
+            # A connection whose body was read to its end has gone back to the pool by now; any other is of no use.
+            response.close()
+        return reply
 
     async def _renew_credentials(self, epoch: int, refusal: FetchFailure, reply: Reply) -> None:
         """Renew the credentials once for all requests that were refused with them.
@@ -216,7 +229,7 @@ class KooDrive:
     def _transport_failure(self, error: Exception, task: PendingTask, trace_id: str) -> FetchFailure:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             raise ConfigurationError(
-                f"The API's certificate is not to be trusted: {error}.",
+                f"The API's certificate is not to be trusted: {self._quotable(str(error))}.",
                 code=Code.API_CERTIFICATE_UNTRUSTED,
                 remedy="Check api.base_url and this machine's certificates.",
             ) from None
@@ -293,7 +306,14 @@ async def open_koodrive(
         )
     async with aiohttp.ClientSession(
         # An answer is too short to be worth compressing, and a compressed one may be of any length.
-        headers={"language": settings.language, "Accept": "application/json", "Accept-Encoding": "identity"},
+        headers={
+            "Host": host_header(settings.base_url),
+            "User-Agent": aiohttp.http.SERVER_SOFTWARE,
+            "language": settings.language,
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+        },
+        request_class=PlainRequest,
         auto_decompress=False,
         connector=aiohttp.TCPConnector(limit=settings.concurrency, ttl_dns_cache=300),
         # Nothing the API sets may travel with later requests.
