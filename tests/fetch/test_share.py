@@ -257,7 +257,8 @@ def test_a_rate_that_one_finds_too_fast_is_slower_for_all_and_climbs_as_for_one(
     for runs in (one, four):
         sent = all_sent(runs)
         assert 60 <= rate_between(sent, 60, 120) <= 101
-    assert rate_between(all_sent(four), 60, 120) >= 0.75 * rate_between(all_sent(one), 60, 120)
+    # What each loses by its part in the others' pauses: a quarter on average, a little more or less in one minute.
+    assert rate_between(all_sent(four), 60, 120) >= 0.7 * rate_between(all_sent(one), 60, 120)
 
 
 def test_who_cannot_reach_the_row_sends_no_more():
