@@ -95,10 +95,10 @@ SLOW = {"slow_body", "slow_headers", "stall"}
 PAUSING = {name for name in PASSING if "throttled" in name or "retry_after" in name or name == "http_429"}
 """Everybody waits for a second at least, each time: such a fault strikes tasks that follow one another, as it would."""
 
-TASKS = 500
-"""Of the night of one fault: 2 % of them are struck."""
-THOUSANDS = 2_000
-"""In the soak, and in the night of all faults together."""
+IDS = task_ids(2_000)
+STRUCK = IDS[10::50]
+STRUCK_ONCE = IDS[11::50]
+IN_A_ROW = IDS[80:100]
 
 
 @pytest.fixture(autouse=True)
@@ -117,25 +117,13 @@ def test_every_fault_is_in_the_matrix():
     assert sorted(name for kind in kinds for name in kind) == sorted(EFFECTS.keys() - PAGES.keys())
 
 
-@pytest.fixture(params=[TASKS, pytest.param(THOUSANDS, marks=pytest.mark.soak)])
-def ids(request):
-    """The tasks of one night."""
-    return task_ids(request.param)
-
-
 @pytest.fixture
-def struck(ids):
-    """2 % of them."""
-    return ids[10::50]
-
-
-@pytest.fixture
-def struck_by(night_of, two_places, ids):
+def struck_by(night_of, two_places):
     """Run a night in which tasks meet one fault; one database, since what engines do with answers has its own tests."""
-    return partial(_struck_by, night_of, two_places("one sqlite"), ids)
+    return partial(_struck_by, night_of, two_places("one sqlite"))
 
 
-def _struck_by(night_of, databases, ids, name, *, always=(), once=()):
+def _struck_by(night_of, databases, name, *, always=(), once=()):
     faults = (
         Fault(name=name, task_ids=frozenset(always)),
         Fault(name=name, task_ids=frozenset(once), first_asks=1),
@@ -145,7 +133,7 @@ def _struck_by(night_of, databases, ids, name, *, always=(), once=()):
     latency = 0.05 if name in PAUSING else 0.0
     behaviour = Behaviour(token=TOKEN, faults=faults, latency_seconds=latency)
     with night_of(behaviour, *databases, api__timeout_seconds=seconds) as night:
-        night.enqueue(*ids)
+        night.enqueue(*IDS)
         run = night.run("run", "--json")
         row = json.loads(run.stdout)
         assert row["requests"] == night.api.stats.requests
@@ -155,63 +143,65 @@ def _struck_by(night_of, databases, ids, name, *, always=(), once=()):
 
 
 @pytest.mark.parametrize("name", sorted(PASSING))
-def test_what_passes_costs_a_request_and_no_fact(struck_by, ids, struck, name):
+def test_what_passes_costs_a_request_and_no_fact(struck_by, name):
     """Of 2 % of the tasks; of 1 %, where it makes everybody wait."""
-    in_a_row = ids[80:][: len(ids) // 100]
-    night, row = struck_by(name, once=in_a_row if name in PAUSING else struck)
+    night, row = struck_by(name, once=IN_A_ROW if name in PAUSING else STRUCK)
     assert row["exit_code"] == 0
-    assert night.facts() == night.truth(ids)
-    assert len(ids) < row["requests"] <= len(ids) + 64
+    assert night.facts() == night.truth(IDS)
+    assert len(IDS) < row["requests"] <= len(IDS) + 64
 
 
 @pytest.mark.parametrize("name", sorted(UNBELIEVABLE | FINAL.keys()))
-def test_what_lasts_is_a_dead_letter_and_no_fact(struck_by, ids, struck, name):
+def test_what_lasts_is_a_dead_letter_and_no_fact(struck_by, name):
     """What is believed at its second sighting meets other tasks only once, and costs them a request."""
-    once = ids[11::50] if name in UNBELIEVABLE else []
-    night, row = struck_by(name, always=struck, once=once)
-    honest = [task_id for task_id in ids if task_id not in struck]
-    assert (row["exit_code"], row["dead_lettered"], row["released"]) == (65, len(struck), 0)
+    once = STRUCK_ONCE if name in UNBELIEVABLE else []
+    night, row = struck_by(name, always=STRUCK, once=once)
+    honest = [task_id for task_id in IDS if task_id not in STRUCK]
+    assert (row["exit_code"], row["dead_lettered"], row["released"]) == (65, len(STRUCK), 0)
     assert night.facts() == night.truth(honest)
     assert all(night.api.stats.asks[task_id] >= 2 for task_id in once)
     letters = dict(night.rows("SELECT task_id, reason FROM dead_letter WHERE resolved_at IS NULL"))
-    assert letters == dict.fromkeys(struck, FINAL.get(name, "bad_payload"))
+    assert letters == dict.fromkeys(STRUCK, FINAL.get(name, "bad_payload"))
     traces = {trace_id for (trace_id,) in night.rows("SELECT trace_id FROM dead_letter")}
     assert traces <= night.api.stats.trace_ids
     if name in UNBELIEVABLE:
         assert all("SHA-256 " in detail for (detail,) in night.rows("SELECT detail FROM dead_letter"))
-        assert len(ids) + len(struck) < row["requests"] <= len(ids) + len(struck) + 64
+        assert len(IDS) + len(STRUCK) < row["requests"] <= len(IDS) + len(STRUCK) + 64
 
 
 @pytest.mark.parametrize("name", sorted(HARMLESS | TELLING.keys()))
-def test_what_only_looks_strange_is_a_fact(struck_by, ids, struck, name):
-    night, row = struck_by(name, always=struck)
-    expected = night.truth(ids)
+def test_what_only_looks_strange_is_a_fact(struck_by, name):
+    night, row = struck_by(name, always=STRUCK)
+    expected = night.truth(IDS)
     if name in TELLING:
-        expected.update({task_id: TELLING[name](expected[task_id][0]) for task_id in struck})
+        expected.update({task_id: TELLING[name](expected[task_id][0]) for task_id in STRUCK})
     assert row["exit_code"] == 0
     assert night.facts() == expected
     drift = dict(night.rows("SELECT name, number FROM audit_run_counter WHERE counter = 'drift'"))
     told = {what: number for what, number in drift.items() if not what.startswith("new result_code 18000")}
     assert bool(told) is (name not in {"gzip", "hostile_text"})
-    assert set(told.values()) <= {len(struck)}
+    assert set(told.values()) <= {len(STRUCK)}
 
 
 @pytest.mark.parametrize("name", ENDING)
-def test_what_concerns_everybody_ends_the_run_and_no_task_loses_its_place(struck_by, ids, struck, name):
-    night, row = struck_by(name, always=struck)
+def test_what_concerns_everybody_ends_the_run_and_no_task_loses_its_place(struck_by, name):
+    night, row = struck_by(name, always=STRUCK)
     assert row["exit_code"] == ENDING[name]
-    assert night.facts().items() <= night.truth(ids).items()
+    assert night.facts().items() <= night.truth(IDS).items()
     assert night.rows("SELECT * FROM dead_letter") == []
     untouched = "SELECT task_id FROM pending_task WHERE state = 'pending' AND last_checked_at IS NULL"
-    assert set(struck) <= {task_id for (task_id,) in night.rows(untouched, "source")}
+    assert set(STRUCK) <= {task_id for (task_id,) in night.rows(untouched, "source")}
     assert night.rows("SELECT max(attempts) FROM pending_task", "source") == [(0,)]
+
+
+TOGETHER = 2_000
 
 
 @pytest.mark.parametrize("databases", ["postgresql+postgresql"], indirect=True)
 @pytest.mark.parametrize("in_a_row", [1, pytest.param(20, marks=pytest.mark.soak)])
 def test_all_together(night_of, databases, in_a_row):
     """Every fault at 1 % - those that make everybody wait only in the soak -, and a token that expires."""
-    ids = task_ids(THOUSANDS)
+    ids = task_ids(TOGETHER)
     faults = (
         *(
             Fault(name=name, task_ids=frozenset(ids[80 + 100 * start :][:in_a_row]), first_asks=1)
@@ -230,7 +220,7 @@ def test_all_together(night_of, databases, in_a_row):
         first = night.run("run", "--json")
         row = json.loads(first.stdout)
         # Who met a passing fault and then, for the first time, a body that cannot be believed.
-        assert row["released"] < 0.05 * THOUSANDS
+        assert row["released"] < 0.05 * TOGETHER
         assert night.facts().items() <= night.truth(ids).items()
         statuses = dict(night.rows("SELECT name, number FROM audit_run_counter WHERE counter = 'http_status'"))
         ((refreshes,),) = night.rows("SELECT number FROM audit_run_counter WHERE name = 'session_refresh'")

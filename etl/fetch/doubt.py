@@ -38,7 +38,7 @@ class Doubt:
         if isinstance(outcome, FetchFailure):
             return [outcome]
         self._is_proven = True
-        return [*self.release(), outcome] if self._held else [outcome]
+        return [*self.release(), outcome]
 
     def release(self) -> list[Outcome]:
         """Hand out what is held back, because nothing more will come."""

@@ -63,7 +63,7 @@ TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError,
 
 
 class PlainRequest(aiohttp.ClientRequest):
-    """A request that goes out with the headers of its session and its own, and with no others.
+    """A request that goes out with the headers of its session, its own and those of its body, and with no others.
 
     The session has just put them together for this request alone: they need not be copied and looked through again.
     """

@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from random import Random
 
 import pytest
 
@@ -232,8 +233,11 @@ def test_a_pause_that_one_is_told_of_reaches_all():
     assert rate_between(sent, 15, 30) > 50
 
 
-def test_a_rate_that_one_finds_too_fast_is_slower_for_all_and_climbs_as_for_one():
+def test_a_rate_that_one_finds_too_fast_is_slower_for_all_and_climbs_as_for_one(monkeypatch):
     """The API takes 100 a second, and does not say so."""
+    # Pauses are of random length, and one minute of them is close to the bound: what fails once is to fail again.
+    chances = Random(1912)
+    monkeypatch.setattr("etl.fetch.gate.random.SystemRandom", lambda: Random(chances.random()))
 
     async def scenario(row, number):
         recent = []
@@ -257,8 +261,7 @@ def test_a_rate_that_one_finds_too_fast_is_slower_for_all_and_climbs_as_for_one(
     for runs in (one, four):
         sent = all_sent(runs)
         assert 60 <= rate_between(sent, 60, 120) <= 101
-    # What each loses by its part in the others' pauses: a quarter on average, a little more or less in one minute.
-    assert rate_between(all_sent(four), 60, 120) >= 0.7 * rate_between(all_sent(one), 60, 120)
+    assert rate_between(all_sent(four), 60, 120) >= 0.75 * rate_between(all_sent(one), 60, 120)
 
 
 def test_who_cannot_reach_the_row_sends_no_more():

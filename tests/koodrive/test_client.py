@@ -79,6 +79,13 @@ def asked_stand_in(asked):
     return ask
 
 
+SENT = (
+    *("Host", "User-Agent", "Accept", "Accept-Encoding", "language"),
+    *("Authorization", "X-Date", "X-User-Id", "X-Traceid"),
+)
+"""The headers of a question, each once."""
+
+
 def test_headers_as_documented(asked_scripted):
     before = datetime.now(UTC).replace(microsecond=0)
     outcomes, server = asked_scripted(http(), times=3)
@@ -91,6 +98,8 @@ def test_headers_as_documented(asked_scripted):
         assert header(request, "language") == "en-US"
         sent_at = datetime.strptime(header(request, "X-Date"), "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         assert before - timedelta(minutes=1) < sent_at <= datetime.now(UTC) - timedelta(seconds=4)
+        names = sorted(line.partition(":")[0].lower() for line in request.strip().split("\r\n")[1:])
+        assert names == sorted(map(str.lower, SENT))
     trace_ids = [header(request, "X-Traceid") for request in server.requests]
     assert len(set(trace_ids)) == 3
     assert all(re.fullmatch("[0-9a-z]{58}", trace_id) for trace_id in trace_ids)
