@@ -60,7 +60,9 @@ def run(
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
     # What was imported stays: the collector need not go through it again and again while answers come and go.
-    gc.freeze()
+    # Once in a process: a second run in it would keep the garbage of the first.
+    if not gc.get_freeze_count():
+        gc.freeze()
     watch = watch_progress if shows_progress(settings.telemetry.log_format) else None
     listeners = Listeners(settings, order)
     try:
