@@ -5,6 +5,7 @@ import gc
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
+from functools import cache
 
 import click
 import msgspec
@@ -59,10 +60,7 @@ def run(
     require_shards(shard, settings.source)
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
     order = Order(selection=selection, tasks=limit, dry_run=dry_run)
-    # What was imported stays: the collector need not go through it again and again while answers come and go.
-    # Once in a process: a second run in it would keep the garbage of the first.
-    if not gc.get_freeze_count():
-        gc.freeze()
+    _spare_what_was_imported()
     watch = watch_progress if shows_progress(settings.telemetry.log_format) else None
     listeners = Listeners(settings, order)
     try:
@@ -77,6 +75,15 @@ def run(
     if as_json:
         click.echo(msgspec.json.encode(asdict(finished)))
     sys.exit(finished.exit_code)
+
+
+@cache
+def _spare_what_was_imported() -> None:
+    """Keep the collector from going through it again and again while answers come and go.
+
+    Once in a process: a second run in it would keep the garbage of the first.
+    """
+    gc.freeze()
 
 
 async def run_until_told(
