@@ -22,7 +22,7 @@ PARTS = ("It says", "Why", "Check", "Remedy", "Settings")
 TRIED_AGAIN = {69, 75}
 
 
-def raised():
+def found():
     """What the code raises by name: the class, the code, and the words that are always in the message."""
     for file in resource("etl").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
@@ -43,16 +43,20 @@ def words(node):
                 yield from words(child)
 
 
-RAISED = list(raised())
+@pytest.fixture(scope="module")
+def raised():
+    return list(found())
+
+
 IN_TABLES = {
     *((fault, code) for fault, (code, _) in MEANING.items()),
     *((fault, code) for fault, code, _ in [*GATEWAY_REFUSALS.values(), *HTTP_REFUSALS.values()]),
 }
 
 
-def test_every_code_is_raised():
-    assert len(RAISED) > 80
-    assert {code for _, code, _ in RAISED} | {code for _, code in IN_TABLES} == set(Code)
+def test_every_code_is_raised(raised):
+    assert len(raised) > 80
+    assert {code for _, code, _ in raised} | {code for _, code in IN_TABLES} == set(Code)
 
 
 def test_every_code_has_a_page_and_every_page_a_code():
@@ -60,10 +64,10 @@ def test_every_code_has_a_page_and_every_page_a_code():
     assert set(summaries()) == set(Code)
 
 
-def test_the_page_has_the_exit_code_of_whatever_is_raised():
-    found = {(code, int(fault.exit_code)) for fault, code in IN_TABLES}
-    found |= {(code, int(error.exit_code)) for error, code, _ in RAISED}
-    assert found == {(code, exit_code) for code, (exit_code, _) in summaries().items()}
+def test_the_page_has_the_exit_code_of_whatever_is_raised(raised):
+    codes = {(code, int(fault.exit_code)) for fault, code in IN_TABLES}
+    codes |= {(code, int(error.exit_code)) for error, code, _ in raised}
+    assert codes == {(code, exit_code) for code, (exit_code, _) in summaries().items()}
 
 
 @pytest.mark.parametrize("code", Code)
@@ -78,8 +82,8 @@ def test_a_page_is_one_screen_with_all_that_an_operator_asks(code):
     assert len(page.splitlines()) <= 30
 
 
-def test_a_page_has_the_sentences_of_the_code():
-    for _, code, fragments in RAISED:
+def test_a_page_has_the_sentences_of_the_code(raised):
+    for _, code, fragments in raised:
         for fragment in fragments:
             assert fragment in page_of(code), code
 

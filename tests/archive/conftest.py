@@ -1,8 +1,6 @@
 """An object store on the loopback."""
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 KEYS = {"s3_access_key_id": "CANARY-key", "s3_secret_access_key": "CANARY-secret", "s3_region": "us-east-1"}
 
@@ -10,6 +8,10 @@ KEYS = {"s3_access_key_id": "CANARY-key", "s3_secret_access_key": "CANARY-secret
 @pytest.fixture(scope="session")
 def object_store():
     """The settings of a store that speaks S3, with a bucket named ``answers``."""
+    # Imported only here: that takes a second, and every process of the tests would spend it.
+    import boto3
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

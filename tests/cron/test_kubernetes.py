@@ -8,7 +8,6 @@ import tomllib
 from copy import deepcopy
 from pathlib import Path
 
-import kubernetes_validate
 import pytest
 import yaml
 
@@ -30,8 +29,23 @@ POD = JOB["template"]["spec"]
 (CONTAINER,) = POD["containers"]
 CONFIG = tomllib.loads((KUBERNETES / "config.toml").read_text())
 
-VERSIONS = ("1.29", "1.31", "1.33", ".".join(kubernetes_validate.latest_version().split(".")[:2]))
+VERSIONS = ("1.29", "1.31", "1.33", "latest")
 PERSONAL_VOLUMES = {"configMap", "emptyDir", "secret", "projected", "downwardAPI", "csi", "persistentVolumeClaim"}
+
+
+@pytest.fixture(scope="module")
+def validator():
+    """Imported only here: that takes seconds, and every process of the tests would spend them."""
+    import kubernetes_validate
+
+    return kubernetes_validate
+
+
+@pytest.fixture
+def exactly(validator):
+    """The number of a version of Kubernetes, also of the latest that the validator knows."""
+    latest = ".".join(validator.latest_version().split(".")[:2])
+    return lambda version: latest if version == "latest" else version
 
 
 def exit_codes(action: str, job=JOB) -> set[int]:
@@ -41,16 +55,16 @@ def exit_codes(action: str, job=JOB) -> set[int]:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("name", RESOURCES)
-def test_a_manifest_is_valid_and_has_no_field_kubernetes_does_not_know(name, version):
-    assert kubernetes_validate.validate(MANIFESTS[name], version, strict=True) == version
+def test_a_manifest_is_valid_and_has_no_field_kubernetes_does_not_know(name, version, validator, exactly):
+    assert validator.validate(MANIFESTS[name], exactly(version), strict=True) == exactly(version)
 
 
-def test_the_validator_sees_a_misspelt_field_deep_inside():
+def test_the_validator_sees_a_misspelt_field_deep_inside(validator, exactly):
     manifest = deepcopy(MANIFESTS["cronjob.yaml"])
     manifest["spec"]["jobTemplate"]["spec"]["podFailurePolcy"] = {}
 
-    with pytest.raises(kubernetes_validate.ValidationError, match="podFailurePolcy"):
-        kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
+    with pytest.raises(validator.ValidationError, match="podFailurePolcy"):
+        validator.validate(manifest, exactly("latest"), strict=True)
 
 
 def test_the_kustomization_lists_every_manifest_but_the_example_secret():
@@ -96,12 +110,12 @@ def job_of(overlay: str):
 @needs_kubectl
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_kustomize_renders_what_is_valid(overlay, version):
+def test_kustomize_renders_what_is_valid(overlay, version, validator, exactly):
     by_kind = rendered(overlay)
     pod = by_kind["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]
 
     for manifest in by_kind.values():
-        kubernetes_validate.validate(manifest, version, strict=True)
+        validator.validate(manifest, exactly(version), strict=True)
     assert set(by_kind) == {"Namespace", "ServiceAccount", "NetworkPolicy", "CronJob", "ConfigMap"}
     assert by_kind["ConfigMap"]["metadata"]["name"] in str(pod["spec"]["volumes"])
     assert pod["metadata"]["labels"] == KUSTOMIZATION["labels"][0]["pairs"]

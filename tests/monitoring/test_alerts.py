@@ -19,8 +19,10 @@ DIED_BY_SIGNAL = (130, 143)
 DEADLY = {Recovery.DEAD_LETTER, Recovery.RETRY_ONCE}
 
 NIGHT = 24 * 60 * 60
-STEP = 30 * 60
-NOW = 10 * NIGHT
+STEP = 4 * 60 * 60
+"""Between two evaluations, each of which costs promtool time: longer than any rule waits before it fires."""
+NOW = 2 * NIGHT
+"""Later than what rules count from 1970 on; what was nights ago is a negative number."""
 
 
 def sections():
