@@ -11,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -51,6 +52,14 @@ class Program:
     def printed(self):
         """What it has written to stdout and stderr until now."""
         return tuple(file.read_text(encoding="utf-8") if file.exists() else "" for file in self._printed)
+
+    def wait_for(self, said):
+        """Wait until it has written this to stdout or stderr."""
+        ended = False
+        while said not in "".join(self.printed()):
+            assert not ended, self.printed()
+            ended = self.poll() is not None
+            time.sleep(0.02)  # another process is at work, on its own clock
 
     def communicate(self, timeout=None):
         self.wait(timeout)

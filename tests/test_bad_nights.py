@@ -4,13 +4,12 @@ How the pool behaves over hours is tested on virtual time, in ``fetch/test_gate.
 """
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
 
-from etl.fake_api import Behaviour, Fault, running_in_thread
+from etl.fake_api import Behaviour, Fault
 from tests.nights import TOKEN, task_ids
 
 APP = {"api__auth": "app", "api__app_id": "a378331e", "api__app_secret": "CANARY-s3cret"}
@@ -110,37 +109,20 @@ finally:
 """
 
 
-def peak_bytes(faults, number, tmp_path):
-    """Run in a process of its own; returns the row of the run, the facts' count and the peak of its memory."""
-    folder = tmp_path / ("faulty" if faults else "plain")
-    folder.mkdir()
-    with running_in_thread(Behaviour(faults=faults)) as api:
-        variables = {
-            "TASK_AUDIT_SOURCE__URL": f"sqlite:///{folder}/pending.sqlite",
-            "TASK_AUDIT_WAREHOUSE__URL": f"sqlite:///{folder}/warehouse.sqlite",
-            "TASK_AUDIT_API__BASE_URL": api.base_url,
-            "TASK_AUDIT_API__USER_ID": "1505084218764547200",
-            "TASK_AUDIT_API__TOKEN": TOKEN,
-            "TASK_AUDIT_API__MAX_RATE": "100000",
-            "TASK_AUDIT_API__TIMEOUT_SECONDS": "2",
-            "TASK_AUDIT_API__ATTEMPTS": "1",
-        }
-        environment = os.environ | variables
-        etl = [sys.executable, "-m", "etl"]
-        subprocess.run([*etl, "init"], env=environment, check=True, capture_output=True)
-        subprocess.run([*etl, "enqueue", *task_ids(number)], env=environment, check=True, capture_output=True)
-        ran = subprocess.run(
-            [sys.executable, "-c", MEASURE], env=environment, check=False, capture_output=True, text=True
-        )
+def peak_bytes(open_night, faults, ids, databases):
+    """Run in a process of its own; returns the row of the run and the peak of its memory."""
+    behaviour = Behaviour(token=TOKEN, faults=faults)
+    with open_night(behaviour, *databases, api__timeout_seconds=2, api__attempts=1) as night:
+        night.enqueue(*ids)
+        ran = subprocess.run([sys.executable, "-c", MEASURE], check=False, capture_output=True, text=True)
     return json.loads(ran.stdout), int(ran.stderr.split()[-1]) * 1024
 
 
-def test_bombs_and_bodies_without_end_cost_no_memory_and_starve_nobody(tmp_path):
-    number = 1_200
-    ids = task_ids(number)
+def test_bombs_and_bodies_without_end_cost_no_memory_and_starve_nobody(night_of, two_places):
+    ids = task_ids(1_200)
     hostile = ["gzip_bomb", "endless_body", "slow_body", "slow_headers", "stall", "oversized", "many_headers"]
     faults = tuple(Fault(name=name, task_ids=frozenset(ids[start::60])) for start, name in enumerate(hostile))
-    row, peak = peak_bytes(faults, number, tmp_path)
-    _, plain = peak_bytes((), number, tmp_path)
-    assert row["audited"] == number - len(hostile) * (number // 60)
+    row, peak = peak_bytes(night_of, faults, ids, two_places("one sqlite"))
+    _, plain = peak_bytes(night_of, (), ids, two_places("sqlite+sqlite"))
+    assert row["audited"] == len(ids) - len(hostile) * (len(ids) // 60)
     assert peak - plain < 64 * MIB

@@ -3,8 +3,6 @@
 import json
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -266,12 +264,7 @@ def test_wrong_usage(task_audit, arguments, complaint):
 
 def test_a_signal_ends_it_cleanly_and_what_was_added_stays(night_of_listing):
     with night_of_listing(listing("stall"), api__timeout_seconds=60) as night:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "etl", "enqueue", "--from-api"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = night.start("enqueue", "--from-api")
         while not night.api.stats.requests:
             time.sleep(0.02)
         process.send_signal(signal.SIGINT)

@@ -4,9 +4,7 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
-from contextlib import closing, contextmanager
+from contextlib import chdir, closing, contextmanager
 
 import pytest
 
@@ -14,6 +12,7 @@ from etl.configuration import Settings
 from etl.errors import ExitCode
 from etl.fake_api import Behaviour, running_in_thread
 from etl.job import initialize
+from tests import processes
 from tests.nights import FIRST_ID, TOKEN
 
 DIED_BY_SIGNAL = {128 + signal.SIGINT, 128 + signal.SIGTERM}
@@ -62,34 +61,26 @@ class Installation:
 
     def run(self, *arguments, **settings):
         with self.running(*arguments, **settings) as process:
-            process.communicate(timeout=60)
-        return process.returncode
+            return process.wait(timeout=60)
 
     @contextmanager
     def running(self, *arguments, **settings):
         variables = {f"TASK_AUDIT_{name.upper()}": value for name, value in (self.settings | settings).items()}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "etl", "run", *arguments],
-            cwd=self.folder,
-            env=os.environ | variables,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with chdir(self.folder):
+            process = processes.start(["run", *arguments], folder=self.folder, environment=os.environ | variables)
         try:
             yield process
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
 
     def interrupt(self, number, *, times):
         """Start a run whose question is not answered; signal it when it has begun, and when it is stopping."""
         with self.running(api__base_url=self.silent, api__timeout_seconds="60") as process:
             for event in ("run_started", "stopping")[:times]:
-                assert any(f'"{event}"' in line for line in process.stderr)
+                process.wait_for(f'"{event}"')
                 process.send_signal(number)
-            process.communicate(timeout=30)
-        return process.returncode
+            return process.wait(timeout=30)
 
 
 @pytest.fixture

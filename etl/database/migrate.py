@@ -7,6 +7,7 @@ so that both may stand in one database.
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from alembic import command, context
@@ -88,7 +89,7 @@ def require_current(connection: Connection, schema: Schema) -> None:
         ConfigurationError: it is missing, older or newer.
     """
     revision = _revision(connection, schema)
-    if revision == ScriptDirectory(str(schema.revisions)).get_current_head():
+    if revision == read_revisions(schema.revisions).get_current_head():
         return
     _refuse_unknown(revision, schema)
     state = "is not set up yet" if revision is None else f"is of an older version ({revision})"
@@ -97,6 +98,12 @@ def require_current(connection: Connection, schema: Schema) -> None:
         code=Code.SCHEMA_OUTDATED,
         remedy="Run `task-audit init`.",
     )
+
+
+@cache
+def read_revisions(folder: Path) -> ScriptDirectory:
+    """Read a folder of revisions: once, since each of them is a module to be compiled."""
+    return ScriptDirectory(str(folder))
 
 
 def run_in_environment() -> None:
@@ -158,7 +165,7 @@ def _revision(connection: Connection, schema: Schema) -> str | None:
 
 
 def _refuse_unknown(revision: str | None, schema: Schema) -> None:
-    known = {script.revision for script in ScriptDirectory(str(schema.revisions)).walk_revisions()}
+    known = {script.revision for script in read_revisions(schema.revisions).walk_revisions()}
     if revision is not None and revision not in known:
         raise ConfigurationError(
             f"{schema.name[0].upper()}{schema.name[1:]} is of version {revision}, newer than this program.",

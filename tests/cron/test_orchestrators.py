@@ -31,15 +31,13 @@ def test_an_example_agrees_with_the_exit_codes(name, final):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_gives_a_command_line_that_the_program_understands(name):
+def test_an_example_gives_a_command_line_that_the_program_understands(name, task_audit):
     text = EXAMPLES[name].read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if "command = [" in line]
     arguments = ast.literal_eval(line.partition("[program, ")[2].join(["[", ""]))
 
-    done = subprocess.run(
-        [sys.executable, "-m", "etl", *arguments, "--help"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = task_audit(*arguments, "--help")
+    assert done.exit_code == 0, done.stderr
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from shlex import quote
 from threading import Thread
 from unittest.mock import patch
 
+from tests import processes
 from tests.documents.pages import Added, Command, File, Statement
 
 ASKING = """\
@@ -125,15 +127,15 @@ class Terminal:
 
     def _start(self, arguments):
         """Start what stays in the background; its first line says that it is ready."""
-        command = [sys.executable, "-m", "etl", *arguments]
-        started = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        started = processes.start(arguments, folder=self._folder)
         self._background.append(started)
-        return started.stdout.readline()
+        started.wait_for("\n")
+        return started.printed()[0]
 
     def close(self):
         for process in self._background:
-            process.terminate()
-            process.communicate()
+            process.send_signal(signal.SIGTERM)
+            process.wait()
         self._listener.close()
         self._sockets.cleanup()
 
