@@ -272,12 +272,15 @@ def _is_usual():
 
 @pytest.fixture
 def night_of(task_audit, configure, tmp_path, templates):
-    """Open a night over given databases, which are set up where they are not yet; by default the embedded ones."""
+    """Open a night over given databases, which are set up where they are not yet.
+
+    By default two files of SQLite: DuckDB plans for millions of rows, and takes ten times as long for those of a test.
+    """
 
     @contextmanager
     def open_night(behaviour=None, source_url=None, warehouse_url=None, **settings):
         source = source_url or SecretStr(f"sqlite:///{tmp_path}/pending.sqlite")
-        warehouse = warehouse_url or SecretStr(f"duckdb:///{tmp_path}/warehouse.duckdb")
+        warehouse = warehouse_url or SecretStr(f"sqlite:///{tmp_path}/warehouse.sqlite")
         with running_in_thread(behaviour or Behaviour(token=TOKEN)) as api:
             configure(
                 source__url=source.get_secret_value(),

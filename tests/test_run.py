@@ -123,8 +123,8 @@ def test_a_limit_takes_the_oldest(night_of):
         assert set(night.facts()) == set(ids[:7])
 
 
-def test_a_task_without_a_time_takes_the_one_in_its_id_and_says_so(night_of):
-    with night_of() as night:
+def test_a_task_without_a_time_takes_the_one_in_its_id_and_says_so(night_of, two_places):
+    with night_of(None, *two_places("sqlite+duckdb")) as night:
         night.change(
             "INSERT INTO pending_task (task_id, submitted_at) VALUES ('1534087020903704704', NULL), "
             "('1534087020903704705', '2026-11-01T08:00:00+08:00')"

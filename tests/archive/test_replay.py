@@ -92,7 +92,7 @@ def test_a_night_is_replayed_without_the_api(night_of, tmp_path, configure, plac
         before = tables_of(night)
 
         # Nobody listens there: whoever asks fails.
-        again_url = f"duckdb:///{tmp_path}/again.duckdb"
+        again_url = f"sqlite:///{tmp_path}/again.sqlite"
         configure(warehouse__url=again_url, api__base_url="http://127.0.0.1:9")
         assert night.run("init").exit_code == 0
         done = night.run("replay", "--json")

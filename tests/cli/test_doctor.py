@@ -6,9 +6,7 @@ import socket
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import text
 
-from etl.database.engine import open_engine
 from etl.doctor import Finding, State, verdict
 from etl.errors import ExitCode
 from etl.fake_api import Behaviour, Fault
@@ -67,12 +65,9 @@ def test_a_database_that_is_not_set_up_hides_nothing_else(night_of, configure, t
         assert found(night, "pending database", "ok")
 
 
-def test_a_newer_database(night_of, tmp_path):
+def test_a_newer_database(night_of):
     with night_of() as night:
-        engine = open_engine(SecretStr(f"duckdb:///{tmp_path}/warehouse.duckdb"), name="the warehouse")
-        with engine.begin() as connection:
-            connection.execute(text("UPDATE task_audit_version SET version_num = 'w9999'"))
-        engine.dispose()
+        night.change("UPDATE task_audit_version SET version_num = 'w9999'", "warehouse")
         said, code = found(night, "warehouse", "failure")
         assert "newer than this program" in said
         assert code == ExitCode.CONFIGURATION

@@ -4,7 +4,6 @@ import os
 from functools import partial
 
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 
 from etl.database.engine import open_engine
@@ -70,14 +69,10 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("place", ["source", "warehouse"])
-def test_a_newer_database_is_refused_by_every_command(night_of, task_audit, tmp_path, place):
-    with night_of():
+def test_a_newer_database_is_refused_by_every_command(night_of, task_audit, place):
+    with night_of() as night:
         version = {"source": "pending_task_version", "warehouse": "task_audit_version"}[place]
-        url = {"source": f"sqlite:///{tmp_path}/pending.sqlite", "warehouse": f"duckdb:///{tmp_path}/warehouse.duckdb"}
-        engine = open_engine(SecretStr(url[place]), name="it")
-        with engine.begin() as connection:
-            connection.execute(text(f"UPDATE {version} SET version_num = 'z9999'"))
-        engine.dispose()
+        night.change(f"UPDATE {version} SET version_num = 'z9999'", place)
         for command in COMMANDS:
             reads_only_the_other = {"source": {"labels", "query"}, "warehouse": {"enqueue"}}[place]
             ended = task_audit(*command)
