@@ -8,10 +8,13 @@ from contextlib import contextmanager
 
 COMMIT = b"COMMIT\x00"
 CHUNK = 65_536
+CHANCE = 1 / 4
+MOST_CUTS = 12
+"""Without an end, something that commits four times would now and then lose a connection at each of its tries."""
 
 
 class Proxy:
-    """Forwards bytes; of the commits, one in four loses its connection."""
+    """Forwards bytes; of the commits, one in four loses its connection, before and after it in turn."""
 
     def __init__(self, server_socket, *, seed):
         self._server_socket = server_socket
@@ -56,12 +59,15 @@ class Proxy:
                     end.shutdown(socket.SHUT_RDWR)
 
     def _is_to_be_cut(self, said):
-        if COMMIT not in said or not self.is_armed:
+        if COMMIT not in said or not self.is_armed or self._is_done() or self._chance.random() > CHANCE:
             return None
-        cut = self._chance.choice(["before", "after", *[None] * 6])
+        cut = "before" if self.cut_before == self.cut_after else "after"
         self.cut_before += cut == "before"
         self.cut_after += cut == "after"
         return cut
+
+    def _is_done(self):
+        return self.cut_before + self.cut_after == MOST_CUTS
 
     @staticmethod
     def _answer(server, client, deaf):

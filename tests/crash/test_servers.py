@@ -146,8 +146,7 @@ def test_connections_lost_at_commit(night_of, postgres_url, seed):
             wait_for_requests(ledger, 1, process)
             proxy.is_armed = True
             code, stderr = ended(process)
-        assert proxy.cut_before >= 2, stderr
-        assert proxy.cut_after >= 2, stderr
+        assert min(proxy.cut_before, proxy.cut_after) >= 2, stderr
         assert code == 65, stderr
         # Every claim and every batch counts once, whether its answer came or not.
         assert ledger.night.api.stats.requests == len(ledger.ids) - 1
