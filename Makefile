@@ -4,6 +4,8 @@ BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
 	--custom-compile-command "make lock"
 CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
+# Without compiled modules, each of the processes that a test or the demo starts would compile all of them again.
+unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 .PHONY: demo test soak check check-overlays docs reference picture sbom bench example lock clean
