@@ -93,7 +93,7 @@ def test_of_an_id(board, task_ids):
 @on_the_board
 @given(instants)
 def test_an_instant_comes_back_as_it_was_written(board, instant):
-    board.execute("DELETE FROM pending_task")
+    board.clear()
     with board.engine.begin() as connection:
         row = {"task_id": "1", "submitted_at": instant, "state": "pending", "attempts": 0, "fence": 0}
         connection.execute(board.table.insert(), row)

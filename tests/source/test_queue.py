@@ -287,7 +287,7 @@ def test_an_id_without_a_time_is_in_no_range(board, bound):
     cuts=st.lists(st.integers(-3, 6), min_size=1, max_size=4, unique=True),
 )
 def test_adjacent_ranges_neither_overlap_nor_leave_a_gap(board, microseconds, cuts):
-    board.execute("DELETE FROM pending_task")
+    board.clear()
     for number, each in enumerate(microseconds):
         board.add(str(number), submitted_at=(MORNING + timedelta(microseconds=each)).isoformat())
     bounds = [None, *(MORNING + timedelta(milliseconds=cut) for cut in sorted(cuts)), None]

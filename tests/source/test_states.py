@@ -36,7 +36,7 @@ class Machine(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
-        self.board.execute("DELETE FROM pending_task")
+        self.board.clear()
         self.tasks = {}
         self.held = {worker: {} for worker in WORKERS}
         self.begin()
