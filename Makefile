@@ -14,8 +14,7 @@ demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
 
 test: .venv/.development      ## run the test suite
-# More workers than cores, since many tests wait for processes of their own.
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 soak: .venv/.development      ## run the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m soak

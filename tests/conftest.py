@@ -43,6 +43,16 @@ HAS_NAMESPACES = bool(shutil.which("unshare")) and not subprocess.call(
 """Whether a test may make a container of its own."""
 
 
+MOST_WORKERS = 8
+"""Each has servers of its own."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """Two to a core, since many tests wait for processes of their own."""
+    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+
+
 MEMORY = Path("/dev/shm")  # noqa: S108 - shared memory is what is wanted
 ROOM_BYTES = 4 << 30
 
