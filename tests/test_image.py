@@ -71,7 +71,8 @@ def test_the_bill_of_materials_lists_every_locked_package_with_its_hashes(tmp_pa
     arguments = recipe.replace("\\\n", " ").replace("dist/", f"{tmp_path}/").split()
     program = Path(sys.executable).with_name("cyclonedx-py")
 
-    subprocess.run([program, *arguments], cwd=CHECKOUT, check=True, capture_output=True)
+    # The schema that the program holds its own file against takes ten times as long as the file.
+    subprocess.run([program, *arguments, "--no-validate"], cwd=CHECKOUT, check=True, capture_output=True)
 
     bill = json.loads((tmp_path / "sbom.cdx.json").read_text(encoding="utf-8"))
     assert bill["bomFormat"] == "CycloneDX"

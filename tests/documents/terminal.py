@@ -129,7 +129,7 @@ class Terminal:
         """Start what stays in the background; its first line says that it is ready."""
         started = processes.start(arguments, folder=self._folder)
         self._background.append(started)
-        started.wait_for("\n")
+        started.wait_for("http://")
         return started.printed()[0]
 
     def close(self):
