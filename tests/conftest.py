@@ -300,7 +300,7 @@ def _is_usual():
 def night_of(task_audit, configure, tmp_path, templates):
     """Open a night over given databases, which are set up where they are not yet.
 
-    By default two files of SQLite: DuckDB plans for millions of rows, and takes ten times as long for those of a test.
+    By default two files of SQLite: DuckDB plans for millions of rows, and a run over those of a test costs it thrice.
     """
 
     @contextmanager

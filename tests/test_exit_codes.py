@@ -4,7 +4,9 @@ import os
 import shutil
 import signal
 import sqlite3
-from contextlib import chdir, closing, contextmanager
+import subprocess
+import sys
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -12,7 +14,6 @@ from etl.configuration import Settings
 from etl.errors import ExitCode
 from etl.fake_api import Behaviour, running_in_thread
 from etl.job import initialize
-from tests import processes
 from tests.nights import FIRST_ID, TOKEN
 
 DIED_BY_SIGNAL = {128 + signal.SIGINT, 128 + signal.SIGTERM}
@@ -61,26 +62,34 @@ class Installation:
 
     def run(self, *arguments, **settings):
         with self.running(*arguments, **settings) as process:
-            return process.wait(timeout=60)
+            process.communicate(timeout=60)
+        return process.returncode
 
     @contextmanager
     def running(self, *arguments, **settings):
         variables = {f"TASK_AUDIT_{name.upper()}": value for name, value in (self.settings | settings).items()}
-        with chdir(self.folder):
-            process = processes.start(["run", *arguments], folder=self.folder, environment=os.environ | variables)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "etl", "run", *arguments],
+            cwd=self.folder,
+            env=os.environ | variables,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         try:
             yield process
         finally:
             process.kill()
-            process.wait()
+            process.communicate()
 
     def interrupt(self, number, *, times):
         """Start a run whose question is not answered; signal it when it has begun, and when it is stopping."""
         with self.running(api__base_url=self.silent, api__timeout_seconds="60") as process:
             for event in ("run_started", "stopping")[:times]:
-                process.wait_for(f'"{event}"')
+                assert any(f'"{event}"' in line for line in process.stderr)
                 process.send_signal(number)
-            return process.wait(timeout=30)
+            process.communicate(timeout=30)
+        return process.returncode
 
 
 @pytest.fixture
