@@ -49,16 +49,16 @@ docs: .venv/.development      ## build the site of docs/ into build/site; a warn
 # Not quietly: then a warning would be no error either. The theme advertises its successor at every build otherwise.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-reference: .venv/.runtime     ## write docs/reference anew from the code
-	$(BIN)/python -m etl.reference docs/reference
+reference: .venv/.runtime     ## write docs/reference and docs/errors/index.md anew from the code
+	$(BIN)/python -m docs.generate docs
 
 picture: .venv/.runtime       ## draw docs/images/demo.svg anew from a demo that is really run
 	mkdir -p build
-	$(BIN)/python -m etl.reference.picture > build/demo.svg
+	$(BIN)/python -m docs.generate.picture > build/demo.svg
 	mv build/demo.svg docs/images/demo.svg
 
 example: .venv/.runtime       ## write configs/production.toml anew from the code
-	$(BIN)/python -m etl.configuration_file > configs/production.toml
+	$(BIN)/python -m etl.settings.write > configs/production.toml
 
 lock:                         ## renew the lock files from pyproject.toml
 	$(COMPILE) --extra mysql --extra postgresql --group build --output-file requirements.lock pyproject.toml

@@ -71,6 +71,17 @@ class AuditRun:
         return self.claimed == self.accounted and self.audited == self.changed + self.unchanged
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What this run was ordered to do, beside the configuration."""
+
+    selection: Selection = field(default_factory=Selection)
+    tasks: int | None = None
+    """Tasks to ask about, at most."""
+    dry_run: bool = False
+    """Fetch and normalize, and write nothing anywhere."""
+
+
 def begin_run(selection: Selection, *, max_rate: float, now: datetime) -> AuditRun:
     """Make the row of a run that starts now."""
     return AuditRun(started_at=now, since=selection.since, until=selection.until, max_rate=max_rate)

@@ -17,10 +17,10 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine
 
 from etl.__main__ import GC_THRESHOLD
+from etl.database.url import parse_database_url
 from etl.errors import Code, TransientError
 from etl.fake_api import Behaviour, running_in_thread
 from etl.redaction import Secrets
-from etl.settings import parse_database_url
 from tests import mysql_server
 from tests.nights import TOKEN, Night
 from tests.templates import Templates

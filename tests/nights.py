@@ -3,7 +3,7 @@
 from msgspec import UNSET
 from sqlalchemy import text
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from tests import processes
 
 TOKEN = "Bearer CANARY-5f1d0c"

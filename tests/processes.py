@@ -17,7 +17,16 @@ from uuid import uuid4
 
 _FORKING = multiprocessing.get_context("forkserver")
 _FORKING.set_forkserver_preload(
-    ["etl.cli.admin", "etl.cli.run", "duckdb_sqlalchemy", "psycopg", "pymysql", "rich.console", "tests.processes"]
+    [
+        "etl.cli.init",
+        "etl.cli.status",
+        "etl.cli.run",
+        "duckdb_sqlalchemy",
+        "psycopg",
+        "pymysql",
+        "rich.console",
+        "tests.processes",
+    ]
 )
 
 
@@ -90,7 +99,7 @@ def _become(arguments, environment, folder, printed, *, file_size, statements):
     os.environ.clear()
     os.environ.update(environment)
     # The only module that reads the environment as it is imported.
-    importlib.reload(importlib.import_module("etl.crash"))
+    importlib.reload(importlib.import_module("etl.crash_points"))
     if file_size is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
     if statements is not None:

@@ -10,8 +10,8 @@ from pathlib import Path
 from pydantic import SecretStr
 from sqlalchemy import event
 
-from etl.database.engine import open_engine
-from etl.settings import parse_database_url
+from etl.database.connections import open_engine
+from etl.database.url import parse_database_url
 from etl.source.schema import upgrade_queue
 from etl.source.tables import pending_table
 from etl.warehouse.schema import upgrade_warehouse

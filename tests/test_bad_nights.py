@@ -43,7 +43,7 @@ def test_an_outage_in_the_middle_keeps_what_was_audited(night_of):
 
 
 def test_a_flapping_api_is_worked_off(night_of, monkeypatch):
-    monkeypatch.setattr("etl.pipeline.DEFERRED_SECONDS", 1)
+    monkeypatch.setattr("etl.run.pipeline.DEFERRED_SECONDS", 1)
     ids = task_ids(1_500)
     behaviour = Behaviour(flap=(4, 2), latency_seconds=0.05)
     with night_of(behaviour, api__max_rate=300) as night:

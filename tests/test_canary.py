@@ -16,8 +16,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from etl.configuration import Settings
-from etl.job import initialize
+from etl.jobs.opening import initialize
+from etl.settings.load import Settings
 from tests.canary import CORE, FORMS, NEEDLES, secret, sightings
 from tests.repeating_api import ASKS, FAILING, HONEST, THROTTLED, repeating
 
@@ -399,14 +399,14 @@ def test_a_bug_whose_words_hold_every_secret(installed, monkeypatch, api, log_fo
 
     Path("ids.txt").write_text(HONEST, encoding="utf-8")
     installed.run("enqueue", "--file", "ids.txt")
-    monkeypatch.setattr("etl.pipeline.make_batch", stumble)
+    monkeypatch.setattr("etl.run.pipeline.make_batch", stumble)
     assert installed.run("run", "-v", "--log-format", log_format).exit_code == 70
-    monkeypatch.setattr("etl.job.begin_run", stumble)
+    monkeypatch.setattr("etl.jobs.audit.begin_run", stumble)
     assert installed.run("run", "--log-format", log_format).exit_code == 70
-    monkeypatch.setattr("etl.doctor.api.open_koodrive", stumble)
+    monkeypatch.setattr("etl.jobs.doctor.api.open_koodrive", stumble)
     assert installed.run("doctor").exit_code == 70
-    monkeypatch.setattr("etl.afterwards.overview", stumble)
-    monkeypatch.setattr("etl.webhook.Webhook.post", stumble)
+    monkeypatch.setattr("etl.jobs.reporters.overview", stumble)
+    monkeypatch.setattr("etl.observe.webhook.Webhook.post", stumble)
     installed.run("notify", "--test")
 
     traceback = '"exception":' if log_format == "json" else "Traceback"

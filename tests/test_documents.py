@@ -5,10 +5,10 @@ import tomllib
 
 import pytest
 
-from etl.configuration import Settings
 from etl.errors import ExitCode
 from etl.resources import resource
-from etl.settings import Section
+from etl.settings.load import Settings
+from etl.settings.model import Section
 
 README = resource("README.md").read_text(encoding="utf-8")
 
@@ -72,7 +72,7 @@ def test_the_readme_names_every_command():
 
 @pytest.mark.parametrize("file", ["local.toml", "production.toml"])
 def test_an_example_configuration_is_valid(file, monkeypatch, tmp_path):
-    from etl.configuration import load_configuration
+    from etl.settings.load import load_configuration
 
     load_configuration(resource("configs", file))
 
@@ -87,7 +87,7 @@ def test_the_production_example_shows_every_key():
 
 
 def test_the_production_example_is_that_of_the_code():
-    from etl.configuration_file import PRODUCTION, configuration_file
+    from etl.settings.write import PRODUCTION, configuration_file
 
     shown = resource("configs", "production.toml").read_text(encoding="utf-8")
     assert shown == configuration_file(PRODUCTION), "run `make example`"

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from etl import errors
-from etl.database.faults import MEANING
+from etl.cli.error_pages import page_of, summaries
+from etl.database.error_map import MEANING
 from etl.errors import Code, TaskAuditError
-from etl.explain import index, page_of, summaries
 from etl.koodrive.answers import GATEWAY_REFUSALS, HTTP_REFUSALS
 from etl.resources import resource
 
@@ -89,16 +89,12 @@ def test_a_page_has_the_sentences_of_the_code(raised):
 
 
 def test_a_page_names_settings_that_there_are():
-    from etl.configuration import Settings, load_configuration
+    from etl.settings.load import Settings, load_configuration
 
     known = {row.name for row in load_configuration().rows()}
     for code in Code:
         named = re.findall(rf"`((?:{'|'.join(Settings.model_fields)})\.\w+)", page_of(code))
         assert set(named) <= known, code
-
-
-def test_the_index_is_made_from_the_pages():
-    assert PAGES.joinpath("index.md").read_text(encoding="utf-8") == index(), "run `python -m etl.explain`"
 
 
 def test_a_code_stands_in_front_where_only_text_is_kept():

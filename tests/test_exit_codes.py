@@ -10,10 +10,10 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from etl.configuration import Settings
 from etl.errors import ExitCode
 from etl.fake_api import Behaviour, running_in_thread
-from etl.job import initialize
+from etl.jobs.opening import initialize
+from etl.settings.load import Settings
 from tests.nights import FIRST_ID, TOKEN
 
 DIED_BY_SIGNAL = {128 + signal.SIGINT, 128 + signal.SIGTERM}

@@ -103,7 +103,7 @@ IN_A_ROW = IDS[80:100]
 
 @pytest.fixture(autouse=True)
 def _shorter_waits(monkeypatch):
-    monkeypatch.setattr("etl.pipeline.DEFERRED_SECONDS", 0.2)
+    monkeypatch.setattr("etl.run.pipeline.DEFERRED_SECONDS", 0.2)
     # Where the API does not say for how long, pauses double with each refusal, and here are hundreds.
     monkeypatch.setattr("etl.fetch.gate.THROTTLED_FLOOR_SECONDS", 0.01)
     monkeypatch.setattr("etl.fetch.gate.THROTTLED_CAP_SECONDS", 0.02)
@@ -113,7 +113,7 @@ def _shorter_waits(monkeypatch):
 
 def test_every_fault_is_in_the_matrix():
     kinds = [PASSING, UNBELIEVABLE, FINAL.keys(), HARMLESS, TELLING.keys(), ENDING.keys()]
-    # Those of the list have their own: tests/test_collect.py.
+    # Those of the list have their own: tests/jobs/test_collect.py.
     assert sorted(name for kind in kinds for name in kind) == sorted(EFFECTS.keys() - PAGES.keys())
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.redaction import MASK, Secrets
-from etl.secret_values import secrets_in, secrets_in_variables
+from etl.settings.secret_values import secrets_in, secrets_in_variables
 from tests.canary import FORMS
 
 SECRET = "CANARY/a+b?c~d>e=\u00fc"
@@ -83,7 +83,7 @@ def test_a_secret_that_is_part_of_another_leaves_nothing_of_it():
     ],
 )
 def test_what_is_secret_in_a_url_is_known_whether_it_is_one_or_not(url, found):
-    from etl.configuration import Settings
+    from etl.settings.load import Settings
 
     assert set(secrets_in(Settings, {"source": {"url": url}})) - {""} == found
 
@@ -99,8 +99,8 @@ def test_variables_of_libraries_hold_secrets_too():
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_what_a_library_warns_of_is_a_line_of_our_log_without_secrets(log_format, monkeypatch):
+    from etl.observe.logs import configure_logs
     from etl.redaction import remember
-    from etl.telemetry import configure_logs
 
     stderr = io.StringIO()
     monkeypatch.setattr("sys.stderr", stderr)

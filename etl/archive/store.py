@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from etl.archive.rows import ROWS
 from etl.errors import Code, ConfigurationError, DamagedArchiveError, UnavailableError
 from etl.redaction import remember
-from etl.settings import ArchiveSettings
+from etl.settings.model import ArchiveSettings
 
 BUCKET = "s3://"
 

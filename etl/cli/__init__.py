@@ -11,17 +11,17 @@ import click
 
 from etl import __version__
 from etl.cli.context import common_options
-from etl.cli.trouble import misused, tell, unforeseen
+from etl.cli.errors import misused, tell, unforeseen
 from etl.errors import TaskAuditError
 
 COMMANDS = {
     "demo": "etl.cli.demo:demo",
-    "init": "etl.cli.admin:init",
+    "init": "etl.cli.init:init",
     "enqueue": "etl.cli.enqueue:enqueue",
     "plan": "etl.cli.plan:plan",
     "run": "etl.cli.run:run",
     "replay": "etl.cli.replay:replay",
-    "status": "etl.cli.admin:status",
+    "status": "etl.cli.status:status",
     "query": "etl.cli.query:query",
     "report": "etl.cli.report:report",
     "labels": "etl.cli.labels:labels",

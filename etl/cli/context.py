@@ -8,8 +8,8 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from etl.configuration import CONFIG_VARIABLE, Configuration, Settings, load_configuration
-from etl.telemetry import LogFormat, configure_logs
+from etl.observe.logs import LogFormat, configure_logs
+from etl.settings.load import CONFIG_VARIABLE, Configuration, Settings, load_configuration
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -11,15 +11,15 @@ from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration
-from etl.configuration import Settings
 from etl.database.clock import clock_of
 from etl.errors import Code, InputError
-from etl.job import open_queue, open_warehouse
+from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.answer import answer_json, print_answer
 from etl.report.remedies import OTHER_REMEDY, REMEDIES
-from etl.source.again import put_back
+from etl.settings.load import Settings
+from etl.source.requeue import put_back
 from etl.tasks import FailureReason
-from etl.warehouse.dead_letters import Choice, begin_again, discard, letter_of, open_letters
+from etl.warehouse.read.dead_letters import Choice, begin_again, discard, letter_of, open_letters
 
 SHOWN = ("task_id", "reason", "last_failed_at", "attempts", "http_status", "error_code", "trace_id", "detail")
 """Columns of the list; ``show`` and ``--json`` have all."""

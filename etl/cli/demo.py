@@ -10,10 +10,10 @@ from rich.table import Table
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.run import run_until_told, watch_progress
-from etl.demo import Demo, ask_the_analysts_question, prepared
-from etl.job import Order
+from etl.jobs.demo import Demo, ask_the_analysts_question, prepared
+from etl.observe.logs import configure_logs
 from etl.report.summary import print_summary
-from etl.telemetry import configure_logs
+from etl.runs import Order
 
 
 @click.command()

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.text import Text
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.doctor import Finding, State, examine, verdict
-from etl.doctor.finding import failed
 from etl.errors import ConfigurationError
+from etl.jobs.doctor import Finding, State, examine, verdict
+from etl.jobs.doctor.finding import failed
 
 STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "red"}
 WIDTH = max(map(len, STYLES))

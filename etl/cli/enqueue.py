@@ -9,15 +9,16 @@ from typing import IO, Any, BinaryIO, cast
 
 import click
 
-from etl.cli.at_work import show_progress, shows_progress, stop_on_signals
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.progress import show_progress, shows_progress
+from etl.cli.signals import stop_on_signals
 from etl.cli.types import RangeBound
-from etl.collect import Collected, Wanted, collect
-from etl.configuration import Settings
 from etl.fetch.pool import Traffic
-from etl.job import open_queue
+from etl.jobs.collect import Collected, Wanted, collect
+from etl.jobs.opening import open_queue
+from etl.settings.load import Settings
 from etl.source.enqueue import enqueue as add_to_queue
-from etl.source.intake import PendingRow, check_ids, read_pending
+from etl.source.task_files import PendingRow, check_ids, read_pending
 from etl.tasks import TaskStatus
 
 

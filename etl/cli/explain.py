@@ -6,8 +6,8 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
+from etl.cli.error_pages import page_of, summaries
 from etl.errors import Code
-from etl.explain import page_of, summaries
 from etl.report.answer import print_answer
 
 PAGE_WIDTH = 100

@@ -5,9 +5,9 @@ from typing import BinaryIO, cast
 import click
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.job import open_warehouse
-from etl.warehouse.label_file import read_labels, write_labels
-from etl.warehouse.labels import export_labels, import_labels
+from etl.jobs.opening import open_warehouse
+from etl.warehouse.read.label_file import read_labels, write_labels
+from etl.warehouse.read.labels import export_labels, import_labels
 
 UNMET_SHOWN = 5
 

@@ -8,13 +8,13 @@ import click
 from etl.cli.context import Context, common_options, pass_context
 from etl.database.clock import clock_of
 from etl.errors import Code, ConfigurationError
-from etl.job import open_warehouse
-from etl.notices import notice
-from etl.notify import send
+from etl.jobs.opening import open_warehouse
+from etl.observe.delivery import send
+from etl.observe.messages import notice
+from etl.observe.outbox import Outbox
+from etl.observe.webhook import open_webhook
 from etl.runs import begin_run
 from etl.tasks import Selection
-from etl.warehouse.notifications import Outbox
-from etl.webhook import open_webhook
 
 PATIENCE_SECONDS = 60.0
 """A person waits longer than a run does."""

@@ -13,7 +13,7 @@ import click
 
 from etl.cli.types import Duration, RangeBound
 from etl.errors import Code, InputError
-from etl.warehouse.questions import Kind, Parameter, Question
+from etl.warehouse.read.questions import Kind, Parameter, Question
 
 RELATIVE = re.compile(r"(?:(\S+) (before|after) )?([a-z_]+)", re.ASCII)
 

@@ -8,11 +8,11 @@ import msgspec
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.selecting import require_shards, selecting
+from etl.cli.options import require_shards, selecting
 from etl.cli.types import Duration
-from etl.job import Order
-from etl.plan import make_plan
+from etl.jobs.plan import make_plan
 from etl.report.plan import print_plan
+from etl.runs import Order
 from etl.tasks import Selection, Shard
 
 

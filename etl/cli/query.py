@@ -8,13 +8,13 @@ from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.parameters import read_parameters
-from etl.configuration import Settings
 from etl.database.clock import clock_of, system_clock
 from etl.errors import Code, InputError
-from etl.job import open_queue, open_warehouse
+from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.answer import answer_csv, answer_json, print_answer
+from etl.settings.load import Settings
 from etl.source.overview import states
-from etl.warehouse.questions import Answer, Parameter, Question, ask, questions
+from etl.warehouse.read.questions import Answer, Parameter, Question, ask, questions
 
 
 @click.command()

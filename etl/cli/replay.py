@@ -13,8 +13,8 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import RangeBound
 from etl.database.clock import clock_of
 from etl.errors import Code, ConfigurationError
-from etl.job import open_warehouse
-from etl.replay import Range, replay_archive
+from etl.jobs.opening import open_warehouse
+from etl.jobs.replay import Range, replay_archive
 from etl.report.summary import print_summary
 
 

@@ -8,14 +8,14 @@ import click
 from etl import __version__
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import RangeBound
-from etl.configuration import Settings
 from etl.database.clock import clock_of
 from etl.errors import Code, InputError
-from etl.job import open_queue, open_warehouse
+from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.page import Report, render
+from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.tasks import TaskState
-from etl.warehouse.period import Period, find, find_run
+from etl.warehouse.read.period import Period, find, find_run
 
 
 @click.command()

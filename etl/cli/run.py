@@ -11,17 +11,18 @@ import click
 import msgspec
 from rich.console import Console
 
-from etl.afterwards import Listeners
-from etl.cli.at_work import GO_ON, show_progress, shows_progress, stop_on_signals
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.selecting import require_shards, selecting
+from etl.cli.options import require_shards, selecting
+from etl.cli.progress import show_progress, shows_progress
+from etl.cli.signals import GO_ON, stop_on_signals
 from etl.cli.types import Duration, TimeOfDay, seconds_until
-from etl.configuration import Settings
 from etl.errors import Code, StoppedError, TaskAuditError
-from etl.job import Order, Watch, run_job
-from etl.pipeline import Corridor
+from etl.jobs.audit import Watch, run_job
+from etl.jobs.reporters import Listeners
 from etl.report.summary import print_summary
-from etl.runs import AuditRun
+from etl.run.pipeline import Corridor
+from etl.runs import AuditRun, Order
+from etl.settings.load import Settings
 from etl.tasks import Selection, Shard
 
 

@@ -13,9 +13,9 @@ import structlog
 
 from etl.errors import Code, OutageError, StoppedError, TaskAuditError
 from etl.fetch.breaker import Breaker
-from etl.fetch.pace import Pace
-from etl.fetch.share import Share
-from etl.fetch.stop import Stop
+from etl.rate.limiter import Pace
+from etl.rate.share import Share
+from etl.shutdown import Stop
 from etl.tasks import FailureReason, FetchFailure, Recovery
 
 THROTTLED_SECONDS = 2.0

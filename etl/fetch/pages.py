@@ -20,7 +20,7 @@ from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Traffic, seen_again
 from etl.fetch.retry import RetryPolicy
-from etl.fetch.stop import Stop
+from etl.shutdown import Stop
 from etl.tasks import FailureReason, FetchFailure, Recovery
 
 MOST_PAGES = 200_000

@@ -5,14 +5,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
-from etl.crash import crash_point
+from etl.crash_points import crash_point
 from etl.errors import TaskAuditError
 from etl.fetch.backlog import Attempt, Backlog
 from etl.fetch.budget import RetryBudget
-from etl.fetch.doubt import Doubt
 from etl.fetch.gate import Gate
+from etl.fetch.quarantine import Doubt
 from etl.fetch.retry import RetryPolicy
-from etl.fetch.stop import Stop
+from etl.shutdown import Stop
 from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask, Recovery
 
 Ask = Callable[[PendingTask], Awaitable[Outcome]]

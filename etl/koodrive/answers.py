@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
-from etl.koodrive.advice import Advice, advice
 from etl.koodrive.drift import MALFORMED, read_answer, read_strictly
+from etl.koodrive.rate_limit_headers import Advice, advice
 from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask
 
 OK = HTTPStatus.OK.value

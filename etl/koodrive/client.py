@@ -26,7 +26,7 @@ from etl.koodrive.listing import LIST, TaskPage, list_query, read_page
 from etl.koodrive.renewal import SessionApi
 from etl.koodrive.signature import canonical_query
 from etl.redaction import Secrets
-from etl.settings import ApiSettings
+from etl.settings.model import ApiSettings
 from etl.tasks import FailureReason, FetchFailure, Observation, Outcome, PendingTask, RawAnswer, is_valid_task_id
 
 TASK_PATH = "/koodrive/ose/v1/task/"

@@ -12,7 +12,7 @@ from etl.errors import Code, ConfigurationError
 from etl.koodrive.renewal import Renew, SessionApi, refresh_carrier_token, refresh_session, run_again, run_token_command
 from etl.koodrive.signature import format_x_date, sign
 from etl.redaction import Secrets, remember
-from etl.settings import ApiSettings
+from etl.settings.model import ApiSettings
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """X-Date must never be in the server's future, and may be 15 minutes in its past: so it is set a little back."""

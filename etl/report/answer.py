@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.report.printable import printable
-from etl.spreadsheet import neutral
+from etl.csv_text import neutral
+from etl.report.control_characters import printable
 
 Rows = Sequence[tuple[Any, ...]]
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from etl.errors import ExitCode
-from etl.report.printable import printable
+from etl.report.control_characters import printable
 from etl.runs import AuditRun
 
 HEADLINES: dict[int, str] = {

@@ -7,7 +7,7 @@ from itertools import islice
 from sqlalchemy import Connection, Engine, Insert, Table
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
-from etl.source.intake import PendingRow
+from etl.source.task_files import PendingRow
 
 CHUNK_ROWS = 5_000
 

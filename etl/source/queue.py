@@ -29,11 +29,11 @@ from sqlalchemy import (
     update,
 )
 
-from etl.crash import crash_point
+from etl.crash_points import crash_point
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source import mysql
+from etl.source.bulk_update import Columns, for_each
 from etl.source.tables import submitted_ms
-from etl.source.updates import Columns, for_each
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
 
 Clock = Callable[[], datetime]

@@ -27,10 +27,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from etl.database.faults import first_line
+from etl.database.error_map import first_line
 from etl.database.types import UtcDateTime
 from etl.errors import Code, ConfigurationError
-from etl.settings import SourceSettings
+from etl.settings.model import SourceSettings
 from etl.source.queue import within_range
 from etl.source.tables import as_instant, submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState

@@ -5,8 +5,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, Table
 
 from etl.database.comments import write_comments
-from etl.database.migrate import Schema, Upgrade, upgrade
-from etl.source.rate import rate_table
+from etl.database.migrations import Schema, Upgrade, upgrade
+from etl.rate.table import rate_table
 
 
 def queue_schema(table: Table) -> Schema:

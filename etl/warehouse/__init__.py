@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from etl.runs import AuditRun, Counters
-from etl.warehouse.batch import Batch, Within
+from etl.warehouse.load.batch import Batch, Within
 
 
 class Loader(Protocol):

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from etl.database.comments import write_comments
-from etl.database.migrate import Schema, Upgrade, upgrade
+from etl.database.migrations import Schema, Upgrade, upgrade
 from etl.warehouse.tables import METADATA
 from etl.warehouse.views import create_views
 

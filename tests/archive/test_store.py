@@ -11,7 +11,7 @@ from etl.archive.archive import Archive
 from etl.archive.rows import archive_rows
 from etl.archive.store import Store, file_name, storage_options
 from etl.errors import ConfigurationError, DamagedArchiveError, UnavailableError
-from etl.settings import ArchiveSettings
+from etl.settings.model import ArchiveSettings
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, RawAnswer, TaskDetail
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)

@@ -10,9 +10,9 @@ from rich.table import Table
 from sqlalchemy import Engine
 
 from etl.cli.parameters import read_parameters
-from etl.database.engine import open_engine
-from etl.warehouse.loader import Warehouse
-from etl.warehouse.questions import ask, questions
+from etl.database.connections import open_engine
+from etl.warehouse.load.loader import Warehouse
+from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse
 from tests.bench.loaders import facts_of, load_all
 from tests.bench.parts import FIRST_ID, ONE_MILLISECOND, Sizes, databases, million_facts

@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from rich.table import Table
 from sqlalchemy import Engine, create_engine
 
-from etl.configuration import Settings
-from etl.job import initialize, open_queue
-from etl.settings import SourceSettings, WarehouseSettings
+from etl.jobs.opening import initialize, open_queue
+from etl.settings.load import Settings
+from etl.settings.model import SourceSettings, WarehouseSettings
 from etl.source.enqueue import enqueue
 from etl.tasks import time_in_id
 

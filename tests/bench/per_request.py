@@ -14,12 +14,12 @@ from rich.table import Table
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
-from etl.fetch.stop import Stop
 from etl.koodrive.client import KooDrive, open_koodrive
-from etl.settings import ApiSettings
+from etl.rate.limiter import Pace
+from etl.settings.model import ApiSettings
+from etl.shutdown import Stop
 from etl.tasks import Outcome, PendingTask
 from tests.bench import bare_loop
 from tests.bench.parts import STAND_IN, Sizes, serving, task_ids

@@ -5,7 +5,7 @@ import json
 import pytest
 from sqlalchemy import text
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.errors import ExitCode
 from etl.fake_api import Behaviour, Fault
 from tests.conftest import each_engine

@@ -7,9 +7,9 @@ import socket
 import pytest
 from pydantic import SecretStr
 
-from etl.doctor import Finding, State, verdict
 from etl.errors import ExitCode
 from etl.fake_api import Behaviour, Fault
+from etl.jobs.doctor import Finding, State, verdict
 from tests.nights import TOKEN
 
 

@@ -10,9 +10,9 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from etl.cli.trouble import tell
+from etl.cli.error_pages import page_of, summaries
+from etl.cli.errors import tell
 from etl.errors import BugError, Code, InputError
-from etl.explain import page_of, summaries
 from tests.nights import TOKEN, task_ids
 from tests.told import FORM
 
@@ -112,7 +112,7 @@ def test_on_a_night(night, configure, monkeypatch, tmp_path):
         changed.setenv("TASK_AUDIT_SOURCE__TASK_ID_COLUMN", "id")
         require_form(night.run("plan"), Code.SOURCE_UNREADABLE)
     with monkeypatch.context() as changed, sqlite3.connect("night.sqlite", isolation_level=None) as holder:
-        changed.setattr("etl.database.engine.LOCK_WAIT_SECONDS", 0.1)
+        changed.setattr("etl.database.connections.LOCK_WAIT_SECONDS", 0.1)
         holder.execute("BEGIN EXCLUSIVE")
         require_form(night.run("enqueue", "1"), Code.DATABASE_LOCKED)
     holder.close()
@@ -180,7 +180,7 @@ def test_a_json_log_has_it_as_one_line(task_audit, configure, monkeypatch):
         require_words(line, result.exit_code, code)
     configure(telemetry__log_format="json")
     assert json.loads(task_audit("status").stderr)["code"] == Code.DATABASE_MISSING
-    monkeypatch.setattr("etl.cli.admin._status", lambda _: 1 / 0)
+    monkeypatch.setattr("etl.cli.status._status", lambda _: 1 / 0)
     line = json.loads(task_audit("status").stderr)
     assert (line["code"], line["exception"][0]["exc_type"]) == (Code.BUG, "ZeroDivisionError")
 

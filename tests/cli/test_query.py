@@ -7,8 +7,8 @@ import json
 import pytest
 from rich.console import Console
 
+from etl.csv_text import neutral, original
 from etl.report.answer import answer_csv, answer_json, print_answer
-from etl.spreadsheet import neutral, original
 from tests.nights import task_ids
 from tests.told import told
 

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from etl.cli.selecting import selecting
+from etl.cli.options import selecting
 from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
 from etl.tasks import Shard
 

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from etl.crash import POINTS
+from etl.crash_points import POINTS
 from tests.crash.auditor import opened
 
 PLACES = ["sqlite+duckdb", "sqlite+sqlite", "one sqlite", "postgresql+postgresql", "one postgresql"]

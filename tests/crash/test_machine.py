@@ -12,7 +12,7 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from etl.database import engine as engine_module
+from etl.database import connections as engine_module
 from tests.crash.auditor import opened
 from tests.crash.test_servers import ended, wait_for_requests
 from tests.nights import FINISHED

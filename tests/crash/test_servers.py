@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from tests.crash.auditor import opened
 from tests.crash.cutting import cutting
 

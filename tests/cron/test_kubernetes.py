@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from etl.cli.run import run
-from etl.configuration import load_configuration
-from etl.settings import ApiSettings
+from etl.settings.load import load_configuration
+from etl.settings.model import ApiSettings
 from etl.tasks import Shard
 
 FOLDER = Path(__file__).parents[2] / "cron" / "kubernetes"

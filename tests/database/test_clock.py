@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from etl.database import clock as clock_module
 from etl.database.clock import ServerClock, clock_of, server_now, system_clock
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from tests.conftest import MYSQL
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Column, MetaData, Table, cast, literal, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import StatementError
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.database.types import UtcDateTime
 from etl.errors import ConfigurationError
 

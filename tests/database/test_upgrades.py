@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 from sqlalchemy import text
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.errors import ExitCode
-from etl.warehouse.loader import Warehouse
+from etl.warehouse.load.loader import Warehouse
 from tests import processes
 from tests.conftest import MYSQL
 from tests.told import told

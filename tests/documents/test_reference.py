@@ -6,8 +6,8 @@ import sys
 
 import click
 
+from docs.generate import PAGES
 from etl.cli import cli
-from etl.reference import PAGES
 from tests.documents.pages import PAGES as ALL_PAGES
 from tests.documents.pages import text_of
 
@@ -17,11 +17,9 @@ SYNOPSES = re.findall(r"`(?:\$ )?task-audit ([^`]+)`", " ".join(" ".join(map(tex
 
 def test_the_pages_are_those_of_the_code(tmp_path):
     # In a process of its own, as `make reference` does it: click keeps what other tests have asked of a command.
-    subprocess.run([sys.executable, "-m", "etl.reference", str(tmp_path)], check=True)
+    subprocess.run([sys.executable, "-m", "docs.generate", str(tmp_path)], check=True)
     for name in PAGES:
-        assert text_of(f"docs/reference/{name}") == (tmp_path / name).read_text(encoding="utf-8"), (
-            "run `make reference`"
-        )
+        assert text_of(f"docs/{name}") == (tmp_path / name).read_text(encoding="utf-8"), "run `make reference`"
 
 
 def test_a_command_named_in_a_sentence_is_one():

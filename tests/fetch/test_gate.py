@@ -10,10 +10,10 @@ from etl.errors import Code, CredentialsRefusedError, ExitCode, OutageError, Sto
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
-from etl.fetch.stop import Stop
+from etl.rate.limiter import Pace
+from etl.shutdown import Stop
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
 from tests.fetch.virtual_time import run_virtually
 

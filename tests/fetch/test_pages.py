@@ -16,11 +16,11 @@ from etl.errors import (
 )
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.pace import Pace
 from etl.fetch.pages import Reader
 from etl.fetch.pool import Traffic
 from etl.fetch.retry import RetryPolicy
-from etl.fetch.stop import Stop
+from etl.rate.limiter import Pace
+from etl.shutdown import Stop
 from etl.tasks import FailureReason, FetchFailure, PendingTask
 from tests.fetch.virtual_time import run_virtually
 

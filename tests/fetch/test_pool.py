@@ -9,10 +9,10 @@ from etl.errors import Code, ConfigurationError, CredentialsRefusedError, Stoppe
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
-from etl.fetch.stop import Stop
+from etl.rate.limiter import Pace
+from etl.shutdown import Stop
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
 from tests.fetch.virtual_time import run_virtually
 

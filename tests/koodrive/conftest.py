@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from etl.koodrive.client import open_koodrive
-from etl.settings import ApiSettings
+from etl.settings.model import ApiSettings
 from etl.tasks import PendingTask
 
 RUN_ID = "0193b4e4-7c1e-7d8a-9c55-2f6a1b3c4d5e"

@@ -10,10 +10,10 @@ from multidict import CIMultiDict
 
 from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
 from etl.fake_api.world import World
-from etl.koodrive.advice import READERS
 from etl.koodrive.answers import GATEWAY_FAILURES, GATEWAY_REFUSALS, SERVICE_FAILURES, Reply, interpret
+from etl.koodrive.rate_limit_headers import READERS
 from etl.normalize import normalize
-from etl.settle import settle
+from etl.run.settlement import settle
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask
 
 TASK_ID = "1534087020903704704"

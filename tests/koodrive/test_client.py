@@ -20,10 +20,8 @@ from etl.fake_api import Behaviour, FakeApi, Fault
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.pace import Pace
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
-from etl.fetch.stop import Stop
 from etl.koodrive.client import (
     MAX_BODY_BYTES,
     MAX_EXCERPT_CHARACTERS,
@@ -31,6 +29,8 @@ from etl.koodrive.client import (
     host_header,
     open_koodrive,
 )
+from etl.rate.limiter import Pace
+from etl.shutdown import Stop
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask
 
 TASK_ID = "1534087020903704704"

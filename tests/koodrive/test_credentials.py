@@ -10,7 +10,7 @@ from etl.errors import ConfigurationError, CredentialsRefusedError
 from etl.koodrive.credentials import load_credentials
 from etl.koodrive.signature import sign
 from etl.redaction import MASK
-from etl.settings import ApiSettings
+from etl.settings.model import ApiSettings
 
 NOW = datetime(2024, 9, 9, 3, 33, 30, 999_999, tzinfo=UTC)
 PATH = "/koodrive/ose/v1/task/1534087020903704704"

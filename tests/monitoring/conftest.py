@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.metrics import Standing, registry_of
+from etl.observe.metrics import Standing, registry_of
 from etl.runs import AuditRun
 
 

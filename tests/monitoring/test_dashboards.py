@@ -94,7 +94,7 @@ def as_sent(sql):
 
 
 def test_the_sql_runs_on_postgresql_and_shows_what_the_night_has_left(night, postgres_url):
-    from etl.database.engine import open_engine
+    from etl.database.connections import open_engine
 
     engine = open_engine(SecretStr(postgres_url), name="the warehouse")
     with engine.execution_options(postgresql_readonly=True).connect() as connection:

@@ -6,7 +6,7 @@ from typing import get_args
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from etl.notices import Kind
+from etl.observe.messages import Kind
 from etl.resources import resource
 from tests.nights import task_ids
 
@@ -17,7 +17,7 @@ QUESTIONS = sorted(set(re.findall(r"task-audit query (\w+)", WORDS)))
 
 
 def test_every_question_is_answered_and_every_statement_runs(night_of, postgres_url):
-    from etl.database.engine import open_engine
+    from etl.database.connections import open_engine
 
     assert len(QUESTIONS) > 5
     assert len(STATEMENTS) >= 3

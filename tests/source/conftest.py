@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine, event, select, text
 
-from etl.database.engine import open_engine
-from etl.database.migrate import upgrade
+from etl.database.connections import open_engine
+from etl.database.migrations import upgrade
 from etl.source.queue import Queue
 from etl.source.schema import queue_schema
 from etl.source.tables import pending_table

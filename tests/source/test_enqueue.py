@@ -9,7 +9,7 @@ import pytest
 
 from etl.errors import Code, InputError
 from etl.source.enqueue import CHUNK_ROWS, Enqueued, enqueue
-from etl.source.intake import check_ids
+from etl.source.task_files import check_ids
 
 MORNING = datetime(2026, 11, 1, 0, 0, 0, 123_456, tzinfo=UTC)
 MANY = 100_000
@@ -53,10 +53,10 @@ MEASURED = """
 import resource, sys
 from pathlib import Path
 from pydantic import SecretStr
-from etl.database.engine import open_engine
-from etl.database.migrate import upgrade
+from etl.database.connections import open_engine
+from etl.database.migrations import upgrade
 from etl.source.enqueue import enqueue
-from etl.source.intake import read_pending
+from etl.source.task_files import read_pending
 from etl.source.schema import queue_schema
 from etl.source.tables import pending_table
 

@@ -8,9 +8,9 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.errors import ConfigurationError
-from etl.settings import SourceSettings
+from etl.settings.model import SourceSettings
 from etl.source import read_only
 from etl.source.read_only import ReadOnlySource, unclaimed, user_relation
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, PendingTask, Selection, TaskState, milliseconds

@@ -11,8 +11,8 @@ from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 from sqlalchemy import event, inspect, text
 
-from etl.database.engine import open_engine
-from etl.database.migrate import require_current, upgrade
+from etl.database.connections import open_engine
+from etl.database.migrations import require_current, upgrade
 from etl.errors import ConfigurationError
 from etl.source.queue import Queue
 from etl.source.schema import queue_schema

@@ -7,9 +7,9 @@ from pydantic import SecretStr
 from sqlalchemy import BigInteger
 
 from etl.cli.parameters import read_parameters
-from etl.database.engine import open_engine
-from etl.warehouse.questions import ask as ask_warehouse
-from etl.warehouse.questions import questions
+from etl.database.connections import open_engine
+from etl.warehouse.read.questions import ask as ask_warehouse
+from etl.warehouse.read.questions import questions
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
 from tests.conftest import MYSQL

@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from etl.cli.parameters import read_parameters
-from etl.database.engine import open_engine
-from etl.warehouse.questions import ask, questions
+from etl.database.connections import open_engine
+from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
 

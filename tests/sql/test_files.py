@@ -9,9 +9,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from etl.cli.parameters import read_parameters
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.resources import resource
-from etl.warehouse.questions import read_question
+from etl.warehouse.read.questions import read_question
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.views import read_view
 

@@ -7,11 +7,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.errors import ConfigurationError, ExitCode
 from etl.fake_api import Behaviour
 from etl.resources import resource
-from etl.warehouse.questions import questions
+from etl.warehouse.read.questions import questions
 from etl.warehouse.tables import METADATA
 from etl.warehouse.views import view_files
 from tests.nights import TOKEN, task_ids

@@ -8,10 +8,10 @@ from pydantic import SecretStr
 from sqlalchemy import event
 
 from etl.cli.parameters import read_parameters
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.normalize import FACTS
-from etl.warehouse.loader import Warehouse
-from etl.warehouse.questions import ask, questions
+from etl.warehouse.load.loader import Warehouse
+from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse
 from tests.bench.loaders import facts_of, load_all, write_ahead_log
 from tests.bench.parts import million_facts, task_ids

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.errors import ExitCode
 from tests.nights import task_ids
 

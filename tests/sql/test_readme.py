@@ -5,7 +5,7 @@ import re
 import pytest
 
 from etl.resources import resource
-from etl.warehouse.questions import questions
+from etl.warehouse.read.questions import questions
 
 README = resource("README.md").read_text(encoding="utf-8")
 ANALYSTS = README.partition("## For analysts\n")[2].partition("\n## ")[0]

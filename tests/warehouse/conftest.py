@@ -6,12 +6,12 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 
-from etl.database.engine import open_engine
+from etl.database.connections import open_engine
 from etl.normalize import normalize
 from etl.runs import AuditRun
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
-from etl.warehouse.batch import Batch
-from etl.warehouse.loader import Warehouse
+from etl.warehouse.load.batch import Batch
+from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
 from tests.conftest import MYSQL

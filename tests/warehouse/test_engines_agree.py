@@ -7,10 +7,10 @@ from random import Random
 
 from pydantic import SecretStr
 
-from etl.database.engine import open_engine
-from etl.notices import Notice
+from etl.database.connections import open_engine
+from etl.observe.messages import Notice
+from etl.observe.outbox import put
 from etl.tasks import FailureReason
-from etl.warehouse.notifications import put
 
 TASKS = 5_000
 NIGHTS = 2

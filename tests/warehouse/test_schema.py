@@ -13,11 +13,11 @@ from pydantic import SecretStr
 from sqlalchemy import MetaData, event, inspect
 from sqlalchemy.schema import CreateTable
 
-from etl.database.engine import open_engine
-from etl.database.migrate import upgrade
+from etl.database.connections import open_engine
+from etl.database.migrations import upgrade
 from etl.database.types import UtcDateTime
 from etl.errors import ConfigurationError
-from etl.warehouse.loader import Warehouse
+from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse, warehouse_schema
 from etl.warehouse.tables import METADATA, stage_facts
 from etl.warehouse.views import read_view, view_files

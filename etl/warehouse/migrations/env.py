@@ -1,5 +1,5 @@
 """Alembic's entry to the revisions of the warehouse."""
 
-from etl.database.migrate import run_in_environment
+from etl.database.migrations import run_in_environment
 
 run_in_environment()

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from etl.database.migrate import current_schema
+from etl.database.migrations import current_schema
 from etl.database.types import KeyText, UtcDateTime
 from etl.source.tables import submitted_ms
 

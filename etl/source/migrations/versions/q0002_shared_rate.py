@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from etl.database.clock import system_clock
-from etl.database.migrate import current_schema
+from etl.database.migrations import current_schema
 from etl.database.types import UtcDateTime
 
 revision = "q0002"

@@ -1,0 +1,19 @@
+"""Makes the reference pages of ``docs/`` from the code, so that nothing in them is written twice.
+
+``python -m docs.generate FOLDER`` writes all pages below a folder; ``picture`` draws the demo. No command of the
+program needs this package, and the wheel does not hold it.
+"""
+
+from docs.generate import commands, dictionary, error_index, events, exit_codes, metrics, questions, settings
+
+PAGES = {
+    "reference/commands.md": commands.page,
+    "reference/settings.md": settings.page,
+    "reference/exit-codes.md": exit_codes.page,
+    "reference/questions.md": questions.page,
+    "reference/dictionary.md": dictionary.page,
+    "reference/metrics.md": metrics.page,
+    "reference/log-events.md": events.page,
+    "errors/index.md": error_index.page,
+}
+"""The function that makes each page, by the page's path below ``docs/``."""

@@ -1,0 +1,33 @@
+"""The metrics, from a registry of a run about which everything is known."""
+
+from datetime import UTC, datetime
+
+from docs.generate.markdown import table
+from etl.observe.metrics import Standing, registry_of
+from etl.runs import AuditRun
+
+HEAD = """\
+# Metrics
+
+Made from the code by `make reference`. All are gauges, told when a run has ended: to a textfile of node_exporter, a
+Pushgateway, or an OpenTelemetry collector. A number that a run could not learn stays as it was told last.
+
+"""
+
+
+def page() -> str:
+    """Describe every metric."""
+    known = datetime(2026, 11, 3, tzinfo=UTC)
+    run = AuditRun(started_at=known, finished_at=known, max_rate=1)
+    standing = Standing(
+        last_success_at=known, last_complete_at=known, backlog={}, oldest_pending_at=known, dead_letters={}
+    )
+    rows = []
+    for family in registry_of(run, standing).collect():
+        values: dict[str, list[str]] = {}
+        for sample in family.samples:
+            for label, value in sample.labels.items():
+                values.setdefault(label, []).append(f"`{value}`")
+        labels = "<br>".join(f"`{label}`: {', '.join(values[label])}" for label in values)
+        rows.append((f"`{family.name}`", family.documentation, labels))
+    return HEAD + table(("metric", "meaning", "labels"), rows)

@@ -1,0 +1,98 @@
+"""How the error that ends a command is told: on a terminal in colours, in a JSON log as one line, plain otherwise.
+
+Its code, sentence and remedy are the same everywhere, and enough; ``-v`` adds what it came from, as far as that may be
+told: where an error is raised ``from None``, what it came from may hold a secret.
+"""
+
+import sys
+import traceback
+from collections.abc import Iterator
+
+import click
+import structlog
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from etl.errors import BugError, Code, InputError, TaskAuditError
+from etl.observe.logs import LogFormat, configure_logs
+from etl.redaction import redact
+from etl.report.control_characters import printable
+
+MOST_CHARACTERS = 2_000
+"""Of what one cause says."""
+
+STYLES = {"Error": "bold red", "Remedy": "bold"}
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+def tell(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None:
+    """Tell on stderr what ended a command."""
+    causes = list(_causes(error)) if verbose else []
+    if log_format == "json":
+        _log(error, causes)
+        return
+    if isinstance(error, BugError) and error.__cause__:
+        click.echo(redact("".join(traceback.format_exception(error.__cause__))), err=True, nl=False)
+    lines = [
+        ("Remedy", error.remedy),
+        ("Help", f"task-audit explain {error.code}"),
+        *(("Cause", cause) for cause in causes),
+    ]
+    if sys.stderr.isatty():
+        _draw([("Error", f"[{error.code}] {error.message}"), *lines])
+    else:
+        for label, said in ((f"Error [{error.code}]", error.message), *lines):
+            click.echo(f"{label}: {printable(said)}", err=True)
+
+
+def misused(error: click.UsageError, *, log_format: LogFormat) -> InputError:
+    """Make the error of a wrong command line, below the usage that click shows."""
+    if error.ctx is not None and log_format != "json":
+        click.echo(f"{error.ctx.get_usage()}\n", err=True)
+    command = error.ctx.command_path if error.ctx else "task-audit"
+    return InputError(
+        error.format_message(), code=Code.USAGE, remedy=f"`{command} --help` shows what may be written here."
+    )
+
+
+def unforeseen(error: Exception) -> BugError:
+    """Make the error of what nobody foresaw, which is told with its traceback."""
+    bug = BugError(
+        f"This is a bug in task-audit: {type(error).__name__}.",
+        code=Code.BUG,
+        remedy="Please report it with the traceback.",
+    )
+    bug.__cause__ = error
+    return bug
+
+
+def _log(error: TaskAuditError, causes: list[str]) -> None:
+    configure_logs("json", verbose=False)
+    more: dict[str, object] = {"causes": causes} if causes else {}
+    if isinstance(error, BugError) and error.__cause__:
+        more["exc_info"] = error.__cause__
+    log.error(
+        "command_failed",
+        code=str(error.code),
+        message=error.message,
+        remedy=error.remedy,
+        exit_code=int(error.exit_code),
+        **more,
+    )
+
+
+def _draw(lines: list[tuple[str, str]]) -> None:
+    # Without a box, so that a line that is copied holds nothing else.
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for label, said in lines:
+        grid.add_row(Text(label, style=STYLES.get(label, "dim")), Text(printable(said)))
+    Console(stderr=True).print(grid)
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    while error.__cause__ is not None:
+        error = error.__cause__
+        said = " ".join(redact(str(error)).split())[:MOST_CHARACTERS]
+        yield f"{type(error).__module__}.{type(error).__qualname__}: {said}"

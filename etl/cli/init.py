@@ -1,0 +1,27 @@
+"""`task-audit init`: create or upgrade the pending table and the warehouse."""
+
+import click
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.jobs.opening import initialize
+
+
+@click.command()
+@common_options
+@pass_context
+def init(context: Context) -> None:
+    """Create or upgrade the pending table and the warehouse; safe to repeat.
+
+    \b
+    Example:
+      task-audit init
+      task-audit --config production.toml init
+    """
+    for done in initialize(context.settings()):
+        name = done.name[0].upper() + done.name[1:]
+        if done.before == done.after:
+            click.echo(f"{name}: version {done.after}, nothing to do.")
+        elif done.before is None:
+            click.echo(f"{name}: created, version {done.after}.")
+        else:
+            click.echo(f"{name}: upgraded from version {done.before} to {done.after}.")

@@ -1,0 +1,26 @@
+"""Signals end a run: the first cleanly, the second at once."""
+
+import asyncio
+import os
+import signal
+
+from etl.errors import Code, StoppedError
+from etl.shutdown import Stop
+
+DIED_BY_SIGNAL = 128
+GO_ON = "What is left is still pending: run again to go on."
+
+
+def stop_on_signals() -> Stop:
+    """Make a stop that the first SIGINT or SIGTERM orders, on the running event loop; the second ends the program."""
+    stop = Stop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, _stop_or_die, stop, number)
+    return stop
+
+
+def _stop_or_die(stop: Stop, number: signal.Signals) -> None:
+    if stop.is_ordered:
+        # Asked twice: whoever asks does not want to wait. Leases expire by themselves.
+        os._exit(DIED_BY_SIGNAL + number)
+    stop.order(StoppedError(f"Stopped by {number.name}.", code=Code.STOPPED_BY_SIGNAL, remedy=GO_ON))

@@ -1,0 +1,49 @@
+"""`task-audit status`: the backlog, the dead letters and the last runs."""
+
+import click
+from rich.console import Console
+
+from etl.cli.context import Context, common_options, pass_context
+from etl.database.clock import clock_of
+from etl.jobs.opening import open_queue, open_warehouse
+from etl.observe.outbox import count_unsent
+from etl.report.status import Status, print_status, status_json
+from etl.settings.load import Settings
+from etl.source.overview import overview
+from etl.warehouse.read.labels import count_unexplained
+from etl.warehouse.read.overview import last_runs, open_dead_letters
+
+RUNS_SHOWN = 10
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@common_options
+@pass_context
+def status(context: Context, *, as_json: bool) -> None:
+    """Show the backlog by state and age, open dead letters and the last runs.
+
+    \b
+    Example:
+      task-audit status --json | jq .dead_letters
+    """
+    found = _status(context.settings())
+    if as_json:
+        click.echo(status_json(found))
+    else:
+        print_status(found, console=Console())
+
+
+def _status(settings: Settings) -> Status:
+    backlog = None
+    if settings.source.mode == "queue":
+        with open_queue(settings.source) as (engine, table):
+            backlog = overview(engine, table, now=clock_of(engine)())
+    with open_warehouse(settings.warehouse) as warehouse:
+        return Status(
+            backlog=backlog,
+            dead_letters=open_dead_letters(warehouse.engine),
+            runs=last_runs(warehouse.engine, number=RUNS_SHOWN),
+            unexplained=count_unexplained(warehouse.engine),
+            unsent=count_unsent(warehouse.engine),
+        )

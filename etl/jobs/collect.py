@@ -1,0 +1,212 @@
+"""Collects tasks from KooDrive's list into the job's own pending table, page by page.
+
+Every page is kept at once: whatever ends the reading, what was added stays, and whoever reads again adds the rest. The
+order of the list is nowhere documented, so all of it is read, and dates are compared here. Where the list leaves in
+doubt whether a task is wanted, it is added: one too many costs one request, one too few is lost.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import partial
+
+import structlog
+from sqlalchemy import Engine
+from uuid_utils.compat import uuid7
+
+from etl.database.clock import clock_of
+from etl.errors import Code, UnavailableError
+from etl.fetch.budget import RetryBudget
+from etl.fetch.pages import AGAIN_REMEDY, Reader
+from etl.fetch.pool import Traffic
+from etl.fetch.retry import RetryPolicy
+from etl.jobs.opening import open_gate, open_queue
+from etl.koodrive.client import KooDrive, open_koodrive
+from etl.koodrive.listing import PAGE_SIZE, ListedTask, TaskPage
+from etl.run.database_retry import Clerk
+from etl.runs import Order
+from etl.settings.load import Settings
+from etl.shutdown import Stop
+from etl.source.enqueue import Enqueued, enqueue
+from etl.source.tables import FIRST_YEAR, LAST_YEAR
+from etl.source.task_files import PendingRow
+from etl.tasks import TaskStatus, is_valid_task_id, time_in_id
+
+REMEMBERED = 100 * PAGE_SIZE
+"""Tasks that are known again where the list repeats them: it may do so where one page ends and the next begins."""
+
+MOST_REPETITIONS = 10
+"""Pages in a row that only repeat others, after which a list is thought to go in circles."""
+
+Keep = Callable[[Sequence[PendingRow]], Awaitable[int]]
+"""Adds tasks to the pending table; returns how many were new."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which tasks of the list are to be collected."""
+
+    statuses: frozenset[TaskStatus] = frozenset()
+    """Empty: any status."""
+    since: datetime | None = None
+    """Submitted at or after this instant."""
+    until: datetime | None = None
+    """Submitted before this instant."""
+    tasks: int | None = None
+    """How many, at most."""
+
+    @property
+    def readings(self) -> Sequence[TaskStatus | None]:
+        """The statuses to ask for, one at a time; None is any.
+
+        They come in the order in which a task goes through them, so that one that goes on meanwhile is met twice, and
+        not missed.
+        """
+        return [None] if self.statuses in (frozenset(), frozenset(TaskStatus)) else sorted(self.statuses)
+
+    def holds(self, listed: ListedTask) -> bool:
+        """Say whether a task is wanted, as far as the list tells."""
+        if self.statuses and listed.status is not None and listed.status not in self.statuses:
+            return False
+        submitted_at = _submitted_at(listed)
+        if submitted_at is None and is_valid_task_id(listed.task_id):
+            submitted_at = time_in_id(listed.task_id)
+        is_early = self.since is not None and submitted_at is not None and submitted_at < self.since
+        is_late = self.until is not None and submitted_at is not None and submitted_at >= self.until
+        return not (is_early or is_late)
+
+    def left(self, given: int) -> int | None:
+        """Say how many more are wanted after so many; None: all."""
+        return None if self.tasks is None else self.tasks - given
+
+
+@dataclass(slots=True)
+class Collected:
+    """What was read until now, and what became of it."""
+
+    pages: int = 0
+    listed: int = 0
+    """Tasks on these pages."""
+    repeated: int = 0
+    """Of these, how many the list had shown before."""
+    given: int = 0
+    """Of the others, how many were wanted."""
+    new: int = 0
+    """Of these, how many were not in the pending table yet."""
+    is_complete: bool = False
+    """Whether all that is wanted was read."""
+
+
+class Repetitions:
+    """Knows tasks again that the list has shown lately."""
+
+    def __init__(self) -> None:
+        self._order: deque[str] = deque()
+        self._known: set[str] = set()
+        self._pages = 0
+
+    def without(self, page: TaskPage) -> list[ListedTask]:
+        """Leave out of a page what was there before.
+
+        Raises:
+            UnavailableError: for many pages nothing else has come.
+        """
+        first_seen = {task.task_id: task for task in page.tasks if task.task_id not in self._known}
+        self._order.extend(first_seen)
+        self._known.update(first_seen)
+        while len(self._order) > REMEMBERED:
+            self._known.remove(self._order.popleft())
+        # A page without tasks repeats nothing; many of them may come before the end.
+        self._pages = self._pages + 1 if page.tasks and not first_seen else 0
+        if self._pages >= MOST_REPETITIONS:
+            raise UnavailableError(
+                f"The list goes in circles: {self._pages} pages in a row have only repeated others.",
+                code=Code.API_LIST_UNENDING,
+                remedy=AGAIN_REMEDY,
+            )
+        return list(first_seen.values())
+
+
+async def collect(
+    settings: Settings,
+    wanted: Wanted,
+    *,
+    stop: Stop,
+    collected: Collected,
+    traffic: Traffic,
+) -> None:
+    """Read the list, and add what is wanted to the pending table.
+
+    Args:
+        settings: the configuration.
+        wanted: which tasks.
+        stop: where an early end is ordered.
+        collected: counts every page that is done.
+        traffic: counts requests.
+
+    Raises:
+        TaskAuditError: the list could not be read to its end; what was collected before stands.
+    """
+    with open_queue(settings.source) as (engine, table):
+        async with _open_api(settings, engine, stop=stop, traffic=traffic) as (api, reader):
+            keep = partial(_keep, Clerk(stop), stop, partial(enqueue, engine, table))
+            try:
+                await _collect(api, reader, wanted, collected=collected, keep=keep)
+                collected.is_complete = True
+            finally:
+                log.info("list_read", requests=traffic.requests, throttled=traffic.throttled, **asdict(collected))
+
+
+@asynccontextmanager
+async def _open_api(
+    settings: Settings, engine: Engine, *, stop: Stop, traffic: Traffic
+) -> AsyncIterator[tuple[KooDrive, Reader]]:
+    """Open the API as a run does: at the rate that all runs on the pending table share."""
+    run_id, clock = str(uuid7()), clock_of(engine)
+    koodrive = open_koodrive(settings.api, run_id=run_id, clock=clock, note_refresh=traffic.note_refresh)
+    async with koodrive as api, open_gate(settings, Order(), engine, run_id=run_id, stop=stop) as gate:
+        policy = RetryPolicy(attempts=settings.api.attempts)
+        yield api, Reader(gate=gate, policy=policy, budget=RetryBudget(), stop=stop, traffic=traffic)
+
+
+async def _collect(api: KooDrive, reader: Reader, wanted: Wanted, *, collected: Collected, keep: Keep) -> None:
+    for status in wanted.readings:
+        repetitions = Repetitions()
+        async with aclosing(reader.read(partial(api.list_tasks, status=status))) as pages:
+            async for page in pages:
+                fresh = repetitions.without(page)
+                rows = [_row(task) for task in fresh if wanted.holds(task)][: wanted.left(collected.given)]
+                collected.new += await keep(rows)
+                collected.given += len(rows)
+                collected.pages += 1
+                collected.listed += len(page.tasks)
+                collected.repeated += len(page.tasks) - len(fresh)
+                if wanted.left(collected.given) == 0:
+                    return
+
+
+async def _keep(
+    clerk: Clerk, stop: Stop, add: Callable[[Sequence[PendingRow]], Enqueued], rows: Sequence[PendingRow]
+) -> int:
+    """Add tasks to the pending table; returns how many were new."""
+    if not rows:
+        return 0
+    added = await clerk.do(add, rows)
+    if added is None:
+        assert stop.reason is not None  # noqa: S101 - for the type checker: the clerk has ordered the stop
+        raise stop.reason
+    return added.new
+
+
+def _row(listed: ListedTask) -> PendingRow:
+    return listed.task_id, _submitted_at(listed)
+
+
+def _submitted_at(listed: ListedTask) -> datetime | None:
+    """Say when a task was submitted; a time that not every database holds is none."""
+    created_at = listed.created_at
+    return created_at if created_at and FIRST_YEAR <= created_at.year <= LAST_YEAR else None

@@ -1,0 +1,100 @@
+"""The API: reached by one real call about a task that does not exist, which tells whether it takes our credentials."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+
+from uuid_utils.compat import uuid7
+
+from etl.database.clock import system_clock
+from etl.errors import Code, ConfigurationError, CredentialsRefusedError, UnavailableError
+from etl.jobs.doctor.finding import Finding, warning
+from etl.koodrive.answers import Reply
+from etl.koodrive.client import http_date, open_koodrive
+from etl.koodrive.rate_limit_headers import advice
+from etl.settings.load import Configuration
+from etl.settings.model import ApiSettings
+from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask
+
+NOBODY = PendingTask(task_id="1")
+"""A task of the first millisecond of KooDrive's calendar."""
+
+TOLERABLE = timedelta(seconds=30)
+
+SILENT = {FailureReason.UNREACHABLE, FailureReason.TIMEOUT, FailureReason.SERVER_ERROR}
+
+
+def examine_api(configuration: Configuration) -> Iterator[Finding]:
+    """Call the API, once; a second time if it refuses credentials that can be renewed.
+
+    Raises:
+        TaskAuditError: a run would end with it.
+    """
+    settings = configuration.settings.api
+    outcome, reply = asyncio.run(_call(settings))
+    _require_answer(outcome)
+    if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.THROTTLED:
+        yield warning("API", f"It throttles: {outcome.detail}.", "Wait, or lower api.max_rate.")
+    else:
+        yield Finding(subject="API", said=f"{settings.base_url} answers, and takes the credentials.")
+    if reply is not None:
+        yield from _clock(reply)
+        yield from _rate(reply, settings)
+
+
+async def _call(settings: ApiSettings) -> tuple[Outcome, Reply | None]:
+    async with open_koodrive(settings, run_id=str(uuid7()), clock=system_clock) as api:
+        outcome = await api.ask(NOBODY)
+        if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.UNAUTHORIZED:
+            outcome = await api.ask(NOBODY)
+        return outcome, api.last_reply
+
+
+def _require_answer(outcome: Outcome) -> None:
+    if not isinstance(outcome, FetchFailure):
+        return
+    said = f"{outcome.reason}: {outcome.detail}".rstrip(".") + "."
+    if outcome.reason in SILENT:
+        raise UnavailableError(
+            f"The API does not answer. {said}", code=Code.API_UNAVAILABLE, remedy="Check api.base_url and the network."
+        )
+    if outcome.reason is FailureReason.FORBIDDEN:
+        raise CredentialsRefusedError(
+            f"The API forbids us to ask. {said}", code=Code.API_FORBIDDEN, remedy="Grant the user the right."
+        )
+    if outcome.reason is FailureReason.UNAUTHORIZED:
+        raise CredentialsRefusedError(
+            f"The API refuses the credentials. {said}",
+            code=Code.CREDENTIALS_REFUSED,
+            remedy="Check the token, or the app.",
+        )
+    if outcome.reason in {FailureReason.BAD_PAYLOAD, FailureReason.TOO_LARGE}:
+        raise ConfigurationError(
+            f"What answers at api.base_url does not answer as KooDrive. {said}",
+            code=Code.API_ADDRESS_WRONG,
+            remedy="Check api.base_url.",
+        )
+
+
+def _clock(reply: Reply) -> Iterator[Finding]:
+    date = http_date(reply.headers.get("Date"))
+    if date is None:
+        return
+    ahead = date - reply.asked_at
+    if abs(ahead) > TOLERABLE:
+        yield warning(
+            "API",
+            f"Its clock is {abs(ahead.total_seconds()):,.0f} s {'ahead of' if ahead > timedelta() else 'behind'} ours.",
+            "Let this machine keep time by NTP; a run goes by the API's clock when it must.",
+        )
+
+
+def _rate(reply: Reply, settings: ApiSettings) -> Iterator[Finding]:
+    allowed = advice(reply.headers, "", now=reply.asked_at).allowed_rate
+    if allowed is None:
+        return
+    said = f"It allows {allowed:,.1f} requests per second; api.max_rate is {settings.max_rate:,.1f}."
+    if allowed < settings.max_rate:
+        yield warning("API", said, "Lower api.max_rate, so that the first requests are not refused.")
+    else:
+        yield Finding(subject="API", said=said)

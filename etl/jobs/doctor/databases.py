@@ -1,0 +1,91 @@
+"""The databases: reachable, of this program's version, with the rights that a run needs, and with a clock like ours."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+from sqlalchemy import Connection, Engine, Table, false, func, insert, literal_column, select, update
+
+from etl.database.clock import clock_of, system_clock
+from etl.jobs.doctor.finding import Finding, warning
+from etl.jobs.opening import open_queue, open_user_table, open_warehouse
+from etl.normalize import FACTS
+from etl.rate.table import rate_table
+from etl.runs import Order
+from etl.settings.load import Configuration
+from etl.tasks import Selection
+from etl.warehouse.load.staging import staged
+from etl.warehouse.tables import METADATA
+
+TOLERABLE = timedelta(seconds=30)
+"""Runs go by the server's clock; a person who compares times would wonder."""
+
+ZONES = {
+    "mysql": "@@global.time_zone",
+    "postgresql": "(SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')",
+}
+
+
+def examine_queue(configuration: Configuration) -> Iterator[Finding]:
+    """Open the job's own pending table, and try whether it could be written to."""
+    with open_queue(configuration.settings.source) as (engine, table):
+        _try_writing(engine, [table, rate_table(table)])
+        with engine.execution_options(read_only=True).connect() as connection:
+            rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
+        said = f"{table.fullname} is of this version, may be written to, and holds {rows:,} tasks."
+        yield from _examined("pending database", engine, said)
+
+
+def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
+    """Read a row of the user's own table, as the settings say."""
+    settings = configuration.settings
+    with open_warehouse(settings.warehouse) as warehouse:
+        order = Order(selection=Selection(refetch=True))
+        with open_user_table(settings.source, order, warehouse):
+            said = f"{settings.source.table} can be read as configured, and is never written to."
+            yield Finding(subject="pending database", said=said)
+
+
+def examine_warehouse(configuration: Configuration) -> Iterator[Finding]:
+    """Open the warehouse, and try whether a batch could be loaded."""
+    with open_warehouse(configuration.settings.warehouse) as warehouse:
+        _try_writing(warehouse.engine, METADATA.sorted_tables, stages=True)
+        said = "its tables are of this version, and may be written to."
+        yield from _examined("warehouse", warehouse.engine, said)
+
+
+def _try_writing(engine: Engine, tables: Sequence[Table], *, stages: bool = False) -> None:
+    """Write nothing, as a run would write something: who lacks a right is refused all the same."""
+    with engine.connect() as connection, connection.begin() as transaction:
+        if stages:
+            _try_staging(connection)
+        for table in tables:
+            first = table.columns.values()[-1]
+            connection.execute(update(table).where(false()).values({first: first}))
+            connection.execute(insert(table).from_select(list(table.columns), select(table).where(false())))
+        transaction.rollback()
+
+
+def _try_staging(connection: Connection) -> None:
+    with staged(connection, pl.DataFrame(schema=FACTS)):
+        pass
+
+
+def _examined(subject: str, engine: Engine, said: str) -> Iterator[Finding]:
+    asked_at: datetime = system_clock()
+    ahead = (clock_of(engine)() - asked_at).total_seconds()
+    if abs(ahead) > TOLERABLE.total_seconds():
+        yield warning(
+            subject,
+            f"Its clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's.",
+            "Let both keep time by NTP; runs go by the database's clock.",
+        )
+    yield Finding(subject=subject, said=f"{engine.dialect.name}: {said}{_zone(engine)}")
+
+
+def _zone(engine: Engine) -> str:
+    if engine.dialect.name not in ZONES:
+        return ""
+    with engine.execution_options(read_only=True).connect() as connection:
+        zone = connection.scalar(select(literal_column(ZONES[engine.dialect.name])))
+    return f" Sessions of others show times in {zone}; the job's are in UTC."

@@ -1,0 +1,103 @@
+"""This machine: where the settings come from, who can read the secrets, and how much room is left."""
+
+import shutil
+import stat
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from etl.database.url import parse_database_url
+from etl.errors import Code, ConfigurationError, UnavailableError
+from etl.jobs.doctor.finding import Finding, warning
+from etl.settings.load import Configuration
+from etl.settings.model import Section
+
+GIB = 1 << 30
+LITTLE_BYTES = GIB
+"""A night of a hundred thousand tasks takes some hundred megabytes with its archive."""
+TOO_LITTLE_BYTES = GIB // 20
+
+
+def examine_settings(configuration: Configuration) -> Iterator[Finding]:
+    """Say how many settings come from where; `task-audit config show` has each."""
+    origins = Counter(_place(row.origin) for row in configuration.rows())
+    places = ", ".join(f"{number} from {place}" for place, number in origins.items())
+    yield Finding(subject="settings", said=f"{places}.")
+
+
+def _place(origin: str) -> str:
+    if origin.startswith("TASK_AUDIT_"):
+        return "the environment"
+    return origin.rpartition(" in ")[2] if origin.startswith("[") else {"default": "defaults"}.get(origin, origin)
+
+
+def examine_secrets(configuration: Configuration) -> Iterator[Finding]:
+    """Look whether others can read the files of secrets."""
+    files = list(_secret_files(configuration))
+    for file in files:
+        try:
+            mode = file.stat().st_mode
+        except OSError as error:
+            raise ConfigurationError(
+                f"The secret file {file} cannot be read: {error.strerror}.",
+                code=Code.SECRET_UNREADABLE,
+                remedy="Check its name and its rights.",
+            ) from None
+        if mode & stat.S_IROTH:
+            yield warning("secrets", f"Everybody on this machine can read {file}.", f"chmod o-r {file}")
+    yield Finding(subject="secrets", said=f"{len(files)} files were looked at.")
+
+
+def _secret_files(configuration: Configuration) -> Iterator[Path]:
+    for name in type(configuration.settings).model_fields:
+        section: Section = getattr(configuration.settings, name)
+        for key in type(section).model_fields:
+            value = getattr(section, key)
+            if key.endswith("_file") and isinstance(value, Path) and not key.startswith("metrics"):
+                yield value
+    if (file := configuration.file) and _holds_secrets(configuration):
+        yield file
+
+
+def _holds_secrets(configuration: Configuration) -> bool:
+    """Say whether the configuration file itself has a secret in it."""
+    written = configuration.layers[0].values
+    for name, values in written.items():
+        section = getattr(configuration.settings, name, None)
+        for key in values if isinstance(values, Mapping) else ():
+            value = getattr(section, key, None)
+            if isinstance(value, SecretStr) and (key != "url" or parse_database_url(value).password):
+                return True
+    return False
+
+
+def examine_disk(configuration: Configuration) -> Iterator[Finding]:
+    """Look how much room there is where this machine is written to.
+
+    Raises:
+        UnavailableError: there is next to none.
+    """
+    for folder in sorted(_folders(configuration)):
+        free = shutil.disk_usage(folder).free
+        said = f"{free / GIB:,.1f} GiB are free in {folder}."
+        if free < TOO_LITTLE_BYTES:
+            raise UnavailableError(said, code=Code.DISK_FULL, remedy="Make room, or name another place.")
+        yield warning("disk", said, "Make room.") if free < LITTLE_BYTES else Finding(subject="disk", said=said)
+
+
+def _folders(configuration: Configuration) -> set[Path]:
+    settings = configuration.settings
+    urls = map(parse_database_url, (settings.source.url, settings.warehouse.url))
+    files = [Path(url.database) for url in urls if url.get_backend_name() in {"sqlite", "duckdb"} and url.database]
+    folders = [file.parent for file in files]
+    if settings.archive.location and "://" not in settings.archive.location:
+        folders.append(Path(settings.archive.location))
+    if settings.telemetry.metrics_textfile:
+        folders.append(settings.telemetry.metrics_textfile.parent)
+    return {_existing(folder.absolute()) for folder in folders}
+
+
+def _existing(folder: Path) -> Path:
+    return next(each for each in (folder, *folder.parents) if each.exists())

@@ -1,0 +1,140 @@
+"""Opens what a job works with: the pending database, the queue, the warehouse and the gate to the API."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+
+from sqlalchemy import Engine, Table
+
+from etl.database.clock import Clock, clock_of
+from etl.database.connections import open_engine
+from etl.database.migrations import Upgrade, require_current
+from etl.errors import Code, ConfigurationError
+from etl.fetch.gate import Gate
+from etl.rate.limiter import Pace
+from etl.rate.share import Share
+from etl.rate.table import SharedRate, rate_table
+from etl.run.database_retry import Clerk
+from etl.runs import Order
+from etl.settings.load import Settings
+from etl.settings.model import SourceSettings, WarehouseSettings
+from etl.shutdown import Stop
+from etl.source.read_only import ReadOnlySource, user_relation
+from etl.source.schema import queue_schema, upgrade_queue
+from etl.source.tables import pending_table
+from etl.warehouse.load.loader import Warehouse
+from etl.warehouse.schema import upgrade_warehouse
+
+
+@contextmanager
+def open_source(settings: SourceSettings, *, create: bool = False) -> Iterator[Engine]:
+    """Open the pending database."""
+    engine = open_engine(settings.url, name="the pending database", create=create)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def open_queue(settings: SourceSettings) -> Iterator[tuple[Engine, Table]]:
+    """Open the job's own pending table, and check its version.
+
+    Raises:
+        ConfigurationError: the pending table is the user's own, or not of this program's version.
+    """
+    if settings.mode != "queue":
+        raise ConfigurationError(
+            "The pending table is your own (source.mode is read_only), so nothing is added to it here.",
+            code=Code.SOURCE_READ_ONLY,
+            remedy="Add rows to it by your own means, or use mode = 'queue'.",
+        )
+    table = pending_table(settings.table)
+    with open_source(settings) as engine:
+        with engine.connect() as connection:
+            require_current(connection, queue_schema(table))
+        yield engine, table
+
+
+@contextmanager
+def open_warehouse(settings: WarehouseSettings) -> Iterator[Warehouse]:
+    """Open the warehouse, and check its version."""
+    engine = open_engine(settings.url, name="the warehouse", schema=settings.schema_name)
+    try:
+        warehouse = Warehouse(engine, schema=settings.schema_name)
+        warehouse.require_current()
+        yield warehouse
+    finally:
+        engine.dispose()
+
+
+def initialize(settings: Settings) -> list[Upgrade]:
+    """Create or upgrade the pending table, where it is the job's own, and the warehouse."""
+    done = []
+    if settings.source.mode == "queue":
+        with open_source(settings.source, create=True) as engine:
+            done.append(upgrade_queue(engine, pending_table(settings.source.table)))
+    schema = settings.warehouse.schema_name
+    engine = open_engine(settings.warehouse.url, name="the warehouse", schema=schema, create=True)
+    try:
+        done.append(upgrade_warehouse(engine, schema=schema))
+    finally:
+        engine.dispose()
+    return done
+
+
+@contextmanager
+def open_user_table(
+    settings: SourceSettings, order: Order, warehouse: Warehouse
+) -> Iterator[tuple[ReadOnlySource, Clock]]:
+    """Open the user's own pending table, with the clock of its database.
+
+    Raises:
+        ConfigurationError: it is not what the settings say.
+    """
+    with open_source(settings) as engine:
+        yield user_table(settings, order, engine, warehouse), clock_of(engine)
+
+
+def user_table(settings: SourceSettings, order: Order, engine: Engine, warehouse: Warehouse) -> ReadOnlySource:
+    """Make the source that reads the user's own table, and check the table.
+
+    Raises:
+        ConfigurationError: the table is not what the settings say.
+    """
+    settled = nothing_settled if order.selection.refetch else warehouse.settled
+    source = ReadOnlySource(engine, user_relation(settings), order.selection, settled=settled)
+    source.check()
+    return source
+
+
+def nothing_settled(_task_ids: Sequence[str]) -> set[str]:
+    """Treat every task as open."""
+    return set()
+
+
+def max_rate_of(settings: Settings, order: Order) -> float:
+    """Say how many requests a second this run may send by itself; shards have nothing to share a rate by."""
+    shard = order.selection.shard
+    return settings.api.max_rate / shard.count if shard else settings.api.max_rate
+
+
+@asynccontextmanager
+async def open_gate(
+    settings: Settings, order: Order, engine: Engine, *, run_id: str, stop: Stop
+) -> AsyncIterator[Gate]:
+    """Make the gate; all runs on one pending table share one rate, but for those that may not write there."""
+    max_rate, patience_seconds = max_rate_of(settings, order), settings.api.patience_seconds
+    pace = Pace(max_rate)
+    if settings.source.mode == "read_only" or order.dry_run:
+        yield Gate(pace, stop=stop, patience_seconds=patience_seconds)
+        return
+    rate = SharedRate(engine, rate_table(pending_table(settings.source.table)), holder=run_id)
+    clerk = Clerk(stop)
+    share = Share(
+        partial(clerk.do, rate.lease), partial(clerk.did, rate.pause), pace=pace, max_rate=max_rate, stop=stop
+    )
+    try:
+        yield Gate(pace, stop=stop, patience_seconds=patience_seconds, share=share)
+    finally:
+        await share.end()

@@ -1,0 +1,62 @@
+"""What a run would do, before anything is asked: nothing is claimed, sent or written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from etl.database.clock import clock_of
+from etl.jobs.forecast import Forecast, forecast
+from etl.jobs.opening import max_rate_of, open_queue, open_user_table, open_warehouse
+from etl.runs import Order
+from etl.settings.load import Settings
+from etl.source.backlog_by_day import AgendaDay, agenda, agenda_of_pages
+from etl.warehouse.read.overview import reached_rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything that `task-audit plan` tells."""
+
+    days: Sequence[AgendaDay]
+    at_allowed_rate: Forecast
+    at_reached_rate: Forecast | None
+    """At the rate that the last long run reached, where that is known and lower."""
+    deadline_seconds: float | None
+    """After so long a run ends cleanly, whatever is left."""
+    facts_at_most: int
+    """Rows of fact_task_status that would be written; a task that stands as before writes none."""
+    archives: bool
+    """Whether the answers would be kept, too."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether the run would be done before its deadline."""
+        expected = self.at_reached_rate or self.at_allowed_rate
+        return self.deadline_seconds is None or expected.seconds <= self.deadline_seconds
+
+
+def make_plan(settings: Settings, order: Order) -> Plan:
+    """Count what is due, and reckon what it takes.
+
+    Raises:
+        TaskAuditError: a database cannot be read.
+    """
+    with open_warehouse(settings.warehouse) as warehouse:
+        reached = reached_rate(warehouse.engine)
+        if settings.source.mode == "read_only":
+            with open_user_table(settings.source, order, warehouse) as (source, clock):
+                days, now = agenda_of_pages(source), clock()
+    if settings.source.mode == "queue":
+        with open_queue(settings.source) as (engine, table):
+            now = clock_of(engine)()
+            days = agenda(engine, table, order.selection, now=now)
+    due = sum(day.due for day in days)
+    tasks = due if order.tasks is None else min(due, order.tasks)
+    allowed = max_rate_of(settings, order)
+    return Plan(
+        days=days,
+        at_allowed_rate=forecast(tasks, rate=allowed, now=now),
+        at_reached_rate=forecast(tasks, rate=reached, now=now) if reached and reached < allowed else None,
+        deadline_seconds=settings.run.deadline_seconds,
+        facts_at_most=tasks,
+        archives=settings.archive.location is not None,
+    )

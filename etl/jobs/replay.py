@@ -1,0 +1,137 @@
+"""Rebuilds facts from the archive: what was kept is read, understood and loaded again, and the API is never asked.
+
+Files are replayed in the order in which they were written, each as the batch it was, with the run that learnt it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import structlog
+
+from etl.archive.store import Store, day_of
+from etl.errors import Code, DamagedArchiveError, ExitCode, TaskAuditError
+from etl.koodrive.answers import Reply, interpret
+from etl.normalize import normalize
+from etl.runs import OUTCOMES, AuditRun, begin_run
+from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection
+from etl.warehouse import Loader
+from etl.warehouse.load.batch import Batch
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Which answers to replay, by when they were asked for."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def may_be_in(self, file: str) -> bool:
+        """Say whether a file's day touches the range."""
+        begin = datetime.combine(day_of(file), datetime.min.time(), UTC)
+        return (self.until is None or begin < self.until) and (
+            self.since is None or self.since < begin + timedelta(days=1)
+        )
+
+    def of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Take the rows of the range."""
+        if self.since is not None:
+            rows = rows.filter(pl.col("observed_at") >= self.since)
+        return rows if self.until is None else rows.filter(pl.col("observed_at") < self.until)
+
+
+def replay_archive(store: Store, warehouse: Loader, asked: Range, *, clock: Callable[[], datetime]) -> AuditRun:
+    """Load what the archive holds of a range; returns the row of the replay, which counts as a run of its own.
+
+    Raises:
+        TaskAuditError: the archive or the warehouse cannot be used. What was loaded before stands, and
+            the replay may be repeated.
+    """
+    files = [file for file in store.files() if asked.may_be_in(file)]
+    selection = Selection(since=asked.since, until=asked.until)
+    run = begin_run(selection, max_rate=0, now=clock())
+    warehouse.start(run)
+    try:
+        for file in files:
+            for batch in _batches(store, file, asked):
+                size = batch.audited + len(batch.dead_letters)
+                run = warehouse.load(batch, replace(run, claimed=run.claimed + size))
+            log.info("file_replayed", file=file, audited=run.audited)
+    except TaskAuditError as error:
+        _finish(warehouse, run, clock(), ended_by=error)
+        raise
+    return _finish(warehouse, run, clock(), ended_by=None)
+
+
+def _batches(store: Store, file: str, asked: Range) -> Iterator[Batch]:
+    rows = asked.of(store.read(file))
+    for (run_id,), of_run in rows.partition_by("run_id", as_dict=True, maintain_order=True).items():
+        observations, dead_letters = [], []
+        for row in of_run.iter_rows(named=True):
+            if row["reason"] is None:
+                observations.append(_observation(row, file))
+            else:
+                dead_letters.append(_dead_letter(row))
+        yield Batch(
+            facts=normalize(observations),
+            audited=len(observations),
+            dead_letters=dead_letters,
+            run_id=run_id,
+        )
+
+
+def _observation(row: dict[str, Any], file: str) -> Observation:
+    reply = Reply(
+        status=row["http_status"],
+        content_type=row["content_type"],
+        headers={},
+        body=row["body"],
+        trace_id=row["trace_id"],
+        asked_at=row["observed_at"],
+    )
+    outcome = interpret(reply, _task(row), now=row["observed_at"])
+    if isinstance(outcome, FetchFailure):
+        raise DamagedArchiveError(
+            f"{file}: the answer about {row['task_id']} is none: {outcome.detail}.",
+            code=Code.ARCHIVE_DAMAGED,
+            remedy="Look whether the file was changed since it was written.",
+        )
+    return outcome
+
+
+def _dead_letter(row: dict[str, Any]) -> FetchFailure:
+    return FetchFailure(
+        task=_task(row),
+        reason=FailureReason(row["reason"]),
+        failed_at=row["observed_at"],
+        detail=row["detail"],
+        http_status=row["http_status"],
+        error_code=row["error_code"],
+        trace_id=row["trace_id"],
+        # Only what lasts was kept, and what lasts at its second sighting was seen twice.
+        sightings=2,
+    )
+
+
+def _task(row: dict[str, Any]) -> PendingTask:
+    return PendingTask(task_id=row["task_id"], submitted_at=row["queue_submitted_at"], attempts=row["attempts"])
+
+
+def _finish(warehouse: Loader, run: AuditRun, now: datetime, *, ended_by: TaskAuditError | None) -> AuditRun:
+    # Dead letters of the archive are old news: they are told of, but are no verdict on this replay.
+    exit_code = ExitCode.OK if ended_by is None else ended_by.exit_code
+    finished = replace(
+        run,
+        finished_at=now,
+        outcome=OUTCOMES[exit_code],
+        exit_code=int(exit_code),
+        error=str(ended_by) if ended_by else None,
+    )
+    counted = Counter({("outcome", "replayed"): run.audited + run.dead_lettered})
+    warehouse.finish(finished, +counted)
+    return finished

@@ -1,0 +1,189 @@
+"""Tells an OpenLineage server of a run: from which tables and which API the facts come, and how the run ended.
+
+Filters, tags and the rest of OpenLineage's own configuration are the client's; the key for the server is
+OPENLINEAGE_API_KEY. Importing this room needs the extra ``lineage``.
+"""
+
+import os
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from openlineage.client import OpenLineageClient
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent, RunState, set_producer
+from openlineage.client.facet_v2 import (
+    DatasetFacet,
+    OutputDatasetFacet,
+    RunFacet,
+    column_lineage_dataset,
+    error_message_run,
+    job_type_job,
+    output_statistics_output_dataset,
+    processing_engine_run,
+    schema_dataset,
+)
+from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport, TokenProvider
+from pydantic import SecretStr
+from sqlalchemy import URL, Table
+
+from etl import __version__
+from etl.database.url import FILES, parse_database_url
+from etl.errors import ExitCode
+from etl.runs import AuditRun
+from etl.settings.load import Settings
+from etl.settings.model import SourceSettings
+from etl.source.tables import pending_table
+from etl.tasks import TaskDetail
+from etl.warehouse.tables import dead_letter, fact_task_status, fact_task_status_change
+
+JOB = "audit"
+
+API_PATH = "/koodrive/ose/v1/task/{task_id}"
+
+SCHEMES = {"postgresql": "postgres"}
+"""The names that OpenLineage gives engines, where they are not ours."""
+
+PORTS = {"postgresql": 5432, "mysql": 3306}
+
+ENDS = {ExitCode.OK: RunState.COMPLETE, ExitCode.DEAD_LETTERS: RunState.COMPLETE, ExitCode.STOPPED: RunState.ABORT}
+"""How a run has ended for OpenLineage; every other code is a failure."""
+
+set_producer(f"urn:koodrive-task-audit:{__version__}")
+
+Field = schema_dataset.SchemaDatasetFacetFields
+
+Origins = dict[str, column_lineage_dataset.InputField]
+"""The field that a column is taken from, by the column's name."""
+
+
+def emit(url: str, run: AuditRun, settings: Settings, *, seconds: float) -> None:
+    """Tell how a run stands, once: another try is another wait. Raises what the client raises.
+
+    Args:
+        url: of the server, without the path of its API.
+        run: that begins, or has ended.
+        settings: what it reads from, and writes to.
+        seconds: for all of it.
+    """
+    key = os.environ.get("OPENLINEAGE_API_KEY")
+    auth = ApiKeyTokenProvider({"api_key": key}) if key else TokenProvider({})
+    transport = HttpTransport(HttpConfig(url=f"{url}/", timeout=seconds, auth=auth, retry={"total": 0}))
+    OpenLineageClient(transport=transport).emit(event_of(run, settings))
+    transport.close()
+
+
+def event_of(run: AuditRun, settings: Settings) -> RunEvent:
+    """Make the event that tells how a run stands: START while it goes on, else how it ended."""
+    facets: dict[str, RunFacet] = {
+        "processing_engine": processing_engine_run.ProcessingEngineRunFacet(version=run.version, name="task-audit")
+    }
+    state = RunState.START
+    if run.exit_code is not None:
+        state = ENDS.get(ExitCode(run.exit_code), RunState.FAIL)
+        if run.error:
+            facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(
+                message=run.error, programmingLanguage="python"
+            )
+    inputs = [_pending(settings.source), _api(settings)]
+    batch = job_type_job.JobTypeJobFacet(processingType="BATCH", integration="TASK_AUDIT", jobType="JOB")
+    return RunEvent(
+        eventTime=_written(run.finished_at or run.started_at),
+        eventType=state,
+        run=Run(runId=run.run_id, facets=facets),
+        job=Job(namespace=settings.telemetry.openlineage_namespace, name=JOB, facets={"jobType": batch}),
+        inputs=inputs,
+        outputs=_outputs(run, settings, _origins(*inputs)),
+    )
+
+
+def _pending(settings: SourceSettings) -> InputDataset:
+    if settings.mode == "queue":
+        fields = _fields(pending_table(settings.table), settings.url)
+    else:
+        names = filter(None, (settings.task_id_column, settings.submitted_at_column))
+        fields = [Field(name=name) for name in names]
+    namespace, name = _dataset(settings.url, None, settings.table)
+    return InputDataset(namespace=namespace, name=name, facets=_schema(fields))
+
+
+def _api(settings: Settings) -> InputDataset:
+    described = msgspec.structs.fields(TaskDetail)
+    return InputDataset(
+        namespace=settings.api.base_url or "koodrive",
+        name=API_PATH,
+        facets=_schema(Field(name=field.encode_name) for field in described),
+    )
+
+
+def _origins(pending: InputDataset, api: InputDataset) -> Origins:
+    """Say from which field each column of a fact is taken; columns that are not here are the job's own."""
+    described = {field.name: _field(api, field.encode_name) for field in msgspec.structs.fields(TaskDetail)}
+    schema = (pending.facets or {})["schema"]
+    assert isinstance(schema, schema_dataset.SchemaDatasetFacet)  # noqa: S101 - made above
+    ours = dict(zip(("task_id", "submitted_at"), (field.name for field in schema.fields or ()), strict=False))
+    return described | {column: _field(pending, name) for column, name in ours.items()}
+
+
+def _field(dataset: InputDataset, name: str) -> column_lineage_dataset.InputField:
+    identity = column_lineage_dataset.Transformation(type="DIRECT", subtype="IDENTITY")
+    return column_lineage_dataset.InputField(dataset.namespace, dataset.name, name, transformations=[identity])
+
+
+def _columns_from(table: Table, origins: Origins) -> dict[str, DatasetFacet]:
+    found = {
+        column.name: column_lineage_dataset.Fields(inputFields=[origins[column.name.removeprefix("previous_")]])
+        for column in table.columns
+        if column.name.removeprefix("previous_") in origins
+    }
+    return {"columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet(fields=found)}
+
+
+def _outputs(run: AuditRun, settings: Settings, origins: Origins) -> list[OutputDataset]:
+    written = {fact_task_status: run.changed, fact_task_status_change: None, dead_letter: run.dead_lettered}
+    outputs = []
+    for table, rows in written.items():
+        namespace, name = _dataset(settings.warehouse.url, settings.warehouse.schema_name, table.name)
+        counted: dict[str, OutputDatasetFacet] = {}
+        if rows is not None and run.exit_code is not None:
+            statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=rows)
+            counted["outputStatistics"] = statistics
+        facets = _schema(_fields(table, settings.warehouse.url)) | _columns_from(table, origins)
+        outputs.append(OutputDataset(namespace=namespace, name=name, facets=facets, outputFacets=counted))
+    return outputs
+
+
+def _dataset(secret_url: SecretStr, schema: str | None, table: str) -> tuple[str, str]:
+    """Name a table as OpenLineage's naming convention has it: where the server is, and the way from there."""
+    url = parse_database_url(secret_url)
+    engine = url.get_backend_name()
+    given_schema, _, plain = table.rpartition(".")
+    schema = given_schema or schema
+    if engine in FILES:
+        return f"{engine}://{Path(url.database or '').resolve()}", f"{schema}.{plain}" if schema else plain
+    scheme = SCHEMES.get(engine, engine)
+    parts = (schema or url.database, plain) if engine == "mysql" else (url.database, schema or "public", plain)
+    return f"{scheme}://{_place(url, engine)}", ".".join(part or "" for part in parts)
+
+
+def _place(url: URL, engine: str) -> str:
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port") or PORTS[engine]
+    # A socket is a file of this machine.
+    is_remote = isinstance(host, str) and host and not host.startswith("/")
+    return f"{host if is_remote else 'localhost'}:{port}"
+
+
+def _fields(table: Table, secret_url: SecretStr) -> list[Field]:
+    dialect = parse_database_url(secret_url).get_dialect()()
+    return [
+        Field(name=column.name, type=column.type.compile(dialect), ordinal_position=position)
+        for position, column in enumerate(table.columns, start=1)
+    ]
+
+
+def _schema(fields: Iterable[Field]) -> dict[str, DatasetFacet]:
+    return {"schema": schema_dataset.SchemaDatasetFacet(fields=list(fields))}
+
+
+def _written(instant: datetime) -> str:
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

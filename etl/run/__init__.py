@@ -1,0 +1,4 @@
+"""One audit run: claim, fetch, normalize, load, acknowledge.
+
+It knows protocols and values, and no settings, engine or API.
+"""

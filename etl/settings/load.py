@@ -1,0 +1,287 @@
+"""Reads the configuration: defaults, then one TOML file, then mounted secret files, then the environment, then options.
+
+Every value remembers where it came from, and every refusal names the key in full together with that place. The values
+themselves never appear in an error.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr, ValidationError
+from pydantic_core import ErrorDetails
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NestedSecretsSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from etl.crash_points import VARIABLE as CRASH_VARIABLE
+from etl.crash_points import require_known_point
+from etl.database.url import parse_database_url, render_url
+from etl.errors import Code, ConfigurationError
+from etl.redaction import MASK, redact, remember
+from etl.settings.model import (
+    ApiSettings,
+    ArchiveSettings,
+    NotifySettings,
+    RunSettings,
+    Section,
+    SourceSettings,
+    TelemetrySettings,
+    WarehouseSettings,
+)
+from etl.settings.secret_values import secrets_in, secrets_in_variables
+
+PREFIX = "TASK_AUDIT_"
+CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
+DATABASE_URL = "url"
+"""The key of the secrets that are masked in part."""
+
+Tree = dict[str, Any]
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    source: SourceSettings = SourceSettings()
+    api: ApiSettings = ApiSettings()
+    warehouse: WarehouseSettings = WarehouseSettings()
+    run: RunSettings = RunSettings()
+    archive: ArchiveSettings = ArchiveSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    notify: NotifySettings = NotifySettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Values from one place, and how to name a key there."""
+
+    values: Tree = field(repr=False)
+    """As they were written, secrets included."""
+    place: str
+    """A pattern with {section} and {key}."""
+
+    def name(self, section: str, key: str) -> str:
+        """Name one key of this layer as the user wrote it."""
+        name = self.place.format(section=section, key=key, SECTION=section.upper(), KEY=key.upper())
+        # Without a key, the pattern leaves its blank.
+        return name.replace("]  in", "] in")
+
+    def holds(self, section: str, key: str) -> bool:
+        """Say whether this layer sets the key."""
+        values = self.values.get(section)
+        return (isinstance(values, Mapping) and key in values) or (values is not None and not key)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One setting for a person to read."""
+
+    section: str
+    key: str
+    value: str
+    origin: str
+
+    @property
+    def name(self) -> str:
+        """Name the setting in full."""
+        return f"{self.section}.{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings in force, and where each came from."""
+
+    settings: Settings
+    layers: tuple[Layer, ...]
+    """Lowest precedence first; the file's is the first."""
+    file: Path | None = None
+    """The TOML file, if there is one."""
+
+    def rows(self) -> list["Row"]:
+        """List every setting, secrets masked."""
+        return [
+            Row(section, key, shown(key, getattr(values, name)), _origin(self.layers, section, key) or "default")
+            for section, values in ((name, getattr(self.settings, name)) for name in Settings.model_fields)
+            for name, key in _keys(type(values))
+        ]
+
+
+def load_configuration(config_file: Path | None = None, options: Tree | None = None) -> Configuration:
+    """Read and check the whole configuration.
+
+    Args:
+        config_file: the TOML file; by default the one that TASK_AUDIT_CONFIG names, if any.
+        options: values of command-line options, as a tree of sections.
+
+    Raises:
+        ConfigurationError: a file cannot be read, or a key is unknown or has a wrong value.
+    """
+    remember(*secrets_in_variables(os.environ))
+    _refuse_unknown_variables()
+    require_known_point()
+    named_file = config_file or _path_from_environment(CONFIG_VARIABLE)
+    layers = (_file_layer(named_file), _secrets_layer(), _environment_layer(), Layer(options or {}, "the command line"))
+    for layer in layers:
+        remember(*secrets_in(Settings, layer.values))
+    try:
+        # Every source was read above, so that each value keeps its origin: the model only validates.
+        settings = Settings.model_validate(_merge(layers))
+    except ValidationError as error:
+        raise _configuration_error(error, layers) from None
+    return Configuration(settings, layers, named_file)
+
+
+def shown(key: str, value: object) -> str:
+    """Format a setting for a person, secrets masked."""
+    match value:
+        case None:
+            return ""
+        case SecretStr() if key == DATABASE_URL:
+            return redact(render_url(parse_database_url(value)))
+        case SecretStr():
+            return MASK
+        case _:
+            return str(value)
+
+
+def _keys(section: type[Section]) -> list[tuple[str, str]]:
+    """List the fields of a section and the keys they have in the configuration."""
+    return [(name, field.alias or name) for name, field in section.model_fields.items()]
+
+
+def _path_from_environment(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None
+
+
+def _file_layer(config_file: Path | None) -> Layer:
+    if config_file is None:
+        return Layer({}, "")
+    try:
+        # Editors on Windows put a byte order mark in front.
+        values = tomllib.loads(config_file.read_text(encoding="utf-8-sig"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(
+            f"{config_file} is not valid TOML: {error}.", code=Code.CONFIGURATION_UNREADABLE, remedy="Mend the file."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "It is not UTF-8"
+        raise ConfigurationError(
+            f"The configuration file {config_file} cannot be read: {reason}.",
+            code=Code.CONFIGURATION_UNREADABLE,
+            remedy=f"Name a readable file with --config or {CONFIG_VARIABLE}.",
+        ) from None
+    return Layer(values, f"[{{section}}] {{key}} in {_literal(config_file)}")
+
+
+def _secrets_layer() -> Layer:
+    directory = _path_from_environment(SECRETS_DIR_VARIABLE)
+    if directory is None:
+        return Layer({}, "")
+    try:
+        _refuse_unknown_secrets(directory)
+        source = NestedSecretsSettingsSource(
+            Settings,  # type: ignore[arg-type]  # the class is accepted, see its __init__
+            secrets_dir=directory,
+            secrets_prefix="",
+            secrets_nested_delimiter="__",
+        )
+        values = source()
+    except (SettingsError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(
+            f"The secrets directory {directory} cannot be read: {reason}.",
+            code=Code.CONFIGURATION_UNREADABLE,
+            remedy=f"Mount it, or unset {SECRETS_DIR_VARIABLE}.",
+        ) from None
+    return Layer(values, f"{_literal(directory)}/{{section}}__{{key}}")
+
+
+def _environment_layer() -> Layer:
+    return Layer(EnvSettingsSource(Settings)(), f"{PREFIX}{{SECTION}}__{{KEY}}")
+
+
+def _literal(path: Path) -> str:
+    """Keep braces of a path out of the pattern language of ``Layer.place``."""
+    return str(path).replace("{", "{{").replace("}", "}}")
+
+
+def _refuse_unknown_variables() -> None:
+    known = {CONFIG_VARIABLE, SECRETS_DIR_VARIABLE, CRASH_VARIABLE}
+    for variable in os.environ:
+        name = variable.upper()
+        if name.startswith(PREFIX) and name not in known and not _names_a_section(name.removeprefix(PREFIX)):
+            raise ConfigurationError(
+                f"The environment variable {variable} names no setting.",
+                code=Code.SETTING_WRONG,
+                remedy=f"Names are {PREFIX}SECTION__KEY; sections: {', '.join(Settings.model_fields)}.",
+            )
+
+
+def _refuse_unknown_secrets(directory: Path) -> None:
+    """Refuse a file that looks like a setting and is none; others may lie beside the secrets."""
+    for file in directory.iterdir():
+        if "__" in file.name and not file.name.startswith(".") and not _names_a_section(file.name):
+            raise ConfigurationError(
+                f"The secret file {file} names no setting.",
+                code=Code.SETTING_WRONG,
+                remedy=f"Names are section__key; sections: {', '.join(Settings.model_fields)}.",
+            )
+
+
+def _names_a_section(name: str) -> bool:
+    section, separator, _ = name.lower().partition("__")
+    return bool(separator) and section in Settings.model_fields
+
+
+def _merge(layers: tuple[Layer, ...]) -> Tree:
+    merged: Tree = {}
+    for layer in layers:
+        for section, values in layer.values.items():
+            if isinstance(values, Mapping):
+                merged[section] = {**merged.get(section, {}), **values}
+            else:
+                merged[section] = values
+    return merged
+
+
+def _origin(layers: tuple[Layer, ...], section: str, key: str) -> str | None:
+    return next((layer.name(section, key) for layer in reversed(layers) if layer.holds(section, key)), None)
+
+
+def _configuration_error(error: ValidationError, layers: tuple[Layer, ...]) -> ConfigurationError:
+    problems = [_problem(details, layers) for details in error.errors(include_input=False, include_url=False)]
+    return ConfigurationError(
+        "The configuration is wrong: " + "; ".join(problems) + ".",
+        code=Code.SETTING_WRONG,
+        remedy="`task-audit config show` lists all keys once this is mended.",
+    )
+
+
+def _problem(details: ErrorDetails, layers: tuple[Layer, ...]) -> str:
+    location = [str(part) for part in details["loc"]]
+    section, key = location[0], location[1] if len(location) > 1 else ""
+    message = details["msg"].removeprefix("Value error, ")
+    words = [key] if key else re.findall(r"\w+", message)
+    origins = dict.fromkeys(_origin(layers, section, word) for word in words)
+    # A message about a whole section comes from the keys that it speaks of, or from the section as it stands.
+    known = list(filter(None, origins)) or list(filter(None, [_origin(layers, section, "")]))
+    name = f"{'.'.join(location)} (from {', '.join(known)})" if known else ".".join(location)
+    return f"{name} is not a setting" if details["type"] == "extra_forbidden" else f"{name}: {message}"

@@ -1,0 +1,84 @@
+"""What is secret in the settings, and in the variables of others, so that it can be kept out of everything else.
+
+A value counts as it is written, before anybody knows whether it is of any use: a refusal must not show it either.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, get_args
+from urllib.parse import parse_qsl, unquote
+
+from pydantic import BaseModel, SecretStr
+
+from etl.database.url import HARMLESS_QUERY_KEYS
+
+Parts = Callable[[str], Iterator[str]]
+"""From a value to what is secret in it."""
+
+
+def secrets_in(model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str]:
+    """List the secrets in a tree of settings that is yet to be checked."""
+    for key, value in values.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            continue
+        if isinstance(value, Mapping) and isinstance(field.annotation, type):
+            yield from secrets_in(field.annotation, value)
+        elif isinstance(value, str) and _is_secret(field.annotation):
+            yield from PARTS.get(key, _whole)(value.strip())
+
+
+def secrets_in_variables(variables: Mapping[str, str]) -> Iterator[str]:
+    """List the secrets in variables that libraries read by themselves."""
+    for name, parts in VARIABLES.items():
+        yield from parts(variables.get(name, ""))
+
+
+def in_token(value: str) -> Iterator[str]:
+    """List what is secret in a token that may have its scheme in front."""
+    yield value.rpartition(" ")[2]
+
+
+def in_database_url(value: str) -> Iterator[str]:
+    """List what is secret in a database's URL, as written and as meant."""
+    account, _, place = value.rpartition("@")
+    scheme, _, account = account.partition("://")
+    user, _, password = account.partition(":")
+    # A password that is the name of the user or the engine is no secret, and the words are needed.
+    if password not in f"{scheme} {user} {place.partition('?')[0]}":
+        yield from (password, unquote(password))
+    for name, argument in parse_qsl(value.partition("?")[2]):
+        if name not in HARMLESS_QUERY_KEYS:
+            yield argument
+
+
+def in_webhook_url(value: str) -> Iterator[str]:
+    """List what is secret in a webhook's address: everything behind the host."""
+    yield from (value, value.partition("://")[2].partition("/")[2])
+
+
+def _in_headers(value: str) -> Iterator[str]:
+    for header in value.split(","):
+        written = header.partition("=")[2].strip()
+        yield from (written, unquote(written).rpartition(" ")[2])
+
+
+def _whole(value: str) -> Iterator[str]:
+    yield value
+
+
+def _is_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
+
+
+PARTS: dict[str, Parts] = {"url": in_database_url, "token": in_token, "webhook_url": in_webhook_url}
+"""Secret keys of which not the value as it stands is the secret."""
+
+VARIABLES: dict[str, Parts] = {
+    "AWS_SECRET_ACCESS_KEY": _whole,
+    "AWS_SESSION_TOKEN": _whole,
+    "OPENLINEAGE_API_KEY": _whole,
+    "OTEL_EXPORTER_OTLP_HEADERS": _in_headers,
+    "OTEL_EXPORTER_OTLP_METRICS_HEADERS": _in_headers,
+    "OTEL_EXPORTER_OTLP_TRACES_HEADERS": _in_headers,
+    "PGPASSWORD": _whole,
+}

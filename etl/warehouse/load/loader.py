@@ -1,0 +1,181 @@
+"""Writes a batch - facts, changes, dimensions, dead letters and the run's counters - in one transaction."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import Any
+from zlib import crc32
+
+from sqlalchemy import Connection, Engine, Executable, column, func, insert, select, table, update
+
+from etl.crash_points import crash_point
+from etl.database.migrations import require_current
+from etl.runs import AuditRun, Counters
+from etl.tasks import FetchFailure
+from etl.warehouse.load import history, statements
+from etl.warehouse.load.batch import Batch, Within
+from etl.warehouse.load.staging import staged
+from etl.warehouse.schema import warehouse_schema
+from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter
+from etl.warehouse.text import storable
+
+LOADED = ("audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
+"""The counters of a run that change with a load."""
+
+
+class Warehouse:
+    """The warehouse of one run."""
+
+    def __init__(self, engine: Engine, *, schema: str | None = None) -> None:
+        self.engine = engine
+        self._schema = warehouse_schema(schema)
+
+    def require_current(self) -> None:
+        """Check the schema's version.
+
+        Raises:
+            ConfigurationError: it is missing, older or newer than this program.
+        """
+        with self.engine.execution_options(read_only=True).connect() as connection:
+            require_current(connection, self._schema)
+
+    def start(self, run: AuditRun) -> None:
+        """Write the row of a run that starts."""
+        with self.engine.begin() as connection:
+            connection.execute(insert(audit_run).values(**asdict(run)))
+
+    def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
+        """Write a batch and the run's counters with it; a batch that was written already is left as it is.
+
+        The run's row is the ledger: its counters tell whether a commit whose answer was lost has happened.
+
+        Args:
+            batch: normalized facts and dead letters.
+            run: the counters before this batch.
+            within: done in the same transaction, at its end.
+
+        Returns:
+            The counters after this batch, as they were written.
+        """
+        with self.engine.begin() as connection:
+            self._wait_for_turn(connection)
+            written = _written(connection, run)
+            if written.accounted == run.accounted + batch.tasks:
+                return written
+            with staged(connection, batch.facts):
+                crash_point("staged")
+                counted = connection.execute(statements.count_batch()).one()
+                self._write_facts(connection, batch.run_id or run.run_id)
+            self._write_dead_letters(connection, batch, batch.run_id or run.run_id)
+            loaded = replace(
+                run,
+                audited=run.audited + batch.audited,
+                changed=run.changed + counted.changed,
+                unchanged=run.unchanged + batch.audited - counted.changed,
+                still_open=run.still_open + counted.still_open,
+                dead_lettered=run.dead_lettered + len(batch.dead_letters),
+                released=run.released + batch.released,
+            )
+            _write_run(connection, loaded)
+            if within is not None:
+                within(connection)
+            crash_point("committing")
+        return loaded
+
+    def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
+        """Write the row of a run that has ended, and what its numbers are made of; done twice, it is done once.
+
+        Args:
+            run: with its end.
+            counters: what its numbers are made of.
+            within: done in the same transaction, at its end.
+        """
+        rows = [
+            {"run_id": run.run_id, "counter": counter, "name": name, "number": number}
+            for (counter, name), number in sorted(counters.items())
+        ]
+        with self.engine.begin() as connection:
+            finished_at = select(audit_run.c.finished_at).where(audit_run.c.run_id == run.run_id)
+            if connection.execute(finished_at).scalar_one() is not None:
+                return
+            _write_run(connection, run)
+            connection.execute(statements.insert_new_code_counters(run.run_id, run.started_at))
+            if rows:
+                connection.execute(insert(audit_run_counter), rows)
+            if within is not None:
+                within(connection)
+
+    def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
+        """Say of which tasks a run that never ended has written how they ended."""
+        return self._matching(statements.audited_by_dead_runs(self.engine.dialect.name), task_ids)
+
+    def settled(self, task_ids: Sequence[str]) -> set[str]:
+        """Say which tasks have a terminal fact, or a dead letter that keeps them from being asked about."""
+        return self._matching(statements.settled(self.engine.dialect.name), task_ids)
+
+    def _matching(self, query: Executable, task_ids: Sequence[str]) -> set[str]:
+        keys = {task_id: storable(task_id, MAX_KEY_CHARACTERS) for task_id in task_ids}
+        with self.engine.execution_options(read_only=True).connect() as connection:
+            found = set(connection.scalars(query, {"task_ids": json.dumps(list(keys.values()))}))
+        return {task_id for task_id, key in keys.items() if key in found}
+
+    def _wait_for_turn(self, connection: Connection) -> None:
+        # DuckDB and SQLite have one writer anyway. A server's loads take turns for as long as their transaction lasts,
+        # since a change is found by comparing with facts that nobody else may be writing.
+        match connection.dialect.name:
+            case "postgresql":
+                turn = crc32(f"task-audit load {self._schema.schema}".encode())
+                connection.execute(select(func.pg_advisory_xact_lock(turn)))
+            case "mysql":
+                # A lock that MySQL knows by name belongs to the session; that of a row ends with the transaction.
+                version = table(self._schema.version_table, column("version_num"))
+                connection.execute(select(version.c.version_num).with_for_update())
+
+    def _write_facts(self, connection: Connection, learnt_by: str) -> None:
+        run_id = {"run_id": learnt_by}
+        # Changes come first: they are read off the facts as they were before this batch.
+        connection.execute(statements.insert_changes(), run_id)
+        connection.execute(statements.upsert_facts(connection.dialect.name), run_id)
+        if connection.execute(history.count_late()).scalar_one():
+            for statement in history.correct_history(connection.dialect.name, run_id=learnt_by):
+                connection.execute(statement)
+        connection.execute(statements.insert_unknown_statuses())
+        connection.execute(statements.insert_unknown_types())
+        connection.execute(statements.insert_new_result_codes())
+        connection.execute(history.date_result_codes())
+        connection.execute(statements.resolve_dead_letters())
+
+    def _write_dead_letters(self, connection: Connection, batch: Batch, learnt_by: str) -> None:
+        rows = [_dead_letter_row(failure, learnt_by) for failure in batch.dead_letters]
+        if rows:
+            rows.sort(key=lambda row: row["task_id"])
+            connection.execute(statements.upsert_dead_letter(connection.dialect.name), rows)
+            connection.execute(statements.resolve_overtaken_dead_letters(learnt_by))
+
+
+def _written(connection: Connection, run: AuditRun) -> AuditRun:
+    """Read the counters that loads write, as they were committed last."""
+    query = select(*(audit_run.c[name] for name in LOADED)).where(audit_run.c.run_id == run.run_id)
+    return replace(run, **connection.execute(query).mappings().one())
+
+
+def _write_run(connection: Connection, run: AuditRun) -> None:
+    row = asdict(run)
+    del row["run_id"]
+    connection.execute(update(audit_run).where(audit_run.c.run_id == run.run_id).values(**row))
+
+
+def _dead_letter_row(failure: FetchFailure, run_id: str) -> dict[str, Any]:
+    return {
+        "task_id": failure.task.task_id,
+        "reason": failure.reason,
+        "http_status": failure.http_status,
+        "error_code": failure.error_code,
+        "detail": failure.detail,
+        "trace_id": failure.trace_id,
+        "attempts": failure.task.attempts,
+        "first_failed_at": failure.failed_at,
+        "last_failed_at": failure.failed_at,
+        "resolved_at": None,
+        "run_id": run_id,
+    }

@@ -1,0 +1,1 @@
+"""Reading the warehouse: ready-made questions, periods, overviews, labels and dead letters."""

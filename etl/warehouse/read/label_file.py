@@ -1,0 +1,152 @@
+"""The CSV file in which people explain result codes and task types. Pure: no database is known here.
+
+A file is read as a whole before anything is done with it, and an error names its line and column.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass, fields
+from typing import BinaryIO
+
+import polars as pl
+
+from etl.csv_text import neutral, original
+from etl.errors import Code, InputError
+from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
+
+RESULT_CODE, TASK_TYPE = "result_code", "task_type"
+
+NOTHING_IMPORTED = "Nothing was imported; mend the file and give it again."
+
+LARGEST_TYPE = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One row of the file, and one of a dimension; empty is what nobody has said."""
+
+    dimension: str
+    code: str
+    label: str
+    category: str
+    remedy: str
+
+
+COLUMNS = [field.name for field in fields(Label)]
+
+
+def write_labels(labels: Iterable[Label]) -> str:
+    """Write a file that is safe to open in a spreadsheet."""
+    rows = [tuple(neutral(cell) or None for cell in astuple(label)) for label in labels]
+    return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row").write_csv()
+
+
+def read_labels(file: BinaryIO, name: str) -> list[Label]:
+    """Read and check a whole file.
+
+    Args:
+        file: CSV in UTF-8 with a header.
+        name: how to call it in errors.
+
+    Raises:
+        InputError: something in it is wrong.
+    """
+    labels: dict[tuple[str, str], Label] = {}
+    lines: dict[tuple[str, str], int] = {}
+    for number, row in _rows(file, name):
+        label = _checked(row, f"{name}, line {number}")
+        key = (label.dimension, label.code)
+        if key in labels:
+            raise _wrong(f"{name}, line {number}", "code", f"{label.code!r} stands on line {lines[key]} already")
+        labels[key], lines[key] = label, number
+    return list(labels.values())
+
+
+def _rows(file: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    reader = csv.reader(_decoded(file, name), strict=True)
+    header: list[str] | None = None
+    end = 0
+    try:
+        for cells in reader:
+            # A quoted cell may hold line breaks.
+            start, end = end + 1, reader.line_num
+            if not any(cell.strip() for cell in cells):
+                continue
+            if header is None:
+                header = _header(cells, f"{name}, line {start}")
+            elif len(cells) != len(header):
+                raise InputError(
+                    f"{name}, line {start}, has {len(cells)} columns instead of {len(header)}.",
+                    code=Code.FILE_MALFORMED,
+                    remedy=NOTHING_IMPORTED,
+                )
+            else:
+                yield start, dict(zip(header, map(original, cells), strict=True))
+    except csv.Error as error:
+        raise InputError(
+            f"{name}, line {reader.line_num}, is not CSV: {error}.", code=Code.FILE_MALFORMED, remedy=NOTHING_IMPORTED
+        ) from None
+    if header is None:
+        raise InputError(
+            f"{name} is empty.", code=Code.FILE_MALFORMED, remedy="`task-audit labels export` writes a file to fill in."
+        )
+
+
+def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
+    for number, line in enumerate(file, 1):
+        try:
+            # A byte order mark may stand in front of the first line.
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError:
+            raise InputError(
+                f"{name}, line {number}, is not UTF-8.", code=Code.FILE_MALFORMED, remedy="Save the file as UTF-8."
+            ) from None
+
+
+def _header(cells: list[str], place: str) -> list[str]:
+    header = [cell.strip() for cell in cells]
+    for column in COLUMNS:
+        if header.count(column) != 1:
+            number = "no" if column not in header else "more than one"
+            raise InputError(
+                f"{place}: there is {number} column {column}.",
+                code=Code.FILE_MALFORMED,
+                remedy="Separate the columns by commas.",
+            )
+    for column in header:
+        if column not in COLUMNS:
+            raise InputError(
+                f"{place}: there is no place for a column {column!r}.",
+                code=Code.FILE_MALFORMED,
+                remedy=f"The columns are {', '.join(COLUMNS)}.",
+            )
+    return header
+
+
+def _checked(row: dict[str, str], place: str) -> Label:
+    for column, cell in row.items():
+        most = MAX_KEY_CHARACTERS if column == "code" else MAX_WORDS_CHARACTERS
+        if len(cell) > most:
+            raise _wrong(place, column, f"{len(cell):,} characters are more than {most:,}")
+        if "\0" in cell:
+            raise _wrong(place, column, "it holds a NUL character")
+    label = Label(**(row | {"dimension": row["dimension"].strip()}))
+    if label.dimension not in {RESULT_CODE, TASK_TYPE}:
+        raise _wrong(place, "dimension", f"{label.dimension!r} is neither {RESULT_CODE} nor {TASK_TYPE}")
+    if not label.code:
+        raise _wrong(place, "code", "it is empty")
+    if label.dimension == TASK_TYPE and not _is_number(label.code):
+        raise _wrong(place, "code", f"{label.code[:40]!r} is not the number of a task type")
+    if not label.label and (label.category or label.remedy):
+        raise _wrong(place, "label", "it is empty, and there is a category or a remedy")
+    return label
+
+
+def _is_number(code: str) -> bool:
+    digits = code.removeprefix("-")
+    # As it is written out, so that no number can stand in a file twice.
+    return digits.isdecimal() and digits.isascii() and str(int(code)) == code and abs(int(code)) <= LARGEST_TYPE
+
+
+def _wrong(place: str, column: str, what: str) -> InputError:
+    return InputError(f"{place}, column {column}: {what}.", code=Code.VALUE_WRONG, remedy=NOTHING_IMPORTED)

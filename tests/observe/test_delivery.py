@@ -1,0 +1,381 @@
+"""Messages about runs, as a real webhook receives them, after good nights and bad ones."""
+
+import json
+import os
+import signal
+import socket
+import time
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from etl.fake_api import Behaviour
+from etl.observe.messages import MAX_TEXT, NewCode, Notice, notices_of
+from etl.observe.webhook import Webhook, open_webhook
+from etl.runs import AuditRun
+from etl.settings.model import NotifySettings
+from tests.conftest import each_engine
+from tests.nights import FIRST_ID, TOKEN, task_ids
+from tests.webhooks import SECRET_PATH, receiving
+
+NOW = datetime(2026, 11, 3, 1, tzinfo=UTC)
+RUN = AuditRun(run_id="run-1", started_at=NOW, finished_at=NOW, max_rate=50, host="host", exit_code=0)
+
+
+@pytest.fixture
+def webhook():
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+def told_night(night_of, webhook):
+    """Open a night whose runs are told to the webhook."""
+    return lambda *databases, **settings: night_of(None, *databases, **{"notify__webhook_url": webhook.url} | settings)
+
+
+def outbox(night):
+    return night.rows(
+        "SELECT kind, attempts, sent_at IS NOT NULL, last_error FROM notification ORDER BY created_at, kind"
+    )
+
+
+@each_engine
+def test_a_failed_run_is_told_once(told_night, databases, webhook, configure):
+    with told_night(*databases) as night:
+        night.enqueue(str(FIRST_ID))
+        configure(api__token="Bearer wrong")
+        assert night.run("run").exit_code == 77
+        assert night.run("notify").stdout == "0 sent.\n"
+        ((run_id, is_sent),) = night.rows("SELECT run_id, sent_at IS NOT NULL FROM notification")
+
+    ((path, headers, body),) = webhook.posts
+    assert is_sent
+    assert path == SECRET_PATH
+    assert headers["Content-Type"] == "application/json"
+    assert headers["Idempotency-Key"] == f"{run_id}:failed"
+    text = json.loads(body)["text"]
+    assert f"{run_id}:failed" in text
+    assert "The run ended with 77 (credentials refused)" in text
+
+
+def test_a_good_run_is_no_news_and_a_dry_one_neither(told_night, webhook):
+    with told_night() as night:
+        assert night.run("run").exit_code == 0
+        night.enqueue("not-an-id")
+        assert night.run("run", "--dry-run").exit_code == 65
+
+    assert webhook.posts == []
+
+
+def test_without_a_webhook_nothing_is_kept_for_one(night_of, configure):
+    with night_of() as night:
+        night.enqueue("not-an-id")
+        assert night.run("run").exit_code == 65
+        assert outbox(night) == []
+
+
+@pytest.mark.parametrize(("above", "kinds"), [(0, ["dead_letters"]), (1, ["dead_letters"]), (2, [])])
+def test_dead_letters_above_a_threshold_are_told(told_night, webhook, above, kinds):
+    with told_night(notify__dead_letters_above=above) as night:
+        night.enqueue("not-an-id", "nor-this")
+        assert night.run("run").exit_code == 65
+
+    assert webhook.kinds == kinds
+    assert all("New dead letters: 2." in text for text in webhook.texts)
+
+
+@each_engine
+def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night, databases, webhook):
+    with told_night(*databases) as night:
+        night.enqueue(*task_ids(3))
+        night.change("UPDATE pending_task SET next_check_at = '2999-01-01 00:00:00'")
+        assert night.run("run").exit_code == 0
+        assert night.run("run", "--since", "2026-11-01").exit_code == 0
+
+    assert webhook.kinds == ["nothing_audited"]
+    assert "although tasks are pending: 3." in webhook.texts[0]
+
+
+@each_engine
+def test_new_result_codes_are_told_once(told_night, databases, webhook):
+    with told_night(*databases) as night:
+        night.enqueue(*task_ids(40))
+        assert night.run("run").exit_code == 0
+        codes = {
+            code for (code,) in night.rows("SELECT result_code FROM dim_result_code WHERE first_seen_at IS NOT NULL")
+        }
+        known = {code for code in codes if any(code in text for text in webhook.texts)}
+        assert night.run("run", "--refetch").exit_code == 0
+
+    assert webhook.kinds == ["new_result_codes"]
+    assert known
+
+
+@pytest.mark.parametrize("trouble", ["answers 500", "hangs", "redirects"])
+def test_what_a_webhook_does_not_take_the_next_run_sends(told_night, webhook, trouble):
+    webhook.status = {"answers 500": 500, "redirects": 302}.get(trouble, 200)
+    webhook.seconds = 60 if trouble == "hangs" else 0
+    with told_night() as night:
+        night.enqueue("not-an-id")
+        started_at = time.monotonic()
+        result = night.run("run")
+        took = time.monotonic() - started_at
+        assert result.exit_code == 65
+        assert "telemetry_failed" in result.stderr
+        assert "notify.webhook_url" in result.stderr
+        assert took < 2.5 + 3
+        ((_, attempts, is_sent, error),) = outbox(night)
+        assert (attempts, bool(is_sent)) == (1, False)
+        assert "webhook" in error.lower()
+        webhook.is_over.set()
+        webhook.status, webhook.seconds = 200, 0
+        assert night.run("run").exit_code == 0
+        ((_, attempts, is_sent, error),) = outbox(night)
+
+    assert (attempts, bool(is_sent), error) == (2, True, None)
+    assert webhook.kinds == ["dead_letters"] * 2
+    assert len(set(webhook.keys)) == 1
+
+
+def test_what_nobody_listens_to_is_sent_by_hand_later(told_night, configure, webhook):
+    with told_night(notify__webhook_url="http://127.0.0.1:9/none") as night:
+        night.enqueue("not-an-id")
+        assert night.run("run").exit_code == 65
+        refused = night.run("notify")
+        assert "Not taken by the webhook: 1 (`task-audit notify`)" in night.run("status").stdout
+        configure(notify__webhook_url=webhook.url)
+        sent = night.run("notify")
+        assert json.loads(night.run("status", "--json").stdout)["unsent"] == 0
+
+    assert (refused.exit_code, sent.exit_code, sent.stdout) == (69, 0, "1 sent.\n")
+    assert "The webhook cannot be reached" in refused.stderr
+
+
+@pytest.mark.parametrize("trouble", ["refuses", "hangs"])
+def test_a_run_whose_warehouse_is_down_is_told_past_it(told_night, configure, webhook, trouble):
+    with socket.socket() as server, told_night() as night:
+        server.bind(("127.0.0.1", 0))
+        if trouble == "hangs":
+            server.listen()
+        port = server.getsockname()[1]
+        configure(warehouse__url=f"postgresql://nobody@127.0.0.1:{port}/none?connect_timeout=2")
+        assert night.run("run").exit_code == 69
+
+    assert webhook.kinds == ["failed"]
+    assert "69 (unavailable)" in webhook.texts[0]
+
+
+def test_a_run_that_could_not_begin_leaves_its_message_in_the_outbox(told_night, configure, webhook, tmp_path):
+    webhook.status = 503
+    with told_night() as night:
+        configure(source__url=f"sqlite:///{tmp_path}/none.sqlite")
+        assert night.run("run").exit_code == 78
+        webhook.status = 200
+        assert night.run("notify").stdout == "1 sent.\n"
+        assert [kind for kind, *_ in outbox(night)] == ["failed"]
+
+    assert len(set(webhook.keys)) == 1
+
+
+def test_a_message_whose_sender_died_comes_again_under_its_key(told_night, webhook, configure):
+    with told_night() as night:
+        night.enqueue("not-an-id")
+        assert night.run("run").exit_code == 65
+        before = webhook.keys
+        forget = "UPDATE notification SET sent_at = NULL, claimed_by = 'dead', claimed_until = '2026-01-01 00:00:00+00'"
+        night.change(forget, "warehouse")
+        assert night.run("notify").stdout == "1 sent.\n"
+
+    assert webhook.keys == before * 2
+
+
+def killed_at(night, point):
+    """Run the job in a process of its own, which dies as kill -9 would have it."""
+    return night.start("run", environment=os.environ | {"TASK_AUDIT_CRASH_AT": point}).wait(timeout=60)
+
+
+def test_a_run_that_was_killed_before_it_told_is_told_of_by_the_next(told_night, databases, webhook):
+    with told_night(*databases) as night:
+        night.enqueue("not-an-id")
+        assert killed_at(night, "finished") == -signal.SIGKILL
+        assert webhook.posts == []
+        assert night.run("run").exit_code == 0
+        assert night.run("run").exit_code == 0
+
+    assert webhook.kinds == ["dead_letters"]
+
+
+@pytest.mark.parametrize("warehouse_url", ["sqlite"], indirect=True)
+def test_what_is_in_the_outbox_is_not_told_past_it(told_night, warehouse_url, webhook):
+    """The warehouse becomes of no use in the moment in which the run has ended: the next run tells of it, once."""
+    with told_night(None, warehouse_url) as night:
+        night.enqueue("not-an-id")
+        night.change(
+            "CREATE TRIGGER upgraded AFTER UPDATE ON audit_run WHEN NEW.finished_at IS NOT NULL"
+            " BEGIN UPDATE task_audit_version SET version_num = 'w9999'; END",
+            "warehouse",
+        )
+        ((version,),) = night.rows("SELECT version_num FROM task_audit_version")
+        assert night.run("run").exit_code == 65
+        assert webhook.posts == []
+        night.change("DROP TRIGGER upgraded", "warehouse")
+        night.change(f"UPDATE task_audit_version SET version_num = '{version}'", "warehouse")
+        assert night.run("run").exit_code == 0
+
+    assert webhook.kinds == ["dead_letters"]
+
+
+def test_the_address_is_nowhere_but_in_the_settings(told_night, webhook, tmp_path, configure):
+    with told_night() as night:
+        night.enqueue("not-an-id")
+        printed = [night.run("config", "show"), night.run("run", "-v")]
+        for trouble in (500, 302):
+            webhook.status = trouble
+            printed += [night.run("notify", "--test"), night.run("run")]
+        configure(notify__webhook_url="http://127.0.0.1:9/CANARY-7c41")
+        printed += [night.run("notify", "--test")]
+        rows = night.rows("SELECT * FROM notification")
+
+    said = "".join(each.stdout + each.stderr for each in printed) + repr(rows)
+    assert "CANARY-7c41" not in said
+    for file in tmp_path.rglob("*"):
+        assert not file.is_file() or b"CANARY-7c41" not in file.read_bytes(), file
+
+
+def test_a_webhook_is_tried_by_a_test_message(told_night, webhook):
+    with told_night() as night:
+        tried = night.run("notify", "--test")
+        webhook.status = 404
+        failed = night.run("notify", "--test")
+        assert outbox(night) == []
+
+    assert (tried.exit_code, failed.exit_code) == (0, 69)
+    assert "The webhook answers 404." in failed.stderr
+    assert webhook.kinds == ["test", "test"]
+
+
+def test_without_a_webhook_there_is_nothing_to_try(task_audit):
+    result = task_audit("notify", "--test")
+
+    assert result.exit_code == 78
+    assert "notify.webhook_url_file" in result.stderr
+
+
+def test_an_own_template_is_filled_in(told_night, webhook, tmp_path):
+    file = tmp_path / "template.json"
+    file.write_text('{"attachments": [{"title": "$outcome $exit_code", "n": 1}], "cost": "$$5", "id": "$run_id/$kind"}')
+    with told_night(notify__template=file) as night:
+        assert night.run("notify", "--test").exit_code == 0
+
+    ((_, headers, body),) = webhook.posts
+    run_id, kind = headers["Idempotency-Key"].split(":")
+    assert json.loads(body) == {
+        "attachments": [{"title": "succeeded 0", "n": 1}],
+        "cost": "$5",
+        "id": f"{run_id}/{kind}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "No such file"),
+        ("{", "cannot be used: Expecting"),
+        ('{"text": "$secret"}', "it names $secret"),
+        ('{"text": "5 $"}', "Invalid placeholder"),
+    ],
+)
+def test_a_wrong_template_is_78_before_anything_is_asked(told_night, webhook, tmp_path, content, complaint):
+    file = tmp_path / "template.json"
+    if content is not None:
+        file.write_text(content)
+    with told_night(notify__template=file) as night:
+        result = night.run("run")
+        assert night.rows("SELECT * FROM audit_run") == []
+
+    assert result.exit_code == 78
+    assert complaint in result.stderr
+    assert "$idempotency_key" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        (
+            {"webhook_url": "hooks.slack.com/CANARY"},
+            "notify.webhook_url (from TASK_AUDIT_NOTIFY__WEBHOOK_URL): is not a URL",
+        ),
+        ({"webhook_url": "http://hooks.slack.com/CANARY"}, "must be https"),
+        ({"webhook_url": " "}, "is empty"),
+        ({"webhook_url": "https://host/CANARY", "webhook_url_file": "file"}, "keep one"),
+        ({"exit_codes": "[0]"}, "notify.exit_codes"),
+    ],
+)
+def test_a_wrong_setting_is_78(task_audit, configure, settings, complaint):
+    configure(**{f"notify__{key}": value for key, value in settings.items()})
+    result = task_audit("config", "show")
+
+    assert result.exit_code == 78
+    assert complaint in result.stderr
+    assert "CANARY" not in result.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"\xff", b"CANARY", b"http://hooks.slack.com/CANARY"])
+def test_a_file_that_holds_no_address_is_78(task_audit, configure, tmp_path, content):
+    file = tmp_path / "webhook_url"
+    if content is not None:
+        file.write_bytes(content)
+    configure(notify__webhook_url_file=file)
+    result = task_audit("notify", "--test")
+
+    assert result.exit_code == 78
+    assert f"notify.webhook_url_file: {file}" in result.stderr
+    assert "CANARY" not in result.stderr
+
+
+def test_the_address_may_be_in_a_file(told_night, night_of, webhook, tmp_path):
+    file = tmp_path / "webhook_url"
+    file.write_text(f"{webhook.url}\n")
+    with night_of(Behaviour(token=TOKEN), notify__webhook_url_file=file) as night:
+        night.enqueue("not-an-id")
+        assert night.run("run").exit_code == 65
+
+    assert webhook.kinds == ["dead_letters"]
+
+
+@given(text=st.text(), host=st.text())
+def test_whatever_is_told_is_one_json_document_in_which_slack_finds_no_markup(text, host):
+    from etl.observe.webhook import _fill, values_of
+
+    told = Notice(run_id="r", kind="failed", exit_code=70, host=host, text=text)
+    filled = _fill({"a": ["<b> $text $host"], "$text": 1}, values_of(told))
+
+    assert json.loads(json.dumps(filled)) == filled
+    assert filled["a"][0].startswith("<b> ")
+    assert not set(filled["a"][0][4:]) & set("<>\0")
+
+
+def test_what_koodrive_names_is_bounded():
+    codes = [NewCode(f"{each}" * 5_000, 1) for each in range(10_000)]
+    (told,) = notices_of(RUN, NotifySettings(), new_codes=codes)
+
+    assert len(told.text) < MAX_TEXT
+    assert "and 9,990 more" in told.text
+
+
+def test_nobody_is_told_what_nobody_wants_to_hear():
+    from dataclasses import replace
+
+    run = replace(RUN, exit_code=75, dead_lettered=3)
+    settings = NotifySettings(exit_codes=(70,), dead_letters_above=3, nothing_audited=False, new_result_codes=False)
+
+    assert notices_of(run, settings, pending=9, new_codes=[NewCode("x", 1)]) == []
+
+
+def test_no_webhook_no_door():
+    assert open_webhook(NotifySettings()) is None
+    assert isinstance(open_webhook(NotifySettings(webhook_url=SecretStr("https://host/x"))), Webhook)

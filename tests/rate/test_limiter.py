@@ -1,0 +1,169 @@
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from etl.rate.limiter import (
+    CATCH_UP_SECONDS,
+    CLIMB,
+    DECREASE,
+    LOWEST_RATE,
+    NEAR,
+    PROBING_CLIMB,
+    SECONDS_BETWEEN_DECREASES,
+    Pace,
+)
+from etl.rate.values import HEADROOM
+
+
+class Time:
+    """A clock that goes on by sleeping only, and by as much too long as it is told."""
+
+    def __init__(self, lateness=()):
+        self.now = 1000.0
+        self.lateness = list(lateness)
+        self.slept = []
+
+    def clock(self):
+        return self.now
+
+    def paced(self, pace, number):
+        """Go so often, and return when."""
+        moments = []
+        while len(moments) < number:
+            seconds = pace.seconds_left()
+            if seconds > 0:
+                self.slept.append(seconds)
+                self.now += seconds + (self.lateness.pop(0) if self.lateness else 0)
+            else:
+                pace.take()
+                moments.append(self.now)
+        return moments
+
+
+def most_in_any_window(moments, seconds):
+    first = most = 0
+    for last, moment in enumerate(moments):
+        while moments[first] <= moment - seconds + 1e-9:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
+
+
+@pytest.mark.parametrize("max_rate", [0.5, 1, 7, 50, 200, 5000])
+def test_evenly_spread_at_nearly_the_whole_rate(max_rate):
+    time = Time()
+    moments = time.paced(Pace(max_rate, clock=time.clock), 1000)
+    gaps = [later - earlier for earlier, later in pairwise(moments)]
+    assert moments[0] == 1000
+    assert max(gaps) < 1 / max_rate / 0.97
+    # All but the first few, which may catch up.
+    assert min(gaps[int(max_rate * CATCH_UP_SECONDS) + 1 :]) > 1 / max_rate - 1e-6
+    assert (len(moments) - 1) / (moments[-1] - moments[0]) >= 0.975 * max_rate
+
+
+@pytest.mark.parametrize("stall", [0.1, 1, 60, 3600])
+def test_a_stall_is_not_followed_by_a_burst(stall):
+    time = Time()
+    pace = Pace(200, clock=time.clock)
+    time.paced(pace, 100)
+    time.now += stall
+    moments = time.paced(pace, 300)
+    assert most_in_any_window(moments, 1) <= 200
+    assert most_in_any_window(moments, 0.01) <= 2 + 200 * (0.01 + CATCH_UP_SECONDS)
+
+
+def test_lateness_that_is_within_the_catch_up_costs_nothing():
+    time = Time(lateness=[CATCH_UP_SECONDS / 2] * 10_000)
+    moments = time.paced(Pace(200, clock=time.clock), 2000)
+    assert len(moments) / (moments[-1] - moments[0]) >= 0.975 * 200
+
+
+def test_too_fast_lowers_the_rate_once_for_a_volley():
+    time = Time()
+    pace = Pace(100, clock=time.clock)
+    time.paced(pace, 200)
+    assert pace.slow_down()
+    assert not pace.slow_down()
+    assert pace.ceiling == pytest.approx(98, abs=2)
+    assert pace.rate == pytest.approx(DECREASE * pace.ceiling)
+    time.now += SECONDS_BETWEEN_DECREASES
+    assert pace.slow_down()
+
+
+def test_what_was_really_sent_counts_not_what_was_allowed():
+    time = Time()
+    pace = Pace(1_000_000, clock=time.clock)
+    time.paced(pace, 60)
+    pace.slow_down()
+    assert pace.ceiling == 60
+    assert pace.rate == pytest.approx(42)
+
+
+def test_the_rate_climbs_back_quickly_to_what_was_too_fast_slowly_past_it_and_then_to_the_top():
+    time = Time()
+    pace = Pace(100, clock=time.clock)
+    time.paced(pace, 200)
+    pace.slow_down()
+    ceiling, low = pace.ceiling, pace.rate
+    start = time.now
+    rates = []
+    while pace.rate < 100:
+        time.paced(pace, 1)
+        rates.append((time.now - start, pace.rate))
+    assert all(later >= earlier for (_, earlier), (_, later) in pairwise(rates))
+    near = next(seconds for seconds, rate in rates if rate >= NEAR * ceiling)
+    assert near == pytest.approx((NEAR * ceiling - low) / (CLIMB * 100), rel=0.05)
+    past = next(seconds for seconds, rate in rates if rate > ceiling)
+    assert past - near == pytest.approx((1 - NEAR) * ceiling / (PROBING_CLIMB * 100), rel=0.1)
+    assert rates[-1][1] == 100
+
+
+def test_a_ceiling_that_was_passed_without_a_refusal_is_forgotten():
+    time = Time()
+    pace = Pace(200, clock=time.clock)
+    time.paced(pace, 20)
+    pace.slow_down()
+    assert pace.ceiling == 20
+    time.paced(pace, 2000)
+    assert pace.ceiling is None
+    assert pace.rate > 21
+
+
+def test_a_limit_that_the_api_names_is_never_passed():
+    time = Time()
+    pace = Pace(200, clock=time.clock)
+    assert pace.limit(50)
+    assert not pace.limit(50)
+    assert not pace.limit(120)
+    moments = time.paced(pace, 3000)
+    assert most_in_any_window(moments, 1) <= 50
+    assert pace.rate == pace.ceiling == 50
+
+
+@given(rates=st.lists(st.one_of(st.floats(0, 1e9), st.none()), max_size=60), max_rate=st.floats(0.1, 5000))
+def test_never_above_the_ceiling_and_never_at_a_standstill(rates, max_rate):
+    time = Time()
+    pace = Pace(max_rate, clock=time.clock)
+    for rate in rates:
+        _ = pace.slow_down() if rate is None else pace.limit(rate)
+        moments = time.paced(pace, 3)
+        assert pace.rate <= max_rate * (1 + 1e-9) or pace.rate == LOWEST_RATE
+        assert moments[-1] - moments[0] <= 2 / (LOWEST_RATE * HEADROOM) + 1
+
+
+@settings(deadline=None)
+@given(
+    max_rate=st.floats(0.5, 2000),
+    stalls=st.lists(st.one_of(st.just(0.0), st.floats(0, 0.02), st.floats(0, 5)), max_size=300),
+    window=st.sampled_from([0.05, 0.5, 1.0, 2.0]),
+)
+def test_never_faster_whatever_the_stalls(max_rate, stalls, window):
+    time = Time(lateness=stalls)
+    moments = time.paced(Pace(max_rate, clock=time.clock), 400)
+    # One for the fence post, and what the catch-up lets through early.
+    allowed = max_rate * HEADROOM * (window + CATCH_UP_SECONDS) + 1
+    assert most_in_any_window(moments, window) <= allowed + 1e-6
+    # Nobody is kept longer than until the next turn.
+    assert all(slept <= 1 / (max_rate * HEADROOM) + 1e-9 for slept in time.slept)

@@ -1,0 +1,279 @@
+"""Runs that share one rate, on virtual time: what they send together, and what each loses by it."""
+
+import asyncio
+from collections import deque
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from etl.errors import Code, StoppedError
+from etl.fetch.gate import Gate
+from etl.rate.limiter import Pace
+from etl.rate.share import ALONE_SECONDS, SHARED_SECONDS, Share
+from etl.rate.table import RateRow, grant
+from etl.rate.values import HEADROOM, RateLease
+from etl.shutdown import Stop
+from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
+from tests.fetch.virtual_time import run_virtually
+
+BEGIN = 1000.0
+LATENCY = 0.05
+ROUND_TRIP = 0.002
+NOW = datetime(2026, 11, 7, tzinfo=UTC)
+
+
+def instant(seconds):
+    return NOW + timedelta(seconds=seconds - BEGIN)
+
+
+class Row:
+    """The shared row, kept in memory."""
+
+    def __init__(self):
+        begin = instant(BEGIN)
+        self.row = RateRow(granted_at=begin, next_at=begin, paused_until=begin, holder=None, rate=None, ceiling=None)
+        self.is_reachable = True
+        self.asks = 0
+
+    async def lease(self, wish, *, holder, stop):
+        await asyncio.sleep(ROUND_TRIP / 2)
+        if not self.is_reachable:
+            stop.order(StoppedError("The row is gone.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+            return None
+        self.asks += 1
+        before, now = self.row, asyncio.get_running_loop().time()
+        self.row, starts_at, requests = grant(before, wish, holder=holder, now=instant(now))
+        await asyncio.sleep(ROUND_TRIP / 2)
+        return RateLease(
+            starts_at=seconds_of(starts_at),
+            ends_at=seconds_of(self.row.next_at),
+            requests=requests,
+            rate=self.row.rate,
+            ceiling=self.row.ceiling,
+            paused_until=seconds_of(self.row.paused_until),
+            is_alone=before.holder in {None, holder},
+        )
+
+    async def pause(self, seconds):
+        await asyncio.sleep(ROUND_TRIP / 2)
+        until = instant(asyncio.get_running_loop().time() + seconds)
+        self.row = replace(self.row, paused_until=max(until, self.row.paused_until))
+
+
+def seconds_of(moment):
+    return (moment - NOW).total_seconds() + BEGIN
+
+
+class Run:
+    """One run that has endless work, for as long as it lives."""
+
+    def __init__(self, name, row, *, max_rate, say=None, shares=True):
+        loop = asyncio.get_running_loop()
+        self.name = name
+        self.sent_at = []
+        self.stop = Stop()
+        self.pace = Pace(max_rate, clock=loop.time)
+        self.say = say or (lambda _now: None)
+        share = Share(
+            lambda wish: row.lease(wish, holder=name, stop=self.stop),
+            row.pause,
+            pace=self.pace,
+            max_rate=max_rate,
+            stop=self.stop,
+            clock=loop.time,
+        )
+        self.gate = Gate(
+            self.pace, stop=self.stop, patience_seconds=900, share=share if shares else None, clock=loop.time
+        )
+        self.task = asyncio.create_task(self._work())
+
+    async def _work(self):
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(32):
+                workers.create_task(self._requests())
+
+    async def _requests(self):
+        loop = asyncio.get_running_loop()
+        while (probe := await self.gate.wait()) is not None:
+            self.sent_at.append(loop.time() - BEGIN)
+            said = self.say(loop.time() - BEGIN)
+            await asyncio.sleep(LATENCY)
+            task = PendingTask(task_id="1")
+            outcome = Observation(task=task, detail=TaskDetail(task_id="1", status=2), observed_at=NOW)
+            self.gate.learn(replace(said, task=task) if said else outcome, probe=probe)
+
+    async def die(self):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+def together(scenario):
+    """Run a scenario on virtual time, given a row; returns what it returns."""
+    return run_virtually(scenario(Row()))
+
+
+def most_in_a_second(sent_at):
+    window, most = deque(), 0
+    for moment in sorted(sent_at):
+        window.append(moment)
+        while window[0] <= moment - 1:
+            window.popleft()
+        most = max(most, len(window))
+    return most
+
+
+def rate_between(sent_at, begin, end):
+    return sum(begin <= moment < end for moment in sent_at) / (end - begin)
+
+
+def all_sent(runs):
+    return [moment for run in runs for moment in run.sent_at]
+
+
+@pytest.mark.parametrize("max_rate", [2, 50, 200])
+@pytest.mark.parametrize("number", [1, 2, 4, 8])
+def test_runs_keep_to_one_rate_together_and_use_it(number, max_rate):
+    async def scenario(row):
+        runs = [Run(str(each), row, max_rate=max_rate) for each in range(number)]
+        await asyncio.sleep(40)
+        for run in runs:
+            await run.die()
+        return runs
+
+    runs = together(scenario)
+
+    sent = all_sent(runs)
+    assert most_in_a_second(sent) <= max_rate + 1
+    assert rate_between(sent, 10, 40) >= 0.93 * max_rate * HEADROOM
+    assert min(rate_between(run.sent_at, 10, 40) for run in runs) >= 0.6 * max_rate * HEADROOM / number
+
+
+def test_a_run_that_is_alone_loses_nothing_and_asks_once_in_a_second():
+    async def scenario(row):
+        alone = Run("alone", row, max_rate=200)
+        await asyncio.sleep(30)
+        await alone.die()
+        unshared = Run("unshared", row, max_rate=200, shares=False)
+        begun = asyncio.get_running_loop().time()
+        await asyncio.sleep(30)
+        await unshared.die()
+        return alone, [moment - (begun - BEGIN) for moment in unshared.sent_at], row.asks
+
+    alone, unshared, asks = together(scenario)
+
+    assert rate_between(alone.sent_at, 1, 30) >= 0.995 * rate_between(unshared, 1, 30)
+    assert asks <= 30 / ALONE_SECONDS + 5
+
+
+def test_what_a_dead_run_has_leased_passes_and_the_others_take_its_part():
+    async def scenario(row):
+        runs = [Run(str(each), row, max_rate=200) for each in range(4)]
+        await asyncio.sleep(10)
+        await runs[0].die()
+        await asyncio.sleep(10)
+        for run in runs[1:]:
+            await run.die()
+        return runs
+
+    runs = together(scenario)
+
+    sent = all_sent(runs)
+    assert most_in_a_second(sent) <= 200
+    assert rate_between(sent, 10, 11) >= 100
+    assert rate_between(sent, 12, 20) >= 0.93 * 200 * HEADROOM
+
+
+def test_a_run_that_comes_later_has_its_turn_within_seconds():
+    async def scenario(row):
+        first = Run("first", row, max_rate=100)
+        await asyncio.sleep(10)
+        second = Run("second", row, max_rate=100)
+        await asyncio.sleep(10)
+        for run in (first, second):
+            await run.die()
+        return first, second
+
+    first, second = together(scenario)
+
+    assert second.sent_at[0] <= 10 + 2 * ALONE_SECONDS + SHARED_SECONDS
+    assert rate_between(second.sent_at, 13, 20) == pytest.approx(rate_between(first.sent_at, 13, 20), rel=0.3)
+    assert most_in_a_second(first.sent_at + second.sent_at) <= 100
+
+
+def throttled(**words):
+    task = PendingTask(task_id="1")
+    return FetchFailure(task=task, reason=FailureReason.THROTTLED, failed_at=NOW, detail="429", **words)
+
+
+def test_a_pause_that_one_is_told_of_reaches_all():
+    async def scenario(row):
+        told = []
+
+        def say(now):
+            if now >= 5 and not told:
+                told.append(now)
+                return throttled(wait_seconds=8.0)
+            return None
+
+        runs = [Run(str(each), row, max_rate=200, say=say) for each in range(4)]
+        await asyncio.sleep(30)
+        for run in runs:
+            await run.die()
+        return told[0], runs
+
+    told, runs = together(scenario)
+
+    sent = all_sent(runs)
+    # Everybody asks for the next turn as one begins, and so learns of it after a few requests.
+    late = [moment for moment in sent if told + LATENCY + 0.01 < moment < told + 8]
+    assert len(late) <= 4 * 4
+    assert most_in_a_second([moment for moment in sent if told + LATENCY + 1.5 < moment < told + 8.5]) <= 200 * 0.7
+    assert rate_between(sent, 15, 30) > 50
+
+
+def test_a_rate_that_one_finds_too_fast_is_slower_for_all_and_climbs_as_for_one(monkeypatch):
+    """The API takes 100 a second, and does not say so."""
+    # Pauses are of random length, and one minute of them is close to the bound: what fails once is to fail again.
+    chances = Random(1912)
+    monkeypatch.setattr("etl.fetch.gate.random.SystemRandom", lambda: Random(chances.random()))
+
+    async def scenario(row, number):
+        recent = []
+
+        def say(now):
+            recent[:] = [moment for moment in recent if moment > now - 1]
+            if len(recent) >= 100:
+                return throttled()
+            recent.append(now)
+            return None
+
+        runs = [Run(str(each), row, max_rate=200, say=say) for each in range(number)]
+        await asyncio.sleep(120)
+        for run in runs:
+            await run.die()
+        return runs
+
+    one = run_virtually(scenario(Row(), 1))
+    four = run_virtually(scenario(Row(), 4))
+
+    for runs in (one, four):
+        sent = all_sent(runs)
+        assert 60 <= rate_between(sent, 60, 120) <= 101
+    assert rate_between(all_sent(four), 60, 120) >= 0.75 * rate_between(all_sent(one), 60, 120)
+
+
+def test_who_cannot_reach_the_row_sends_no_more():
+    async def scenario(row):
+        run = Run("1", row, max_rate=100)
+        await asyncio.sleep(5)
+        row.is_reachable = False
+        await asyncio.sleep(10)
+        await run.task
+        return run
+
+    run = together(scenario)
+
+    assert run.stop.is_ordered
+    assert run.sent_at[-1] <= 5 + 2 * ALONE_SECONDS

@@ -1,0 +1,85 @@
+"""What the corridor wants of a database, which may stumble."""
+
+import asyncio
+
+import pytest
+
+from etl.errors import Code, StoppedError, TransientError, UnavailableError
+from etl.run.database_retry import TRIES, TRIES_WHEN_STOPPING, Clerk
+from etl.shutdown import Stop
+from tests.fetch.virtual_time import run_virtually
+
+
+class Database:
+    """Fails so many times, and then answers."""
+
+    def __init__(self, *, failures, error=TransientError):
+        self.failures = failures
+        self.error = error
+        self.tries = 0
+
+    def answer(self, *arguments):
+        self.tries += 1
+        if self.tries <= self.failures:
+            raise self.error("The server has restarted.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
+        return arguments
+
+
+def ask(database, *, stopping=False):
+    """Send a clerk; returns the answer, the reason to stop and the seconds it took."""
+
+    async def scenario():
+        loop, stop = asyncio.get_running_loop(), Stop()
+        if stopping:
+            stop.order(StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        begun = loop.time()
+        answer = await Clerk(stop).do(database.answer, "a", "b")
+        return answer, stop.reason, loop.time() - begun
+
+    return run_virtually(scenario())
+
+
+@pytest.mark.parametrize("failures", [0, 1, TRIES - 1])
+def test_what_stumbles_is_done_again(failures):
+    database = Database(failures=failures)
+
+    answer, reason, seconds = ask(database)
+
+    assert (answer, reason, database.tries) == (("a", "b"), None, failures + 1)
+    assert seconds <= 60
+
+
+def test_what_goes_on_stumbling_ends_the_run():
+    database = Database(failures=1_000)
+
+    answer, reason, _ = ask(database)
+
+    assert (answer, database.tries) == (None, TRIES)
+    assert isinstance(reason, TransientError)
+
+
+def test_what_will_not_pass_is_not_tried_again():
+    database = Database(failures=1, error=UnavailableError)
+
+    answer, reason, _ = ask(database)
+
+    assert (answer, database.tries) == (None, 1)
+    assert reason.message == "The server has restarted."
+
+
+@pytest.mark.parametrize(("failures", "answer"), [(TRIES_WHEN_STOPPING - 1, ("a", "b")), (TRIES_WHEN_STOPPING, None)])
+def test_whoever_ordered_a_stop_does_not_wait(failures, answer):
+    found, reason, seconds = ask(Database(failures=failures), stopping=True)
+
+    assert (found, seconds) == (answer, 0)
+    assert isinstance(reason, StoppedError)
+
+
+def test_errands_do_not_get_in_each_other_s_way():
+    async def scenario():
+        clerk = Clerk(Stop())
+        databases = [Database(failures=number % 4) for number in range(12)]
+        done = await asyncio.gather(*(clerk.did(database.answer) for database in databases))
+        return all(done), [database.tries for database in databases]
+
+    assert run_virtually(scenario()) == (True, [number % 4 + 1 for number in range(12)])

@@ -1,0 +1,55 @@
+"""What a run holds, and how it learns that it does not."""
+
+from datetime import UTC, datetime, timedelta
+
+from etl.run.leases import Leases
+from etl.tasks import PendingTask
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+ONE, TWO, THREE = (PendingTask(task_id=str(number)) for number in (1, 2, 3))
+
+
+def leases_of(*tasks, clock=lambda: NOW):
+    leases = Leases(seconds=300, clock=clock)
+    leases.take(tasks)
+    return leases
+
+
+def test_what_is_accounted_for_is_held_no_longer():
+    leases = leases_of(ONE, TWO)
+
+    leases.drop([ONE, THREE])
+
+    assert (leases.held, leases.holds(ONE), leases.holds(TWO), leases.lost) == ([TWO], False, True, 0)
+
+
+def test_what_was_lost_is_counted_once():
+    leases = leases_of(ONE, TWO)
+
+    assert leases.note_renewal(NOW, {"1", "3"}) == 1
+    assert leases.note_renewal(NOW, {"1", "3"}) == 0
+
+    assert (leases.held, leases.lost) == ([TWO], 1)
+
+
+def test_what_is_being_loaded_is_not_lost_when_it_is_settled_before_the_load_returns():
+    leases = leases_of(ONE, TWO)
+
+    with leases.loading([ONE]):
+        assert leases.note_renewal(NOW, {"1", "2"}) == 1
+
+    assert leases.held == [ONE]
+    assert leases.note_renewal(NOW, {"1"}) == 1
+
+
+def test_leases_may_have_ended_when_nothing_was_renewed_for_as_long_as_they_hold():
+    now = NOW
+    leases = leases_of(ONE, clock=lambda: now)
+
+    now = NOW + timedelta(seconds=299)
+    assert not leases.may_have_ended
+    leases.note_renewal(now, set())
+    now = NOW + timedelta(seconds=598)
+    assert not leases.may_have_ended
+    now = NOW + timedelta(seconds=599)
+    assert leases.may_have_ended

@@ -1,0 +1,288 @@
+"""The corridor between a source, a pool and a warehouse that hold their state in memory."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.errors import Code, LeaseLostError, StoppedError, UnavailableError
+from etl.fetch.budget import RetryBudget
+from etl.fetch.gate import Gate
+from etl.fetch.pool import Pool
+from etl.fetch.retry import RetryPolicy
+from etl.observe.logs import configure_logs
+from etl.rate.limiter import Pace
+from etl.run.limits import Limits
+from etl.run.pipeline import Corridor
+from etl.runs import begin_run
+from etl.shutdown import Stop
+from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection, TaskDetail
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+
+
+class MemorySource:
+    def __init__(self, number):
+        self.waiting = [PendingTask(task_id=str(each)) for each in range(1, number + 1)]
+        self.suspects = []
+        self.held, self.settled, self.released = {}, {}, []
+        self.fails = set()
+
+    def claim(self, limit):
+        self._maybe_fail("claim")
+        tasks, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        return self._hold(tasks)
+
+    def claim_suspect(self):
+        tasks, self.suspects = self.suspects[:1], self.suspects[1:]
+        return self._hold(tasks)
+
+    def _hold(self, tasks):
+        self.held.update({task.task_id: task for task in tasks})
+        return tasks
+
+    def count(self):
+        return len(self.waiting)
+
+    def count_leased(self):
+        return 0
+
+    def renew(self, held):
+        return {task.task_id for task in held} - self.held.keys()
+
+    def settle(self, settlements, *, within=None):
+        self._maybe_fail("settle")
+        if {settlement.task.task_id for settlement in settlements} - self.held.keys():
+            raise LeaseLostError
+        for settlement in settlements:
+            del self.held[settlement.task.task_id]
+            self.settled[settlement.task.task_id] = settlement.state
+
+    def release(self, held):
+        self._maybe_fail("release")
+        self.released += [self.held.pop(task.task_id).task_id for task in held]
+
+    def _maybe_fail(self, what):
+        if what in self.fails:
+            raise UnavailableError(f"{what} failed.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
+
+
+class MemoryWarehouse:
+    def __init__(self, *, fails_at_load=None, fails_at_finish=False):
+        self.fails_at_finish = fails_at_finish
+        self.runs, self.facts, self.loads = {}, [], 0
+        self.fails_at_load = fails_at_load
+        self.audited_before = set()
+
+    def start(self, run):
+        self.runs[run.run_id] = run
+
+    def load(self, batch, run, *, within=None):
+        self.loads += 1
+        if self.loads == self.fails_at_load:
+            raise UnavailableError("The warehouse is down.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
+        if within is not None:
+            within(None)
+        self.facts += batch.facts["task_id"].to_list()
+        loaded = replace(
+            run,
+            audited=run.audited + batch.audited,
+            changed=run.changed + batch.audited,
+            dead_lettered=run.dead_lettered + len(batch.dead_letters),
+            released=run.released + batch.released,
+        )
+        self.runs[run.run_id] = loaded
+        return loaded
+
+    def audited_by_dead_runs(self, task_ids):
+        return self.audited_before & set(task_ids)
+
+    def finish(self, run, counters, *, within=None):
+        if self.fails_at_finish:
+            raise UnavailableError("The warehouse is down.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
+        self.runs[run.run_id] = run
+        self.counters = counters
+
+
+async def succeed(task):
+    return Observation(task=task, detail=TaskDetail(task_id=task.task_id, status=2), observed_at=NOW)
+
+
+def walk(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None):
+    async def run():
+        stop = Stop()
+        gate = Gate(Pace(1_000_000), stop=stop, patience_seconds=0)
+        corridor = Corridor(
+            source,
+            Pool(ask, gate=gate, policy=RetryPolicy(attempts=1), budget=RetryBudget(), concurrency=4, stop=stop),
+            warehouse,
+            run=begin_run(Selection(), max_rate=1, now=NOW),
+            limits=Limits(batch_size=batch_size, claim_size=7, lease_seconds=300, dead_letter_after=5),
+            stop=stop,
+            clock=lambda: NOW,
+            shares_database=shares_database,
+        )
+        if prepare is not None:
+            prepare(stop)
+        return await corridor.walk()
+
+    finished = asyncio.run(run())
+    assert finished.is_balanced
+    assert warehouse.fails_at_finish or warehouse.runs == {finished.run_id: finished}
+    return finished
+
+
+def test_what_another_run_has_taken_over_is_not_written():
+    source, warehouse = MemorySource(20), MemoryWarehouse()
+
+    async def succeed_and_lose(task):
+        if task.task_id == "7":
+            del source.held["3"], source.held["7"]
+        return await succeed(task)
+
+    run = walk(source, warehouse, succeed_and_lose, shares_database=True)
+
+    assert sorted(warehouse.facts) == sorted(source.settled)
+    assert (run.claimed, run.audited, run.released, run.exit_code) == (20, 18, 2, 75)
+    assert run.error.startswith("[leases-lost] 2 tasks were taken over by another run")
+    assert source.held == {}
+
+
+@pytest.mark.parametrize("shares_database", [False, True])
+def test_every_task_becomes_a_fact_and_is_acknowledged(shares_database):
+    source, warehouse = MemorySource(53), MemoryWarehouse()
+
+    run = walk(source, warehouse, shares_database=shares_database)
+
+    assert (run.exit_code, run.claimed, run.audited) == (0, 53, 53)
+    assert sorted(warehouse.facts) == sorted(source.settled)
+    assert source.held == {}
+    assert warehouse.loads == 6
+
+
+def test_nothing_pending_is_a_success():
+    assert walk(MemorySource(0), MemoryWarehouse()).exit_code == 0
+
+
+def test_a_warehouse_that_goes_down_keeps_what_was_loaded_and_gives_back_the_rest():
+    source, warehouse = MemorySource(53), MemoryWarehouse(fails_at_load=3)
+
+    run = walk(source, warehouse)
+
+    assert (run.exit_code, run.audited, warehouse.loads) == (69, 20, 3)
+    assert len(source.settled) == 20
+    assert source.held == {}
+    assert run.claimed == 20 + len(source.released)
+
+
+def test_a_pending_database_that_goes_down_after_a_commit_loses_no_fact():
+    source, warehouse = MemorySource(53), MemoryWarehouse()
+    source.fails = {"settle", "release"}
+
+    run = walk(source, warehouse)
+
+    assert run.exit_code == 69
+    assert len(warehouse.facts) == run.audited > 0
+
+
+def test_a_run_whose_row_cannot_be_written_does_not_end_well():
+    warehouse = MemoryWarehouse(fails_at_finish=True)
+
+    run = walk(MemorySource(5), warehouse)
+
+    assert (run.exit_code, run.outcome, run.audited) == (69, "unavailable", 5)
+    assert warehouse.runs[run.run_id].outcome == "running"
+
+
+def test_a_claim_that_fails_ends_the_run():
+    source = MemorySource(5)
+    source.fails = {"claim"}
+
+    assert walk(source, MemoryWarehouse()).exit_code == 69
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_a_bug_is_70_and_every_claim_is_given_back(capfd, log_format):
+    async def stumble(task):
+        secret = "CANARY-" + "in-a-variable"
+        raise ZeroDivisionError(len(secret))
+
+    configure_logs(log_format, verbose=False)
+    source = MemorySource(53)
+
+    run = walk(source, MemoryWarehouse(), stumble)
+
+    assert (run.exit_code, run.outcome) == (70, "bug")
+    assert run.released == run.claimed == len(source.released) > 0
+    said = capfd.readouterr().err
+    assert "ZeroDivisionError" in said
+    assert "CANARY-in-a-variable" not in said
+
+
+def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():
+    source, asked = MemorySource(2), []
+    source.waiting[0] = PendingTask(task_id="1", attempts=6)
+
+    async def ask(task):
+        asked.append(task.task_id)
+        return await succeed(task)
+
+    run = walk(source, MemoryWarehouse(), ask)
+
+    assert (run.exit_code, run.dead_lettered, asked) == (65, 1, ["2"])
+
+
+@pytest.mark.parametrize("shares_database", [False, True])
+def test_what_a_dead_run_has_loaded_is_acknowledged_and_not_asked_again(shares_database):
+    source, warehouse = MemorySource(3), MemoryWarehouse()
+    source.waiting = [replace(task, attempts=int(task.task_id)) for task in source.waiting]
+    warehouse.audited_before = {"1", "2"}
+
+    run = walk(source, warehouse, shares_database=shares_database)
+
+    # One transaction wrote both, where they are one database; and a first claim was left behind by nobody.
+    expected = ["1", "2", "3"] if shares_database else ["1", "3"]
+    assert sorted(warehouse.facts) == expected
+    assert (run.exit_code, run.claimed, len(source.settled)) == (0, len(expected), 3)
+
+
+def test_tasks_that_may_have_killed_their_runs_are_asked_about_one_by_one_at_the_end():
+    source, warehouse, asked = MemorySource(20), MemoryWarehouse(), []
+    source.suspects = [PendingTask(task_id=str(each), attempts=5) for each in (30, 31, 32)]
+
+    async def ask(task):
+        asked.append(task.task_id)
+        if task.attempts > 1:
+            assert source.held.keys() == {task.task_id}
+        return await succeed(task)
+
+    run = walk(source, warehouse, ask)
+
+    assert (run.exit_code, run.audited) == (0, 23)
+    assert asked[20:] == warehouse.facts[20:] == ["30", "31", "32"]
+
+
+def test_a_failure_for_now_is_given_back_and_69_if_nothing_could_be_learnt():
+    async def fail(task):
+        return FetchFailure(task=task, reason=FailureReason.UNREACHABLE, failed_at=NOW, detail="refused")
+
+    source = MemorySource(5)
+
+    run = walk(source, MemoryWarehouse(), fail)
+
+    assert (run.exit_code, run.released) == (69, 5)
+    assert run.error.startswith("[tasks-unanswered] 5 tasks gave no answer for now. They are still pending")
+    assert set(source.settled.values()) == {None}
+
+
+def test_an_order_to_stop_before_the_first_claim_claims_nothing():
+    source = MemorySource(53)
+
+    run = walk(
+        source,
+        MemoryWarehouse(),
+        prepare=lambda stop: stop.order(StoppedError("Now.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")),
+    )
+
+    assert (run.exit_code, run.claimed, len(source.waiting)) == (75, 0, 53)

@@ -1,0 +1,122 @@
+"""What becomes of a task: tables, as the contract has them."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from etl.run.settlement import is_finished, last_word, refuse, settle
+from etl.tasks import RECOVERY, FailureReason, FetchFailure, Observation, PendingTask, Recovery, TaskDetail, TaskState
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+LIMIT = 5
+
+FOR_GOOD = {"not_found", "forbidden", "bad_payload", "too_large", "invalid_id", "rejected", "exhausted"}
+FOR_NOW = {"throttled", "unauthorized", "server_error", "unreachable", "timeout"}
+
+
+def task(task_id="1", attempts=1):
+    return PendingTask(task_id=task_id, attempts=attempts)
+
+
+def failure(reason, *, attempts=1, sightings=1):
+    return FetchFailure(
+        task=task(attempts=attempts), reason=reason, failed_at=NOON, detail="it failed", sightings=sightings
+    )
+
+
+def observation(status):
+    return Observation(task=task(), detail=TaskDetail(task_id="1", status=status), observed_at=NOON)
+
+
+def test_every_reason_is_for_good_or_for_now():
+    assert set(FailureReason) == FOR_GOOD | FOR_NOW == set(RECOVERY)
+
+
+@pytest.mark.parametrize("reason", FailureReason)
+@pytest.mark.parametrize("sightings", [1, 2])
+def test_what_lasts(reason, sightings):
+    lasts = reason in FOR_GOOD and (reason is not FailureReason.BAD_PAYLOAD or sightings == 2)
+
+    assert failure(reason, sightings=sightings).is_lasting is lasts
+    assert (failure(reason).recovery in {Recovery.RETRY, Recovery.AGAIN}) is (reason in FOR_NOW)
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        (0, TaskState.PENDING),
+        (1, TaskState.PENDING),
+        (2, TaskState.DONE),
+        (3, TaskState.DONE),
+        (7, TaskState.PENDING),
+        (-1, TaskState.PENDING),
+        ("2", TaskState.DONE),
+        (" 3 ", TaskState.DONE),
+        ("1", TaskState.PENDING),
+    ],
+)
+def test_a_task_is_pending_until_it_has_ended(status, state):
+    seen = observation(status)
+
+    settlement = settle(seen)
+
+    assert (settlement.state, settlement.error, settlement.settled_at) == (state, None, NOON)
+    assert is_finished(seen) is (state is TaskState.DONE)
+
+
+@pytest.mark.parametrize(
+    ("reason", "sightings", "state"),
+    [
+        (FailureReason.NOT_FOUND, 1, TaskState.DEAD),
+        (FailureReason.EXHAUSTED, 1, TaskState.DEAD),
+        (FailureReason.BAD_PAYLOAD, 1, None),
+        (FailureReason.BAD_PAYLOAD, 2, TaskState.DEAD),
+        (FailureReason.TIMEOUT, 9, None),
+    ],
+)
+def test_a_failure_for_now_leaves_the_state_alone(reason, sightings, state):
+    settlement = settle(failure(reason, sightings=sightings))
+
+    assert (settlement.state, settlement.error) == (state, f"{reason.value}: it failed")
+
+
+@pytest.mark.parametrize(
+    ("attempts", "reason"),
+    [(1, "timeout"), (LIMIT - 1, "timeout"), (LIMIT, "exhausted"), (LIMIT + 1, "exhausted")],
+)
+def test_a_task_has_its_runs(attempts, reason):
+    spoken = last_word(failure(FailureReason.TIMEOUT, attempts=attempts), dead_letter_after=LIMIT)
+
+    assert spoken.reason == reason
+    assert "it failed" in spoken.detail
+    assert ("timeout" in spoken.detail) is (reason == "exhausted")
+
+
+def test_what_lasts_keeps_its_reason_in_the_last_run():
+    gone = failure(FailureReason.NOT_FOUND, attempts=LIMIT)
+
+    assert last_word(gone, dead_letter_after=LIMIT) is gone
+
+
+@pytest.mark.parametrize("attempts", range(1, LIMIT + 1))
+def test_a_task_may_be_asked_about(attempts):
+    assert refuse(task(attempts=attempts), dead_letter_after=LIMIT, now=NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("refused", "reason"),
+    [
+        (task("not a number"), FailureReason.INVALID_ID),
+        (task(""), FailureReason.INVALID_ID),
+        (task("1" * 20), FailureReason.INVALID_ID),
+        (task("../status"), FailureReason.INVALID_ID),
+        (task("not a number", attempts=LIMIT + 1), FailureReason.INVALID_ID),
+        (task(attempts=LIMIT + 1), FailureReason.EXHAUSTED),
+    ],
+)
+def test_a_task_that_must_not_be_asked_about(refused, reason):
+    spoken = refuse(refused, dead_letter_after=LIMIT, now=NOON)
+
+    assert (spoken.reason, spoken.failed_at, spoken.is_lasting) == (reason, NOON, True)
+    if reason is FailureReason.EXHAUSTED:
+        assert f"Claimed by {LIMIT} runs" in spoken.detail

@@ -1,0 +1,90 @@
+"""What is written as a first configuration can be read, holds no secret, and says what every key means."""
+
+import re
+import tomllib
+from itertools import chain, product
+from pathlib import Path
+
+import pytest
+
+from etl.settings.load import Settings, load_configuration
+from etl.settings.model import SOURCE_ENGINES, WAREHOUSE_ENGINES
+from etl.settings.write import PRODUCTION, SECRET_FILES, Choices, configuration_file, next_steps
+
+ALL = [
+    Choices(source=source, read_only=read_only, warehouse=warehouse, auth=auth, secrets=Path("/run/secrets"))
+    for source, read_only, warehouse, auth in product(
+        SOURCE_ENGINES, (False, True), WAREHOUSE_ENGINES, tuple(SECRET_FILES)
+    )
+]
+
+
+def uncommented(text):
+    return tomllib.loads(re.sub(r"^# ([a-z0-9_]+ = )", r"\1", text, flags=re.MULTILINE))
+
+
+def test_whatever_is_chosen_can_be_read_and_is_what_was_chosen(tmp_path):
+    file = tmp_path / "new.toml"
+    for choices in ALL:
+        file.write_text(configuration_file(choices.values), encoding="utf-8")
+        settings = load_configuration(file).settings
+        assert settings.source.url.get_secret_value().startswith(choices.source)
+        assert settings.warehouse.url.get_secret_value().startswith(choices.warehouse)
+        assert settings.source.mode == ("read_only" if choices.read_only else "queue")
+        assert settings.api.auth == ("app" if choices.auth == "app" else "token")
+        files = {key: getattr(settings.api, key) for key in SECRET_FILES[choices.auth]}
+        assert files == choices.secret_files
+        assert (settings.api.token_command is not None) == (choices.auth == "command")
+
+
+def test_no_secret_is_written():
+    secrets = ("token", "session_id", "refresh_token", "app_secret", "s3_secret_access_key", "webhook_url")
+    for choices in ALL:
+        text = configuration_file(choices.values)
+        assert not re.search(rf"^({'|'.join(secrets)}) =", text, re.MULTILINE)
+        assert not re.search(r"^url = .*:[^/]*@", text, re.MULTILINE)
+
+
+def test_every_key_is_there_with_its_default_and_its_meaning():
+    text = configuration_file({})
+    shown = uncommented(text)
+    for name, section in Settings.model_fields.items():
+        for field_name, field in type(section.default).model_fields.items():
+            key = field.alias or field_name
+            default = getattr(section.default, field_name)
+            value = shown[name].pop(key)
+            if hasattr(default, "get_secret_value"):
+                default = default.get_secret_value()
+            assert default is None or value == (list(default) if isinstance(default, tuple) else default), key
+            (above,) = re.findall(
+                rf"^(.*)\n# {key} = ", text.partition(f"[{name}]")[2].partition("\n\n")[0], re.MULTILINE
+            )
+            assert re.match("# .*[.]$", above), key
+        assert shown[name] == {}
+    assert all(len(line) <= 120 for line in text.splitlines())
+
+
+def test_an_example_is_a_value_that_is_taken():
+    shown = uncommented(configuration_file(PRODUCTION))
+    for name, section in Settings.model_fields.items():
+        for key, value in shown[name].items():
+            # One of several places for a secret, or what only a table of one's own has.
+            others = {"source": {"mode": "read_only"}, "archive": {"location": "s3://task-audit/answers"}}.get(name, {})
+            if value != "":
+                type(section.default).model_validate(others | {key: value})
+
+
+@pytest.mark.parametrize("text", ['a"b\\c', "ü\x7f\x00\n", "C:\\new", "😀"])
+def test_any_path_can_stand_in_the_file(text):
+    written = configuration_file({"api": {"token_file": text}})
+    assert tomllib.loads(written)["api"] == {"token_file": text}
+
+
+def test_the_next_steps_name_the_secrets_and_what_only_the_user_knows():
+    for choices in ALL:
+        steps = "\n".join(chain.from_iterable(next_steps(choices, "a b.toml")))
+        assert all(str(file) in steps for file in choices.secret_files.values())
+        assert "task-audit --config 'a b.toml' doctor" in steps
+        assert ("api.app_id" in steps) == (choices.auth == "app")
+        assert ("source.url" in steps) == (choices.source != "sqlite")
+        assert ("enqueue" in steps) == (not choices.read_only)

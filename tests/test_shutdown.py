@@ -1,0 +1,54 @@
+import asyncio
+
+from etl.errors import Code, CredentialsRefusedError, StoppedError
+from etl.shutdown import Stop
+
+
+def test_the_first_order_stands():
+    stop = Stop()
+    assert (stop.is_ordered, stop.reason) == (False, None)
+    first, second = (
+        StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."),
+        CredentialsRefusedError("no", code=Code.CREDENTIALS_REFUSED, remedy="Renew them."),
+    )
+    stop.order(first)
+    stop.order(second)
+    assert (stop.is_ordered, stop.reason) == (True, first)
+
+
+def test_the_order_wakes_everybody():
+    async def scenario():
+        stop = Stop()
+        waiting = [asyncio.create_task(stop.wait()), *(asyncio.create_task(stop.sleep(3600)) for _ in range(100))]
+        await asyncio.sleep(0)
+        assert not any(task.done() for task in waiting)
+        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        async with asyncio.timeout(5):
+            await asyncio.gather(*waiting)
+
+    asyncio.run(scenario())
+
+
+def test_after_the_order_nobody_sleeps():
+    async def scenario():
+        stop = Stop()
+        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        async with asyncio.timeout(5):
+            await stop.wait()
+            await stop.sleep(3600)
+
+    asyncio.run(scenario())
+
+
+def test_without_an_order_a_sleep_ends_in_time():
+    async def scenario():
+        stop = Stop()
+        loop = asyncio.get_running_loop()
+        before = loop.time()
+        await stop.sleep(0.01)
+        await stop.sleep(0)
+        await stop.sleep(-1)
+        assert 0.01 <= loop.time() - before < 5
+        assert not stop.is_ordered
+
+    asyncio.run(scenario())

@@ -1,0 +1,321 @@
+"""A load is one transaction: its counters, its size, hostile text, and failures half-way."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.exc import IntegrityError
+
+from etl.database.connections import open_engine
+from etl.errors import TransientError
+from etl.tasks import TERMINAL_STATUSES
+from etl.warehouse.load.batch import Batch
+from etl.warehouse.load.dry_run import DryRun
+from etl.warehouse.tables import METADATA, audit_run
+from etl.warehouse.views import view_files
+
+EXECUTING, SUCCESS, FAILED = 1, 2, 3
+
+HOSTILE = [
+    "",
+    " ",
+    '"',
+    '""',
+    "'; DROP TABLE fact_task_status; --",
+    ",",
+    "a,b",
+    "line\nbreak",
+    "carriage\r\nreturn",
+    "\r",
+    "\\",
+    "\\N",
+    "\\.",
+    "\\\\N",
+    "a\n\\.\nb",
+    "\t",
+    "%s %(x)s :x ? $1 {x}",
+    "=cmd()",
+    "<script>",
+    "NULL",
+    "null",
+    "交接 🙂 é é",
+    "\u202eRTL\u202c",
+    "\x01\x1b\x7f",
+    "\ufeffBOM",
+    "x" * 100_000,
+]
+
+
+def many(audit, number, *, status=SUCCESS, minute=0, **detail):
+    return [
+        audit.seen(status, minute, task_id=str(1_534_087_020_903_704_704 + index), **detail) for index in range(number)
+    ]
+
+
+def test_counters_add_up_over_batches(audit):
+    run = audit.begin("run-1", claimed=9)
+    run = audit.load(audit.seen(SUCCESS, task_id="1"), audit.seen(EXECUTING, task_id="2"), run=run)
+    run = audit.load(audit.failed(task_id="3"), run=run, released=2)
+    run = audit.load(audit.seen(SUCCESS, 5, task_id="1"), audit.seen(EXECUTING, 5, task_id="2"), run=run)
+    run = audit.load(audit.seen(FAILED, 6, task_id="2"), audit.seen(7, task_id="4"), run=run)
+    assert (run.audited, run.changed, run.unchanged, run.still_open) == (6, 4, 2, 3)
+    assert (run.dead_lettered, run.released) == (1, 2)
+    assert run.is_balanced
+    row = audit.row("audit_run")
+    assert {name: row[name] for name in ("audited", "changed", "unchanged", "still_open", "dead_lettered")} == {
+        "audited": 6,
+        "changed": 4,
+        "unchanged": 2,
+        "still_open": 3,
+        "dead_lettered": 1,
+    }
+
+
+def test_a_task_claimed_twice_is_counted_twice_and_written_once(audit):
+    run = audit.load(audit.seen(EXECUTING), audit.seen(SUCCESS, 5))
+    assert (run.audited, run.changed, run.unchanged) == (2, 1, 1)
+    assert run.is_balanced
+    assert audit.row("fact_task_status")["status"] == SUCCESS
+
+
+def test_an_empty_batch(audit):
+    run = audit.load()
+    assert (run.audited, run.changed, run.unchanged, run.still_open) == (0, 0, 0, 0)
+    assert audit.rows("fact_task_status") == []
+
+
+def test_many_batches_on_one_connection(audit):
+    run = audit.begin("run-1")
+    for minute in range(3):
+        run = audit.load(audit.seen(EXECUTING, minute), audit.seen(EXECUTING, minute, task_id=str(minute)), run=run)
+    assert len(audit.rows("fact_task_status")) == 4, "what was staged before is not there any more"
+
+
+def test_a_large_batch(audit):
+    assert audit.load(*many(audit, 20_000, task_name="hand over")).changed == 20_000
+    assert audit.load(*many(audit, 20_000, minute=5, task_name="hand over"), run="run-2").unchanged == 20_000
+    with audit.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM fact_task_status_change").scalar_one() == 20_000
+
+
+def test_hostile_text_is_stored_as_it_is(audit):
+    audit.load(
+        *(
+            audit.seen(
+                FAILED,
+                task_id=str(number),
+                task_name=text,
+                tenant_id=text,
+                user_id=text,
+                result_code=text[:500] or "-",
+                response_message=text,
+            )
+            for number, text in enumerate(HOSTILE)
+        )
+    )
+    facts = {int(row["task_id"]): row for row in audit.rows("fact_task_status")}
+    for number, text in enumerate(HOSTILE):
+        stored = facts[number]
+        assert stored["task_name"] == stored["tenant_id"] == stored["user_id"] == stored["response_message"] == text
+        assert stored["result_code"] == (text[:500] or "-")
+    assert {row["result_code"] for row in audit.rows("dim_result_code")} == {text[:500] or "-" for text in HOSTILE}
+    audit.load(*(audit.seen(FAILED, 5, task_id=str(n), task_name=text) for n, text in enumerate(HOSTILE)), run="run-2")
+
+
+def test_empty_and_absent_are_two_things(audit):
+    audit.load(audit.seen(SUCCESS, task_id="1", task_name=""), audit.seen(SUCCESS, task_id="2", task_name=None))
+    assert [row["task_name"] for row in audit.rows("fact_task_status")] == ["", None]
+
+
+def test_extreme_numbers_and_times(audit):
+    first, last = audit.noon.replace(year=1970), audit.noon.replace(year=9999, microsecond=999_999)
+    audit.load(
+        audit.seen(2**63 - 1, task_id="0", task_type=-(2**63), submitted_at=first),
+        audit.seen(-(2**63), task_id="9999999999999999999", task_type=2**63 - 1, submitted_at=last),
+    )
+    low, high = audit.rows("fact_task_status")
+    assert (low["status"], low["task_type"], low["submitted_at"]) == (2**63 - 1, -(2**63), first)
+    assert (high["status"], high["task_type"], high["submitted_at"]) == (-(2**63), 2**63 - 1, last)
+
+
+class HalfWayError(Exception):
+    """Something breaks in the middle."""
+
+
+def test_a_failure_within_undoes_everything(audit):
+    audit.load(audit.seen(EXECUTING), audit.failed(task_id="9"))
+    run = audit.begin("run-2", claimed=3)
+    before = audit.tables()
+
+    def break_off(connection):
+        assert connection.scalar(select(audit_run.c.audited).where(audit_run.c.run_id == "run-2")) == 2
+        raise HalfWayError
+
+    news = [
+        audit.seen(FAILED, 5, result_code="18000205", task_type=9),
+        audit.seen(7, 5, task_id="9"),
+        audit.failed(5, task_id="8"),
+    ]
+    with pytest.raises(HalfWayError):
+        audit.load(*news, run=run, within=break_off)
+    assert audit.tables() == before
+    assert audit.load(*news, run=run).changed == 2
+
+
+@pytest.mark.parametrize("table", ["fact_task_status_change", "fact_task_status", "dim_result_code", "audit_run"])
+def test_a_failure_between_two_statements_undoes_everything(audit, table):
+    run = audit.begin("run-1", claimed=1)
+    before = audit.tables()
+
+    def break_off(_connection, _cursor, statement, *_):
+        if statement.startswith((f"INSERT INTO {table} ", f"UPDATE {table} ")):
+            raise HalfWayError
+
+    event.listen(audit.engine, "before_cursor_execute", break_off)
+    try:
+        with pytest.raises(HalfWayError):
+            audit.load(audit.seen(FAILED, result_code="18000205"), run=run)
+    finally:
+        event.remove(audit.engine, "before_cursor_execute", break_off)
+    assert audit.tables() == before
+    assert audit.load(audit.seen(FAILED, result_code="18000205"), run=run).changed == 1
+
+
+def test_a_statement_that_the_database_refuses_undoes_everything_and_is_named(audit):
+    run = audit.begin("run-1", claimed=1)
+    batch = Batch(facts=pl.DataFrame(), audited=1)
+    whole = audit.tables()
+    from etl.normalize import normalize
+
+    facts = normalize([audit.seen(SUCCESS)]).with_columns(submitted_at_source=pl.lit(None, pl.String))
+    with pytest.raises(Exception, match=r"(?i)not.null|cannot be null") as refused:
+        audit.warehouse.load(Batch(facts=facts, audited=batch.audited), run)
+    assert isinstance(refused.value, IntegrityError) or "NotNull" in repr(refused.value)
+    assert audit.tables() == whole
+    assert audit.load(audit.seen(SUCCESS), run=run).changed == 1, "the connection is usable again"
+
+
+def test_what_is_done_within_is_committed_with_the_batch(audit):
+    def acknowledge(connection):
+        connection.exec_driver_sql("UPDATE dim_task_status SET description = 'acknowledged' WHERE status = 2")
+
+    audit.load(audit.seen(SUCCESS), within=acknowledge)
+    assert audit.rows("dim_task_status")[2]["description"] == "acknowledged"
+
+
+def test_the_row_of_a_run_is_written_at_both_ends(audit):
+    run = audit.begin("run-1")
+    assert audit.row("audit_run")["outcome"] == "running"
+    error = "Said \0 and half a \ud83d" + "." * 5_000
+    finished = replace(run, finished_at=audit.at(5), outcome="succeeded", exit_code=0, error=error)
+    audit.warehouse.finish(finished, {})
+    row = audit.row("audit_run")
+    assert (row["finished_at"], row["outcome"], row["exit_code"]) == (audit.at(5), "succeeded", 0)
+    assert row["error"].startswith("Said \ufffd and half a ?...")
+    assert len(row["error"]) == 2_000
+
+
+def test_what_a_run_counted_is_kept_beside_its_row(audit):
+    run = audit.begin("run-1")
+    audit.warehouse.finish(run, {("http_status", "429"): 3, ("drift", "unknown field \0"): 2})
+    assert [(row["counter"], row["name"], row["number"]) for row in audit.rows("audit_run_counter")] == [
+        ("drift", "unknown field \ufffd", 2),
+        ("http_status", "429", 3),
+    ]
+
+
+def test_result_codes_that_a_run_has_met_first_are_drift(audit):
+    first = audit.load(audit.seen(FAILED, task_id="1", result_code="18000205"))
+    audit.warehouse.finish(first, {})
+    second = replace(audit.begin("run-2"), started_at=audit.at(10))
+    for number, code in enumerate(("18000205", "18000999", "18000999"), 2):
+        second = audit.load(audit.seen(FAILED, 15, task_id=str(number), result_code=code), run=second)
+    audit.warehouse.finish(second, {})
+    assert [(row["run_id"], row["name"], row["number"]) for row in audit.rows("audit_run_counter")] == [
+        ("run-1", "new result_code 18000205", 1),
+        ("run-2", "new result_code 18000999", 2),
+    ]
+
+
+@pytest.mark.parametrize("number", [0, 1, 5_000, 100_000])
+def test_settled(audit, number):
+    audit.load(
+        audit.seen(SUCCESS, task_id="1"),
+        audit.seen(FAILED, task_id="2"),
+        audit.seen(EXECUTING, task_id="3"),
+        audit.seen(7, task_id="4"),
+        audit.failed(task_id="5"),
+        audit.failed(task_id="6"),
+        audit.failed(task_id="not\0a task"),
+    )
+    audit.load(audit.seen(EXECUTING, 5, task_id="6"), run="run-2")
+    asked = [str(task_id) for task_id in range(number)]
+    ended = {"1", "2", "5"} if number > 5 else set()
+    assert audit.warehouse.settled([*asked, "not\0a task"]) == {*ended, "not\0a task"}
+    assert audit.warehouse.settled(asked) == ended
+
+
+@pytest.mark.parametrize("warehouse_url", ["duckdb", "postgresql"], indirect=True)
+def test_a_schema_of_its_own(warehouse_url, audit_on):
+    engine = open_engine(warehouse_url, name="the warehouse", schema="Audit", create=True)
+    audit = audit_on(engine, schema="Audit")
+    audit_on(engine, schema="Audit")
+    audit.warehouse.require_current()
+    audit.load(audit.seen(FAILED, result_code="18000205"), audit.failed(task_id="9"))
+    audit.load(audit.seen(FAILED, 5, result_code="18000205"), audit.seen(7, 5, task_id="9"), run="run-2")
+    assert audit.warehouse.settled([audit.task_id, "9"]) == {audit.task_id}
+    with engine.connect() as connection:
+        names = {*METADATA.tables, "task_audit_version", *(file.stem for file in view_files(engine.dialect.name))}
+        found = connection.exec_driver_sql("SELECT table_name, table_schema FROM information_schema.tables")
+        schema_of = {row.table_name: row.table_schema for row in found if row.table_name in names}
+        assert schema_of == dict.fromkeys(names, "Audit")
+        assert connection.exec_driver_sql("SELECT status FROM v_task_status ORDER BY 1").scalars().all() == [3, 7]
+    engine.dispose()
+
+
+def test_a_dry_run_counts_and_writes_nothing(audit):
+    before = audit.tables()
+    outcomes = [audit.seen(SUCCESS, task_id="1"), audit.seen(EXECUTING, task_id="2"), audit.seen(7, task_id="3")]
+    wet = audit.load(*outcomes, audit.failed(task_id="4"), released=2)
+    dry_audit = type(audit)(audit.warehouse)
+    dry_audit.warehouse = DryRun()
+    dry = dry_audit.load(*outcomes, audit.failed(task_id="4"), released=2)
+    counted = ("audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
+    assert [getattr(dry, name) for name in counted] == [getattr(wet, name) for name in counted]
+    assert dry.is_balanced
+    assert before["fact_task_status"] == []
+    assert dry_audit.load(run=dry).audited == dry.audited
+    assert len(TERMINAL_STATUSES) == 2
+
+
+def test_a_batch_whose_commit_was_not_confirmed_is_loaded_once(audit, lose_answer):
+    run = audit.begin("run-1", claimed=4)
+    run = audit.load(audit.seen(2), run=run)
+    outcomes = (audit.seen(3, 5), audit.seen(1, task_id="7"), audit.failed(task_id="8"))
+    within = []
+    lose_answer(audit.engine)
+    with pytest.raises(TransientError):
+        audit.load(*outcomes, run=run, within=within.append)
+    tables = audit.tables()
+
+    loaded = audit.load(*outcomes, run=run, within=within.append)
+
+    assert (loaded.audited, loaded.changed, loaded.still_open, loaded.dead_lettered) == (3, 3, 1, 1)
+    assert audit.tables() == tables
+    assert len(within) == 1
+    assert loaded.is_balanced
+
+
+def test_an_end_whose_commit_was_not_confirmed_is_written_once(audit, lose_answer):
+    run = audit.begin("run-1")
+    finished = replace(run, finished_at=audit.at(1), outcome="succeeded", exit_code=0)
+    lose_answer(audit.engine)
+    with pytest.raises(TransientError):
+        audit.warehouse.finish(finished, {("outcome", "audited"): 3})
+    tables = audit.tables()
+
+    audit.warehouse.finish(finished, {("outcome", "audited"): 3})
+
+    assert audit.tables() == tables
+    assert len(audit.rows("audit_run_counter")) == 1

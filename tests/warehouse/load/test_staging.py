@@ -1,0 +1,38 @@
+"""Faults while a batch is on its way to the staging table."""
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from etl.database.connections import open_engine
+from etl.errors import UnavailableError
+from etl.normalize import normalize
+from etl.warehouse.load.staging import staged
+
+
+class FatefulFrame:
+    """Rows whose writing ends the statement, or the connection, that they are meant for."""
+
+    def __init__(self, engine, backend, end):
+        self._engine, self._backend, self._end = engine, backend, end
+        self.columns = normalize([]).columns
+
+    def write_csv(self, *, include_header):
+        with self._engine.begin() as other:
+            other.execute(text(f"SELECT {self._end}(:backend)"), {"backend": self._backend})
+        return ",".join("2026-11-01T00:00:00Z" if name.endswith("_at") else "1" for name in self.columns) + "\n"
+
+
+@pytest.mark.parametrize("end", ["pg_cancel_backend", "pg_terminate_backend"])
+def test_a_copy_that_the_server_ends_is_a_database_that_is_unavailable(postgres_url, end):
+    engine = open_engine(SecretStr(postgres_url), name="the warehouse")
+
+    def load():
+        with engine.begin() as connection:
+            backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+            with staged(connection, FatefulFrame(engine, backend, end)):
+                pytest.fail("the rows cannot have arrived")
+
+    with pytest.raises(UnavailableError, match="warehouse"):
+        load()
+    engine.dispose()
