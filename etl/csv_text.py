@@ -10,11 +10,11 @@ BEGINS_LIKE_A_FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 """With the wide forms of the signs, which some programs read as the narrow ones. Others cut off blanks in front."""
 
 
-def neutral(cell: str) -> str:
+def escape_formula(cell: str) -> str:
     """Put an apostrophe in front of what could be run."""
     return f"'{cell}" if BEGINS_LIKE_A_FORMULA.match(cell) else cell
 
 
-def original(cell: str) -> str:
-    """Undo ``neutral``."""
+def unescape_formula(cell: str) -> str:
+    """Undo ``escape_formula``."""
     return cell[1:] if cell.startswith("'") and BEGINS_LIKE_A_FORMULA.match(cell) else cell

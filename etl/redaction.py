@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 
 MASK = "********"
 
-FEWEST_CHARACTERS = 6
+MIN_SECRET_CHARACTERS = 6
 """Of a secret: a shorter one is none, and to mask it would garble every other word."""
 
 SIGNATURE = re.compile(r"(?<=Signature=)[0-9a-f]+")
@@ -32,7 +32,7 @@ class Secrets:
 
     def remember(self, *secrets: str) -> None:
         """Take these out of texts, too, from now on."""
-        fresh = {secret for secret in secrets if len(secret) >= FEWEST_CHARACTERS} - self._known
+        fresh = {secret for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS} - self._known
         if fresh:
             self._known |= fresh
             every = {form for secret in self._known for form in forms_of(secret)}
@@ -78,15 +78,15 @@ def _inside_base64(octets: bytes, octets_before: int) -> str:
     return b64encode(bytes(octets_before) + octets).decode()[begin:end]
 
 
-OURS = Secrets()
+PROCESS_SECRETS = Secrets()
 """All that this process has read."""
 
 
 def remember(*secrets: str) -> None:
     """Keep these out of whatever this process writes from now on."""
-    OURS.remember(*secrets)
+    PROCESS_SECRETS.remember(*secrets)
 
 
 def redact(text: str) -> str:
     """Take the secrets of this process out of a text."""
-    return OURS.redact(text)
+    return PROCESS_SECRETS.redact(text)

@@ -72,7 +72,7 @@ class AuditRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class RunRequest:
     """What this run was ordered to do, beside the configuration."""
 
     selection: Selection = field(default_factory=Selection)

@@ -5,7 +5,7 @@ import asyncio
 from etl.errors import TaskAuditError
 
 
-class Stop:
+class Shutdown:
     """An order to stop, with its reason; the first order stands."""
 
     def __init__(self) -> None:
@@ -13,11 +13,11 @@ class Stop:
         self.reason: TaskAuditError | None = None
 
     @property
-    def is_ordered(self) -> bool:
+    def is_requested(self) -> bool:
         """Say whether the run is to end."""
         return self.reason is not None
 
-    def order(self, reason: TaskAuditError) -> None:
+    def request(self, reason: TaskAuditError) -> None:
         """End the run cleanly, for this reason."""
         if self.reason is None:
             self.reason = reason

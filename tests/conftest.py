@@ -43,14 +43,14 @@ HAS_NAMESPACES = bool(shutil.which("unshare")) and not subprocess.call(
 """Whether a test may make a container of its own."""
 
 
-MOST_WORKERS = 8
+MAX_WORKERS = 8
 """Each has servers of its own."""
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """Two to a core, since many tests wait for processes of their own."""
-    return min(2 * (os.cpu_count() or 1), MOST_WORKERS)
+    return min(2 * (os.cpu_count() or 1), MAX_WORKERS)
 
 
 MEMORY = Path("/dev/shm")  # noqa: S108 - shared memory is what is wanted
@@ -119,7 +119,7 @@ def _no_settings_from_outside(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _no_secrets_of_others(monkeypatch):
-    monkeypatch.setattr("etl.redaction.OURS", Secrets())
+    monkeypatch.setattr("etl.redaction.PROCESS_SECRETS", Secrets())
 
 
 @pytest.fixture(scope="session")

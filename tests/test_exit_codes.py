@@ -18,7 +18,7 @@ from tests.nights import FIRST_ID, TOKEN
 
 DIED_BY_SIGNAL = {128 + signal.SIGINT, 128 + signal.SIGTERM}
 
-NOBODY = "http://127.0.0.1:9"
+PROBE_TASK = "http://127.0.0.1:9"
 """A port of this machine where nobody listens."""
 
 
@@ -117,7 +117,7 @@ PROVOKED = {
     "nothing": (ExitCode.OK, lambda job: job.run()),
     "a date that is none": (ExitCode.USAGE, lambda job: job.run("--since", "yesterday")),
     "a task that is none": (ExitCode.DEAD_LETTERS, enqueue_nonsense),
-    "an API that is down": (ExitCode.UNAVAILABLE, lambda job: job.run(api__base_url=NOBODY)),
+    "an API that is down": (ExitCode.UNAVAILABLE, lambda job: job.run(api__base_url=PROBE_TASK)),
     "a warehouse that is down": (
         ExitCode.UNAVAILABLE,
         lambda job: job.run(warehouse__url="postgresql://u@127.0.0.1:9/d"),

@@ -1,28 +1,28 @@
 import asyncio
 
 from etl.errors import Code, CredentialsRefusedError, StoppedError
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 
 
 def test_the_first_order_stands():
-    stop = Stop()
-    assert (stop.is_ordered, stop.reason) == (False, None)
+    stop = Shutdown()
+    assert (stop.is_requested, stop.reason) == (False, None)
     first, second = (
         StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."),
         CredentialsRefusedError("no", code=Code.CREDENTIALS_REFUSED, remedy="Renew them."),
     )
-    stop.order(first)
-    stop.order(second)
-    assert (stop.is_ordered, stop.reason) == (True, first)
+    stop.request(first)
+    stop.request(second)
+    assert (stop.is_requested, stop.reason) == (True, first)
 
 
 def test_the_order_wakes_everybody():
     async def scenario():
-        stop = Stop()
+        stop = Shutdown()
         waiting = [asyncio.create_task(stop.wait()), *(asyncio.create_task(stop.sleep(3600)) for _ in range(100))]
         await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
-        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
             await asyncio.gather(*waiting)
 
@@ -31,8 +31,8 @@ def test_the_order_wakes_everybody():
 
 def test_after_the_order_nobody_sleeps():
     async def scenario():
-        stop = Stop()
-        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        stop = Shutdown()
+        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
             await stop.wait()
             await stop.sleep(3600)
@@ -42,13 +42,13 @@ def test_after_the_order_nobody_sleeps():
 
 def test_without_an_order_a_sleep_ends_in_time():
     async def scenario():
-        stop = Stop()
+        stop = Shutdown()
         loop = asyncio.get_running_loop()
         before = loop.time()
         await stop.sleep(0.01)
         await stop.sleep(0)
         await stop.sleep(-1)
         assert 0.01 <= loop.time() - before < 5
-        assert not stop.is_ordered
+        assert not stop.is_requested
 
     asyncio.run(scenario())

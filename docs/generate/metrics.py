@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from docs.generate.markdown import table
-from etl.observe.metrics import Standing, registry_of
+from etl.observe.metrics import JobSnapshot, registry_of
 from etl.runs import AuditRun
 
 HEAD = """\
@@ -19,7 +19,7 @@ def page() -> str:
     """Describe every metric."""
     known = datetime(2026, 11, 3, tzinfo=UTC)
     run = AuditRun(started_at=known, finished_at=known, max_rate=1)
-    standing = Standing(
+    standing = JobSnapshot(
         last_success_at=known, last_complete_at=known, backlog={}, oldest_pending_at=known, dead_letters={}
     )
     rows = []

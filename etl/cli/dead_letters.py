@@ -17,7 +17,7 @@ from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.answer import answer_json, print_answer
 from etl.report.remedies import OTHER_REMEDY, REMEDIES
 from etl.settings.load import Settings
-from etl.source.requeue import put_back
+from etl.source.requeue import requeue
 from etl.tasks import FailureReason
 from etl.warehouse.read.dead_letters import Choice, begin_again, discard, letter_of, open_letters
 
@@ -51,7 +51,7 @@ class Options:
         return not (self.task_ids or self.reasons or self.older_than or self.newer_than)
 
 
-def choosing(command: Decorated) -> Decorated:
+def choice_options(command: Decorated) -> Decorated:
     """Give a command the options that choose dead letters; what is given must all hold."""
     reasons = click.Choice([str(reason) for reason in FailureReason])
     for option in (
@@ -71,7 +71,7 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list")
-@choosing
+@choice_options
 @common_options
 @pass_context
 def list_(context: Context, /, *, as_json: bool, **options: Any) -> None:
@@ -114,7 +114,7 @@ def show(context: Context, *, task_id: str, as_json: bool) -> None:
 
 
 @dead_letters.command()
-@choosing
+@choice_options
 @click.option("--all", "everything", is_flag=True, help="All that are open.")
 @common_options
 @pass_context
@@ -135,12 +135,12 @@ def retry(context: Context, /, *, everything: bool, as_json: bool, **options: An
         begin_again(warehouse.engine, task_ids)
     if settings.source.mode == "queue":
         with open_queue(settings.source) as (engine, table):
-            put_back(engine, table, task_ids)
+            requeue(engine, table, task_ids)
     _say("retried", task_ids, "will be tried again by the next run", as_json=as_json)
 
 
 @dead_letters.command("discard")
-@choosing
+@choice_options
 @click.option("--all", "everything", is_flag=True, help="All that are open.")
 @common_options
 @pass_context

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.run import run_until_told, watch_progress
+from etl.cli.run import run_until_stopped, watch_progress
 from etl.jobs.demo import Demo, ask_the_analysts_question, prepared
 from etl.observe.logs import configure_logs
 from etl.report.summary import print_summary
-from etl.runs import Order
+from etl.runs import RunRequest
 
 
 @click.command()
@@ -49,7 +49,7 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
             highlight=False,
         )
         watch = watch_progress if sys.stderr.isatty() else None
-        finished = asyncio.run(run_until_told(parts.settings, Order(), seconds=None, watch=watch))
+        finished = asyncio.run(run_until_stopped(parts.settings, RunRequest(), seconds=None, watch=watch))
     print_summary(finished, console=console, dry_run=False)
     _answer(parts)
     sys.exit(finished.exit_code)

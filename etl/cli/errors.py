@@ -17,9 +17,9 @@ from rich.text import Text
 from etl.errors import BugError, Code, InputError, TaskAuditError
 from etl.observe.logs import LogFormat, configure_logs
 from etl.redaction import redact
-from etl.report.control_characters import printable
+from etl.report.control_characters import escape_control
 
-MOST_CHARACTERS = 2_000
+MAX_CAUSE_CHARACTERS = 2_000
 """Of what one cause says."""
 
 STYLES = {"Error": "bold red", "Remedy": "bold"}
@@ -44,7 +44,7 @@ def tell(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None
         _draw([("Error", f"[{error.code}] {error.message}"), *lines])
     else:
         for label, said in ((f"Error [{error.code}]", error.message), *lines):
-            click.echo(f"{label}: {printable(said)}", err=True)
+            click.echo(f"{label}: {escape_control(said)}", err=True)
 
 
 def misused(error: click.UsageError, *, log_format: LogFormat) -> InputError:
@@ -87,12 +87,12 @@ def _draw(lines: list[tuple[str, str]]) -> None:
     # Without a box, so that a line that is copied holds nothing else.
     grid = Table.grid(padding=(0, 2, 0, 0))
     for label, said in lines:
-        grid.add_row(Text(label, style=STYLES.get(label, "dim")), Text(printable(said)))
+        grid.add_row(Text(label, style=STYLES.get(label, "dim")), Text(escape_control(said)))
     Console(stderr=True).print(grid)
 
 
 def _causes(error: BaseException) -> Iterator[str]:
     while error.__cause__ is not None:
         error = error.__cause__
-        said = " ".join(redact(str(error)).split())[:MOST_CHARACTERS]
+        said = " ".join(redact(str(error)).split())[:MAX_CAUSE_CHARACTERS]
         yield f"{type(error).__module__}.{type(error).__qualname__}: {said}"

@@ -30,7 +30,7 @@ OPTIONS = (
 )
 
 
-def selecting(command: Decorated) -> Decorated:
+def selection_options(command: Decorated) -> Decorated:
     """Give a command the options."""
     for option in reversed(OPTIONS):
         command = option(command)

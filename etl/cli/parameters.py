@@ -17,12 +17,12 @@ from etl.warehouse.read.questions import Kind, Parameter, Question
 
 RELATIVE = re.compile(r"(?:(\S+) (before|after) )?([a-z_]+)", re.ASCII)
 
-MOST = 2**63 - 1
+MAX_INTEGER = 2**63 - 1
 """What every engine's integers hold."""
 
 TYPES: dict[Kind, click.ParamType[Any]] = {
     "text": click.STRING,
-    "integer": click.IntRange(0, MOST),
+    "integer": click.IntRange(0, MAX_INTEGER),
     "number": click.FloatRange(-1e15, 1e15),
     "time": RangeBound(is_end=False),
     "end": RangeBound(is_end=True),

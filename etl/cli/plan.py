@@ -8,16 +8,16 @@ import msgspec
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.options import require_shards, selecting
+from etl.cli.options import require_shards, selection_options
 from etl.cli.types import Duration
 from etl.jobs.plan import make_plan
 from etl.report.plan import print_plan
-from etl.runs import Order
+from etl.runs import RunRequest
 from etl.tasks import Selection, Shard
 
 
 @click.command()
-@selecting
+@selection_options
 @click.option("--max-duration", type=Duration(), help="Say whether so long is enough, e.g. 2h or 90m.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @common_options
@@ -43,7 +43,7 @@ def plan(
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
     require_shards(shard, settings.source)
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
-    made = make_plan(settings, Order(selection=selection, tasks=limit))
+    made = make_plan(settings, RunRequest(selection=selection, tasks=limit))
     if as_json:
         days = [{**asdict(day), "due": day.due} for day in made.days]
         click.echo(msgspec.json.encode({**asdict(made), "days": days, "fits": made.fits}))

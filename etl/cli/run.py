@@ -12,22 +12,22 @@ import msgspec
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.options import require_shards, selecting
+from etl.cli.options import require_shards, selection_options
 from etl.cli.progress import show_progress, shows_progress
 from etl.cli.signals import GO_ON, stop_on_signals
 from etl.cli.types import Duration, TimeOfDay, seconds_until
 from etl.errors import Code, StoppedError, TaskAuditError
-from etl.jobs.audit import Watch, run_job
-from etl.jobs.reporters import Listeners
+from etl.jobs.audit import ProgressHook, run_job
+from etl.jobs.reporters import RunReporters
 from etl.report.summary import print_summary
-from etl.run.pipeline import Corridor
-from etl.runs import AuditRun, Order
+from etl.run.pipeline import Pipeline
+from etl.runs import AuditRun, RunRequest
 from etl.settings.load import Settings
 from etl.tasks import Selection, Shard
 
 
 @click.command()
-@selecting
+@selection_options
 @click.option("--dry-run", is_flag=True, help="Fetch and normalize, but write nothing anywhere.")
 @click.option("--max-duration", type=Duration(), help="End cleanly after so long, e.g. 2h or 90m.")
 @click.option("--stop-at", type=TimeOfDay(), help="End cleanly at this time of day in UTC, e.g. 06:00.")
@@ -60,14 +60,14 @@ def run(
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
     require_shards(shard, settings.source)
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
-    order = Order(selection=selection, tasks=limit, dry_run=dry_run)
-    _spare_what_was_imported()
+    order = RunRequest(selection=selection, tasks=limit, dry_run=dry_run)
+    _freeze_imports()
     watch = watch_progress if shows_progress(settings.telemetry.log_format) else None
-    listeners = Listeners(settings, order)
+    listeners = RunReporters(settings, order)
     try:
         listeners.require()
         seconds = _seconds(settings, stop_at)
-        finished = asyncio.run(run_until_told(settings, order, seconds=seconds, watch=watch, listeners=listeners))
+        finished = asyncio.run(run_until_stopped(settings, order, seconds=seconds, watch=watch, listeners=listeners))
     except TaskAuditError as error:
         listeners.end_unbegun(error)
         raise
@@ -79,7 +79,7 @@ def run(
 
 
 @cache
-def _spare_what_was_imported() -> None:
+def _freeze_imports() -> None:
     """Keep the collector from going through it again and again while answers come and go.
 
     Once in a process: a second run in it would keep the garbage of the first.
@@ -87,20 +87,20 @@ def _spare_what_was_imported() -> None:
     gc.freeze()
 
 
-async def run_until_told(
+async def run_until_stopped(
     settings: Settings,
-    order: Order,
+    order: RunRequest,
     *,
     seconds: float | None,
-    watch: Watch | None = None,
-    listeners: Listeners | None = None,
+    watch: ProgressHook | None = None,
+    listeners: RunReporters | None = None,
 ) -> AuditRun:
     """Run until everything is done, the time is up, or a signal comes."""
     stop = stop_on_signals()
     if seconds is not None:
         time_is_up = StoppedError("The time for this run is up.", code=Code.STOPPED_BY_TIME, remedy=GO_ON)
-        asyncio.get_running_loop().call_later(seconds, stop.order, time_is_up)
-    listeners = listeners or Listeners(settings, order)
+        asyncio.get_running_loop().call_later(seconds, stop.request, time_is_up)
+    listeners = listeners or RunReporters(settings, order)
     return await run_job(
         settings,
         order,
@@ -112,7 +112,7 @@ async def run_until_told(
     )
 
 
-def watch_progress(corridor: Corridor, total: int | None) -> None:
+def watch_progress(corridor: Pipeline, total: int | None) -> None:
     """Show a progress bar until the event loop ends."""
     show_progress(lambda: (corridor.answered, corridor.run.throttled), total=total)
 

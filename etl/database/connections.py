@@ -12,7 +12,7 @@ from sqlalchemy.exc import NoSuchModuleError
 from tenacity import RetryCallState, Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
 
 from etl.database import mysql
-from etl.database.error_map import first_line, translating
+from etl.database.error_map import error_translator, first_line
 from etl.database.url import parse_database_url, render_url
 from etl.errors import Code, ConfigurationError
 
@@ -46,7 +46,7 @@ def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create:
     if not create:
         _require_file(parsed, name)
     engine = _create_engine(parsed)
-    event.listen(engine, "handle_error", translating(f"{name} ({render_url(parsed)})", file=parsed.database))
+    event.listen(engine, "handle_error", error_translator(f"{name} ({render_url(parsed)})", file=parsed.database))
     match parsed.get_backend_name():
         case "sqlite":
             event.listen(engine, "connect", _set_up_sqlite(create=create))

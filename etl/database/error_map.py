@@ -8,7 +8,7 @@ import sqlite3
 
 from sqlalchemy.engine import ExceptionContext
 
-from etl.database.lock_holders import holders_of
+from etl.database.lock_holders import lock_holders_of
 from etl.errors import Code, ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
 
 Fault = type[TaskAuditError]
@@ -153,18 +153,18 @@ def translate(error: BaseException, *, database: str, file: str | None = None) -
     if fault is None:
         return None
     said = f"{database[0].upper()}{database[1:]} says: {first_line(error)}."
-    if fault is StoppedError and file and isinstance(error, sqlite3.Error) and (holders := holders_of(file)):
+    if fault is StoppedError and file and isinstance(error, sqlite3.Error) and (holders := lock_holders_of(file)):
         said = f"{said} It is held by {holders}."
     code, remedy = MEANING[fault]
     return fault(said, code=code, remedy=remedy)
 
 
-def translating(database: str, *, file: str | None = None) -> "Translator":
+def error_translator(database: str, *, file: str | None = None) -> "ErrorTranslator":
     """Make a listener for SQLAlchemy's ``handle_error`` event that raises the translated error."""
-    return Translator(database, file)
+    return ErrorTranslator(database, file)
 
 
-class Translator:
+class ErrorTranslator:
     """Raises a run's error in the place of a driver's."""
 
     def __init__(self, database: str, file: str | None) -> None:

@@ -8,7 +8,7 @@ PROCESS, FILE = 4, 5
 """Fields of a line, counted after the arrow that marks who waits has been left out."""
 
 
-def holders_of(file: str) -> str:
+def lock_holders_of(file: str) -> str:
     """Name the other processes that hold a lock on an SQLite file, for example "process 4711 (task-audit)".
 
     Source: proc_locks(5). A lock whose process this one may not see is listed without it, and is not named.

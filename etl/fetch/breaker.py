@@ -8,14 +8,14 @@ from collections import deque
 RECENT = 30
 """Answers that are looked at."""
 
-ENOUGH = 20
+MIN_ANSWERS_TO_JUDGE = 20
 """Answers that must be there before anything is concluded from them."""
 
 FAILING = 0.5
 """The share of failures at which the breaker opens."""
 
 FIRST_PAUSE_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 300.0
+MAX_PAUSE_SECONDS = 300.0
 
 
 class Breaker:
@@ -32,11 +32,11 @@ class Breaker:
             self._failures -= self._failed[0]
         self._failed.append(failed)
         self._failures += failed
-        return failed and len(self._failed) >= ENOUGH and self._failures >= FAILING * len(self._failed)
+        return failed and len(self._failed) >= MIN_ANSWERS_TO_JUDGE and self._failures >= FAILING * len(self._failed)
 
     def next_pause_seconds(self) -> float:
         """Say how long to pause before the next probe: twice as long each time, up to a bound."""
-        seconds = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**self._pauses)
+        seconds = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2.0**self._pauses)
         self._pauses += 1
         return seconds
 

@@ -13,9 +13,9 @@ import structlog
 
 from etl.errors import Code, OutageError, StoppedError, TaskAuditError
 from etl.fetch.breaker import Breaker
-from etl.rate.limiter import Pace
-from etl.rate.share import Share
-from etl.shutdown import Stop
+from etl.rate.limiter import RateLimiter
+from etl.rate.share import RateShare
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Recovery
 
 THROTTLED_SECONDS = 2.0
@@ -40,11 +40,11 @@ class Gate:
 
     def __init__(
         self,
-        pace: Pace,
+        pace: RateLimiter,
         *,
-        stop: Stop,
+        stop: Shutdown,
         patience_seconds: float,
-        share: Share | None = None,
+        share: RateShare | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
@@ -90,7 +90,7 @@ class Gate:
             Whether it is a probe, whose outcome opens the gate or keeps it closed; None where it may not go at all.
         """
         async with self._turn:
-            while not self._stop.is_ordered and (patiently or not self._is_failing):
+            while not self._stop.is_requested and (patiently or not self._is_failing):
                 if self._probe_sent:
                     await self._probe_answered.wait()
                 elif (seconds := self._seconds_left()) > 0:
@@ -180,7 +180,7 @@ class Gate:
             self._closed_at, self._opens_at = now, now
         left = self._closed_at + self._patience - now
         if left <= 0 or (failure.wait_seconds or 0.0) > left:
-            self._stop.order(_out_of_patience(failure, seconds=now - self._closed_at))
+            self._stop.request(_out_of_patience(failure, seconds=now - self._closed_at))
             return
         is_news = self._opens_at <= now
         self._opens_at = max(self._opens_at, now + min(seconds, left))

@@ -20,10 +20,10 @@ from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Traffic, seen_again
 from etl.fetch.retry import RetryPolicy
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Recovery
 
-MOST_PAGES = 200_000
+MAX_PAGES = 200_000
 """Twice what a list of ten million tasks has."""
 
 AGAIN_REMEDY = "What was read before stands; run it again later."
@@ -58,9 +58,9 @@ class Reader:
         gate: Gate,
         policy: RetryPolicy,
         budget: RetryBudget,
-        stop: Stop,
+        stop: Shutdown,
         traffic: Traffic,
-        most_pages: int = MOST_PAGES,
+        most_pages: int = MAX_PAGES,
     ) -> None:
         self._gate = gate
         self._policy = policy

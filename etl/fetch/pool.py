@@ -10,15 +10,15 @@ from etl.errors import TaskAuditError
 from etl.fetch.backlog import Attempt, Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.quarantine import Doubt
+from etl.fetch.quarantine import Quarantine
 from etl.fetch.retry import RetryPolicy
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask, Recovery
 
 Ask = Callable[[PendingTask], Awaitable[Outcome]]
 Give = Callable[[Outcome], Awaitable[None]]
 
-MOST_DRIFT_NAMES = 50
+MAX_DRIFT_NAMES = 50
 """Kinds of drift that are told apart in one run; what is beyond them is counted together."""
 
 OTHER_DRIFT = "anything else"
@@ -55,7 +55,7 @@ class Traffic:
             return
         self.observations += 1
         for name in outcome.drift:
-            is_known = name in self.drift or len(self.drift) < MOST_DRIFT_NAMES
+            is_known = name in self.drift or len(self.drift) < MAX_DRIFT_NAMES
             self.drift[name if is_known else OTHER_DRIFT] += 1
 
 
@@ -70,7 +70,7 @@ class Pool:
         policy: RetryPolicy,
         budget: RetryBudget,
         concurrency: int,
-        stop: Stop,
+        stop: Shutdown,
         traffic: Traffic | None = None,
     ) -> None:
         self._ask = ask
@@ -79,7 +79,7 @@ class Pool:
         self._budget = budget
         self._concurrency = concurrency
         self._stop = stop
-        self._doubt = Doubt()
+        self._doubt = Quarantine()
         self.traffic = traffic or Traffic()
 
     @property
@@ -92,7 +92,7 @@ class Pool:
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._concurrency):
                 workers.create_task(self._work(backlog, give))
-        if not self._stop.is_ordered:
+        if not self._stop.is_requested:
             for outcome in self._doubt.release():
                 await give(outcome)
 
@@ -103,17 +103,17 @@ class Pool:
                 if outcome is None:
                     return
                 if (standing := self._standing(outcome, attempt, backlog)) is not None:
-                    for believed in self._doubt.weigh(standing):
+                    for believed in self._doubt.admit(standing):
                         await give(believed)
             except TaskAuditError as error:
-                self._stop.order(error)
+                self._stop.request(error)
 
     async def _request(self, attempt: Attempt) -> Outcome | None:
         """Ask once; None means that the run stopped before."""
         # What has failed before and rested is not worth waiting for, should the API fail again.
         probe = await self._gate.wait(patiently=not attempt.is_deferred)
         if probe is None:
-            return None if self._stop.is_ordered else attempt.failure
+            return None if self._stop.is_requested else attempt.failure
         self.traffic.requests += 1
         self.traffic.retries += attempt.was_sent
         attempt.was_sent = True

@@ -9,14 +9,14 @@ from http import HTTPStatus
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError
 from etl.tasks import FailureReason, FetchFailure, Outcome
 
-MOST_REFUSED = 25
+MAX_REFUSED = 25
 """HTTP 400, or 404 without a code, before the first good answer: half of the first 50."""
 
-MOST_FORBIDDEN = 20
+MAX_FORBIDDEN = 20
 """HTTP 403 in a row."""
 
 
-class Doubt:
+class Quarantine:
     """Passes outcomes on, those that are in doubt later."""
 
     def __init__(self) -> None:
@@ -24,7 +24,7 @@ class Doubt:
         self._is_proven = False
         """A good answer was seen, so that the API knows us and is where we think."""
 
-    def weigh(self, outcome: Outcome) -> list[Outcome]:
+    def admit(self, outcome: Outcome) -> list[Outcome]:
         """Take an outcome in; returns what may be believed now, in the order in which it came.
 
         Raises:
@@ -60,16 +60,16 @@ class Doubt:
     def _give_up_on_many(self) -> None:
         forbidden = sum(failure.reason is FailureReason.FORBIDDEN for failure in self._held)
         last = self._held[-1]
-        if forbidden >= MOST_FORBIDDEN:
+        if forbidden >= MAX_FORBIDDEN:
             raise CredentialsRefusedError(
                 f"The API forbids {forbidden} tasks in a row, at last: {last.detail}.",
                 code=Code.API_FORBIDDEN,
                 remedy="Check the rights of api.user_id and of the credentials.",
             )
-        if len(self._held) - forbidden >= MOST_REFUSED:
+        if len(self._held) - forbidden >= MAX_REFUSED:
             raise ConfigurationError(
                 f"The API has refused {len(self._held)} requests and answered none, at last: {last.detail}.",
                 code=Code.API_ADDRESS_WRONG,
                 remedy="Check api.base_url, api.user_id and the credentials. If all is well and these tasks are just "
-                f"gone, a run with --limit {MOST_REFUSED - 1} makes dead letters of the oldest.",
+                f"gone, a run with --limit {MAX_REFUSED - 1} makes dead letters of the oldest.",
             )

@@ -26,12 +26,12 @@ from etl.observe.delivery import announcing
 from etl.observe.trace import Trace
 from etl.observe.webhook import open_webhook
 from etl.run.limits import Limits
-from etl.run.pipeline import Announce, Corridor
+from etl.run.pipeline import Announce, Pipeline
 from etl.run.settlement import claims_allowed
-from etl.runs import AuditRun, Order, begin_run
+from etl.runs import AuditRun, RunRequest, begin_run
 from etl.settings.load import Settings
 from etl.settings.model import ApiSettings
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.source import Source
 from etl.source.overview import overview
 from etl.source.queue import Queue
@@ -51,16 +51,16 @@ CLAIM_SECONDS = 5
 MAX_CLAIM = 1_000
 """Tasks in one claim, at most: larger ones are no cheaper per task, and keep the first requests waiting."""
 
-Watch = Callable[[Corridor, int | None], None]
+ProgressHook = Callable[[Pipeline, int | None], None]
 """Told of a corridor that is about to be walked, and of how many tasks are due, where that is known."""
 
 
 async def run_job(
     settings: Settings,
-    order: Order,
+    order: RunRequest,
     *,
-    stop: Stop,
-    watch: Watch | None = None,
+    stop: Shutdown,
+    watch: ProgressHook | None = None,
     begin: Callable[[AuditRun], None] | None = None,
     note_written: Callable[[], None] | None = None,
     trace: Trace | None = None,
@@ -101,7 +101,7 @@ async def run_job(
             note_refresh=traffic.note_refresh,
         )
         async with koodrive as api, open_gate(settings, order, source_engine, run_id=run.run_id, stop=stop) as gate:
-            corridor = Corridor(
+            corridor = Pipeline(
                 source,
                 _pool(api, gate, settings.api, stop, traffic),
                 DryRun() if order.dry_run or warehouse is None else warehouse,
@@ -122,14 +122,14 @@ async def run_job(
                 watch(corridor, due)
             if begin is not None:
                 begin(run)
-            finished = await corridor.walk()
+            finished = await corridor.run_to_end()
             if note_written is not None and corridor.end_is_written:
                 note_written()
             return finished
 
 
 def _source(
-    settings: Settings, order: Order, engine: Engine, warehouse: Warehouse | None, *, run_id: str, clock: Clock
+    settings: Settings, order: RunRequest, engine: Engine, warehouse: Warehouse | None, *, run_id: str, clock: Clock
 ) -> Source:
     if settings.source.mode == "read_only":
         assert warehouse is not None  # noqa: S101 - what is settled stands there, so this mode opens it even to look on
@@ -146,7 +146,7 @@ def _source(
     return Queue(engine, table, order.selection, owner=run_id, lease=lease, clock=clock, claims_allowed=allowed)
 
 
-def _announce(settings: Settings, order: Order, engine: Engine) -> Announce | None:
+def _announce(settings: Settings, order: RunRequest, engine: Engine) -> Announce | None:
     """Make what writes messages about the run, where a webhook is told of it."""
     if order.dry_run or open_webhook(settings.notify) is None:
         return None
@@ -157,9 +157,9 @@ def _announce(settings: Settings, order: Order, engine: Engine) -> Announce | No
     return announce
 
 
-def _pending(settings: Settings, order: Order, engine: Engine) -> int | None:
+def _pending(settings: Settings, order: RunRequest, engine: Engine) -> int | None:
     """Count the pending tasks of all times, where the run was to ask about all of them."""
-    if settings.source.mode == "read_only" or order != Order():
+    if settings.source.mode == "read_only" or order != RunRequest():
         return None
     try:
         states = overview(engine, pending_table(settings.source.table), now=clock_of(engine)())
@@ -169,7 +169,7 @@ def _pending(settings: Settings, order: Order, engine: Engine) -> int | None:
     return sum(state.tasks for state in states if state.state == TaskState.PENDING)
 
 
-def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, stop: Stop, traffic: Traffic) -> Pool:
+def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, stop: Shutdown, traffic: Traffic) -> Pool:
     return Pool(
         koodrive.ask,
         gate=gate,
@@ -181,7 +181,7 @@ def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, stop: Stop, tra
     )
 
 
-def _limits(settings: Settings, order: Order) -> Limits:
+def _limits(settings: Settings, order: RunRequest) -> Limits:
     work_ahead = max(2 * settings.api.concurrency, ceil(settings.api.max_rate * CLAIM_SECONDS))
     return Limits(
         batch_size=settings.run.batch_size,

@@ -25,10 +25,10 @@ from etl.fetch.retry import RetryPolicy
 from etl.jobs.opening import open_gate, open_queue
 from etl.koodrive.client import KooDrive, open_koodrive
 from etl.koodrive.listing import PAGE_SIZE, ListedTask, TaskPage
-from etl.run.database_retry import Clerk
-from etl.runs import Order
+from etl.run.database_retry import DatabaseRetry
+from etl.runs import RunRequest
 from etl.settings.load import Settings
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.source.enqueue import Enqueued, enqueue
 from etl.source.tables import FIRST_YEAR, LAST_YEAR
 from etl.source.task_files import PendingRow
@@ -37,7 +37,7 @@ from etl.tasks import TaskStatus, is_valid_task_id, time_in_id
 REMEMBERED = 100 * PAGE_SIZE
 """Tasks that are known again where the list repeats them: it may do so where one page ends and the next begins."""
 
-MOST_REPETITIONS = 10
+MAX_REPETITIONS = 10
 """Pages in a row that only repeat others, after which a list is thought to go in circles."""
 
 Keep = Callable[[Sequence[PendingRow]], Awaitable[int]]
@@ -122,7 +122,7 @@ class Repetitions:
             self._known.remove(self._order.popleft())
         # A page without tasks repeats nothing; many of them may come before the end.
         self._pages = self._pages + 1 if page.tasks and not first_seen else 0
-        if self._pages >= MOST_REPETITIONS:
+        if self._pages >= MAX_REPETITIONS:
             raise UnavailableError(
                 f"The list goes in circles: {self._pages} pages in a row have only repeated others.",
                 code=Code.API_LIST_UNENDING,
@@ -135,7 +135,7 @@ async def collect(
     settings: Settings,
     wanted: Wanted,
     *,
-    stop: Stop,
+    stop: Shutdown,
     collected: Collected,
     traffic: Traffic,
 ) -> None:
@@ -153,7 +153,7 @@ async def collect(
     """
     with open_queue(settings.source) as (engine, table):
         async with _open_api(settings, engine, stop=stop, traffic=traffic) as (api, reader):
-            keep = partial(_keep, Clerk(stop), stop, partial(enqueue, engine, table))
+            keep = partial(_keep, DatabaseRetry(stop), stop, partial(enqueue, engine, table))
             try:
                 await _collect(api, reader, wanted, collected=collected, keep=keep)
                 collected.is_complete = True
@@ -163,12 +163,12 @@ async def collect(
 
 @asynccontextmanager
 async def _open_api(
-    settings: Settings, engine: Engine, *, stop: Stop, traffic: Traffic
+    settings: Settings, engine: Engine, *, stop: Shutdown, traffic: Traffic
 ) -> AsyncIterator[tuple[KooDrive, Reader]]:
     """Open the API as a run does: at the rate that all runs on the pending table share."""
     run_id, clock = str(uuid7()), clock_of(engine)
     koodrive = open_koodrive(settings.api, run_id=run_id, clock=clock, note_refresh=traffic.note_refresh)
-    async with koodrive as api, open_gate(settings, Order(), engine, run_id=run_id, stop=stop) as gate:
+    async with koodrive as api, open_gate(settings, RunRequest(), engine, run_id=run_id, stop=stop) as gate:
         policy = RetryPolicy(attempts=settings.api.attempts)
         yield api, Reader(gate=gate, policy=policy, budget=RetryBudget(), stop=stop, traffic=traffic)
 
@@ -190,14 +190,14 @@ async def _collect(api: KooDrive, reader: Reader, wanted: Wanted, *, collected: 
 
 
 async def _keep(
-    clerk: Clerk, stop: Stop, add: Callable[[Sequence[PendingRow]], Enqueued], rows: Sequence[PendingRow]
+    retry: DatabaseRetry, stop: Shutdown, add: Callable[[Sequence[PendingRow]], Enqueued], rows: Sequence[PendingRow]
 ) -> int:
     """Add tasks to the pending table; returns how many were new."""
     if not rows:
         return 0
-    added = await clerk.do(add, rows)
+    added = await retry.call(add, rows)
     if added is None:
-        assert stop.reason is not None  # noqa: S101 - for the type checker: the clerk has ordered the stop
+        assert stop.reason is not None  # noqa: S101 - for the type checker: the failed call has requested the stop
         raise stop.reason
     return added.new
 

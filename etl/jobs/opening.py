@@ -11,14 +11,14 @@ from etl.database.connections import open_engine
 from etl.database.migrations import Upgrade, require_current
 from etl.errors import Code, ConfigurationError
 from etl.fetch.gate import Gate
-from etl.rate.limiter import Pace
-from etl.rate.share import Share
+from etl.rate.limiter import RateLimiter
+from etl.rate.share import RateShare
 from etl.rate.table import SharedRate, rate_table
-from etl.run.database_retry import Clerk
-from etl.runs import Order
+from etl.run.database_retry import DatabaseRetry
+from etl.runs import RunRequest
 from etl.settings.load import Settings
 from etl.settings.model import SourceSettings, WarehouseSettings
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.source.read_only import ReadOnlySource, user_relation
 from etl.source.schema import queue_schema, upgrade_queue
 from etl.source.tables import pending_table
@@ -85,7 +85,7 @@ def initialize(settings: Settings) -> list[Upgrade]:
 
 @contextmanager
 def open_user_table(
-    settings: SourceSettings, order: Order, warehouse: Warehouse
+    settings: SourceSettings, order: RunRequest, warehouse: Warehouse
 ) -> Iterator[tuple[ReadOnlySource, Clock]]:
     """Open the user's own pending table, with the clock of its database.
 
@@ -96,7 +96,7 @@ def open_user_table(
         yield user_table(settings, order, engine, warehouse), clock_of(engine)
 
 
-def user_table(settings: SourceSettings, order: Order, engine: Engine, warehouse: Warehouse) -> ReadOnlySource:
+def user_table(settings: SourceSettings, order: RunRequest, engine: Engine, warehouse: Warehouse) -> ReadOnlySource:
     """Make the source that reads the user's own table, and check the table.
 
     Raises:
@@ -113,7 +113,7 @@ def nothing_settled(_task_ids: Sequence[str]) -> set[str]:
     return set()
 
 
-def max_rate_of(settings: Settings, order: Order) -> float:
+def max_rate_of(settings: Settings, order: RunRequest) -> float:
     """Say how many requests a second this run may send by itself; shards have nothing to share a rate by."""
     shard = order.selection.shard
     return settings.api.max_rate / shard.count if shard else settings.api.max_rate
@@ -121,18 +121,18 @@ def max_rate_of(settings: Settings, order: Order) -> float:
 
 @asynccontextmanager
 async def open_gate(
-    settings: Settings, order: Order, engine: Engine, *, run_id: str, stop: Stop
+    settings: Settings, order: RunRequest, engine: Engine, *, run_id: str, stop: Shutdown
 ) -> AsyncIterator[Gate]:
     """Make the gate; all runs on one pending table share one rate, but for those that may not write there."""
     max_rate, patience_seconds = max_rate_of(settings, order), settings.api.patience_seconds
-    pace = Pace(max_rate)
+    pace = RateLimiter(max_rate)
     if settings.source.mode == "read_only" or order.dry_run:
         yield Gate(pace, stop=stop, patience_seconds=patience_seconds)
         return
     rate = SharedRate(engine, rate_table(pending_table(settings.source.table)), holder=run_id)
-    clerk = Clerk(stop)
-    share = Share(
-        partial(clerk.do, rate.lease), partial(clerk.did, rate.pause), pace=pace, max_rate=max_rate, stop=stop
+    retry = DatabaseRetry(stop)
+    share = RateShare(
+        partial(retry.call, rate.lease), partial(retry.run, rate.pause), pace=pace, max_rate=max_rate, stop=stop
     )
     try:
         yield Gate(pace, stop=stop, patience_seconds=patience_seconds, share=share)

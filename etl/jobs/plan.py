@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from etl.database.clock import clock_of
 from etl.jobs.forecast import Forecast, forecast
 from etl.jobs.opening import max_rate_of, open_queue, open_user_table, open_warehouse
-from etl.runs import Order
+from etl.runs import RunRequest
 from etl.settings.load import Settings
-from etl.source.backlog_by_day import AgendaDay, agenda, agenda_of_pages
+from etl.source.backlog_by_day import DayCounts, backlog_by_day, backlog_by_day_of_pages
 from etl.warehouse.read.overview import reached_rate
 
 
@@ -16,7 +16,7 @@ from etl.warehouse.read.overview import reached_rate
 class Plan:
     """Everything that `task-audit plan` tells."""
 
-    days: Sequence[AgendaDay]
+    days: Sequence[DayCounts]
     at_allowed_rate: Forecast
     at_reached_rate: Forecast | None
     """At the rate that the last long run reached, where that is known and lower."""
@@ -34,7 +34,7 @@ class Plan:
         return self.deadline_seconds is None or expected.seconds <= self.deadline_seconds
 
 
-def make_plan(settings: Settings, order: Order) -> Plan:
+def make_plan(settings: Settings, order: RunRequest) -> Plan:
     """Count what is due, and reckon what it takes.
 
     Raises:
@@ -44,11 +44,11 @@ def make_plan(settings: Settings, order: Order) -> Plan:
         reached = reached_rate(warehouse.engine)
         if settings.source.mode == "read_only":
             with open_user_table(settings.source, order, warehouse) as (source, clock):
-                days, now = agenda_of_pages(source), clock()
+                days, now = backlog_by_day_of_pages(source), clock()
     if settings.source.mode == "queue":
         with open_queue(settings.source) as (engine, table):
             now = clock_of(engine)()
-            days = agenda(engine, table, order.selection, now=now)
+            days = backlog_by_day(engine, table, order.selection, now=now)
     due = sum(day.due for day in days)
     tasks = due if order.tasks is None else min(due, order.tasks)
     allowed = max_rate_of(settings, order)

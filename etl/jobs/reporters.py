@@ -11,13 +11,13 @@ from structlog.contextvars import bound_contextvars
 from etl.database.clock import clock_of
 from etl.errors import Code, ConfigurationError, TaskAuditError
 from etl.jobs.opening import open_queue, open_warehouse
-from etl.observe.deadline import Errand, start, within
+from etl.observe.deadline import Action, start, within
 from etl.observe.delivery import deliver
 from etl.observe.messages import notices_of
-from etl.observe.metrics import BOUND_SECONDS, Standing, metric_errands
+from etl.observe.metrics import BOUND_SECONDS, JobSnapshot, metric_actions
 from etl.observe.trace import Trace
 from etl.observe.webhook import open_webhook
-from etl.runs import OUTCOMES, AuditRun, Order, begin_run
+from etl.runs import OUTCOMES, AuditRun, RunRequest, begin_run
 from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.warehouse.read.overview import last_ends, open_dead_letters
@@ -29,10 +29,10 @@ SEND_SECONDS = BOUND_SECONDS - 0.3
 """What a sender gets, so that there is time to say what was wrong."""
 
 
-class Listeners:
+class RunReporters:
     """Everybody who is told of one run: who is configured, and none of them in a dry run."""
 
-    def __init__(self, settings: Settings, order: Order) -> None:
+    def __init__(self, settings: Settings, order: RunRequest) -> None:
         self._settings = settings
         self._order = order
         self._telemetry = settings.telemetry
@@ -65,15 +65,15 @@ class Listeners:
         """Tell of a run that has ended, for two seconds at most; raises nothing."""
         if self._order.dry_run:
             return
-        errands: dict[str, Errand] = {}
+        actions: dict[str, Action] = {}
         if self._telemetry.metrics_textfile or self._telemetry.pushgateway_url or self._telemetry.otlp_endpoint:
-            errands |= self._metric_errands(run, _standing(self._settings))
+            actions |= self._metric_actions(run, _standing(self._settings))
         if self._telemetry.openlineage_url:
-            errands["telemetry.openlineage_url"] = lambda: self._end_lineage(run)
+            actions["telemetry.openlineage_url"] = lambda: self._end_lineage(run)
         if self._settings.notify.webhook_url or self._settings.notify.webhook_url_file:
-            errands["notify.webhook_url"] = lambda: self._notify(run)
+            actions["notify.webhook_url"] = lambda: self._notify(run)
         with bound_contextvars(run_id=run.run_id):
-            within(BOUND_SECONDS, errands)
+            within(BOUND_SECONDS, actions)
 
     def end_unbegun(self, error: TaskAuditError) -> None:
         """Tell of a run that could not even begin, and has no row."""
@@ -83,17 +83,17 @@ class Listeners:
         self.begin(run)
         self.end(replace(run, finished_at=now, outcome=OUTCOMES[exit_code], exit_code=int(exit_code), error=str(error)))
 
-    def _metric_errands(self, run: AuditRun, standing: Standing) -> dict[str, Errand]:
+    def _metric_actions(self, run: AuditRun, standing: JobSnapshot) -> dict[str, Action]:
         shard = self._order.selection.shard
-        errands = metric_errands(self._telemetry, run, standing, shard=shard, seconds=BOUND_SECONDS)
+        actions = metric_actions(self._telemetry, run, standing, shard=shard, seconds=BOUND_SECONDS)
         if endpoint := self._telemetry.otlp_endpoint:
-            errands["telemetry.otlp_endpoint (trace)"] = lambda: _otlp().send_trace(
+            actions["telemetry.otlp_endpoint (trace)"] = lambda: _otlp().send_trace(
                 endpoint, run, self.trace, seconds=SEND_SECONDS
             )
-            errands["telemetry.otlp_endpoint (metrics)"] = lambda: _otlp().send_metrics(
+            actions["telemetry.otlp_endpoint (metrics)"] = lambda: _otlp().send_metrics(
                 endpoint, run, standing, seconds=SEND_SECONDS
             )
-        return errands
+        return actions
 
     def _end_lineage(self, run: AuditRun) -> None:
         if self._starting is not None:
@@ -135,7 +135,7 @@ def _extra(name: str, room: str) -> Any:
         ) from error
 
 
-def _standing(settings: Settings) -> Standing:
+def _standing(settings: Settings) -> JobSnapshot:
     """Look how the job stands, as far as the databases let us."""
     learnt: dict[str, object] = {}
 
@@ -155,4 +155,4 @@ def _standing(settings: Settings) -> Standing:
     if settings.source.mode == "queue":
         looks["the pending database"] = look_at_the_queue
     within(LOOK_SECONDS, looks)
-    return Standing(**dict(learnt))  # type: ignore[arg-type]  # the names are the fields'
+    return JobSnapshot(**dict(learnt))  # type: ignore[arg-type]  # the names are the fields'

@@ -26,7 +26,7 @@ QUOTED = re.compile(r'"[^"]*"')
 
 CLOCK_TIME = re.compile(r" [0-9]{2}:[0-9]{2}:[0-9]{2}")
 
-SMALLEST_EPOCH = 10**9
+MIN_EPOCH = 10**9
 """A reset later than this many seconds is no distance but an instant, counted from 1970."""
 
 MAX_DATE_CHARACTERS = 64
@@ -133,7 +133,7 @@ def _reset(line: Line) -> Hint:
     if line.others.get(line.name.replace("reset", "remaining")) != "0":
         return Hint()
     seconds = _number(line.value)
-    if seconds > SMALLEST_EPOCH:
+    if seconds > MIN_EPOCH:
         seconds = _not_past(seconds - line.now.timestamp())
     return Hint(wait_seconds=seconds)
 

@@ -9,31 +9,31 @@ import structlog
 
 from etl.redaction import redact
 
-Errand = Callable[[], None]
+Action = Callable[[], None]
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-def within(seconds: float, errands: Mapping[str, Errand]) -> None:
+def within(seconds: float, actions: Mapping[str, Action]) -> None:
     """Do errands at the same time, and leave those behind that take longer; none can fail its caller."""
     ends_at = time.monotonic() + seconds
-    threads = {name: start(name, errand) for name, errand in errands.items()}
+    threads = {name: start(name, action) for name, action in actions.items()}
     for name, thread in threads.items():
         thread.join(max(0.0, ends_at - time.monotonic()))
         if thread.is_alive():
             log.warning("telemetry_failed", target=name, error=f"No answer within {seconds:g} seconds.")
 
 
-def start(name: str, errand: Errand) -> Thread:
+def start(name: str, action: Action) -> Thread:
     """Begin an errand that nobody need wait for, and that can fail nobody."""
     # With the run's ID, which its lines carry.
-    thread = Thread(target=copy_context().run, args=(_do, name, errand), daemon=True)
+    thread = Thread(target=copy_context().run, args=(_do, name, action), daemon=True)
     thread.start()
     return thread
 
 
-def _do(name: str, errand: Errand) -> None:
+def _do(name: str, action: Action) -> None:
     try:
-        errand()
+        action()
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a target, the run has ended as it has
         log.warning("telemetry_failed", target=name, error=redact(f"{type(error).__name__}: {error}")[:300])

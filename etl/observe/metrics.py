@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge, pushadd_to_gateway, writ
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from etl.observe.deadline import Errand
+from etl.observe.deadline import Action
 from etl.runs import AuditRun
 from etl.settings.model import TelemetrySettings
 from etl.tasks import FailureReason, Shard
@@ -29,7 +29,7 @@ STATES = ("pending", "done", "dead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class JobSnapshot:
     """How the job stands, beyond one run; None is what could not be learnt."""
 
     last_success_at: datetime | None = None
@@ -41,7 +41,7 @@ class Standing:
     """Open ones by reason."""
 
 
-class Kept:
+class CarriedOver:
     """Metrics as another run has told them."""
 
     def __init__(self, families: list[Metric]) -> None:
@@ -52,7 +52,7 @@ class Kept:
         return self._families
 
 
-def registry_of(run: AuditRun, standing: Standing) -> CollectorRegistry:
+def registry_of(run: AuditRun, standing: JobSnapshot) -> CollectorRegistry:
     """Make the metrics of a finished run; what is not known is left out."""
     registry = CollectorRegistry()
 
@@ -102,7 +102,7 @@ def write_textfile(file: Path, registry: CollectorRegistry) -> None:
     """
     told = {family.name for family in registry.collect()}
     kept = [family for family in _families(file) if family.name.startswith("task_audit_") and family.name not in told]
-    registry.register(Kept(kept))
+    registry.register(CarriedOver(kept))
     write_to_textfile(str(file), registry)
 
 
@@ -114,11 +114,11 @@ def _families(file: Path) -> list[Metric]:
         return []
 
 
-def metric_errands(
-    settings: TelemetrySettings, run: AuditRun, standing: Standing, *, shard: Shard | None, seconds: float
-) -> dict[str, Errand]:
+def metric_actions(
+    settings: TelemetrySettings, run: AuditRun, standing: JobSnapshot, *, shard: Shard | None, seconds: float
+) -> dict[str, Action]:
     """List what tells each target of a run."""
-    targets: dict[str, Errand] = {}
+    targets: dict[str, Action] = {}
     if file := settings.metrics_textfile:
         targets["telemetry.metrics_textfile"] = lambda: write_textfile(file, registry_of(run, standing))
     if url := settings.pushgateway_url:

@@ -24,7 +24,7 @@ from opentelemetry.trace import StatusCode, set_span_in_context
 
 from etl import __version__
 from etl.errors import Code, ExitCode, UnavailableError
-from etl.observe.metrics import Standing, registry_of
+from etl.observe.metrics import JobSnapshot, registry_of
 from etl.observe.trace import Trace
 from etl.runs import AuditRun
 
@@ -64,7 +64,7 @@ def send_trace(endpoint: str, run: AuditRun, trace: Trace, *, seconds: float) ->
             raise UnavailableError(_first(complaints), code=Code.COLLECTOR_UNAVAILABLE, remedy=CHECK)
 
 
-def send_metrics(endpoint: str, run: AuditRun, standing: Standing, *, seconds: float) -> None:
+def send_metrics(endpoint: str, run: AuditRun, standing: JobSnapshot, *, seconds: float) -> None:
     """Send the metrics of a run.
 
     Raises:

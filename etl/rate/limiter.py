@@ -35,7 +35,7 @@ CONFIRMED = 0.9
 TELLING = 10
 """Requests in less than a second that tell how fast we were, where nothing better is known."""
 
-LONGEST_STEP_SECONDS = 1.0
+MAX_STEP_SECONDS = 1.0
 """Of climbing between two requests."""
 
 NEAR = 0.95
@@ -44,11 +44,11 @@ NEAR = 0.95
 DISPROVED = 1.05
 """Of the rate that was too fast: passed without a refusal, it was not too fast after all."""
 
-LOWEST_RATE = 1 / 60
+MIN_RATE = 1 / 60
 """Requests per second that are always tried."""
 
 
-class Pace:
+class RateLimiter:
     """When the next request may go."""
 
     def __init__(self, max_rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -104,12 +104,12 @@ class Pace:
         is_confirmed = self.ceiling is not None and found >= CONFIRMED * self.ceiling
         self._probing_climb = self._probing_climb / 2 if is_confirmed else PROBING_CLIMB
         self.ceiling = found
-        self._set(max(LOWEST_RATE, DECREASE * self.ceiling))
+        self._set(max(MIN_RATE, DECREASE * self.ceiling))
         return True
 
     def limit(self, rate: float) -> bool:
         """Learn from the API itself how many requests a second it takes; returns whether that is news."""
-        rate = max(LOWEST_RATE, rate)
+        rate = max(MIN_RATE, rate)
         if rate >= self._top:
             return False
         self._top = self.ceiling = rate
@@ -147,7 +147,7 @@ class Pace:
 
     def _climb(self, now: float) -> None:
         # A pause has shown nothing: only time in which requests went counts.
-        seconds, self._climbed_at = min(now - self._climbed_at, LONGEST_STEP_SECONDS), now
+        seconds, self._climbed_at = min(now - self._climbed_at, MAX_STEP_SECONDS), now
         if self.ceiling is not None and self._rate > DISPROVED * self.ceiling:
             self.ceiling = None
         near = NEAR * (self.ceiling or self._top)

@@ -9,9 +9,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from etl.rate.limiter import Pace
+from etl.rate.limiter import RateLimiter
 from etl.rate.values import RateLease, RateWish
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 
 SHARED_SECONDS = 0.25
 """A stretch among several runs: short, so that each has its turn within a second or two."""
@@ -23,7 +23,7 @@ FOLLOWS_ON_SECONDS = 0.001
 """Between two stretches that are one after another; the clocks are not known better."""
 
 
-class Share:
+class RateShare:
     """What this run may send."""
 
     def __init__(
@@ -31,9 +31,9 @@ class Share:
         lease: Callable[[RateWish], Awaitable[RateLease | None]],
         pause: Callable[[float], Awaitable[object]],
         *,
-        pace: Pace,
+        pace: RateLimiter,
         max_rate: float,
-        stop: Stop,
+        stop: Shutdown,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
@@ -72,7 +72,7 @@ class Share:
 
     async def next_turn(self) -> None:
         """Wait until the next stretch begins, or the run is to stop."""
-        while not self._stop.is_ordered:
+        while not self._stop.is_requested:
             lease = await (self._ahead or self._ask())
             self._ahead = None
             if lease is None:

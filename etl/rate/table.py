@@ -20,7 +20,7 @@ from etl.database.clock import ServerClock, server_now
 from etl.database.types import UtcDateTime
 from etl.rate.values import HEADROOM, RateLease, RateWish
 
-FORGOTTEN = timedelta(minutes=1)
+FINDINGS_TTL = timedelta(minutes=1)
 """After so long without a request, what was found about the rate is no longer believed."""
 
 SET_BACK = timedelta(seconds=10)
@@ -77,7 +77,7 @@ def _set_right(row: RateRow, now: datetime) -> RateRow:
     """Undo what time has made wrong: a clock that was set back, and findings of long ago."""
     if (back := row.granted_at - now) > SET_BACK:
         row = replace(row, next_at=row.next_at - back, paused_until=row.paused_until - back)
-    if now - max(row.next_at, row.paused_until) > FORGOTTEN:
+    if now - max(row.next_at, row.paused_until) > FINDINGS_TTL:
         row = replace(row, rate=None, ceiling=None)
     return row
 

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.csv_text import neutral
-from etl.report.control_characters import printable
+from etl.csv_text import escape_formula
+from etl.report.control_characters import escape_control
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -52,7 +52,7 @@ def _cell(value: Any) -> str | None:
         case None:
             return None
         case str():
-            return neutral(value)
+            return escape_formula(value)
         case bool():
             return "true" if value else "false"
         case datetime():
@@ -72,7 +72,7 @@ def _shown(value: Any) -> str:
         case datetime():
             shown = _iso(value.replace(microsecond=0))
         case str():
-            shown = printable(value)
+            shown = escape_control(value)
         case _:
             shown = "-" if value is None else str(value)
     return shown

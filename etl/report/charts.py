@@ -11,10 +11,10 @@ import vl_convert
 WIDTH = 360
 """Of a drawing, in pixels: that of a phone; on a desk it is shown a little larger."""
 
-WIDEST_BAR = 40
+MAX_BAR_WIDTH = 40
 """In pixels, so that a single day is no wall."""
 
-MOST_LABELS = 6
+MAX_LABELS = 6
 """Of days below an axis."""
 
 CONFIG: dict[str, Any] = {
@@ -115,12 +115,12 @@ def over_runs(values: Rows) -> str:
 
 def _bar(bars: int) -> float:
     # About a tenth of the drawing is the axis, and a part of a bar's place is left empty.
-    return min(WIDEST_BAR, 0.9 * WIDTH / bars * 0.85)
+    return min(MAX_BAR_WIDTH, 0.9 * WIDTH / bars * 0.85)
 
 
 def _days_axis(moments: Sequence[str]) -> dict[str, Any]:
     # "2026-11-03 ..." is told as "11-03", and not more often than there is room for.
-    every = -(-len(moments) // MOST_LABELS)
+    every = -(-len(moments) // MAX_LABELS)
     return {"labelAngle": 0, "labelExpr": "slice(datum.value, 5, 10)", "values": moments[::every], "grid": False}
 
 

@@ -10,7 +10,7 @@ from etl.report.remedies import OTHER_REMEDY, REMEDIES
 
 TEMPLATE = "page.html"
 
-MOST_RUNS_DRAWN = 60
+MAX_RUNS_DRAWN = 60
 """The newest."""
 
 MINUTES_FROM = 120
@@ -47,7 +47,7 @@ class Report:
         return f"{_moment(self.start)} to {_moment(self.end)}"
 
     @property
-    def told_runs(self) -> Rows:
+    def reported_runs(self) -> Rows:
         """The run, or the runs that began in the period."""
         if self.run:
             return [self.run]
@@ -80,7 +80,7 @@ def render(report: Report) -> str:
     environment.filters |= {"number": _number, "moment": _moment, "span": _span}
     return environment.get_template(TEMPLATE).render(
         report=report,
-        totals=_totals(report.told_runs),
+        totals=_totals(report.reported_runs),
         charts=drawings,
         unit="Minutes" if _lasts_minutes(report.runs) else "Seconds",
         remedies=REMEDIES,
@@ -125,7 +125,7 @@ def _totals(runs: Rows) -> dict[str, float]:
 
 
 def _measured(report: Report, measure: Callable[[dict[str, Any]], float]) -> list[dict[str, Any]]:
-    told = {run["run_id"] for run in report.told_runs}
+    told = {run["run_id"] for run in report.reported_runs}
     return [
         # The number keeps runs of one second apart.
         {
@@ -133,13 +133,13 @@ def _measured(report: Report, measure: Callable[[dict[str, Any]], float]) -> lis
             "value": measure(run),
             "is_told": run["run_id"] in told,
         }
-        for number, run in enumerate(report.runs[-MOST_RUNS_DRAWN:])
+        for number, run in enumerate(report.runs[-MAX_RUNS_DRAWN:])
     ]
 
 
 def _lasts_minutes(runs: Rows) -> bool:
     """Whether durations are told in minutes; in seconds otherwise."""
-    return max(map(_seconds, runs[-MOST_RUNS_DRAWN:]), default=0) >= MINUTES_FROM
+    return max(map(_seconds, runs[-MAX_RUNS_DRAWN:]), default=0) >= MINUTES_FROM
 
 
 def _seconds(run: dict[str, Any]) -> float:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from etl.errors import ExitCode
-from etl.report.control_characters import printable
+from etl.report.control_characters import escape_control
 from etl.runs import AuditRun
 
 HEADLINES: dict[int, str] = {
@@ -24,7 +24,7 @@ def print_summary(run: AuditRun, *, console: Console, dry_run: bool) -> None:
     """Say how a run ended, and its numbers."""
     console.print(HEADLINES[run.exit_code or 0])
     if run.error:
-        console.print(printable(run.error), style="red", markup=False, highlight=False)
+        console.print(escape_control(run.error), style="red", markup=False, highlight=False)
         # In front of its sentence stands the code.
         code, _, _ = run.error.removeprefix("[").partition("]")
         console.print(f"Help: task-audit explain {code}", markup=False, highlight=False)

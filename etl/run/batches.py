@@ -9,7 +9,7 @@ MAX_BYTES = 64 << 20
 """Of kept answers in one batch, about: a batch is full when it has so many, however few its tasks are."""
 
 
-class Outbox:
+class BatchBuffer:
     """Gathers outcomes into batches, and makes the workers wait while a full one is not taken."""
 
     def __init__(self, *, size: int, seconds: float) -> None:

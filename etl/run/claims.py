@@ -10,12 +10,12 @@ from etl.crash_points import crash_point
 from etl.errors import LeaseLostError
 from etl.fetch.backlog import Backlog
 from etl.observe.trace import Trace
-from etl.run.batches import Outbox
-from etl.run.database_retry import Clerk
+from etl.run.batches import BatchBuffer
+from etl.run.database_retry import DatabaseRetry
 from etl.run.leases import Leases
 from etl.run.limits import Limits
-from etl.run.settlement import finished_before, refuse
-from etl.shutdown import Stop
+from etl.run.settlement import already_audited, reject_unaskable
+from etl.shutdown import Shutdown
 from etl.source import Source
 from etl.tasks import PendingTask
 from etl.warehouse import Loader
@@ -38,12 +38,12 @@ class Claims:
         warehouse: Loader,
         *,
         shares_database: bool,
-        clerk: Clerk,
+        retry: DatabaseRetry,
         leases: Leases,
         backlog: Backlog,
-        outbox: Outbox,
+        outbox: BatchBuffer,
         limits: Limits,
-        stop: Stop,
+        stop: Shutdown,
         clock: Callable[[], datetime],
         trace: Trace,
     ) -> None:
@@ -53,7 +53,7 @@ class Claims:
             source: hands out tasks.
             warehouse: knows what runs have loaded that died before they could acknowledge it.
             shares_database: whether source and warehouse are one database, so that no run can die between the two.
-            clerk: does errands to the databases.
+            retry: calls the databases, and tries again after a passing failure.
             leases: holds what is claimed.
             backlog: takes the tasks that are to be asked about.
             outbox: takes those whose outcome is known without asking.
@@ -65,7 +65,7 @@ class Claims:
         self._source = source
         self._warehouse = warehouse
         self._shares_database = shares_database
-        self._clerk = clerk
+        self._retry = retry
         self._leases = leases
         self._backlog = backlog
         self._outbox = outbox
@@ -81,10 +81,10 @@ class Claims:
 
     async def take_all(self) -> None:
         """Take tasks until there are no more for this run, or it is to stop."""
-        while not self._stop.is_ordered and (wanted := self._wanted()):
+        while not self._stop.is_requested and (wanted := self._wanted()):
             began_at = self._trace.now()
-            tasks = await self._clerk.do(self._source.claim, wanted)
-            suspects = [] if tasks else await self._clerk.do(self._source.claim_suspect)
+            tasks = await self._retry.call(self._source.claim, wanted)
+            suspects = [] if tasks else await self._retry.call(self._source.claim_suspect)
             if tasks or suspects:
                 self._trace.note("claim", began_at, {"tasks": len(tasks or suspects or [])})
                 crash_point("claimed")
@@ -105,7 +105,7 @@ class Claims:
             await self._load_all_but(suspects)
         askable = []
         for task in (*tasks, *suspects):
-            failure = refuse(task, dead_letter_after=self._limits.dead_letter_after, now=self._clock())
+            failure = reject_unaskable(task, dead_letter_after=self._limits.dead_letter_after, now=self._clock())
             if failure is None:
                 askable.append(task)
             else:
@@ -121,18 +121,18 @@ class Claims:
         left_behind = [task.task_id for task in tasks if task.attempts > 1]
         if self._shares_database or not left_behind:
             return tasks
-        audited = await self._clerk.do(self._warehouse.audited_by_dead_runs, left_behind) or set()
-        settlements = [finished_before(task, now=self._clock()) for task in tasks if task.task_id in audited]
+        audited = await self._retry.call(self._warehouse.audited_by_dead_runs, left_behind) or set()
+        settlements = [already_audited(task, now=self._clock()) for task in tasks if task.task_id in audited]
         if settlements:
             log.info("acknowledged_for_dead_runs", tasks=len(settlements))
             with suppress(LeaseLostError):
-                await self._clerk.did(self._source.settle, settlements)
+                await self._retry.run(self._source.settle, settlements)
         return [task for task in tasks if task.task_id not in audited]
 
     async def _load_all_but(self, suspects: Sequence[PendingTask]) -> None:
         """Wait until nothing else is under way that would die with a task that kills its runs."""
         self._outbox.hurry()
-        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not self._stop.is_ordered:
+        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not self._stop.is_requested:
             await self._stop.sleep(LOADED_POLL_SECONDS)
 
     async def _others_hold_some(self) -> bool:
@@ -141,9 +141,9 @@ class Claims:
         It may finish them; or it is dead, and they are ours when its leases end. So a run after a crash does not end
         well while the tasks of the crashed one still wait.
         """
-        if self._stop.is_ordered:
+        if self._stop.is_requested:
             return False
-        leased = await self._clerk.do(self._source.count_leased) or 0
+        leased = await self._retry.call(self._source.count_leased) or 0
         if leased not in {0, self._others_held}:
             log.info("waiting_for_another_run", tasks=leased)
         self._others_held = leased

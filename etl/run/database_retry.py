@@ -13,7 +13,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from etl.errors import TaskAuditError, TransientError
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 
 TRIES = 10
 """With the pauses between them 40 seconds on average: enough for a server that restarts or fails over."""
@@ -21,17 +21,17 @@ TRIES = 10
 TRIES_WHEN_STOPPING = 3
 """Without pauses: enough for a deadlock; for anything longer, whoever ordered the stop does not wait."""
 
-LONGEST_PAUSE_SECONDS = 15.0
+MAX_PAUSE_SECONDS = 15.0
 
 T = TypeVar("T")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-class Clerk:
+class DatabaseRetry:
     """Does things in databases on behalf of one run."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Shutdown) -> None:
         """Begin.
 
         Args:
@@ -40,32 +40,32 @@ class Clerk:
         self._stop = stop
         self._trying = AsyncRetrying(
             retry=retry_if_exception_type(TransientError),
-            wait=wait_random_exponential(multiplier=0.2, max=LONGEST_PAUSE_SECONDS),
+            wait=wait_random_exponential(multiplier=0.2, max=MAX_PAUSE_SECONDS),
             stop=self._is_enough,
             sleep=stop.sleep,
             before_sleep=_note,
             reraise=True,
         )
 
-    async def do(self, errand: Callable[..., T], *arguments: object) -> T | None:
+    async def call(self, action: Callable[..., T], *arguments: object) -> T | None:
         """Do something in a thread; an error that stays ends the run, and gives None."""
         try:
             # A copy each, since several errands are under way at once.
-            return await self._trying.copy()(asyncio.to_thread, errand, *arguments)
+            return await self._trying.copy()(asyncio.to_thread, action, *arguments)
         except TaskAuditError as error:
-            self._stop.order(error)
+            self._stop.request(error)
             return None
 
-    async def did(self, errand: Callable[..., object], *arguments: object) -> bool:
+    async def run(self, action: Callable[..., object], *arguments: object) -> bool:
         """Do something that has no answer; returns whether it was done."""
-        return await self.do(_doing, errand, *arguments) is not None
+        return await self.call(_doing, action, *arguments) is not None
 
     def _is_enough(self, state: RetryCallState) -> bool:
-        return state.attempt_number >= (TRIES_WHEN_STOPPING if self._stop.is_ordered else TRIES)
+        return state.attempt_number >= (TRIES_WHEN_STOPPING if self._stop.is_requested else TRIES)
 
 
-def _doing(errand: Callable[..., object], *arguments: object) -> bool:
-    errand(*arguments)
+def _doing(action: Callable[..., object], *arguments: object) -> bool:
+    action(*arguments)
     return True
 
 

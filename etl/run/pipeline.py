@@ -21,14 +21,14 @@ from etl.fetch.pool import Pool
 from etl.normalize import normalize
 from etl.observe.trace import Trace
 from etl.redaction import Secrets
-from etl.run.batches import Outbox
+from etl.run.batches import BatchBuffer
 from etl.run.claims import Claims
-from etl.run.database_retry import Clerk
+from etl.run.database_retry import DatabaseRetry
 from etl.run.leases import Leases
 from etl.run.limits import Limits
-from etl.run.settlement import last_word, settle
+from etl.run.settlement import exhaust_if_due, settlement_of
 from etl.runs import OUTCOMES, AuditRun, Counters, reason, verdict
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome
 from etl.warehouse import Loader
@@ -43,13 +43,13 @@ DEFERRED_SECONDS = 60.0
 GRACE_SECONDS = 5.0
 """How long requests in flight may go on after the order to stop."""
 
-MAX_LETTERS_TOLD = 1_000
+MAX_LETTERS_LOGGED = 1_000
 """Dead letters that a run names in its log; `task-audit dead-letters list` has all."""
 
 MAX_ID_CHARACTERS = 64
 """Of a task ID in the log: what is none may be any text."""
 
-TOLD_AT_THE_END = ("outcome", "exit_code", "claimed", "audited", "dead_lettered", "released", "requests", "error")
+SUMMARY_FIELDS = ("outcome", "exit_code", "claimed", "audited", "dead_lettered", "released", "requests", "error")
 
 Announce = Callable[[AuditRun], Within]
 """From the row of a finished run to what is written in one transaction with it."""
@@ -57,7 +57,7 @@ Announce = Callable[[AuditRun], Within]
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-class Corridor:
+class Pipeline:
     """One run, from the first claim to the last acknowledgement."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Corridor:
         *,
         run: AuditRun,
         limits: Limits,
-        stop: Stop,
+        stop: Shutdown,
         clock: Callable[[], datetime],
         shares_database: bool,
         archive: Archive | None = None,
@@ -99,21 +99,21 @@ class Corridor:
         self._limits = limits
         self._stop = stop
         self._clock = clock
-        self._clerk = Clerk(stop)
+        self._retry = DatabaseRetry(stop)
         self._shares_database = shares_database
         self._archive = archive
         self._secrets = secrets or Secrets()
         self._announce = announce
         self._trace = trace or Trace()
         self._backlog = Backlog(low=limits.claim_size // 2, rest_seconds=DEFERRED_SECONDS)
-        self._outbox = Outbox(size=limits.batch_size, seconds=FLUSH_SECONDS)
+        self._outbox = BatchBuffer(size=limits.batch_size, seconds=FLUSH_SECONDS)
         self._answered = 0
         self._leases = Leases(seconds=limits.lease_seconds, clock=clock)
         self._claims = Claims(
             source,
             warehouse,
             shares_database=shares_database,
-            clerk=self._clerk,
+            retry=self._retry,
             leases=self._leases,
             backlog=self._backlog,
             outbox=self._outbox,
@@ -165,7 +165,7 @@ class Corridor:
             if number
         }
 
-    async def walk(self) -> AuditRun:
+    async def run_to_end(self) -> AuditRun:
         """Run to the end, whatever ends it; returns the row of the finished run.
 
         Raises:
@@ -175,10 +175,10 @@ class Corridor:
         crash_point("started")
         log.info("run_started", max_rate=self._loaded.max_rate)
         try:
-            await self._through_the_rooms()
+            await self._run_stages()
         except* Exception as unforeseen:
             log.exception("bug", exc_info=unforeseen)
-            self._stop.order(
+            self._stop.request(
                 BugError(
                     f"Unforeseen: {unforeseen.exceptions[0]!r}.",
                     code=Code.BUG,
@@ -188,24 +188,24 @@ class Corridor:
         await self._give_back()
         return await self._finish()
 
-    async def _through_the_rooms(self) -> None:
+    async def _run_stages(self) -> None:
         async with asyncio.TaskGroup() as rooms:
             heartbeat = rooms.create_task(self._keep_leases())
-            doorkeeper = rooms.create_task(self._close_when_stopped())
+            stop_watcher = rooms.create_task(self._watch_for_stop())
             loading = rooms.create_task(self._load())
             claiming = rooms.create_task(self._claims.take_all())
             await self._fetch()
             await claiming
             self._outbox.end()
             await loading
-            doorkeeper.cancel()
+            stop_watcher.cancel()
             heartbeat.cancel()
 
     async def _fetch(self) -> None:
         fetching = asyncio.ensure_future(self._pool.work(self._backlog, self._take))
         stopping = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if self._stop.is_ordered:
+        if self._stop.is_requested:
             await asyncio.wait({fetching}, timeout=GRACE_SECONDS)
             fetching.cancel()
         stopping.cancel()
@@ -216,7 +216,7 @@ class Corridor:
         await self._outbox.put(outcome)
         self._answered += 1
 
-    async def _close_when_stopped(self) -> None:
+    async def _watch_for_stop(self) -> None:
         await self._stop.wait()
         log.info("stopping", said=str(self._stop.reason))
         self._backlog.close()
@@ -229,7 +229,7 @@ class Corridor:
     async def _renew_leases(self) -> int:
         """Prolong all leases, and forget the tasks that this run has lost; returns how many."""
         asked_at = self._clock()
-        lost = await self._clerk.do(self._source.renew, self._leases.held)
+        lost = await self._retry.call(self._source.renew, self._leases.held)
         if lost is None:
             return 0
         if number := self._leases.note_renewal(asked_at, lost):
@@ -262,8 +262,8 @@ class Corridor:
 
     async def _load_batch(self, outcomes: Sequence[Outcome]) -> None:
         crash_point("fetched")
-        final = [self._last_word(outcome) for outcome in outcomes]
-        settlements = [settle(outcome) for outcome in final]
+        final = [self._exhaust_if_due(outcome) for outcome in outcomes]
+        settlements = [settlement_of(outcome) for outcome in final]
 
         def load() -> AuditRun:
             if self._archive is not None:
@@ -277,7 +277,7 @@ class Corridor:
             return self._warehouse.load(batch, self.run)
 
         with self._trace.span("load", tasks=len(final)) as told:
-            loaded = await self._clerk.do(load)
+            loaded = await self._retry.call(load)
             if loaded is None:
                 told["error"] = str(self._stop.reason)
         if loaded is None:
@@ -287,18 +287,18 @@ class Corridor:
         self._leases.drop(outcome.task for outcome in final)
         self._outcomes.update(map(_kind, final))
         log.info("batch_loaded", tasks=len(final), audited=loaded.audited)
-        self._tell_dead_letters([each for each in final if isinstance(each, FetchFailure) and each.is_lasting])
+        self._log_dead_letters([each for each in final if isinstance(each, FetchFailure) and each.is_lasting])
         crash_point("committed")
         if not self._shares_database:
             # The facts are committed: a crash or an error here costs one more request per task, never a fact.
             with suppress(LeaseLostError), self._trace.span("acknowledge", tasks=len(final)):
-                await self._clerk.do(self._source.settle, settlements)
+                await self._retry.call(self._source.settle, settlements)
         crash_point("settled")
 
-    def _tell_dead_letters(self, letters: Sequence[FetchFailure]) -> None:
+    def _log_dead_letters(self, letters: Sequence[FetchFailure]) -> None:
         """Name the tasks that are dead letters now, so many of a run that no log is flooded; the table has all."""
         told = self._loaded.dead_lettered - len(letters)
-        for letter in letters[: max(0, MAX_LETTERS_TOLD - told)]:
+        for letter in letters[: max(0, MAX_LETTERS_LOGGED - told)]:
             log.warning(
                 "task_dead_lettered",
                 task_id=repr(letter.task.task_id[:MAX_ID_CHARACTERS])[1:-1],
@@ -308,18 +308,18 @@ class Corridor:
                 error_code=letter.error_code,
                 said=letter.detail,
             )
-        if told <= MAX_LETTERS_TOLD < self._loaded.dead_lettered:
-            log.warning("dead_letters_untold", told=MAX_LETTERS_TOLD)
+        if told <= MAX_LETTERS_LOGGED < self._loaded.dead_lettered:
+            log.warning("dead_letters_untold", told=MAX_LETTERS_LOGGED)
 
-    def _last_word(self, outcome: Outcome) -> Outcome:
+    def _exhaust_if_due(self, outcome: Outcome) -> Outcome:
         if isinstance(outcome, FetchFailure):
-            return last_word(outcome, dead_letter_after=self._limits.dead_letter_after)
+            return exhaust_if_due(outcome, dead_letter_after=self._limits.dead_letter_after)
         return outcome
 
     async def _give_back(self) -> None:
         held = self._leases.held
         self._loaded = replace(self._loaded, released=self._loaded.released + len(held) + self._leases.lost)
-        if held and not await self._clerk.did(self._source.release, held):
+        if held and not await self._retry.run(self._source.release, held):
             log.warning("leases_left_to_expire", tasks=len(held), seconds=self._limits.lease_seconds)
 
     async def _finish(self) -> AuditRun:
@@ -329,14 +329,14 @@ class Corridor:
         for (counter, name), number in counters.items():
             if counter == "drift":
                 log.warning("drift", what=name, answers=number)
-        if not await self._clerk.did(self._write_end, finished, counters):
+        if not await self._retry.run(self._write_end, finished, counters):
             log.error("run_row_not_written")
             # A run whose row says that it is still running has not ended well.
             finished = self._finished()
         else:
             self.end_is_written = True
         crash_point("finished")
-        log.info("run_finished", **{name: getattr(finished, name) for name in TOLD_AT_THE_END})
+        log.info("run_finished", **{name: getattr(finished, name) for name in SUMMARY_FIELDS})
         return finished
 
     def _write_end(self, finished: AuditRun, counters: Counters) -> None:

@@ -16,16 +16,16 @@ from etl.tasks import (
     is_valid_task_id,
 )
 
-FEWEST_CLAIMS = 3
+MIN_CLAIMS = 3
 """A run that was killed is rarely a task's fault; two such runs, and a third that asked about nothing else, are."""
 
 
 def claims_allowed(dead_letter_after: int) -> int:
     """Say how many claims a task may have that end without an answer, not even a failure; at the last it is alone."""
-    return max(dead_letter_after, FEWEST_CLAIMS)
+    return max(dead_letter_after, MIN_CLAIMS)
 
 
-def refuse(task: PendingTask, *, dead_letter_after: int, now: datetime) -> FetchFailure | None:
+def reject_unaskable(task: PendingTask, *, dead_letter_after: int, now: datetime) -> FetchFailure | None:
     """Say why a task must not be asked about, if so.
 
     A task that was claimed again and again without an answer has killed its runs, the last of them by itself.
@@ -39,7 +39,7 @@ def refuse(task: PendingTask, *, dead_letter_after: int, now: datetime) -> Fetch
     return None
 
 
-def last_word(failure: FetchFailure, *, dead_letter_after: int) -> FetchFailure:
+def exhaust_if_due(failure: FetchFailure, *, dead_letter_after: int) -> FetchFailure:
     """Turn a failure for now into one for good, if its task has had its runs."""
     if failure.is_lasting or failure.task.attempts < dead_letter_after:
         return failure
@@ -47,12 +47,12 @@ def last_word(failure: FetchFailure, *, dead_letter_after: int) -> FetchFailure:
     return replace(failure, reason=FailureReason.EXHAUSTED, detail=detail)
 
 
-def finished_before(task: PendingTask, *, now: datetime) -> Settlement:
+def already_audited(task: PendingTask, *, now: datetime) -> Settlement:
     """Say what to write about a task whose fact stands already, by a run that died before it could acknowledge it."""
     return Settlement(task=task, state=TaskState.DONE, settled_at=now)
 
 
-def settle(outcome: Outcome) -> Settlement:
+def settlement_of(outcome: Outcome) -> Settlement:
     """Say what to write about a task where it came from."""
     match outcome:
         case Observation():

@@ -18,7 +18,7 @@ PAGE_ROWS = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgendaDay:
+class DayCounts:
     """The tasks that were submitted on one day; each is counted once."""
 
     day: date | None
@@ -42,7 +42,7 @@ class AgendaDay:
         return self.new + self.still_open + self.failed_before + self.again
 
 
-def agenda(engine: Engine, table: Table, selection: Selection, *, now: datetime) -> list[AgendaDay]:
+def backlog_by_day(engine: Engine, table: Table, selection: Selection, *, now: datetime) -> list[DayCounts]:
     """Count the tasks of the job's own queue, oldest day first.
 
     Args:
@@ -76,15 +76,15 @@ def agenda(engine: Engine, table: Table, selection: Selection, *, now: datetime)
     with engine.execution_options(read_only=True).connect() as connection:
         for number, name, tasks in connection.execute(query):
             counted.setdefault(None if number is None else int(number), {})[name] = tasks
-    return [AgendaDay(day=_date(number), **{"new": 0, **counted[number]}) for number in sorted(counted, key=_order)]
+    return [DayCounts(day=_date(number), **{"new": 0, **counted[number]}) for number in sorted(counted, key=_order)]
 
 
-def agenda_of_pages(source: Source) -> list[AgendaDay]:
+def backlog_by_day_of_pages(source: Source) -> list[DayCounts]:
     """Count the tasks of a source page by page, oldest day first."""
     days: Counter[date | None] = Counter()
     for day in _days(source):
         days[day] += 1
-    return [AgendaDay(day=day, new=days[day]) for day in sorted(days, key=lambda each: each or date.min)]
+    return [DayCounts(day=day, new=days[day]) for day in sorted(days, key=lambda each: each or date.min)]
 
 
 def _days(source: Source) -> Iterator[date | None]:

@@ -36,7 +36,7 @@ ROW_TYPES: dict[str, TypeEngine[Any]] = {
 Columns = Mapping[str, ColumnElement[Any]]
 
 
-def for_each(connection: Connection, statement: Callable[[Columns], Update], rows: Sequence[dict[str, Any]]) -> int:
+def bulk_update(connection: Connection, statement: Callable[[Columns], Update], rows: Sequence[dict[str, Any]]) -> int:
     """Run an update for every row, given in one order by everybody, so that two runs do not wait for each other.
 
     Args:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from etl.crash_points import crash_point
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source import mysql
-from etl.source.bulk_update import Columns, for_each
+from etl.source.bulk_update import Columns, bulk_update
 from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
 
@@ -264,12 +264,12 @@ class Queue:
                 lease_until=null(),
             )
 
-        return for_each(connection, settled, sorted(map(_settled_row, settlements), key=itemgetter("held_id")))
+        return bulk_update(connection, settled, sorted(map(_settled_row, settlements), key=itemgetter("held_id")))
 
     def _update_held(self, held: Sequence[PendingTask], **values: Any) -> int:
         rows = [{"held_id": task.task_id, "held_fence": task.fence} for task in held]
         with self._engine.begin() as connection:
-            return for_each(
+            return bulk_update(
                 connection, lambda row: self._of_held(row).values(**values), sorted(rows, key=itemgetter("held_id"))
             )
 

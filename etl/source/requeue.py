@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, Table, Update, null, update
 
-from etl.source.bulk_update import Columns, for_each
+from etl.source.bulk_update import Columns, bulk_update
 from etl.source.enqueue import insert_new
 from etl.tasks import TaskState
 
 CHUNK_ROWS = 5_000
 
 
-def put_back(engine: Engine, table: Table, task_ids: Sequence[str]) -> int:
+def requeue(engine: Engine, table: Table, task_ids: Sequence[str]) -> int:
     """Make dead tasks pending, with a clean slate, and add those that are not there.
 
     What is pending or done is left alone. The fence stays: whoever held the task before writes nothing.
@@ -24,7 +24,7 @@ def put_back(engine: Engine, table: Table, task_ids: Sequence[str]) -> int:
     with engine.begin() as connection:
         for start in range(0, len(ordered), CHUNK_ROWS):
             chunk = ordered[start : start + CHUNK_ROWS]
-            again += for_each(connection, lambda row: _revived(table, row), [{"held_id": each} for each in chunk])
+            again += bulk_update(connection, lambda row: _revived(table, row), [{"held_id": each} for each in chunk])
             again += insert_new(connection, table, [(each, None) for each in chunk])
     return again
 

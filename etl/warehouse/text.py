@@ -15,9 +15,9 @@ class ForeignText(KeyText):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - alike for all
         """Make a value fit, on the way in and where it is looked for."""
-        return None if value is None else storable(value, self.characters)
+        return None if value is None else storable_text(value, self.characters)
 
 
-def storable(text: str, limit: int) -> str:
+def storable_text(text: str, limit: int) -> str:
     """Cut a text, and replace NUL, which PostgreSQL cannot store, and halves of characters, which nobody can."""
     return text[:limit].encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -17,9 +17,9 @@ from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.koodrive.client import KooDrive, open_koodrive
-from etl.rate.limiter import Pace
+from etl.rate.limiter import RateLimiter
 from etl.settings.model import ApiSettings
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.tasks import Outcome, PendingTask
 from tests.bench import bare_loop
 from tests.bench.parts import STAND_IN, Sizes, serving, task_ids
@@ -74,7 +74,7 @@ def _client(**credentials: object) -> Layer:
 
 
 async def _pool(base_url: str, ids: list[str]) -> object:
-    stop, given = Stop(), []
+    stop, given = Shutdown(), []
 
     async def give(outcome: Outcome) -> None:
         given.append(outcome)
@@ -82,7 +82,7 @@ async def _pool(base_url: str, ids: list[str]) -> object:
     async with _koodrive(base_url, TOKEN) as koodrive:
         pool = Pool(
             koodrive.ask,
-            gate=Gate(Pace(1_000_000), stop=stop, patience_seconds=0),
+            gate=Gate(RateLimiter(1_000_000), stop=stop, patience_seconds=0),
             policy=RetryPolicy(attempts=4),
             budget=RetryBudget(),
             concurrency=bare_loop.WORKERS,

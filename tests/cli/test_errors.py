@@ -17,7 +17,7 @@ from tests.nights import TOKEN, task_ids
 from tests.told import FORM
 
 PASSWORD = "CANARY-pa55"
-NOBODY = f"postgresql://auditor:{PASSWORD}@127.0.0.1:9/audit"
+PROBE_TASK = f"postgresql://auditor:{PASSWORD}@127.0.0.1:9/audit"
 
 
 def require_form(result, code):
@@ -68,7 +68,7 @@ def _folder(tmp_path, monkeypatch):
         (Code.CONFIGURATION_UNREADABLE, ["status"], {"secrets_dir": "none"}),
         (Code.SECRET_UNREADABLE, ["notify", "--test"], {"notify__webhook_url_file": "none"}),
         (Code.DATABASE_MISSING, ["status"], {}),
-        (Code.DATABASE_UNAVAILABLE, ["status"], {"source__url": NOBODY}),
+        (Code.DATABASE_UNAVAILABLE, ["status"], {"source__url": PROBE_TASK}),
         (Code.DATABASE_REFUSED, ["status"], {"source__url": "sqlite:///text.sqlite"}),
         (Code.SCHEMA_OUTDATED, ["status"], {"source__url": "sqlite:///empty.sqlite"}),
         (Code.TABLE_TAKEN, ["init"], {"source__url": "sqlite:///taken.sqlite"}),
@@ -154,7 +154,7 @@ def test_an_archive_that_cannot_be_used(night, configure, tmp_path):
 
 def test_a_missing_part(task_audit, configure, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    configure(source__url=NOBODY)
+    configure(source__url=PROBE_TASK)
     require_form(task_audit("status"), Code.EXTRA_MISSING)
 
 
@@ -186,7 +186,7 @@ def test_a_json_log_has_it_as_one_line(task_audit, configure, monkeypatch):
 
 
 def test_verbosity_adds_the_cause_and_no_secret(task_audit, configure):
-    configure(source__url=NOBODY)
+    configure(source__url=PROBE_TASK)
     short, long = task_audit("status"), task_audit("status", "-v")
     assert require_form(short, Code.DATABASE_UNAVAILABLE) == require_form(long, Code.DATABASE_UNAVAILABLE)
     assert FORM.search(short.stderr)["causes"] == ""

@@ -7,7 +7,7 @@ import json
 import pytest
 from rich.console import Console
 
-from etl.csv_text import neutral, original
+from etl.csv_text import escape_formula, unescape_formula
 from etl.report.answer import answer_csv, answer_json, print_answer
 from tests.nights import task_ids
 from tests.told import told
@@ -123,7 +123,7 @@ def test_csv_holds_no_formula_and_nothing_is_lost():
     cells = [row["words"] for row in csv.DictReader(io.StringIO(written, newline=""))]
     assert not any(cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d")) for cell in cells)
     assert not any(cell.startswith(("\t", "\r", "\n")) for cell in cells)
-    assert [original(cell) for cell in cells] == [*FORMULAS, *HARMLESS]
+    assert [unescape_formula(cell) for cell in cells] == [*FORMULAS, *HARMLESS]
     assert cells[len(FORMULAS) :] == HARMLESS
     # A number is none.
     assert ",-1.5\n" in written
@@ -131,7 +131,7 @@ def test_csv_holds_no_formula_and_nothing_is_lost():
 
 @pytest.mark.parametrize("text", [*FORMULAS, *HARMLESS, "''=1", "''", "'-"])
 def test_what_was_made_neutral_can_be_read_again(text):
-    assert original(neutral(text)) == text
+    assert unescape_formula(escape_formula(text)) == text
 
 
 def test_csv_tells_nothing_from_an_empty_text():

@@ -6,7 +6,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from etl.cli.options import selecting
+from etl.cli.options import selection_options
 from etl.cli.types import Duration, RangeBound, ShardOf, TimeOfDay, seconds_until
 from etl.tasks import Shard
 
@@ -33,7 +33,7 @@ def test_a_plain_date_is_a_whole_day_and_a_timestamp_an_instant(typed, since, un
 
 def test_an_end_may_stand_alone():
     @click.command()
-    @selecting
+    @selection_options
     def command(*, until, **_others):
         click.echo(until.isoformat())
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.fetch.breaker import ENOUGH, RECENT, Breaker
+from etl.fetch.breaker import MIN_ANSWERS_TO_JUDGE, RECENT, Breaker
 
 
 def opened_at(answers):
@@ -14,9 +14,9 @@ def opened_at(answers):
 @pytest.mark.parametrize(
     ("answers", "expected"),
     [
-        ([True] * 100, ENOUGH),
+        ([True] * 100, MIN_ANSWERS_TO_JUDGE),
         ([False] * 1000, None),
-        ([True, False] * 100, ENOUGH + 1),
+        ([True, False] * 100, MIN_ANSWERS_TO_JUDGE + 1),
         ([True, False, False] * 100, None),
         ([False] * 1000 + [True] * 100, 1000 + RECENT // 2),
     ],
@@ -30,7 +30,7 @@ def test_it_agrees_with_a_count_of_the_recent_answers(answers):
     breaker = Breaker()
     for number, failed in enumerate(answers, 1):
         recent = answers[max(0, number - RECENT) : number]
-        expected = failed and len(recent) >= ENOUGH and sum(recent) >= len(recent) / 2
+        expected = failed and len(recent) >= MIN_ANSWERS_TO_JUDGE and sum(recent) >= len(recent) / 2
         assert breaker.note(failed=failed) is expected
 
 

@@ -12,8 +12,8 @@ from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
-from etl.rate.limiter import Pace
-from etl.shutdown import Stop
+from etl.rate.limiter import RateLimiter
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
 from tests.fetch.virtual_time import run_virtually
 
@@ -53,7 +53,7 @@ def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=9
     """Ask the world about so many tasks; returns the outcomes, the pool, the reason to stop and the seconds it took."""
 
     async def scenario():
-        loop, stop, given = asyncio.get_running_loop(), Stop(), []
+        loop, stop, given = asyncio.get_running_loop(), Shutdown(), []
         backlog = Backlog(low=0, rest_seconds=60)
 
         async def give(outcome):
@@ -65,7 +65,9 @@ def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=9
 
         pool = Pool(
             world.ask,
-            gate=Gate(Pace(max_rate, clock=loop.time), stop=stop, patience_seconds=patience_seconds, clock=loop.time),
+            gate=Gate(
+                RateLimiter(max_rate, clock=loop.time), stop=stop, patience_seconds=patience_seconds, clock=loop.time
+            ),
             policy=RetryPolicy(attempts=4),
             budget=RetryBudget(clock=loop.time),
             concurrency=concurrency,
@@ -75,7 +77,7 @@ def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=9
         backlog.end()
         if stop_after is not None:
             loop.call_later(
-                stop_after, stop.order, StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+                stop_after, stop.request, StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
             )
         closing = asyncio.create_task(close())
         await pool.work(backlog, give)
@@ -298,7 +300,9 @@ def test_only_the_first_in_line_sleeps():
             asleep.append(seconds)
             await asyncio.Event().wait()
 
-        gate = Gate(Pace(10, clock=lambda: 0.0), stop=Stop(), patience_seconds=1, clock=lambda: 0.0, sleep=sleep)
+        gate = Gate(
+            RateLimiter(10, clock=lambda: 0.0), stop=Shutdown(), patience_seconds=1, clock=lambda: 0.0, sleep=sleep
+        )
         waiting = [asyncio.create_task(gate.wait()) for _ in range(20)]
         for _ in range(50):
             await asyncio.sleep(0)
@@ -313,7 +317,7 @@ def test_only_the_first_in_line_sleeps():
 def test_the_first_in_line_goes_first():
     async def scenario():
         loop, order = asyncio.get_running_loop(), []
-        gate = Gate(Pace(10, clock=loop.time), stop=Stop(), patience_seconds=1, clock=loop.time)
+        gate = Gate(RateLimiter(10, clock=loop.time), stop=Shutdown(), patience_seconds=1, clock=loop.time)
 
         async def go(number):
             await gate.wait()
@@ -328,7 +332,7 @@ def test_the_first_in_line_goes_first():
 def test_who_gives_up_does_not_hold_up_the_others():
     async def scenario():
         loop = asyncio.get_running_loop()
-        gate = Gate(Pace(1, clock=loop.time), stop=Stop(), patience_seconds=1, clock=loop.time)
+        gate = Gate(RateLimiter(1, clock=loop.time), stop=Shutdown(), patience_seconds=1, clock=loop.time)
         await gate.wait()
         first, second = asyncio.create_task(gate.wait()), asyncio.create_task(gate.wait())
         await asyncio.sleep(0)
@@ -341,11 +345,11 @@ def test_who_gives_up_does_not_hold_up_the_others():
 
 def test_a_stop_sends_everybody_away_at_once():
     async def scenario():
-        stop = Stop()
-        gate = Gate(Pace(0.001), stop=stop, patience_seconds=1)
+        stop = Shutdown()
+        gate = Gate(RateLimiter(0.001), stop=stop, patience_seconds=1)
         waiting = [asyncio.create_task(gate.wait()) for _ in range(1000)]
         await asyncio.sleep(0)
-        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
             return await asyncio.gather(*waiting)
 

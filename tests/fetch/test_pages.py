@@ -19,8 +19,8 @@ from etl.fetch.gate import Gate
 from etl.fetch.pages import Reader
 from etl.fetch.pool import Traffic
 from etl.fetch.retry import RetryPolicy
-from etl.rate.limiter import Pace
-from etl.shutdown import Stop
+from etl.rate.limiter import RateLimiter
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, PendingTask
 from tests.fetch.virtual_time import run_virtually
 
@@ -79,8 +79,8 @@ class Reading:
 
     async def _read(self, ask, attempts, patience_seconds, order_stop_at, settings):
         loop = asyncio.get_running_loop()
-        stop = Stop()
-        gate = Gate(Pace(50, clock=loop.time), stop=stop, patience_seconds=patience_seconds, clock=loop.time)
+        stop = Shutdown()
+        gate = Gate(RateLimiter(50, clock=loop.time), stop=stop, patience_seconds=patience_seconds, clock=loop.time)
         reader = Reader(
             gate=gate,
             policy=RetryPolicy(attempts=attempts),
@@ -91,7 +91,7 @@ class Reading:
         )
         if order_stop_at is not None:
             loop.call_later(
-                order_stop_at, stop.order, StoppedError("Enough.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+                order_stop_at, stop.request, StoppedError("Enough.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
             )
         began = loop.time()
         try:

@@ -11,8 +11,8 @@ from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
-from etl.rate.limiter import Pace
-from etl.shutdown import Stop
+from etl.rate.limiter import RateLimiter
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
 from tests.fetch.virtual_time import run_virtually
 
@@ -58,11 +58,11 @@ class NoDelay(RetryPolicy):
 
 
 def pool_of(api, *, attempts=4, concurrency=4, stop=None, max_rate=1e6, policy=None):
-    stop = stop or Stop()
+    stop = stop or Shutdown()
     loop = asyncio.get_running_loop()
     return Pool(
         api.ask,
-        gate=Gate(Pace(max_rate, clock=loop.time), stop=stop, patience_seconds=900, clock=loop.time),
+        gate=Gate(RateLimiter(max_rate, clock=loop.time), stop=stop, patience_seconds=900, clock=loop.time),
         policy=policy or NoDelay(attempts=attempts),
         budget=RetryBudget(clock=loop.time),
         concurrency=concurrency,
@@ -88,7 +88,7 @@ def outcomes_of(api, tasks, **options):
     """Ask on virtual time; returns the outcomes, the pool and the stop."""
 
     async def scenario():
-        stop = Stop()
+        stop = Shutdown()
         pool = pool_of(api, stop=stop, **options)
         return await worked(pool, tasks), pool, stop
 
@@ -231,7 +231,7 @@ def test_an_error_that_concerns_every_task_orders_the_stop_once(error):
     async def scenario():
         api.answer = asyncio.Event()
         asyncio.get_running_loop().call_later(1, api.answer.set)
-        stop = Stop()
+        stop = Shutdown()
         pool = pool_of(api, concurrency=3, stop=stop)
         return await worked(pool, [PendingTask(task_id=str(number)) for number in range(500)]), stop
 
@@ -245,12 +245,12 @@ def test_an_answer_that_arrives_after_the_stop_counts():
     async def scenario():
         api = Api()
         api.answer = asyncio.Event()
-        stop = Stop()
+        stop = Shutdown()
         pool = pool_of(api, concurrency=2, stop=stop)
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(10)]))
         while api.in_flight < 2:  # noqa: ASYNC110  it is about to be
             await asyncio.sleep(0)
-        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         api.answer.set()
         return await working, api.asked
 
@@ -260,12 +260,12 @@ def test_an_answer_that_arrives_after_the_stop_counts():
 
 def test_the_stop_ends_workers_that_wait_for_their_turn():
     async def scenario():
-        api, stop = Api(), Stop()
+        api, stop = Api(), Shutdown()
         pool = pool_of(api, max_rate=0.001, concurrency=64, stop=stop)
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(1000)]))
         while not api.asked:  # noqa: ASYNC110  it is about to be
             await asyncio.sleep(0)
-        stop.order(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         return await working, api.asked
 
     given, asked = asyncio.run(scenario())

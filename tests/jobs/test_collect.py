@@ -14,7 +14,7 @@ from etl.database.connections import open_engine
 from etl.errors import UnavailableError
 from etl.fake_api import Behaviour, Fault, StatusWeights, running_in_thread
 from etl.fake_api.listing import a_minute_apart
-from etl.jobs.collect import MOST_REPETITIONS, REMEMBERED, Repetitions, Wanted
+from etl.jobs.collect import MAX_REPETITIONS, REMEMBERED, Repetitions, Wanted
 from etl.koodrive.listing import ListedTask, TaskPage
 from etl.source.schema import upgrade_queue
 from etl.source.tables import pending_table
@@ -282,11 +282,11 @@ def test_repetitions_are_left_out_and_too_many_of_them_are_an_error():
     repetitions = Repetitions()
     assert [task.task_id for task in repetitions.without(page(1, 2, 2))] == ["1", "2"]
     assert [task.task_id for task in repetitions.without(page(2, 3))] == ["3"]
-    for _ in range(MOST_REPETITIONS - 1):
+    for _ in range(MAX_REPETITIONS - 1):
         assert repetitions.without(page(1, 2, 3)) == []
     assert repetitions.without(page()) == []
     assert len(repetitions.without(page(4))) == 1
-    for _ in range(MOST_REPETITIONS - 1):
+    for _ in range(MAX_REPETITIONS - 1):
         repetitions.without(page(4))
     with pytest.raises(UnavailableError):
         repetitions.without(page(4))

@@ -13,7 +13,7 @@ from etl.fake_api.world import World
 from etl.koodrive.answers import GATEWAY_FAILURES, GATEWAY_REFUSALS, SERVICE_FAILURES, Reply, interpret
 from etl.koodrive.rate_limit_headers import READERS
 from etl.normalize import normalize
-from etl.run.settlement import settle
+from etl.run.settlement import settlement_of
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask
 
 TASK_ID = "1534087020903704704"
@@ -451,7 +451,7 @@ def test_anything_is_a_fact_a_failure_or_the_end_of_the_run(body, status, conten
     except (ConfigurationError, CredentialsRefusedError, UnavailableError) as error:
         assert error.remedy  # noqa: PT017  one of three ways to end
         return
-    settle(outcome)
+    settlement_of(outcome)
     if isinstance(outcome, FetchFailure):
         assert outcome.detail
         return

@@ -29,8 +29,8 @@ from etl.koodrive.client import (
     host_header,
     open_koodrive,
 )
-from etl.rate.limiter import Pace
-from etl.shutdown import Stop
+from etl.rate.limiter import RateLimiter
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask
 
 TASK_ID = "1534087020903704704"
@@ -450,7 +450,7 @@ def test_a_connection_closed_between_two_requests_is_not_asked_again_in_secret(a
 
 def test_the_server_saw_what_was_counted(api_settings):
     task_ids = [str(number) for number in range(1, 301)]
-    stop = Stop()
+    stop = Shutdown()
     outcomes = []
 
     async def remember(outcome):
@@ -462,7 +462,7 @@ def test_the_server_saw_what_was_counted(api_settings):
             async with open_koodrive(settings, run_id=str(uuid4()), clock=lambda: datetime.now(UTC)) as koodrive:
                 pool = Pool(
                     koodrive.ask,
-                    gate=Gate(Pace(1e6), stop=stop, patience_seconds=900),
+                    gate=Gate(RateLimiter(1e6), stop=stop, patience_seconds=900),
                     policy=RetryPolicy(attempts=4, base_seconds=0),
                     budget=RetryBudget(),
                     concurrency=8,

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.observe.metrics import Standing, registry_of
+from etl.observe.metrics import JobSnapshot, registry_of
 from etl.runs import AuditRun
 
 
@@ -13,7 +13,7 @@ def told():
     """The labels of every metric that a run may tell."""
     now = datetime(2026, 11, 3, 1, tzinfo=UTC)
     run = AuditRun(started_at=now, finished_at=now, max_rate=50)
-    standing = Standing(
+    standing = JobSnapshot(
         last_success_at=now, last_complete_at=now, backlog={}, oldest_pending_at=now, dead_letters={"not_found": 1}
     )
     families = registry_of(run, standing).collect()

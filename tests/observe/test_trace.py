@@ -20,7 +20,7 @@ from tests.nights import task_ids
 from tests.observe.test_metrics import samples
 from tests.webhooks import receiving
 
-OURS = ("run_id", "outcome", "exit_code", "claimed", "audited")
+PROCESS_SECRETS = ("run_id", "outcome", "exit_code", "claimed", "audited")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_run_is_one_trace_under_its_own_id(night_of, databases, collector):
     assert {span.trace_id for span in told} == {UUID(run_id).bytes}
     (root,) = [span for span in told if not span.parent_span_id]
     assert (root.name, root.status.code) == ("run", Status.STATUS_CODE_UNSET)
-    assert {name: attributes(root)[name] for name in OURS} == {
+    assert {name: attributes(root)[name] for name in PROCESS_SECRETS} == {
         "run_id": run_id,
         "outcome": "dead_letters",
         "exit_code": 65,

@@ -8,11 +8,11 @@ from etl.rate.limiter import (
     CATCH_UP_SECONDS,
     CLIMB,
     DECREASE,
-    LOWEST_RATE,
+    MIN_RATE,
     NEAR,
     PROBING_CLIMB,
     SECONDS_BETWEEN_DECREASES,
-    Pace,
+    RateLimiter,
 )
 from etl.rate.values import HEADROOM
 
@@ -54,7 +54,7 @@ def most_in_any_window(moments, seconds):
 @pytest.mark.parametrize("max_rate", [0.5, 1, 7, 50, 200, 5000])
 def test_evenly_spread_at_nearly_the_whole_rate(max_rate):
     time = Time()
-    moments = time.paced(Pace(max_rate, clock=time.clock), 1000)
+    moments = time.paced(RateLimiter(max_rate, clock=time.clock), 1000)
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert moments[0] == 1000
     assert max(gaps) < 1 / max_rate / 0.97
@@ -66,7 +66,7 @@ def test_evenly_spread_at_nearly_the_whole_rate(max_rate):
 @pytest.mark.parametrize("stall", [0.1, 1, 60, 3600])
 def test_a_stall_is_not_followed_by_a_burst(stall):
     time = Time()
-    pace = Pace(200, clock=time.clock)
+    pace = RateLimiter(200, clock=time.clock)
     time.paced(pace, 100)
     time.now += stall
     moments = time.paced(pace, 300)
@@ -76,13 +76,13 @@ def test_a_stall_is_not_followed_by_a_burst(stall):
 
 def test_lateness_that_is_within_the_catch_up_costs_nothing():
     time = Time(lateness=[CATCH_UP_SECONDS / 2] * 10_000)
-    moments = time.paced(Pace(200, clock=time.clock), 2000)
+    moments = time.paced(RateLimiter(200, clock=time.clock), 2000)
     assert len(moments) / (moments[-1] - moments[0]) >= 0.975 * 200
 
 
 def test_too_fast_lowers_the_rate_once_for_a_volley():
     time = Time()
-    pace = Pace(100, clock=time.clock)
+    pace = RateLimiter(100, clock=time.clock)
     time.paced(pace, 200)
     assert pace.slow_down()
     assert not pace.slow_down()
@@ -94,7 +94,7 @@ def test_too_fast_lowers_the_rate_once_for_a_volley():
 
 def test_what_was_really_sent_counts_not_what_was_allowed():
     time = Time()
-    pace = Pace(1_000_000, clock=time.clock)
+    pace = RateLimiter(1_000_000, clock=time.clock)
     time.paced(pace, 60)
     pace.slow_down()
     assert pace.ceiling == 60
@@ -103,7 +103,7 @@ def test_what_was_really_sent_counts_not_what_was_allowed():
 
 def test_the_rate_climbs_back_quickly_to_what_was_too_fast_slowly_past_it_and_then_to_the_top():
     time = Time()
-    pace = Pace(100, clock=time.clock)
+    pace = RateLimiter(100, clock=time.clock)
     time.paced(pace, 200)
     pace.slow_down()
     ceiling, low = pace.ceiling, pace.rate
@@ -122,7 +122,7 @@ def test_the_rate_climbs_back_quickly_to_what_was_too_fast_slowly_past_it_and_th
 
 def test_a_ceiling_that_was_passed_without_a_refusal_is_forgotten():
     time = Time()
-    pace = Pace(200, clock=time.clock)
+    pace = RateLimiter(200, clock=time.clock)
     time.paced(pace, 20)
     pace.slow_down()
     assert pace.ceiling == 20
@@ -133,7 +133,7 @@ def test_a_ceiling_that_was_passed_without_a_refusal_is_forgotten():
 
 def test_a_limit_that_the_api_names_is_never_passed():
     time = Time()
-    pace = Pace(200, clock=time.clock)
+    pace = RateLimiter(200, clock=time.clock)
     assert pace.limit(50)
     assert not pace.limit(50)
     assert not pace.limit(120)
@@ -145,12 +145,12 @@ def test_a_limit_that_the_api_names_is_never_passed():
 @given(rates=st.lists(st.one_of(st.floats(0, 1e9), st.none()), max_size=60), max_rate=st.floats(0.1, 5000))
 def test_never_above_the_ceiling_and_never_at_a_standstill(rates, max_rate):
     time = Time()
-    pace = Pace(max_rate, clock=time.clock)
+    pace = RateLimiter(max_rate, clock=time.clock)
     for rate in rates:
         _ = pace.slow_down() if rate is None else pace.limit(rate)
         moments = time.paced(pace, 3)
-        assert pace.rate <= max_rate * (1 + 1e-9) or pace.rate == LOWEST_RATE
-        assert moments[-1] - moments[0] <= 2 / (LOWEST_RATE * HEADROOM) + 1
+        assert pace.rate <= max_rate * (1 + 1e-9) or pace.rate == MIN_RATE
+        assert moments[-1] - moments[0] <= 2 / (MIN_RATE * HEADROOM) + 1
 
 
 @settings(deadline=None)
@@ -161,7 +161,7 @@ def test_never_above_the_ceiling_and_never_at_a_standstill(rates, max_rate):
 )
 def test_never_faster_whatever_the_stalls(max_rate, stalls, window):
     time = Time(lateness=stalls)
-    moments = time.paced(Pace(max_rate, clock=time.clock), 400)
+    moments = time.paced(RateLimiter(max_rate, clock=time.clock), 400)
     # One for the fence post, and what the catch-up lets through early.
     allowed = max_rate * HEADROOM * (window + CATCH_UP_SECONDS) + 1
     assert most_in_any_window(moments, window) <= allowed + 1e-6

@@ -16,9 +16,9 @@ from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.koodrive.client import open_koodrive
-from etl.rate.limiter import Pace
+from etl.rate.limiter import RateLimiter
 from etl.settings.model import ApiSettings
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.tasks import Observation, PendingTask
 
 RATE = 200
@@ -41,7 +41,7 @@ async def asked_at_the_ceiling(base_url):
     """Ask for some seconds; returns the share of the rate that was used."""
     settings = ApiSettings(base_url=base_url, user_id="1", token="t0ken", max_rate=RATE)
     task_ids = [str(number) for number in range(RATE * SECONDS)]
-    stop, sent_at, observed = Stop(), [], []
+    stop, sent_at, observed = Shutdown(), [], []
     loop = asyncio.get_running_loop()
     async with open_koodrive(settings, run_id=str(uuid4()), clock=lambda: datetime.now(UTC)) as koodrive:
 
@@ -54,7 +54,7 @@ async def asked_at_the_ceiling(base_url):
 
         pool = Pool(
             ask,
-            gate=Gate(Pace(settings.max_rate), stop=stop, patience_seconds=settings.patience_seconds),
+            gate=Gate(RateLimiter(settings.max_rate), stop=stop, patience_seconds=settings.patience_seconds),
             policy=RetryPolicy(attempts=settings.attempts),
             budget=RetryBudget(),
             concurrency=settings.concurrency,

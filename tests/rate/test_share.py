@@ -10,11 +10,11 @@ import pytest
 
 from etl.errors import Code, StoppedError
 from etl.fetch.gate import Gate
-from etl.rate.limiter import Pace
-from etl.rate.share import ALONE_SECONDS, SHARED_SECONDS, Share
+from etl.rate.limiter import RateLimiter
+from etl.rate.share import ALONE_SECONDS, SHARED_SECONDS, RateShare
 from etl.rate.table import RateRow, grant
 from etl.rate.values import HEADROOM, RateLease
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
 from tests.fetch.virtual_time import run_virtually
 
@@ -40,7 +40,7 @@ class Row:
     async def lease(self, wish, *, holder, stop):
         await asyncio.sleep(ROUND_TRIP / 2)
         if not self.is_reachable:
-            stop.order(StoppedError("The row is gone.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+            stop.request(StoppedError("The row is gone.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
             return None
         self.asks += 1
         before, now = self.row, asyncio.get_running_loop().time()
@@ -73,10 +73,10 @@ class Run:
         loop = asyncio.get_running_loop()
         self.name = name
         self.sent_at = []
-        self.stop = Stop()
-        self.pace = Pace(max_rate, clock=loop.time)
+        self.stop = Shutdown()
+        self.pace = RateLimiter(max_rate, clock=loop.time)
         self.say = say or (lambda _now: None)
-        share = Share(
+        share = RateShare(
             lambda wish: row.lease(wish, holder=name, stop=self.stop),
             row.pause,
             pace=self.pace,
@@ -275,5 +275,5 @@ def test_who_cannot_reach_the_row_sends_no_more():
 
     run = together(scenario)
 
-    assert run.stop.is_ordered
+    assert run.stop.is_requested
     assert run.sent_at[-1] <= 5 + 2 * ALONE_SECONDS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from etl.errors import TransientError
-from etl.rate.table import FORGOTTEN, RateRow, SharedRate, grant, rate_table
+from etl.rate.table import FINDINGS_TTL, RateRow, SharedRate, grant, rate_table
 from etl.rate.values import HEADROOM, RateWish
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -80,7 +80,7 @@ def test_what_runs_learn_of_the_rate_adds_up(found, told, after):
 
 def test_what_was_found_long_ago_is_forgotten_but_not_over_a_pause():
     found = row(rate=20.0, ceiling=30.0)
-    later = NOON + FORGOTTEN + seconds(1)
+    later = NOON + FINDINGS_TTL + seconds(1)
 
     forgotten, _, _ = grant(found, wish(), holder="x", now=later)
     assert (forgotten.rate, forgotten.ceiling) == (None, None)

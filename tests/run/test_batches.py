@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.run.batches import MAX_BYTES, Outbox
+from etl.run.batches import MAX_BYTES, BatchBuffer
 from etl.tasks import Observation, PendingTask, RawAnswer, TaskDetail
 
 
 def test_a_batch_is_full_or_old_or_the_last():
     async def gather():
-        outbox = Outbox(size=2, seconds=0.001)
+        outbox = BatchBuffer(size=2, seconds=0.001)
         await outbox.put(1)
         await outbox.put(2)
         full = await outbox.batch()
@@ -26,7 +26,7 @@ def test_a_batch_is_full_or_old_or_the_last():
 
 def test_without_outcomes_there_is_no_batch_but_the_last():
     async def gather():
-        outbox = Outbox(size=2, seconds=0.001)
+        outbox = BatchBuffer(size=2, seconds=0.001)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await outbox.batch()
@@ -38,7 +38,7 @@ def test_without_outcomes_there_is_no_batch_but_the_last():
 
 def test_workers_wait_while_a_full_batch_is_not_taken():
     async def fill():
-        outbox = Outbox(size=2, seconds=60)
+        outbox = BatchBuffer(size=2, seconds=60)
         waiting = [asyncio.ensure_future(outbox.put(each)) for each in range(5)]
         await asyncio.sleep(0)
         sizes = []
@@ -55,7 +55,7 @@ def test_workers_wait_while_a_full_batch_is_not_taken():
 
 def test_in_a_hurry_no_batch_waits_to_be_full():
     async def hurry():
-        outbox = Outbox(size=100, seconds=60)
+        outbox = BatchBuffer(size=100, seconds=60)
         waiting = asyncio.ensure_future(outbox.batch())
         await outbox.put("a")
         await asyncio.sleep(0)
@@ -82,7 +82,7 @@ def test_a_batch_is_full_when_its_kept_answers_are_large():
     )
 
     async def gather():
-        outbox = Outbox(size=1_000, seconds=60)
+        outbox = BatchBuffer(size=1_000, seconds=60)
         filling = [asyncio.ensure_future(outbox.put(seen)) for _ in range(3)]
         batch = await outbox.batch()
         outbox.end()

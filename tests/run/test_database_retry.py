@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from etl.errors import Code, StoppedError, TransientError, UnavailableError
-from etl.run.database_retry import TRIES, TRIES_WHEN_STOPPING, Clerk
-from etl.shutdown import Stop
+from etl.run.database_retry import TRIES, TRIES_WHEN_STOPPING, DatabaseRetry
+from etl.shutdown import Shutdown
 from tests.fetch.virtual_time import run_virtually
 
 
@@ -29,11 +29,11 @@ def ask(database, *, stopping=False):
     """Send a clerk; returns the answer, the reason to stop and the seconds it took."""
 
     async def scenario():
-        loop, stop = asyncio.get_running_loop(), Stop()
+        loop, stop = asyncio.get_running_loop(), Shutdown()
         if stopping:
-            stop.order(StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+            stop.request(StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         begun = loop.time()
-        answer = await Clerk(stop).do(database.answer, "a", "b")
+        answer = await DatabaseRetry(stop).call(database.answer, "a", "b")
         return answer, stop.reason, loop.time() - begun
 
     return run_virtually(scenario())
@@ -75,11 +75,11 @@ def test_whoever_ordered_a_stop_does_not_wait(failures, answer):
     assert isinstance(reason, StoppedError)
 
 
-def test_errands_do_not_get_in_each_other_s_way():
+def test_operations_do_not_get_in_each_other_s_way():
     async def scenario():
-        clerk = Clerk(Stop())
+        retry = DatabaseRetry(Shutdown())
         databases = [Database(failures=number % 4) for number in range(12)]
-        done = await asyncio.gather(*(clerk.did(database.answer) for database in databases))
+        done = await asyncio.gather(*(retry.run(database.answer) for database in databases))
         return all(done), [database.tries for database in databases]
 
     assert run_virtually(scenario()) == (True, [number % 4 + 1 for number in range(12)])

@@ -12,11 +12,11 @@ from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.observe.logs import configure_logs
-from etl.rate.limiter import Pace
+from etl.rate.limiter import RateLimiter
 from etl.run.limits import Limits
-from etl.run.pipeline import Corridor
+from etl.run.pipeline import Pipeline
 from etl.runs import begin_run
-from etl.shutdown import Stop
+from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection, TaskDetail
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -109,11 +109,11 @@ async def succeed(task):
     return Observation(task=task, detail=TaskDetail(task_id=task.task_id, status=2), observed_at=NOW)
 
 
-def walk(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None):
+def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None):
     async def run():
-        stop = Stop()
-        gate = Gate(Pace(1_000_000), stop=stop, patience_seconds=0)
-        corridor = Corridor(
+        stop = Shutdown()
+        gate = Gate(RateLimiter(1_000_000), stop=stop, patience_seconds=0)
+        corridor = Pipeline(
             source,
             Pool(ask, gate=gate, policy=RetryPolicy(attempts=1), budget=RetryBudget(), concurrency=4, stop=stop),
             warehouse,
@@ -125,7 +125,7 @@ def walk(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False
         )
         if prepare is not None:
             prepare(stop)
-        return await corridor.walk()
+        return await corridor.run_to_end()
 
     finished = asyncio.run(run())
     assert finished.is_balanced
@@ -141,7 +141,7 @@ def test_what_another_run_has_taken_over_is_not_written():
             del source.held["3"], source.held["7"]
         return await succeed(task)
 
-    run = walk(source, warehouse, succeed_and_lose, shares_database=True)
+    run = run_to_end(source, warehouse, succeed_and_lose, shares_database=True)
 
     assert sorted(warehouse.facts) == sorted(source.settled)
     assert (run.claimed, run.audited, run.released, run.exit_code) == (20, 18, 2, 75)
@@ -153,7 +153,7 @@ def test_what_another_run_has_taken_over_is_not_written():
 def test_every_task_becomes_a_fact_and_is_acknowledged(shares_database):
     source, warehouse = MemorySource(53), MemoryWarehouse()
 
-    run = walk(source, warehouse, shares_database=shares_database)
+    run = run_to_end(source, warehouse, shares_database=shares_database)
 
     assert (run.exit_code, run.claimed, run.audited) == (0, 53, 53)
     assert sorted(warehouse.facts) == sorted(source.settled)
@@ -162,13 +162,13 @@ def test_every_task_becomes_a_fact_and_is_acknowledged(shares_database):
 
 
 def test_nothing_pending_is_a_success():
-    assert walk(MemorySource(0), MemoryWarehouse()).exit_code == 0
+    assert run_to_end(MemorySource(0), MemoryWarehouse()).exit_code == 0
 
 
 def test_a_warehouse_that_goes_down_keeps_what_was_loaded_and_gives_back_the_rest():
     source, warehouse = MemorySource(53), MemoryWarehouse(fails_at_load=3)
 
-    run = walk(source, warehouse)
+    run = run_to_end(source, warehouse)
 
     assert (run.exit_code, run.audited, warehouse.loads) == (69, 20, 3)
     assert len(source.settled) == 20
@@ -180,7 +180,7 @@ def test_a_pending_database_that_goes_down_after_a_commit_loses_no_fact():
     source, warehouse = MemorySource(53), MemoryWarehouse()
     source.fails = {"settle", "release"}
 
-    run = walk(source, warehouse)
+    run = run_to_end(source, warehouse)
 
     assert run.exit_code == 69
     assert len(warehouse.facts) == run.audited > 0
@@ -189,7 +189,7 @@ def test_a_pending_database_that_goes_down_after_a_commit_loses_no_fact():
 def test_a_run_whose_row_cannot_be_written_does_not_end_well():
     warehouse = MemoryWarehouse(fails_at_finish=True)
 
-    run = walk(MemorySource(5), warehouse)
+    run = run_to_end(MemorySource(5), warehouse)
 
     assert (run.exit_code, run.outcome, run.audited) == (69, "unavailable", 5)
     assert warehouse.runs[run.run_id].outcome == "running"
@@ -199,7 +199,7 @@ def test_a_claim_that_fails_ends_the_run():
     source = MemorySource(5)
     source.fails = {"claim"}
 
-    assert walk(source, MemoryWarehouse()).exit_code == 69
+    assert run_to_end(source, MemoryWarehouse()).exit_code == 69
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
@@ -211,7 +211,7 @@ def test_a_bug_is_70_and_every_claim_is_given_back(capfd, log_format):
     configure_logs(log_format, verbose=False)
     source = MemorySource(53)
 
-    run = walk(source, MemoryWarehouse(), stumble)
+    run = run_to_end(source, MemoryWarehouse(), stumble)
 
     assert (run.exit_code, run.outcome) == (70, "bug")
     assert run.released == run.claimed == len(source.released) > 0
@@ -228,7 +228,7 @@ def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():
         asked.append(task.task_id)
         return await succeed(task)
 
-    run = walk(source, MemoryWarehouse(), ask)
+    run = run_to_end(source, MemoryWarehouse(), ask)
 
     assert (run.exit_code, run.dead_lettered, asked) == (65, 1, ["2"])
 
@@ -239,7 +239,7 @@ def test_what_a_dead_run_has_loaded_is_acknowledged_and_not_asked_again(shares_d
     source.waiting = [replace(task, attempts=int(task.task_id)) for task in source.waiting]
     warehouse.audited_before = {"1", "2"}
 
-    run = walk(source, warehouse, shares_database=shares_database)
+    run = run_to_end(source, warehouse, shares_database=shares_database)
 
     # One transaction wrote both, where they are one database; and a first claim was left behind by nobody.
     expected = ["1", "2", "3"] if shares_database else ["1", "3"]
@@ -257,7 +257,7 @@ def test_tasks_that_may_have_killed_their_runs_are_asked_about_one_by_one_at_the
             assert source.held.keys() == {task.task_id}
         return await succeed(task)
 
-    run = walk(source, warehouse, ask)
+    run = run_to_end(source, warehouse, ask)
 
     assert (run.exit_code, run.audited) == (0, 23)
     assert asked[20:] == warehouse.facts[20:] == ["30", "31", "32"]
@@ -269,7 +269,7 @@ def test_a_failure_for_now_is_given_back_and_69_if_nothing_could_be_learnt():
 
     source = MemorySource(5)
 
-    run = walk(source, MemoryWarehouse(), fail)
+    run = run_to_end(source, MemoryWarehouse(), fail)
 
     assert (run.exit_code, run.released) == (69, 5)
     assert run.error.startswith("[tasks-unanswered] 5 tasks gave no answer for now. They are still pending")
@@ -279,10 +279,10 @@ def test_a_failure_for_now_is_given_back_and_69_if_nothing_could_be_learnt():
 def test_an_order_to_stop_before_the_first_claim_claims_nothing():
     source = MemorySource(53)
 
-    run = walk(
+    run = run_to_end(
         source,
         MemoryWarehouse(),
-        prepare=lambda stop: stop.order(StoppedError("Now.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")),
+        prepare=lambda stop: stop.request(StoppedError("Now.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")),
     )
 
     assert (run.exit_code, run.claimed, len(source.waiting)) == (75, 0, 53)

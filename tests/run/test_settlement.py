@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.run.settlement import is_finished, last_word, refuse, settle
+from etl.run.settlement import exhaust_if_due, is_finished, reject_unaskable, settlement_of
 from etl.tasks import RECOVERY, FailureReason, FetchFailure, Observation, PendingTask, Recovery, TaskDetail, TaskState
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -58,7 +58,7 @@ def test_what_lasts(reason, sightings):
 def test_a_task_is_pending_until_it_has_ended(status, state):
     seen = observation(status)
 
-    settlement = settle(seen)
+    settlement = settlement_of(seen)
 
     assert (settlement.state, settlement.error, settlement.settled_at) == (state, None, NOON)
     assert is_finished(seen) is (state is TaskState.DONE)
@@ -75,7 +75,7 @@ def test_a_task_is_pending_until_it_has_ended(status, state):
     ],
 )
 def test_a_failure_for_now_leaves_the_state_alone(reason, sightings, state):
-    settlement = settle(failure(reason, sightings=sightings))
+    settlement = settlement_of(failure(reason, sightings=sightings))
 
     assert (settlement.state, settlement.error) == (state, f"{reason.value}: it failed")
 
@@ -85,7 +85,7 @@ def test_a_failure_for_now_leaves_the_state_alone(reason, sightings, state):
     [(1, "timeout"), (LIMIT - 1, "timeout"), (LIMIT, "exhausted"), (LIMIT + 1, "exhausted")],
 )
 def test_a_task_has_its_runs(attempts, reason):
-    spoken = last_word(failure(FailureReason.TIMEOUT, attempts=attempts), dead_letter_after=LIMIT)
+    spoken = exhaust_if_due(failure(FailureReason.TIMEOUT, attempts=attempts), dead_letter_after=LIMIT)
 
     assert spoken.reason == reason
     assert "it failed" in spoken.detail
@@ -95,12 +95,12 @@ def test_a_task_has_its_runs(attempts, reason):
 def test_what_lasts_keeps_its_reason_in_the_last_run():
     gone = failure(FailureReason.NOT_FOUND, attempts=LIMIT)
 
-    assert last_word(gone, dead_letter_after=LIMIT) is gone
+    assert exhaust_if_due(gone, dead_letter_after=LIMIT) is gone
 
 
 @pytest.mark.parametrize("attempts", range(1, LIMIT + 1))
 def test_a_task_may_be_asked_about(attempts):
-    assert refuse(task(attempts=attempts), dead_letter_after=LIMIT, now=NOON) is None
+    assert reject_unaskable(task(attempts=attempts), dead_letter_after=LIMIT, now=NOON) is None
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_task_may_be_asked_about(attempts):
     ],
 )
 def test_a_task_that_must_not_be_asked_about(refused, reason):
-    spoken = refuse(refused, dead_letter_after=LIMIT, now=NOON)
+    spoken = reject_unaskable(refused, dead_letter_after=LIMIT, now=NOON)
 
     assert (spoken.reason, spoken.failed_at, spoken.is_lasting) == (reason, NOON, True)
     if reason is FailureReason.EXHAUSTED:

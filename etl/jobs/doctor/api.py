@@ -16,10 +16,10 @@ from etl.settings.load import Configuration
 from etl.settings.model import ApiSettings
 from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask
 
-NOBODY = PendingTask(task_id="1")
+PROBE_TASK = PendingTask(task_id="1")
 """A task of the first millisecond of KooDrive's calendar."""
 
-TOLERABLE = timedelta(seconds=30)
+MAX_CLOCK_SKEW = timedelta(seconds=30)
 
 SILENT = {FailureReason.UNREACHABLE, FailureReason.TIMEOUT, FailureReason.SERVER_ERROR}
 
@@ -44,9 +44,9 @@ def examine_api(configuration: Configuration) -> Iterator[Finding]:
 
 async def _call(settings: ApiSettings) -> tuple[Outcome, Reply | None]:
     async with open_koodrive(settings, run_id=str(uuid7()), clock=system_clock) as api:
-        outcome = await api.ask(NOBODY)
+        outcome = await api.ask(PROBE_TASK)
         if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.UNAUTHORIZED:
-            outcome = await api.ask(NOBODY)
+            outcome = await api.ask(PROBE_TASK)
         return outcome, api.last_reply
 
 
@@ -81,7 +81,7 @@ def _clock(reply: Reply) -> Iterator[Finding]:
     if date is None:
         return
     ahead = date - reply.asked_at
-    if abs(ahead) > TOLERABLE:
+    if abs(ahead) > MAX_CLOCK_SKEW:
         yield warning(
             "API",
             f"Its clock is {abs(ahead.total_seconds()):,.0f} s {'ahead of' if ahead > timedelta() else 'behind'} ours.",

@@ -11,13 +11,13 @@ from etl.jobs.doctor.finding import Finding, warning
 from etl.jobs.opening import open_queue, open_user_table, open_warehouse
 from etl.normalize import FACTS
 from etl.rate.table import rate_table
-from etl.runs import Order
+from etl.runs import RunRequest
 from etl.settings.load import Configuration
 from etl.tasks import Selection
 from etl.warehouse.load.staging import staged
 from etl.warehouse.tables import METADATA
 
-TOLERABLE = timedelta(seconds=30)
+MAX_CLOCK_SKEW = timedelta(seconds=30)
 """Runs go by the server's clock; a person who compares times would wonder."""
 
 ZONES = {
@@ -40,7 +40,7 @@ def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
     """Read a row of the user's own table, as the settings say."""
     settings = configuration.settings
     with open_warehouse(settings.warehouse) as warehouse:
-        order = Order(selection=Selection(refetch=True))
+        order = RunRequest(selection=Selection(refetch=True))
         with open_user_table(settings.source, order, warehouse):
             said = f"{settings.source.table} can be read as configured, and is never written to."
             yield Finding(subject="pending database", said=said)
@@ -74,7 +74,7 @@ def _try_staging(connection: Connection) -> None:
 def _examined(subject: str, engine: Engine, said: str) -> Iterator[Finding]:
     asked_at: datetime = system_clock()
     ahead = (clock_of(engine)() - asked_at).total_seconds()
-    if abs(ahead) > TOLERABLE.total_seconds():
+    if abs(ahead) > MAX_CLOCK_SKEW.total_seconds():
         yield warning(
             subject,
             f"Its clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's.",

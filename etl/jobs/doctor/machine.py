@@ -15,9 +15,9 @@ from etl.settings.load import Configuration
 from etl.settings.model import Section
 
 GIB = 1 << 30
-LITTLE_BYTES = GIB
+LOW_SPACE_BYTES = GIB
 """A night of a hundred thousand tasks takes some hundred megabytes with its archive."""
-TOO_LITTLE_BYTES = GIB // 20
+MIN_SPACE_BYTES = GIB // 20
 
 
 def examine_settings(configuration: Configuration) -> Iterator[Finding]:
@@ -82,9 +82,9 @@ def examine_disk(configuration: Configuration) -> Iterator[Finding]:
     for folder in sorted(_folders(configuration)):
         free = shutil.disk_usage(folder).free
         said = f"{free / GIB:,.1f} GiB are free in {folder}."
-        if free < TOO_LITTLE_BYTES:
+        if free < MIN_SPACE_BYTES:
             raise UnavailableError(said, code=Code.DISK_FULL, remedy="Make room, or name another place.")
-        yield warning("disk", said, "Make room.") if free < LITTLE_BYTES else Finding(subject="disk", said=said)
+        yield warning("disk", said, "Make room.") if free < LOW_SPACE_BYTES else Finding(subject="disk", said=said)
 
 
 def _folders(configuration: Configuration) -> set[Path]:

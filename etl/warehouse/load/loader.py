@@ -17,7 +17,7 @@ from etl.warehouse.load.batch import Batch, Within
 from etl.warehouse.load.staging import staged
 from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter
-from etl.warehouse.text import storable
+from etl.warehouse.text import storable_text
 
 LOADED = ("audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
 """The counters of a run that change with a load."""
@@ -114,7 +114,7 @@ class Warehouse:
         return self._matching(statements.settled(self.engine.dialect.name), task_ids)
 
     def _matching(self, query: Executable, task_ids: Sequence[str]) -> set[str]:
-        keys = {task_id: storable(task_id, MAX_KEY_CHARACTERS) for task_id in task_ids}
+        keys = {task_id: storable_text(task_id, MAX_KEY_CHARACTERS) for task_id in task_ids}
         with self.engine.execution_options(read_only=True).connect() as connection:
             found = set(connection.scalars(query, {"task_ids": json.dumps(list(keys.values()))}))
         return {task_id for task_id, key in keys.items() if key in found}

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import polars as pl
 
-from etl.csv_text import neutral, original
+from etl.csv_text import escape_formula, unescape_formula
 from etl.errors import Code, InputError
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
 
@@ -18,7 +18,7 @@ RESULT_CODE, TASK_TYPE = "result_code", "task_type"
 
 NOTHING_IMPORTED = "Nothing was imported; mend the file and give it again."
 
-LARGEST_TYPE = 2**63 - 1
+MAX_TYPE = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ COLUMNS = [field.name for field in fields(Label)]
 
 def write_labels(labels: Iterable[Label]) -> str:
     """Write a file that is safe to open in a spreadsheet."""
-    rows = [tuple(neutral(cell) or None for cell in astuple(label)) for label in labels]
+    rows = [tuple(escape_formula(cell) or None for cell in astuple(label)) for label in labels]
     return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row").write_csv()
 
 
@@ -81,7 +81,7 @@ def _rows(file: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, str]]]:
                     remedy=NOTHING_IMPORTED,
                 )
             else:
-                yield start, dict(zip(header, map(original, cells), strict=True))
+                yield start, dict(zip(header, map(unescape_formula, cells), strict=True))
     except csv.Error as error:
         raise InputError(
             f"{name}, line {reader.line_num}, is not CSV: {error}.", code=Code.FILE_MALFORMED, remedy=NOTHING_IMPORTED
@@ -145,7 +145,7 @@ def _checked(row: dict[str, str], place: str) -> Label:
 def _is_number(code: str) -> bool:
     digits = code.removeprefix("-")
     # As it is written out, so that no number can stand in a file twice.
-    return digits.isdecimal() and digits.isascii() and str(int(code)) == code and abs(int(code)) <= LARGEST_TYPE
+    return digits.isdecimal() and digits.isascii() and str(int(code)) == code and abs(int(code)) <= MAX_TYPE
 
 
 def _wrong(place: str, column: str, what: str) -> InputError:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, case, func, select
 from etl.errors import ExitCode
 from etl.warehouse.tables import audit_run, dead_letter
 
-TELLING_REQUESTS = 100
+MIN_REQUESTS_TO_JUDGE = 100
 """A run with fewer spends its time on other things than requests."""
 
 
@@ -53,7 +53,7 @@ def reached_rate(engine: Engine) -> float | None:
     runs = audit_run.c
     query = (
         select(runs.requests, runs.started_at, runs.finished_at)
-        .where(runs.finished_at.is_not(None), runs.requests >= TELLING_REQUESTS, runs.max_rate > 0)
+        .where(runs.finished_at.is_not(None), runs.requests >= MIN_REQUESTS_TO_JUDGE, runs.max_rate > 0)
         .order_by(runs.started_at.desc())
         .limit(1)
     )

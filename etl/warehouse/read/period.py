@@ -9,12 +9,12 @@ from sqlalchemy import CTE, ColumnElement, Connection, Engine, Text, case, cast,
 from etl.tasks import TaskStatus
 from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
 
-MOST_DAYS = 62
+MAX_DAYS = 62
 """Of submission, the newest."""
-MOST_CODES = 20
+MAX_CODES_SHOWN = 20
 RUNS_BEFORE = 30
 """The newest before the period, to compare with."""
-MOST_LETTERS = 100
+MAX_LETTERS = 100
 """That are listed one by one, the newest."""
 
 fact, change, letters, runs = fact_task_status.c, fact_task_status_change.c, dead_letter.c, audit_run.c
@@ -96,7 +96,7 @@ def _days(connection: Connection, period: Period) -> Rows:
         .where(fact.submitted_at.is_not(None))
         .group_by(day)
         .order_by(column("day").desc())
-        .limit(MOST_DAYS)
+        .limit(MAX_DAYS)
     )
     return [{**row, "day": str(row["day"])} for row in reversed(connection.execute(query).mappings().all())]
 
@@ -119,7 +119,7 @@ def _failures(connection: Connection, period: Period) -> Rows:
         .where(news.c.status == TaskStatus.FAILED)
         .group_by(news.c.result_code, code.title, code.action)
         .order_by(func.count().desc(), news.c.result_code)
-        .limit(MOST_CODES)
+        .limit(MAX_CODES_SHOWN)
     )
     return _rows(connection, query)
 
@@ -138,7 +138,7 @@ def _reasons(connection: Connection) -> Rows:
 
 def _letters(connection: Connection) -> Rows:
     query = select(dead_letter).where(letters.resolved_at.is_(None))
-    return _rows(connection, query.order_by(letters.last_failed_at.desc(), letters.task_id).limit(MOST_LETTERS))
+    return _rows(connection, query.order_by(letters.last_failed_at.desc(), letters.task_id).limit(MAX_LETTERS))
 
 
 def _rows(connection: Connection, query: Any) -> Rows:
