@@ -1,13 +1,13 @@
 """task-audit: which KooDrive tasks ran, how did each end, when did we learn it, and what is stuck?
 
-A row of rooms. Data walks through them in one direction; each room has one door in and one door out::
+Data flows in one direction through components that have one entry and one result each::
 
     source ──PendingTask──▶ fetch ──Observation | FetchFailure──▶ normalize ──fact rows──▶ warehouse
       ▲ claim               (HTTP, async)                        (polars, pure)        (one transaction)
       └──────────────────────────────────── acknowledge ───────────────────────────────────────┘
 
-``pipeline.py`` is the corridor and reads aloud; ``koodrive`` knows the API and is handed to ``fetch`` as a value; the
-rooms of the corridor never import each other.
+``run/pipeline.py`` joins them and reads aloud; ``koodrive`` knows the API and reaches ``fetch`` as a function. The
+components never import each other; docs/architecture.md describes all layers.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""How a run ends early: somebody orders it, and everybody who sleeps wakes up."""
+"""How a run ends early: a request to stop wakes every part of the run that sleeps."""
 
 import asyncio
 
@@ -6,10 +6,10 @@ from etl.errors import TaskAuditError
 
 
 class Shutdown:
-    """An order to stop, with its reason; the first order stands."""
+    """A request to stop, with its reason; the first request counts."""
 
     def __init__(self) -> None:
-        self._ordered = asyncio.Event()
+        self._requested = asyncio.Event()
         self.reason: TaskAuditError | None = None
 
     @property
@@ -21,16 +21,16 @@ class Shutdown:
         """End the run cleanly, for this reason."""
         if self.reason is None:
             self.reason = reason
-            self._ordered.set()
+            self._requested.set()
 
     async def wait(self) -> None:
-        """Wait for the order."""
-        await self._ordered.wait()
+        """Wait for the request."""
+        await self._requested.wait()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, but not beyond the order."""
+        """Sleep, but not beyond a request to stop."""
         try:
             async with asyncio.timeout(seconds):
-                await self._ordered.wait()
+                await self._requested.wait()
         except TimeoutError:
             pass

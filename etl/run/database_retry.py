@@ -1,8 +1,7 @@
-"""The clerk: does in a database what the corridor asks for, in a thread, and once more where the database stumbled.
+"""Calls the databases in threads, and repeats a call after a failure that passes.
 
-A deadlock, a serialization failure or a restarted server undoes a transaction and is over in seconds. So what was asked
-is done again as a whole; whatever is asked of a clerk must bear that, also when it was done already and only its answer
-was lost.
+A deadlock, a serialization failure or a restarted server undoes a transaction and is over in seconds. The whole operation
+is then repeated. An operation must therefore be repeatable, even if it was committed and only its answer was lost.
 """
 
 import asyncio
@@ -16,10 +15,10 @@ from etl.errors import TaskAuditError, TransientError
 from etl.shutdown import Shutdown
 
 TRIES = 10
-"""With the pauses between them 40 seconds on average: enough for a server that restarts or fails over."""
+"""With the pauses between them, ten tries take 40 seconds on average: a server restarts or fails over in that time."""
 
 TRIES_WHEN_STOPPING = 3
-"""Without pauses: enough for a deadlock; for anything longer, whoever ordered the stop does not wait."""
+"""There are no pauses while the run stops: three tries outlast a deadlock, and the stop does not wait for more."""
 
 MAX_PAUSE_SECONDS = 15.0
 
@@ -29,13 +28,13 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class DatabaseRetry:
-    """Does things in databases on behalf of one run."""
+    """Calls the databases on behalf of one run."""
 
     def __init__(self, stop: Shutdown) -> None:
         """Begin.
 
         Args:
-            stop: where an error that stays is told; no pause outlasts its order.
+            stop: receives an error that does not pass; a request to stop ends every pause.
         """
         self._stop = stop
         self._trying = AsyncRetrying(
@@ -47,25 +46,25 @@ class DatabaseRetry:
             reraise=True,
         )
 
-    async def call(self, action: Callable[..., T], *arguments: object) -> T | None:
-        """Do something in a thread; an error that stays ends the run, and gives None."""
+    async def call(self, operation: Callable[..., T], *arguments: object) -> T | None:
+        """Run an operation in a thread; an error that does not pass stops the run, and the result is None."""
         try:
-            # A copy each, since several errands are under way at once.
-            return await self._trying.copy()(asyncio.to_thread, action, *arguments)
+            # Each call has a copy, since several operations run at once.
+            return await self._trying.copy()(asyncio.to_thread, operation, *arguments)
         except TaskAuditError as error:
             self._stop.request(error)
             return None
 
-    async def run(self, action: Callable[..., object], *arguments: object) -> bool:
-        """Do something that has no answer; returns whether it was done."""
-        return await self.call(_doing, action, *arguments) is not None
+    async def run(self, operation: Callable[..., object], *arguments: object) -> bool:
+        """Run an operation that has no result; returns whether it succeeded."""
+        return await self.call(_succeed, operation, *arguments) is not None
 
     def _is_enough(self, state: RetryCallState) -> bool:
         return state.attempt_number >= (TRIES_WHEN_STOPPING if self._stop.is_requested else TRIES)
 
 
-def _doing(action: Callable[..., object], *arguments: object) -> bool:
-    action(*arguments)
+def _succeed(operation: Callable[..., object], *arguments: object) -> bool:
+    operation(*arguments)
     return True
 
 

@@ -26,7 +26,7 @@ class Database:
 
 
 def ask(database, *, stopping=False):
-    """Send a clerk; returns the answer, the reason to stop and the seconds it took."""
+    """Call the database; returns the answer, the reason to stop and the seconds that the call took."""
 
     async def scenario():
         loop, stop = asyncio.get_running_loop(), Shutdown()

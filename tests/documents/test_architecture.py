@@ -1,0 +1,27 @@
+"""The page on the architecture names what is there, and leaves no folder of the package out."""
+
+import re
+from pathlib import Path
+
+from tests.documents.pages import ROOT, text_of
+
+PAGE = text_of("docs/architecture.md")
+
+
+def test_every_path_that_the_page_names_exists():
+    paths = re.findall(r"`((?:etl|docs|sql)/[\w/.]+)`", PAGE)
+
+    assert paths
+    assert [path for path in paths if not ROOT.joinpath(path).exists()] == []
+
+
+def test_every_folder_of_the_package_is_described():
+    folders = [init.parent.name for init in ROOT.glob("etl/*/__init__.py")]
+
+    assert [name for name in folders if f"`etl/{name}" not in PAGE] == []
+
+
+def test_every_module_at_the_top_of_the_package_is_described():
+    modules = [file.name for file in Path(ROOT, "etl").glob("*.py") if not file.name.startswith("__")]
+
+    assert [name for name in modules if name not in PAGE] == []
