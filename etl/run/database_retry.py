@@ -1,7 +1,8 @@
 """Calls the databases in threads, and repeats a call after a failure that passes.
 
-A deadlock, a serialization failure or a restarted server undoes a transaction and is over in seconds. The whole operation
-is then repeated. An operation must therefore be repeatable, even if it was committed and only its answer was lost.
+A deadlock, a serialization failure or a restarted server undoes a transaction and is over in seconds. The whole
+operation is then repeated. An operation must therefore be repeatable, even if it was committed and only its answer was
+lost.
 """
 
 import asyncio
