@@ -19,7 +19,7 @@ test: .venv/.development      ## run the test suite
 soak: .venv/.development      ## run the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m soak
 
-check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction of the rooms, security, documents, image, manifests
+check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction of imports, security, documents, image, manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

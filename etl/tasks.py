@@ -1,4 +1,4 @@
-"""The values that walk the corridor: what is pending, what KooDrive said, what could not be learnt.
+"""The values that pass through a run: pending tasks, what KooDrive said about them, and failures.
 
 Nothing here does I/O, reads a clock or knows a database. All times are aware and in UTC.
 """

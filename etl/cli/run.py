@@ -112,9 +112,9 @@ async def run_until_stopped(
     )
 
 
-def watch_progress(corridor: Pipeline, total: int | None) -> None:
+def watch_progress(pipeline: Pipeline, total: int | None) -> None:
     """Show a progress bar until the event loop ends."""
-    show_progress(lambda: (corridor.answered, corridor.run.throttled), total=total)
+    show_progress(lambda: (pipeline.answered, pipeline.run.throttled), total=total)
 
 
 def _seconds(settings: Settings, stop_at: time | None) -> float | None:

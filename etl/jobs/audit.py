@@ -1,4 +1,4 @@
-"""Puts a run together from the configuration: opens the databases and the API, and sends the run down the corridor."""
+"""Wires one run from the settings: opens the databases and the API, builds the pipeline and runs it."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -52,7 +52,7 @@ MAX_CLAIM = 1_000
 """Tasks in one claim, at most: larger ones are no cheaper per task, and keep the first requests waiting."""
 
 ProgressHook = Callable[[Pipeline, int | None], None]
-"""Told of a corridor that is about to be walked, and of how many tasks are due, where that is known."""
+"""Receives a pipeline that is about to run, and how many tasks are due, or None if that is not known."""
 
 
 async def run_job(
@@ -101,7 +101,7 @@ async def run_job(
             note_refresh=traffic.note_refresh,
         )
         async with koodrive as api, open_gate(settings, order, source_engine, run_id=run.run_id, stop=stop) as gate:
-            corridor = Pipeline(
+            pipeline = Pipeline(
                 source,
                 _pool(api, gate, settings.api, stop, traffic),
                 DryRun() if order.dry_run or warehouse is None else warehouse,
@@ -119,11 +119,11 @@ async def run_job(
             if due is not None:
                 log.info("run_planned", **_planned(forecast(due, rate=run.max_rate, now=clock())))
             if watch is not None:
-                watch(corridor, due)
+                watch(pipeline, due)
             if begin is not None:
                 begin(run)
-            finished = await corridor.run_to_end()
-            if note_written is not None and corridor.end_is_written:
+            finished = await pipeline.run_to_end()
+            if note_written is not None and pipeline.end_is_written:
                 note_written()
             return finished
 

@@ -25,7 +25,7 @@ def within(seconds: float, actions: Mapping[str, Action]) -> None:
 
 
 def start(name: str, action: Action) -> Thread:
-    """Begin an errand that nobody need wait for, and that can fail nobody."""
+    """Start an action in a thread; its caller need not wait, and an error is only logged."""
     # With the run's ID, which its lines carry.
     thread = Thread(target=copy_context().run, args=(_do, name, action), daemon=True)
     thread.start()

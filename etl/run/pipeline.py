@@ -1,7 +1,7 @@
-"""The corridor: claim, fetch, normalize, load, acknowledge - fetching goes on while the batch before is loaded.
+"""The pipeline: claim, fetch, normalize, load, acknowledge. It fetches one batch while it loads the batch before.
 
-Whatever ends a run early, it ends in one way: an order to stop. Then nothing more is claimed or asked, what was fetched
-is loaded, and what is still held is given back.
+Every early end is a request to stop. The run then claims and asks no more, loads what was fetched, and releases the
+tasks that it still holds.
 """
 
 import asyncio
@@ -189,11 +189,11 @@ class Pipeline:
         return await self._finish()
 
     async def _run_stages(self) -> None:
-        async with asyncio.TaskGroup() as rooms:
-            heartbeat = rooms.create_task(self._keep_leases())
-            stop_watcher = rooms.create_task(self._watch_for_stop())
-            loading = rooms.create_task(self._load())
-            claiming = rooms.create_task(self._claims.take_all())
+        async with asyncio.TaskGroup() as stages:
+            heartbeat = stages.create_task(self._keep_leases())
+            stop_watcher = stages.create_task(self._watch_for_stop())
+            loading = stages.create_task(self._load())
+            claiming = stages.create_task(self._claims.take_all())
             await self._fetch()
             await claiming
             self._outbox.end()

@@ -12,7 +12,7 @@ from etl.tasks import PendingTask, Settlement
 
 
 class Source(Protocol):
-    """What the corridor needs of a source."""
+    """What a run needs of a source."""
 
     def claim(self, limit: int) -> list[PendingTask]:
         """Take up to ``limit`` due tasks, oldest first; an empty list means that there are no more in this run."""

@@ -11,7 +11,7 @@ from etl.warehouse.load.batch import Batch, Within
 
 
 class Loader(Protocol):
-    """What the corridor needs of a warehouse."""
+    """What a run needs of a warehouse."""
 
     def start(self, run: AuditRun) -> None:
         """Write the row of a run that starts."""

@@ -117,10 +117,14 @@ def wait_for_a_waiter(connection, process):
 def test_a_deadlock_with_somebody_else_s_transaction_costs_one_batch_its_time(night_of, postgres_url):
     url = SecretStr(postgres_url)
     administration = open_engine(url, name="the server")
+    with administration.begin() as connection:
+        # PostgreSQL ends the transaction that looks for a deadlock first: the job's, after three seconds of waiting.
+        connection.exec_driver_sql(f"ALTER DATABASE \"{administration.url.database}\" SET deadlock_timeout = '3s'")
     with opened(night_of, (url, url), tasks=300) as ledger:
         with ledger.run() as process:
             wait_for_requests(ledger, 1, process)
             with administration.begin() as connection:
+                connection.exec_driver_sql("SET LOCAL deadlock_timeout = '1min'")
                 # A load writes the run's row and then the queue; this takes them in the other order.
                 connection.exec_driver_sql("SELECT * FROM pending_task WHERE lease_owner IS NOT NULL FOR UPDATE")
                 wait_for_a_waiter(connection, process)

@@ -1,4 +1,4 @@
-"""What the corridor wants of a database, which may stumble."""
+"""Database operations that fail for a moment are repeated; other errors stop the run."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The corridor between a source, a pool and a warehouse that hold their state in memory."""
+"""The pipeline between a source, a pool and a warehouse that hold their state in memory."""
 
 import asyncio
 from dataclasses import replace
@@ -113,7 +113,7 @@ def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database
     async def run():
         stop = Shutdown()
         gate = Gate(RateLimiter(1_000_000), stop=stop, patience_seconds=0)
-        corridor = Pipeline(
+        pipeline = Pipeline(
             source,
             Pool(ask, gate=gate, policy=RetryPolicy(attempts=1), budget=RetryBudget(), concurrency=4, stop=stop),
             warehouse,
@@ -125,7 +125,7 @@ def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database
         )
         if prepare is not None:
             prepare(stop)
-        return await corridor.run_to_end()
+        return await pipeline.run_to_end()
 
     finished = asyncio.run(run())
     assert finished.is_balanced

@@ -21,7 +21,7 @@ TASK_ID = "1534087020903704704"
 
 
 class Audit:
-    """Runs of the job on one warehouse, without the rooms before it."""
+    """Runs of the job on one warehouse, without the components before it."""
 
     noon = NOON
     task_id = TASK_ID
