@@ -13,12 +13,11 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
-from pydantic import SecretStr
 
 from etl.archive.rows import ROWS
-from etl.errors import Code, ConfigurationError, DamagedArchiveError, UnavailableError
-from etl.redaction import remember
+from etl.errors import Code, DamagedArchiveError, UnavailableError
 from etl.settings.model import ArchiveSettings
+from etl.settings.secret_files import load_secret
 
 BUCKET = "s3://"
 
@@ -120,31 +119,20 @@ class Store:
 
 def storage_options(settings: ArchiveSettings) -> dict[str, str]:
     """Say to polars where the bucket is, and by which right it may be used; what is not set it finds by itself."""
-    secret = settings.s3_secret_access_key or _secret_in(settings.s3_secret_access_key_file)
+    secret = load_secret(
+        settings.s3_secret_access_key,
+        settings.s3_secret_access_key_file,
+        setting="archive.s3_secret_access_key",
+    )
     options = {
         "aws_endpoint_url": settings.s3_endpoint,
         "aws_region": settings.s3_region,
         "aws_access_key_id": settings.s3_access_key_id,
-        "aws_secret_access_key": secret.get_secret_value().strip() if secret else None,
+        "aws_secret_access_key": secret.get_secret_value() if secret else None,
         # The settings allow http on this machine alone.
         "aws_allow_http": "true" if (settings.s3_endpoint or "").startswith("http:") else None,
     }
     return {name: value for name, value in options.items() if value}
-
-
-def _secret_in(file: Path | None) -> SecretStr | None:
-    if file is None:
-        return None
-    try:
-        secret = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"archive.s3_secret_access_key_file: cannot read {file}: {_first_line(error)}.",
-            code=Code.SECRET_UNREADABLE,
-            remedy="Check the path and its rights.",
-        ) from None
-    remember(secret)
-    return SecretStr(secret)
 
 
 def file_name(day: date, run_id: str, number: int) -> str:

@@ -2,11 +2,10 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import TypeVar
@@ -14,14 +13,13 @@ from typing import TypeVar
 import aiohttp
 import msgspec
 import structlog
-from aiohttp.typedefs import LooseHeaders
-from multidict import CIMultiDict
 from yarl import URL
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError
 from etl.koodrive.answers import Reply, interpret
 from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, Query, load_credentials
 from etl.koodrive.drift import read_answer
+from etl.koodrive.http_date import http_date
 from etl.koodrive.listing import LIST, TaskPage, list_query, read_page
 from etl.koodrive.renewal import SessionApi
 from etl.koodrive.signature import canonical_query
@@ -60,20 +58,6 @@ class ConnectionLostError(Exception):
 
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError, ConnectionLostError)
-
-
-class PlainRequest(aiohttp.ClientRequest):
-    """A request that goes out with the headers of its session, its own and those of its body, and with no others.
-
-    The session has just put them together for this request alone: they need not be copied and looked through again.
-    """
-
-    def update_headers(self, headers: LooseHeaders | None) -> None:
-        """Take the headers as they are."""
-        self.headers = headers if isinstance(headers, CIMultiDict) else CIMultiDict(headers or ())
-
-    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
-        """Add none."""
 
 
 class KooDrive:
@@ -313,7 +297,6 @@ async def open_koodrive(
             "Accept": "application/json",
             "Accept-Encoding": "identity",
         },
-        request_class=PlainRequest,
         auto_decompress=False,
         connector=aiohttp.TCPConnector(limit=settings.concurrency, ttl_dns_cache=300),
         # Nothing the API sets may travel with later requests.
@@ -369,14 +352,6 @@ async def _bounded_body(response: aiohttp.ClientResponse) -> bytes:
 def _inflater(encoding: str | None) -> "zlib._Decompress | None":
     """Expand what we have not asked for, where it is of a kind that the standard library can stop in the middle."""
     return zlib.decompressobj(ANY_ZLIB_FORMAT) if encoding in {"gzip", "deflate"} else None
-
-
-def http_date(text: str | None) -> datetime | None:
-    """Read the time of a ``Date`` header; None: there is none, or it makes no sense."""
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except ValueError:
-        return None
 
 
 def _transport_reason(error: Exception) -> FailureReason:

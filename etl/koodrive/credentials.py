@@ -13,6 +13,7 @@ from etl.koodrive.renewal import Renew, SessionApi, refresh_carrier_token, refre
 from etl.koodrive.signature import format_x_date, sign
 from etl.redaction import Secrets, remember
 from etl.settings.model import ApiSettings
+from etl.settings.secret_files import load_secret
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """X-Date must never be in the server's future, and may be 15 minutes in its past: so it is set a little back."""
@@ -85,7 +86,7 @@ class AppCredentials:
 
     def __init__(self, app_id: str, app_secret: SecretStr, *, user_id: str, host: str) -> None:
         self._app_id = app_id
-        self._app_secret = app_secret.get_secret_value().strip()
+        self._app_secret = app_secret.get_secret_value()
         self._user_id = user_id
         self._host = host
         self.secrets = Secrets()
@@ -116,7 +117,7 @@ async def load_credentials(settings: ApiSettings, *, host: str, session_api: Ses
     """
     if settings.auth == "token":
         return await _load_token(settings, session_api)
-    secret = settings.app_secret or _from_file(settings.app_secret_file, "api.app_secret_file")
+    secret = load_secret(settings.app_secret, settings.app_secret_file, setting="api.app_secret")
     return AppCredentials(
         _required(settings.app_id, "api.app_id"),
         _required(secret, "api.app_secret or api.app_secret_file"),
@@ -129,13 +130,13 @@ async def _load_token(settings: ApiSettings, session_api: SessionApi) -> TokenCr
     if settings.token_command is not None:
         token = await run_token_command(settings.token_command)
     else:
-        given = settings.token or _from_file(settings.token_file, "api.token_file")
+        given = load_secret(settings.token, settings.token_file, setting="api.token")
         token = _required(given, "api.token, api.token_file or api.token_command")
-    session_id = settings.session_id or _from_file(settings.session_id_file, "api.session_id_file")
-    refresh_token = settings.refresh_token or _from_file(settings.refresh_token_file, "api.refresh_token_file")
+    session_id = load_secret(settings.session_id, settings.session_id_file, setting="api.session_id")
+    refresh_token = load_secret(settings.refresh_token, settings.refresh_token_file, setting="api.refresh_token")
     renew = _renewal(settings, session_api, session_id=session_id, refresh_token=refresh_token)
     credentials = TokenCredentials(token, user_id=settings.user_id, renew=renew)
-    credentials.secrets.remember(*(each.get_secret_value().strip() for each in (session_id, refresh_token) if each))
+    credentials.secrets.remember(*(each.get_secret_value() for each in (session_id, refresh_token) if each))
     return credentials
 
 
@@ -154,7 +155,7 @@ def _renewal(
 
 def _read_again(path: Path) -> Renew:
     async def renew(token: SecretStr) -> SecretStr:
-        return _from_file(path, "api.token_file") or token
+        return load_secret(None, path, setting="api.token") or token
 
     return renew
 
@@ -177,23 +178,3 @@ def _required(value: T | None, name: str) -> T:
             remedy="Set it in the configuration file or the environment.",
         )
     return value
-
-
-def _from_file(path: Path | None, name: str) -> SecretStr | None:
-    if path is None:
-        return None
-    try:
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ConfigurationError(
-            f"{name} {path} cannot be read: {reason}.", code=Code.SECRET_UNREADABLE, remedy="Check the path."
-        ) from None
-    if not secret or not secret.isascii() or not secret.isprintable():
-        raise ConfigurationError(
-            f"{name} {path} holds no secret on one line.",
-            code=Code.SECRET_UNREADABLE,
-            remedy="Write the secret there, alone.",
-        )
-    remember(secret)
-    return SecretStr(secret)

@@ -7,11 +7,11 @@ standards demand, and named for a warning. A long wait is handed on as it is: wh
 import math
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 import msgspec
 
+from etl.koodrive.http_date import http_date
 from etl.redaction import redact
 
 UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
@@ -24,13 +24,8 @@ GATEWAY_FIELD = re.compile(r"remain: ?([0-9]{1,15}), ?" + PERIOD)
 NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 QUOTED = re.compile(r'"[^"]*"')
 
-CLOCK_TIME = re.compile(r" [0-9]{2}:[0-9]{2}:[0-9]{2}")
-
 MIN_EPOCH = 10**9
 """A reset later than this many seconds is no distance but an instant, counted from 1970."""
-
-MAX_DATE_CHARACTERS = 64
-"""No form of an HTTP date has half as many."""
 
 MAX_QUOTE_CHARACTERS = 64
 
@@ -69,7 +64,7 @@ def advice(headers: Mapping[str, str], message: str, *, now: datetime) -> Advice
         now: when the reply came.
     """
     others = {name.lower(): value.strip() for name, value in headers.items()}
-    server_now = _server_time(others.get("date", ""), now)
+    server_now = http_date(others.get("date")) or now
     hints = [_gateway_sentence(message)]
     ignored = None
     for name, value in headers.items():
@@ -98,7 +93,9 @@ def _retry_after(line: Line) -> Hint:
     """Read seconds or an HTTP date (RFC 9110, 10.2.3)."""
     if NUMBER.fullmatch(line.value):
         return Hint(rank=0, wait_seconds=_number(line.value))
-    return Hint(rank=0, wait_seconds=_not_past((_date(line.value) - line.now).total_seconds()))
+    if (date := http_date(line.value)) is None:
+        raise ValueError(line.value)
+    return Hint(rank=0, wait_seconds=_not_past((date - line.now).total_seconds()))
 
 
 def _retry_after_ms(line: Line) -> Hint:
@@ -191,22 +188,6 @@ def _items(value: str) -> list[dict[str, str]]:
         pairs = (parameter.partition("=") for parameter in parameters)
         items.append({"": head} | {name: text for name, _, text in pairs if name})
     return items
-
-
-def _server_time(date: str, now: datetime) -> datetime:
-    try:
-        return _date(date)
-    except NONSENSE:
-        return now
-
-
-def _date(text: str) -> datetime:
-    """Read an HTTP date in any of its three forms."""
-    # The library takes much that is none for a date, such as one without seconds.
-    if len(text) > MAX_DATE_CHARACTERS or not CLOCK_TIME.search(text):
-        raise ValueError(text)
-    date = parsedate_to_datetime(text)
-    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def _number(text: str) -> float:

@@ -74,7 +74,7 @@ def refresh_session(api: SessionApi, session_id: SecretStr) -> Renew:
     """Renew a token by the session it belongs to."""
 
     async def renew(token: SecretStr) -> SecretStr:
-        headers = {"Authorization": token.get_secret_value(), "x-session-id": session_id.get_secret_value().strip()}
+        headers = {"Authorization": token.get_secret_value(), "x-session-id": session_id.get_secret_value()}
         answer = await _post(api, SESSION_PATH, headers, None)
         return _token(answer.get("accessToken"), "The session refresh")
 
@@ -83,7 +83,7 @@ def refresh_session(api: SessionApi, session_id: SecretStr) -> Renew:
 
 def refresh_carrier_token(api: SessionApi, refresh_token: SecretStr) -> Renew:
     """Renew a token of the carrier edition, whose refresh token may change as well."""
-    current = refresh_token.get_secret_value().strip()
+    current = refresh_token.get_secret_value()
 
     async def renew(token: SecretStr) -> SecretStr:
         nonlocal current

@@ -14,10 +14,9 @@ from pydantic import SecretStr
 
 from etl.errors import Code, ConfigurationError, UnavailableError
 from etl.observe.messages import Notice
-from etl.redaction import remember
 from etl.resources import resource
 from etl.settings.model import NotifySettings, check_webhook_url
-from etl.settings.secret_values import in_webhook_url
+from etl.settings.secret_files import load_secret
 
 PLACEHOLDERS = frozenset({"text", "kind", "run_id", "exit_code", "outcome", "host", "idempotency_key"})
 
@@ -73,7 +72,9 @@ def open_webhook(settings: NotifySettings) -> Webhook | None:
     Raises:
         ConfigurationError: the file with the address or the template cannot be used.
     """
-    url = settings.webhook_url or _url_in(settings.webhook_url_file)
+    url = load_secret(
+        settings.webhook_url, settings.webhook_url_file, setting="notify.webhook_url", check=check_webhook_url
+    )
     return Webhook(url, _read_template(settings.template)) if url else None
 
 
@@ -116,22 +117,4 @@ def _read_template(file: Path | None) -> object:
         code=Code.SETTING_WRONG,
         remedy=f"It is a JSON file whose texts may hold {', '.join(f'${name}' for name in sorted(PLACEHOLDERS))};"
         " $$ is a dollar.",
-    )
-
-
-def _url_in(file: Path | None) -> SecretStr | None:
-    if file is None:
-        return None
-    try:
-        address = file.read_text(encoding="utf-8").strip()
-        remember(*in_webhook_url(address))
-        return check_webhook_url(SecretStr(address))
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError:
-        reason = "is not UTF-8"
-    except ValueError as error:
-        reason = str(error)
-    raise ConfigurationError(
-        f"notify.webhook_url_file: {file} {reason}.", code=Code.SECRET_UNREADABLE, remedy="Put the address into it."
     )

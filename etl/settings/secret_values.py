@@ -24,7 +24,12 @@ def secrets_in(model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[st
         if isinstance(value, Mapping) and isinstance(field.annotation, type):
             yield from secrets_in(field.annotation, value)
         elif isinstance(value, str) and _is_secret(field.annotation):
-            yield from PARTS.get(key, _whole)(value.strip())
+            yield from secret_parts(key, value.strip())
+
+
+def secret_parts(key: str, value: str) -> Iterator[str]:
+    """List what is secret in the value of a setting that is a secret."""
+    return PARTS.get(key, _whole)(value)
 
 
 def secrets_in_variables(variables: Mapping[str, str]) -> Iterator[str]:

@@ -93,11 +93,11 @@ def test_what_is_missing_is_named(settings, missing):
     ("content", "complaint"),
     [
         (None, "No such file"),
-        (b"", "holds no secret"),
-        (b" \n\n", "holds no secret"),
-        (b"abc\ndef\n", "holds no secret on one line"),
-        (b"abc\0", "holds no secret"),
-        ("schlüssel".encode(), "holds no secret"),
+        (b"", "not hold one line"),
+        (b" \n\n", "not hold one line"),
+        (b"abc\ndef\n", "not hold one line"),
+        (b"abc\0", "printable ASCII"),
+        ("schlüssel".encode(), "printable ASCII"),
         (b"\xff\xfe", "not UTF-8"),
     ],
 )
@@ -108,7 +108,7 @@ def test_files_without_a_usable_secret(content, complaint, key, tmp_path):
         path.write_bytes(content)
     with pytest.raises(ConfigurationError, match=complaint) as caught:
         credentials(**(APP if key == "app_secret_file" else {}), **{key: path})
-    assert str(caught.value).startswith(f"[secret-unreadable] api.{key} {path}")
+    assert str(caught.value).startswith(f"[secret-unreadable] api.{key}: {path}")
 
 
 def test_a_folder_is_no_secret(tmp_path):
@@ -121,7 +121,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_text", refuse)
-    with pytest.raises(ConfigurationError, match=r"api\.token_file .* cannot be read: Permission denied"):
+    with pytest.raises(ConfigurationError, match=r"api\.token_file: .* cannot be read: Permission denied"):
         credentials(token_file=tmp_path / "token")
 
 

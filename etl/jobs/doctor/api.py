@@ -10,7 +10,8 @@ from etl.database.clock import system_clock
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, UnavailableError
 from etl.jobs.doctor.finding import Finding, warning
 from etl.koodrive.answers import Reply
-from etl.koodrive.client import http_date, open_koodrive
+from etl.koodrive.client import open_koodrive
+from etl.koodrive.http_date import http_date
 from etl.koodrive.rate_limit_headers import advice
 from etl.settings.load import Configuration
 from etl.settings.model import ApiSettings
