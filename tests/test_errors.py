@@ -9,7 +9,7 @@ from etl import errors
 from etl.cli.error_pages import page_of, summaries
 from etl.database.error_map import MEANING
 from etl.errors import Code, TaskAuditError
-from etl.koodrive.answers import GATEWAY_REFUSALS, HTTP_REFUSALS
+from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES
 from etl.resources import resource
 
 PAGES = resource("docs", "errors")
@@ -50,7 +50,7 @@ def raised():
 
 IN_TABLES = {
     *((fault, code) for fault, (code, _) in MEANING.items()),
-    *((fault, code) for fault, code, _ in [*GATEWAY_REFUSALS.values(), *HTTP_REFUSALS.values()]),
+    *((fatal.error, fatal.code) for fatal in [*FATAL_GATEWAY_CODES.values(), *FATAL_STATUSES.values()]),
 }
 
 

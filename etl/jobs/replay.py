@@ -14,7 +14,8 @@ import structlog
 
 from etl.archive.store import Store, day_of
 from etl.errors import Code, DamagedArchiveError, ExitCode, TaskAuditError
-from etl.koodrive.answers import Reply, interpret
+from etl.koodrive.detail import interpret
+from etl.koodrive.response import Response
 from etl.normalize import normalize
 from etl.runs import OUTCOMES, AuditRun, begin_run
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection
@@ -86,15 +87,15 @@ def _batches(store: Store, file: str, asked: Range) -> Iterator[Batch]:
 
 
 def _observation(row: dict[str, Any], file: str) -> Observation:
-    reply = Reply(
+    response = Response(
         status=row["http_status"],
         content_type=row["content_type"],
         headers={},
         body=row["body"],
         trace_id=row["trace_id"],
-        asked_at=row["observed_at"],
+        sent_at=row["observed_at"],
     )
-    outcome = interpret(reply, _task(row), now=row["observed_at"])
+    outcome = interpret(response, _task(row), now=row["observed_at"])
     if isinstance(outcome, FetchFailure):
         raise DamagedArchiveError(
             f"{file}: the answer about {row['task_id']} is none: {outcome.detail}.",

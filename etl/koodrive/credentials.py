@@ -1,4 +1,4 @@
-"""Who we are to KooDrive: a bearer token, or an app that signs each request."""
+"""The credentials for KooDrive: a bearer token, or an app that signs each request."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,40 +9,47 @@ from typing import Protocol, TypeVar
 from pydantic import SecretStr
 
 from etl.errors import Code, ConfigurationError
-from etl.koodrive.renewal import Renew, SessionApi, refresh_carrier_token, refresh_session, run_again, run_token_command
+from etl.koodrive.renewal import (
+    Renew,
+    SessionApi,
+    refresh_carrier_token,
+    refresh_session,
+    renew_by_command,
+    run_token_command,
+)
 from etl.koodrive.signature import format_x_date, sign
 from etl.redaction import Secrets, remember
 from etl.settings.model import ApiSettings
 from etl.settings.secret_files import load_secret
 
 CLOCK_MARGIN = timedelta(seconds=5)
-"""X-Date must never be in the server's future, and may be 15 minutes in its past: so it is set a little back."""
+"""X-Date is set back by this much: the API refuses a date in its future, and accepts the past 15 minutes."""
 
 ONE_SECOND = timedelta(seconds=1)
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 Query = Sequence[tuple[str, str]]
-"""Decoded names and values."""
+"""The decoded names and values of a URL's query."""
 
 T = TypeVar("T")
 
 
 class Credentials(Protocol):
-    """What makes a request ours."""
+    """Authorizes requests."""
 
     secrets: Secrets
-    """What the API knows and must not repeat."""
+    """The secrets that the API receives, and that its responses might repeat."""
 
-    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:
+    def headers(self, path: str, now: datetime, *, query: Query = ()) -> dict[str, str]:
         """Make the headers that authorize one GET of ``path`` with the decoded ``query``, sent at ``now``."""
         ...
 
     async def renew(self) -> None:
-        """Get new ones where that is possible, because the API refuses these.
+        """Replace the credentials, if possible, after the API has refused them.
 
         Raises:
-            CredentialsRefusedError: they could not be renewed.
+            CredentialsRefusedError: the renewal fails.
         """
         ...
 
@@ -54,17 +61,17 @@ class TokenCredentials:
         self._user = {"X-User-Id": user_id} if user_id else {}
         self._renew = renew
         self.secrets = Secrets()
-        self._made: dict[str, str] = {}
-        self._made_at = NEVER
-        """The second that the headers were made for, all of whose requests share them."""
+        self._headers: dict[str, str] = {}
+        self._headers_at = NEVER
+        """The second that the headers were made for; all requests of a second share them."""
         self._use(token)
 
-    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
+    def headers(self, path: str, now: datetime, *, query: Query = ()) -> dict[str, str]:  # noqa: ARG002 - a token is the same for every path
         """Make the headers that authorize one request."""
-        if not self._made_at <= now < self._made_at + ONE_SECOND:
-            self._made_at = now.replace(microsecond=0)
-            self._made = {"Authorization": self._authorization, "X-Date": _x_date(now), **self._user}
-        return self._made
+        if not self._headers_at <= now < self._headers_at + ONE_SECOND:
+            self._headers_at = now.replace(microsecond=0)
+            self._headers = {"Authorization": self._authorization, "X-Date": _x_date(now), **self._user}
+        return self._headers
 
     async def renew(self) -> None:
         """Get a new token."""
@@ -73,10 +80,10 @@ class TokenCredentials:
 
     def _use(self, token: SecretStr) -> None:
         scheme, _, secret = token.get_secret_value().strip().rpartition(" ")
-        # The API hands tokens out with their scheme in front; a bare one gets the documented scheme.
+        # The API issues tokens with a scheme in front; a token without one gets the documented scheme.
         self._authorization = f"{scheme or 'Bearer'} {secret}"
-        self._made_at = NEVER
-        # Those before it may still be good.
+        self._headers_at = NEVER
+        # The former tokens stay secret, since they may still be valid.
         self.secrets.remember(secret)
         remember(secret)
 
@@ -92,15 +99,15 @@ class AppCredentials:
         self.secrets = Secrets()
         self.secrets.remember(self._app_secret)
 
-    def headers(self, path: str, now: datetime, query: Query = ()) -> dict[str, str]:
-        """Make the headers that authorize one request, signed together with the host it goes to."""
+    def headers(self, path: str, now: datetime, *, query: Query = ()) -> dict[str, str]:
+        """Make the headers that authorize one request; the signature covers the host as well."""
         named = {"X-Date": _x_date(now), "X-User-Id": self._user_id}
         signed = {"Host": self._host, **named}
         authorization = sign("GET", path, query, signed, b"", app_id=self._app_id, app_secret=self._app_secret)
         return {"Authorization": authorization, **named}
 
     async def renew(self) -> None:
-        """Leave everything as it is: a secret has no successor."""
+        """Change nothing: an AppSecret cannot be renewed."""
 
 
 async def load_credentials(settings: ApiSettings, *, host: str, session_api: SessionApi) -> Credentials:
@@ -108,11 +115,11 @@ async def load_credentials(settings: ApiSettings, *, host: str, session_api: Ses
 
     Args:
         settings: the API's settings.
-        host: the Host header as it is sent, with a port that is not the scheme's own.
-        session_api: where tokens are renewed.
+        host: the Host header of every request.
+        session_api: the calls that renew a token.
 
     Raises:
-        ConfigurationError: something is missing, or a secret's file cannot be read.
+        ConfigurationError: a setting is missing, or a secret's file cannot be read.
         CredentialsRefusedError: the command that prints the token fails.
     """
     if settings.auth == "token":
@@ -143,13 +150,13 @@ async def _load_token(settings: ApiSettings, session_api: SessionApi) -> TokenCr
 def _renewal(
     settings: ApiSettings, session_api: SessionApi, *, session_id: SecretStr | None, refresh_token: SecretStr | None
 ) -> Renew | None:
-    """Choose the way to a new token, if the settings leave one."""
+    """Choose how to renew a token; None if the settings offer no way."""
     if session_id is not None:
         return refresh_session(session_api, session_id)
     if refresh_token is not None:
         return refresh_carrier_token(session_api, refresh_token)
     if settings.token_command is not None:
-        return run_again(settings.token_command)
+        return renew_by_command(settings.token_command)
     return _read_again(settings.token_file) if settings.token_file is not None else None
 
 
@@ -166,7 +173,7 @@ def _x_date(now: datetime) -> str:
 
 @lru_cache(maxsize=1)
 def _x_date_of_second(second: datetime) -> str:
-    """Write an X-Date once for all requests of a second."""
+    """Format the date once for all requests of a second."""
     return format_x_date(second)
 
 

@@ -1,8 +1,8 @@
-"""What a page of the task list means. Pure: a reply in, a page or a failure out.
+"""What a page of the task list means. Pure: a response in, a page or a failure out.
 
-A page is believed as a whole or not at all. Its tasks stand under ``taskList`` in the documentation's table and under
-``taskListDtos`` in its example, and where neither is there, it is not empty but malformed. The cursor is opaque, a
-number or text, and is handed back as it came; only a page without one is the last, however few tasks a page has.
+A page is accepted as a whole or not at all. Its tasks stand under ``taskList`` in the documentation's table and under
+``taskListDtos`` in its example; a page with neither is malformed, not empty. The cursor is an opaque number
+or text, and is sent back unchanged. Only a page without a cursor is the last one, however few tasks a page has.
 """
 
 import re
@@ -11,20 +11,22 @@ from typing import Any
 
 import msgspec
 
-from etl.koodrive.answers import SUCCESS_CODES, Reply, nonsense, refusal, said_error
 from etl.koodrive.drift import MALFORMED, read_strictly
+from etl.koodrive.error_codes import SUCCESS_CODES
+from etl.koodrive.error_responses import error_failure, malformed_failure, status_failure
+from etl.koodrive.response import Response
 from etl.tasks import FetchFailure, PendingTask, is_storable_id
 
 LIST = PendingTask(task_id="list")
-"""What a failure to read the list is about: the list stands in the path where a task's ID does."""
+"""The task that a failure to read the list names: in a path, ``list`` takes the position of a task's ID."""
 
 PAGE_SIZE = 100
-"""The documented default, and the most."""
+"""The documented default, and the documented maximum."""
 
 MAX_CURSOR_CHARACTERS = 255
-"""The documented one has 13."""
+"""The documented cursor has 13."""
 
-INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})?", re.ASCII)
+ISO_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?(?:Z|[+-]\d{2}:\d{2})?", re.ASCII)
 WHOLE_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 
@@ -33,9 +35,9 @@ class ListedTask(msgspec.Struct, frozen=True):
 
     task_id: str
     status: int | None
-    """None: the list does not say, or in no way that is documented."""
+    """None if the list gives no status, or gives it in an undocumented form."""
     created_at: datetime | None
-    """None: likewise."""
+    """None if the list gives no time, or gives it in an undocumented form."""
 
 
 class TaskPage(msgspec.Struct, frozen=True):
@@ -43,19 +45,19 @@ class TaskPage(msgspec.Struct, frozen=True):
 
     tasks: tuple[ListedTask, ...]
     next_cursor: str | None
-    """What to ask for the next page with; None: this is the last."""
+    """Requests the next page; None on the last page."""
 
 
 class Record(msgspec.Struct, frozen=True, rename="camel"):
-    """What is read of a task in the list; all but the ID may be missing, or be anything."""
+    """The fields of a listed task; all but the ID may be missing or of any type."""
 
     task_id: int | str
     status: Any = None
     create_time: Any = None
 
 
-class Answer(msgspec.Struct, frozen=True, rename="camel"):
-    """A page that may be an error in disguise."""
+class PageBody(msgspec.Struct, frozen=True, rename="camel"):
+    """The body of a 200, which may be an error instead of a page."""
 
     task_list: list[Record] | None = None
     task_list_dtos: list[Record] | None = None
@@ -68,8 +70,8 @@ def list_query(*, status: int | None, cursor: str | None) -> list[tuple[str, str
     """Write the query for a page.
 
     Args:
-        status: of the tasks that are wanted; no more than one, since how to name several is not documented.
-        cursor: of the page before; None asks for the first.
+        status: the status of the wanted tasks; only one, since the query for several is not documented.
+        cursor: the cursor of the page before; None stands for the first page.
     """
     query = [("pageSize", str(PAGE_SIZE))]
     if status is not None:
@@ -79,25 +81,25 @@ def list_query(*, status: int | None, cursor: str | None) -> list[tuple[str, str
     return query
 
 
-def read_page(reply: Reply, *, now: datetime) -> TaskPage | FetchFailure:
-    """Say what a reply to the question for a page means.
+def read_page(response: Response, *, now: datetime) -> TaskPage | FetchFailure:
+    """Interpret the response to a request for a page.
 
     Raises:
-        TaskAuditError: the API refuses us, whatever we ask, as in ``answers.interpret``.
+        TaskAuditError: the error concerns every request, as in ``detail.interpret``.
     """
-    if (failure := refusal(reply, LIST, now=now)) is not None:
+    if (failure := status_failure(response, LIST, now=now)) is not None:
         return failure
     try:
-        answer = msgspec.convert(read_strictly(reply.body), Answer)
-        if answer.error_code or answer.code not in SUCCESS_CODES:
-            return said_error(reply, LIST, now=now)
-        return TaskPage(tuple(map(_task, _records(answer))), _cursor(answer.next_cursor))
+        body = msgspec.convert(read_strictly(response.body), PageBody)
+        if body.error_code or body.code not in SUCCESS_CODES:
+            return error_failure(response, LIST, now=now)
+        return TaskPage(tuple(map(_task, _records(body))), _cursor(body.next_cursor))
     except MALFORMED as error:
-        return nonsense(reply, LIST, error, now=now)
+        return malformed_failure(response, LIST, error, now=now)
 
 
-def _records(answer: Answer) -> list[Record]:
-    found = [records for records in (answer.task_list, answer.task_list_dtos) if records is not None]
+def _records(body: PageBody) -> list[Record]:
+    found = [records for records in (body.task_list, body.task_list_dtos) if records is not None]
     if not found:
         raise ValueError("there is no list of tasks")
     if found[0] != found[-1]:
@@ -109,7 +111,7 @@ def _task(record: Record) -> ListedTask:
     task_id = str(record.task_id).strip()
     if not is_storable_id(task_id):
         raise ValueError("a task has no ID that a table could hold")
-    return ListedTask(task_id, _status(record.status), _instant(record.create_time))
+    return ListedTask(task_id, _status(record.status), _created_at(record.create_time))
 
 
 def _status(value: object) -> int | None:
@@ -118,13 +120,13 @@ def _status(value: object) -> int | None:
     return int(value) if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value.strip()) else None
 
 
-def _instant(value: object) -> datetime | None:
-    """Read a documented time, which is in UTC where it names no zone."""
-    if not isinstance(value, str) or not INSTANT.fullmatch(value):
+def _created_at(value: object) -> datetime | None:
+    """Read a documented time; a time without a zone is in UTC."""
+    if not isinstance(value, str) or not ISO_TIME.fullmatch(value):
         return None
     try:
-        instant = datetime.fromisoformat(value)
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 
@@ -132,5 +134,5 @@ def _instant(value: object) -> datetime | None:
 def _cursor(value: int | str | None) -> str | None:
     cursor = "" if value is None else str(value)
     if len(cursor) > MAX_CURSOR_CHARACTERS:
-        raise ValueError("the cursor is longer than any")
+        raise ValueError(f"the cursor is longer than {MAX_CURSOR_CHARACTERS} characters")
     return cursor or None

@@ -1,4 +1,4 @@
-"""How an access token is got anew: from its file, from a command, or by the API's own session calls.
+"""Ways to renew an access token: a command that prints it, or the API's own session calls.
 
 Source: KooDrive's API reference, "Refreshing a Session", and the carrier edition's "RefreshToken".
 """
@@ -7,43 +7,43 @@ import asyncio
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import aiohttp
 import msgspec
 from pydantic import SecretStr
 
 from etl.errors import Code, CredentialsRefusedError
+from etl.koodrive.transport import TRANSPORT_ERRORS, HttpSession
 from etl.redaction import remember
 
 Renew = Callable[[SecretStr], Awaitable[SecretStr]]
-"""From the token that was refused to the one to use now."""
+"""Returns the token that replaces a refused one."""
 
 SESSION_PATH = "/koodrive/ose/v1/session/refresh"
 CARRIER_PATH = "/koodrive/ose/v1/auth/refreshToken"
 
 COMMAND_SECONDS = 30.0
+"""A vault answers within seconds; a command that hangs must not stop the run for good."""
 
-MAX_ANSWER_BYTES = 1 << 16
-
-REFUSED_REMEDY = "Log in anew, then run again."
+REFUSED_REMEDY = "Log in again, then run again."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionApi:
-    """Where sessions are refreshed."""
+    """The API's session calls."""
 
-    session: aiohttp.ClientSession
+    session: HttpSession
     base_url: str
     note_request: Callable[[], None]
-    """Counts a request that is about to be sent."""
+    """Is called before each request."""
 
 
 async def run_token_command(command: tuple[str, ...]) -> SecretStr:
     """Run a command that prints a token.
 
     Raises:
-        CredentialsRefusedError: it cannot be run, fails, takes too long, or prints no token.
+        CredentialsRefusedError: the command cannot be run, fails, takes too long, or prints no token.
     """
     try:
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
@@ -61,8 +61,8 @@ async def run_token_command(command: tuple[str, ...]) -> SecretStr:
     return _token(output.decode("ascii", errors="replace"), "api.token_command")
 
 
-def run_again(command: tuple[str, ...]) -> Renew:
-    """Renew a token by the command that prints it."""
+def renew_by_command(command: tuple[str, ...]) -> Renew:
+    """Renew a token with the command that prints it."""
 
     async def renew(_token: SecretStr) -> SecretStr:
         return await run_token_command(command)
@@ -71,26 +71,26 @@ def run_again(command: tuple[str, ...]) -> Renew:
 
 
 def refresh_session(api: SessionApi, session_id: SecretStr) -> Renew:
-    """Renew a token by the session it belongs to."""
+    """Renew a token through its session."""
 
     async def renew(token: SecretStr) -> SecretStr:
         headers = {"Authorization": token.get_secret_value(), "x-session-id": session_id.get_secret_value()}
-        answer = await _post(api, SESSION_PATH, headers, None)
+        answer = await _post(api, SESSION_PATH, headers=headers)
         return _token(answer.get("accessToken"), "The session refresh")
 
     return renew
 
 
 def refresh_carrier_token(api: SessionApi, refresh_token: SecretStr) -> Renew:
-    """Renew a token of the carrier edition, whose refresh token may change as well."""
+    """Renew a token of the carrier edition, which may also replace the refresh token."""
     current = refresh_token.get_secret_value()
 
     async def renew(token: SecretStr) -> SecretStr:
         nonlocal current
         headers = {"Authorization": token.get_secret_value()}
-        answer = await _post(api, CARRIER_PATH, headers, {"refreshToken": current})
+        answer = await _post(api, CARRIER_PATH, headers=headers, body={"refreshToken": current})
         data = answer.get("data")
-        # The reference's table has the session in data, its example one level further down.
+        # The table of the reference puts the session into data, and its example puts it one level deeper.
         info = data.get("sessionInfo", data) if isinstance(data, dict) else {}
         current = info.get("refreshToken") or current
         remember(current)
@@ -99,19 +99,17 @@ def refresh_carrier_token(api: SessionApi, refresh_token: SecretStr) -> Renew:
     return renew
 
 
-async def _post(api: SessionApi, path: str, headers: dict[str, str], body: object) -> dict[str, Any]:
+async def _post(api: SessionApi, path: str, *, headers: dict[str, str], body: object = None) -> dict[str, Any]:
     api.note_request()
     try:
-        # A redirect would carry the credentials elsewhere.
-        async with api.session.post(api.base_url + path, headers=headers, json=body, allow_redirects=False) as response:
-            answer = await response.content.read(MAX_ANSWER_BYTES)
-            if response.status == 200:  # noqa: PLR2004 - any other answer is none
-                return msgspec.json.decode(answer, type=dict[str, Any])
-            said = f"HTTP {response.status}"
-    except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError) as error:
-        said = type(error).__name__
+        status, answer = await api.session.post_json(api.base_url + path, headers=headers, body=body)
+        if status == HTTPStatus.OK:
+            return msgspec.json.decode(answer, type=dict[str, Any])
+        problem = f"HTTP {status}"
+    except (*TRANSPORT_ERRORS, msgspec.MsgspecError) as error:
+        problem = type(error).__name__
     raise CredentialsRefusedError(
-        f"The access token cannot be renewed: {said}.", code=Code.TOKEN_NOT_RENEWED, remedy=REFUSED_REMEDY
+        f"The access token cannot be renewed: {problem}.", code=Code.TOKEN_NOT_RENEWED, remedy=REFUSED_REMEDY
     )
 
 
@@ -123,7 +121,7 @@ def _token(text: object, origin: str) -> SecretStr:
     )
 
 
-def _command_failed(how: str) -> CredentialsRefusedError:
+def _command_failed(problem: str) -> CredentialsRefusedError:
     return CredentialsRefusedError(
-        f"api.token_command {how}.", code=Code.TOKEN_NOT_RENEWED, remedy="Run it by hand to see why."
+        f"api.token_command {problem}.", code=Code.TOKEN_NOT_RENEWED, remedy="Run the command by hand to see why."
     )

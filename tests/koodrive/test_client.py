@@ -22,13 +22,9 @@ from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
-from etl.koodrive.client import (
-    MAX_BODY_BYTES,
-    MAX_EXCERPT_CHARACTERS,
-    MAX_QUOTE_CHARACTERS,
-    host_header,
-    open_koodrive,
-)
+from etl.koodrive.client import open_koodrive
+from etl.koodrive.sanitizer import MAX_EXCERPT_CHARACTERS, MAX_QUOTE_CHARACTERS
+from etl.koodrive.transport import MAX_BODY_BYTES, host_header
 from etl.rate.limiter import RateLimiter
 from etl.shutdown import Shutdown
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask

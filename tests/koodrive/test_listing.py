@@ -12,9 +12,9 @@ from etl.errors import CredentialsRefusedError, TaskAuditError
 from etl.fake_api import Behaviour, FakeApi, Fault
 from etl.fake_api.effects import EFFECTS, PAGES, strikes_pages
 from etl.fake_api.listing import a_minute_apart
-from etl.koodrive.answers import Reply
 from etl.koodrive.client import open_koodrive
 from etl.koodrive.listing import LIST, ListedTask, TaskPage, list_query, read_page
+from etl.koodrive.response import Response
 from etl.tasks import FailureReason, FetchFailure, is_storable_id
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -39,8 +39,8 @@ CREATED_AT = datetime(2024, 8, 12, 7, 22, 33, tzinfo=UTC)
 
 def read(answer, status=200, content_type="application/json"):
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-    reply = Reply(status=status, content_type=content_type, headers={}, body=body, trace_id="t", asked_at=NOW)
-    return read_page(reply, now=NOW)
+    response = Response(status=status, content_type=content_type, headers={}, body=body, trace_id="t", sent_at=NOW)
+    return read_page(response, now=NOW)
 
 
 def page(**changed):

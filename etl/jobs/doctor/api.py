@@ -9,10 +9,10 @@ from uuid_utils.compat import uuid7
 from etl.database.clock import system_clock
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, UnavailableError
 from etl.jobs.doctor.finding import Finding, warning
-from etl.koodrive.answers import Reply
 from etl.koodrive.client import open_koodrive
 from etl.koodrive.http_date import http_date
 from etl.koodrive.rate_limit_headers import advice
+from etl.koodrive.response import Response
 from etl.settings.load import Configuration
 from etl.settings.model import ApiSettings
 from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask
@@ -32,23 +32,23 @@ def examine_api(configuration: Configuration) -> Iterator[Finding]:
         TaskAuditError: a run would end with it.
     """
     settings = configuration.settings.api
-    outcome, reply = asyncio.run(_call(settings))
+    outcome, response = asyncio.run(_call(settings))
     _require_answer(outcome)
     if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.THROTTLED:
         yield warning("API", f"It throttles: {outcome.detail}.", "Wait, or lower api.max_rate.")
     else:
         yield Finding(subject="API", said=f"{settings.base_url} answers, and takes the credentials.")
-    if reply is not None:
-        yield from _clock(reply)
-        yield from _rate(reply, settings)
+    if response is not None:
+        yield from _clock(response)
+        yield from _rate(response, settings)
 
 
-async def _call(settings: ApiSettings) -> tuple[Outcome, Reply | None]:
+async def _call(settings: ApiSettings) -> tuple[Outcome, Response | None]:
     async with open_koodrive(settings, run_id=str(uuid7()), clock=system_clock) as api:
         outcome = await api.ask(PROBE_TASK)
         if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.UNAUTHORIZED:
             outcome = await api.ask(PROBE_TASK)
-        return outcome, api.last_reply
+        return outcome, api.last_response
 
 
 def _require_answer(outcome: Outcome) -> None:
@@ -77,11 +77,11 @@ def _require_answer(outcome: Outcome) -> None:
         )
 
 
-def _clock(reply: Reply) -> Iterator[Finding]:
-    date = http_date(reply.headers.get("Date"))
+def _clock(response: Response) -> Iterator[Finding]:
+    date = http_date(response.headers.get("Date"))
     if date is None:
         return
-    ahead = date - reply.asked_at
+    ahead = date - response.sent_at
     if abs(ahead) > MAX_CLOCK_SKEW:
         yield warning(
             "API",
@@ -90,8 +90,8 @@ def _clock(reply: Reply) -> Iterator[Finding]:
         )
 
 
-def _rate(reply: Reply, settings: ApiSettings) -> Iterator[Finding]:
-    allowed = advice(reply.headers, "", now=reply.asked_at).allowed_rate
+def _rate(response: Response, settings: ApiSettings) -> Iterator[Finding]:
+    allowed = advice(response.headers, "", now=response.sent_at).allowed_rate
     if allowed is None:
         return
     said = f"It allows {allowed:,.1f} requests per second; api.max_rate is {settings.max_rate:,.1f}."

@@ -10,15 +10,17 @@ from multidict import CIMultiDict
 
 from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
 from etl.fake_api.world import World
-from etl.koodrive.answers import GATEWAY_FAILURES, GATEWAY_REFUSALS, SERVICE_FAILURES, Reply, interpret
+from etl.koodrive.detail import interpret
+from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, GATEWAY_FAILURES, SERVICE_FAILURES
 from etl.koodrive.rate_limit_headers import READERS
+from etl.koodrive.response import Response
 from etl.normalize import normalize
 from etl.run.settlement import settlement_of
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask
 
 TASK_ID = "1534087020903704704"
 NOW = datetime(2026, 11, 7, 1, 2, 3, tzinfo=UTC)
-ASKED_AT = NOW - timedelta(seconds=20)
+SENT_AT = NOW - timedelta(seconds=20)
 TASK = PendingTask(task_id=TASK_ID)
 DOCUMENTED = {
     "taskId": TASK_ID,
@@ -33,21 +35,21 @@ DOCUMENTED = {
 }
 
 
-def reply(body, *, status=200, content_type="application/json", headers=()):
+def response(body, *, status=200, content_type="application/json", headers=()):
     if not isinstance(body, bytes):
         body = json.dumps(body).encode()
-    return Reply(
+    return Response(
         status=status,
         content_type=content_type,
         headers=CIMultiDict(headers),
         body=body,
         trace_id="t" * 58,
-        asked_at=ASKED_AT,
+        sent_at=SENT_AT,
     )
 
 
-def said(body, **rest):
-    return interpret(reply(body, **rest), TASK, now=NOW)
+def interpreted(body, **rest):
+    return interpret(response(body, **rest), TASK, now=NOW)
 
 
 def with_fields(**changed):
@@ -61,10 +63,10 @@ def field(name, raw):
 
 
 def test_the_documented_answer_becomes_an_observation():
-    seen = said(DOCUMENTED)
+    seen = interpreted(DOCUMENTED)
     assert isinstance(seen, Observation)
     # It may have lain here unread while others asked again: it is as old as its question.
-    assert (seen.task, seen.observed_at) == (TASK, ASKED_AT)
+    assert (seen.task, seen.observed_at) == (TASK, SENT_AT)
     assert (seen.detail.task_id, seen.detail.status, seen.detail.result_code) == (TASK_ID, 3, "18000205")
     assert (seen.detail.task_name, seen.detail.task_type, seen.detail.response_code) == ("lym0412normal", 0, 0)
     assert (seen.detail.tenant_id, seen.detail.user_id) == (DOCUMENTED["tenantId"], DOCUMENTED["userId"])
@@ -91,21 +93,21 @@ def test_the_documented_answer_becomes_an_observation():
     ],
 )
 def test_what_is_still_the_same_task(body):
-    seen = said(body)
+    seen = interpreted(body)
     assert isinstance(seen, Observation)
     assert (str(seen.detail.task_id), int(seen.detail.status)) == (TASK_ID, 3)
 
 
 @pytest.mark.parametrize("status", [0, 1, 2, 3, 7, -1, 2**63 - 1, -(2**63), "-2", "007", "999999999999999999"])
 def test_any_whole_number_is_a_status(status):
-    seen = said(with_fields(status=status))
+    seen = interpreted(with_fields(status=status))
     assert isinstance(seen, Observation)
     assert int(normalize([seen])["status"].item()) == int(status)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/json", "application/hal+json", ""])
 def test_types_that_may_be_json(content_type):
-    assert isinstance(said(DOCUMENTED, content_type=content_type), Observation)
+    assert isinstance(interpreted(DOCUMENTED, content_type=content_type), Observation)
 
 
 BAD_PAYLOADS = {
@@ -182,7 +184,7 @@ BAD_PAYLOADS = {
 
 @pytest.mark.parametrize("body", BAD_PAYLOADS.values(), ids=BAD_PAYLOADS)
 def test_no_fact_is_made_of_a_bad_payload(body):
-    failure = said(body)
+    failure = interpreted(body)
     assert isinstance(failure, FetchFailure)
     assert (failure.reason, failure.http_status, failure.error_code) == (FailureReason.BAD_PAYLOAD, 200, None)
     assert (failure.task, failure.failed_at, failure.trace_id) == (TASK, NOW, "t" * 58)
@@ -206,14 +208,14 @@ HTTP_STATUSES = {
 )
 @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b"null", b"[" * 100_000, b"\xff", DOCUMENTED])
 def test_http_status_without_a_code(reason, status, body):
-    failure = said(body, status=status)
+    failure = interpreted(body, status=status)
     assert (failure.reason, failure.http_status, failure.error_code) == (FailureReason[reason], status, None)
 
 
 @pytest.mark.parametrize("body", [b"", {"code": 13000102, "msg": "no"}, {"code": "401", "msg": "no"}])
 def test_a_portal_in_the_apis_place_ends_the_run(body):
     with pytest.raises(UnavailableError, match="HTTP 511") as caught:
-        said(body, status=511)
+        interpreted(body, status=511)
     assert caught.value.remedy
 
 
@@ -221,14 +223,14 @@ def test_a_portal_in_the_apis_place_ends_the_run(body):
 @pytest.mark.parametrize(("status", "reason"), [(401, "UNAUTHORIZED"), (429, "THROTTLED")])
 def test_no_code_makes_another_thing_of_these_statuses(status, reason, code):
     name = "error_code" if str(code).startswith("API") else "code"
-    failure = said({name: code, "msg": "no"}, status=status)
+    failure = interpreted({name: code, "msg": "no"}, status=status)
     assert (failure.reason, failure.error_code) == (FailureReason[reason], str(code))
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("body", [b"", {"msg": "go to https://elsewhere.example/?token=secret"}])
 def test_a_redirect_is_refused_and_not_quoted(status, body):
-    failure = said(body, status=status, headers={"Location": "https://elsewhere.example/?token=secret"})
+    failure = interpreted(body, status=status, headers={"Location": "https://elsewhere.example/?token=secret"})
     assert failure.reason is FailureReason.REJECTED
     assert "redirect" in failure.detail
     assert "elsewhere" not in failure.detail
@@ -266,7 +268,7 @@ SENTENCE = "The throttling threshold has been reached: policy user over ratelimi
     ],
 )
 def test_who_is_told_when_to_come_back_is_not_refused_for_good(status, headers, reason, wait_seconds):
-    failure = said(b"", status=status, headers=headers)
+    failure = interpreted(b"", status=status, headers=headers)
     assert (failure.reason, failure.wait_seconds) == (FailureReason[reason], wait_seconds)
 
 
@@ -279,14 +281,14 @@ def test_who_is_told_when_to_come_back_is_not_refused_for_good(status, headers, 
     ],
 )
 def test_the_gateway_says_too_fast_whatever_the_status(body, http_status):
-    failure = said(body, status=http_status, headers={"retry-after": "7"})
+    failure = interpreted(body, status=http_status, headers={"retry-after": "7"})
     assert (failure.reason, failure.error_code) == (FailureReason.THROTTLED, body.get("error_code") or body["code"])
     assert (failure.wait_seconds, failure.allowed_rate, failure.detail) == (7, 0.5, SENTENCE)
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
 def test_advice_without_sense_is_named(status):
-    failure = said(b"", status=status, headers={"Retry-After": "soon" * 1000})
+    failure = interpreted(b"", status=status, headers={"Retry-After": "soon" * 1000})
     assert "Retry-After 'soonsoon" in failure.detail
     assert len(failure.detail) < 200
 
@@ -301,7 +303,7 @@ class Untouchable(Mapping):
 
 
 def test_the_headers_of_a_good_answer_are_not_read():
-    good = msgspec.structs.replace(reply(DOCUMENTED), headers=Untouchable())
+    good = msgspec.structs.replace(response(DOCUMENTED), headers=Untouchable())
     assert isinstance(interpret(good, TASK, now=NOW), Observation)
 
 
@@ -325,7 +327,7 @@ def test_the_headers_of_a_good_answer_are_not_read():
     ],
 )
 def test_errors_of_every_documented_shape(body, reason, code, http_status):
-    failure = said(body, status=http_status)
+    failure = interpreted(body, status=http_status)
     assert (failure.reason, failure.error_code, failure.http_status) == (reason, code, http_status)
 
 
@@ -334,20 +336,20 @@ def test_errors_of_every_documented_shape(body, reason, code, http_status):
 @pytest.mark.parametrize("number", GATEWAY_FAILURES)
 def test_gateway_codes_that_say_more_than_their_status(family, number, http_status):
     body = {"error_code": f"{family}.{number}", "error_msg": "wait", "request_id": "17"}
-    failure = said(body, status=http_status)
+    failure = interpreted(body, status=http_status)
     assert (failure.reason, failure.error_code) == (GATEWAY_FAILURES[number], f"{family}.{number}")
     assert failure.detail == "wait"
 
 
 @pytest.mark.parametrize("http_status", [200, 400, 401, 403, 404, 405])
 @pytest.mark.parametrize("family", ["APIG", "APIGW"])
-@pytest.mark.parametrize("number", GATEWAY_REFUSALS)
+@pytest.mark.parametrize("number", FATAL_GATEWAY_CODES)
 def test_gateway_codes_that_concern_every_request(family, number, http_status):
-    error, code, _ = GATEWAY_REFUSALS[number]
-    with pytest.raises(error, match=f"{family}.{number} no entry") as caught:
-        said({"error_code": f"{family}.{number}", "error_msg": "no entry"}, status=http_status)
+    fatal = FATAL_GATEWAY_CODES[number]
+    with pytest.raises(fatal.error, match=f"{family}.{number} no entry") as caught:
+        interpreted({"error_code": f"{family}.{number}", "error_msg": "no entry"}, status=http_status)
     assert caught.value.remedy
-    assert caught.value.code is code
+    assert caught.value.code is fatal.code
 
 
 @pytest.mark.parametrize(
@@ -390,20 +392,20 @@ def test_gateway_codes_that_concern_every_request(family, number, http_status):
 def test_gateway_codes_as_documented(code, http_status, expected):
     body = {"error_code": code, "error_msg": "m"}
     if isinstance(expected, FailureReason):
-        assert said(body, status=http_status).reason is expected
+        assert interpreted(body, status=http_status).reason is expected
     else:
         with pytest.raises(expected):
-            said(body, status=http_status)
+            interpreted(body, status=http_status)
 
 
 @pytest.mark.parametrize("body", [with_fields(code=13000201), with_fields(error_code="APIGW.0601", code=...)])
 def test_an_error_is_an_error_even_beside_the_fields_of_a_task(body):
-    assert said(body).reason is FailureReason.SERVER_ERROR
+    assert interpreted(body).reason is FailureReason.SERVER_ERROR
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/xml"])
 def test_a_page_for_people_is_the_servers_trouble(content_type):
-    failure = said(b"<html>Back soon</html>", content_type=content_type)
+    failure = interpreted(b"<html>Back soon</html>", content_type=content_type)
     assert (failure.reason, failure.http_status) == (FailureReason.SERVER_ERROR, 200)
     assert content_type in failure.detail
 
@@ -447,7 +449,7 @@ def read_by_the_book(body):
 @example(body=b"[" * 200_000, status=400, content_type="application/json", headers=[])
 def test_anything_is_a_fact_a_failure_or_the_end_of_the_run(body, status, content_type, headers):
     try:
-        outcome = said(body, status=status, content_type=content_type, headers=headers)
+        outcome = interpreted(body, status=status, content_type=content_type, headers=headers)
     except (ConfigurationError, CredentialsRefusedError, UnavailableError) as error:
         assert error.remedy  # noqa: PT017  one of three ways to end
         return
@@ -495,7 +497,7 @@ def test_a_damaged_answer_is_never_taken_for_another(places):
     body = json.dumps(DOCUMENTED, ensure_ascii=False)
     for at, length, piece in places:
         body = body[:at] + piece + body[at + length :]
-    outcome = said(body.encode())
+    outcome = interpreted(body.encode())
     if isinstance(outcome, Observation):
         believed = read_by_the_book(body.encode())
         assert (believed["taskId"], int(believed["status"])) == (TASK_ID, int(outcome.detail.status))
@@ -504,12 +506,12 @@ def test_a_damaged_answer_is_never_taken_for_another(places):
 
 @pytest.mark.parametrize("end", range(len(json.dumps(DOCUMENTED).encode())))
 def test_no_fact_is_made_of_a_part(end):
-    assert said(json.dumps(DOCUMENTED).encode()[:end]).reason is FailureReason.BAD_PAYLOAD
+    assert interpreted(json.dumps(DOCUMENTED).encode()[:end]).reason is FailureReason.BAD_PAYLOAD
 
 
 @given(seed=st.integers(), number=st.integers(0, 10**19 - 1))
 def test_the_stand_ins_honest_answers_are_believed(seed, number):
     task = World(seed=seed).task(str(number))
-    seen = interpret(reply(msgspec.json.encode(task)), PendingTask(task_id=str(number)), now=NOW)
+    seen = interpret(response(msgspec.json.encode(task)), PendingTask(task_id=str(number)), now=NOW)
     assert isinstance(seen, Observation)
     assert (seen.detail.status, seen.detail.task_name, seen.drift) == (task.status, task.task_name, ())

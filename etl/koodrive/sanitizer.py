@@ -1,0 +1,69 @@
+"""Makes what the API sent fit for logs, databases and the archive: bounded, printable and without our secrets."""
+
+from dataclasses import replace
+from hashlib import sha256
+
+import msgspec
+
+from etl.errors import TaskAuditError
+from etl.koodrive.drift import read_answer
+from etl.koodrive.response import Response
+from etl.redaction import Secrets
+from etl.tasks import FailureReason, FetchFailure, Observation, RawAnswer
+
+MAX_QUOTE_CHARACTERS = 300
+"""A failure and an error quote the API in one line of a log."""
+
+MAX_EXCERPT_CHARACTERS = 500
+"""An excerpt of a bad payload is evidence for the support of the API."""
+
+
+class Sanitizer:
+    """Takes secrets and control characters out of what the API sent."""
+
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    def quote(self, text: str, *, max_characters: int = MAX_QUOTE_CHARACTERS) -> str:
+        """Make a text from the API fit for a log line and a database."""
+        excerpt = self._secrets.redact(text)[:max_characters]
+        if excerpt.isprintable():
+            return excerpt
+        return "".join(character if character.isprintable() else " " for character in excerpt)
+
+    def error(self, error: TaskAuditError) -> TaskAuditError:
+        """Make an error that quotes the API fit to print."""
+        return type(error)(self.quote(error.message), code=error.code, remedy=error.remedy)
+
+    def failure(self, failure: FetchFailure, response: Response | None = None) -> FetchFailure:
+        """Make a failure fit to log and to store, with an excerpt of a bad payload as evidence."""
+        detail = self.quote(failure.detail)
+        if response is not None and failure.reason is FailureReason.BAD_PAYLOAD:
+            body = response.body
+            excerpt = self.quote(body.decode(errors="replace"), max_characters=MAX_EXCERPT_CHARACTERS)
+            detail += f" ({len(body)} bytes, SHA-256 {sha256(body).hexdigest()}: {excerpt})"
+        code = failure.error_code and self.quote(failure.error_code)
+        return replace(failure, detail=detail, error_code=code)
+
+    def observation(self, observation: Observation, response: Response, *, keeps_answer: bool) -> Observation:
+        """Take our secrets out of an observation's drift, and out of the answer that the archive keeps."""
+        body = self._without_secrets(response.body)
+        drift = read_answer(body)[1] if body != response.body else observation.drift
+        answer = None
+        if keeps_answer:
+            answer = RawAnswer(
+                body=body,
+                http_status=response.status,
+                content_type=response.content_type,
+                trace_id=response.trace_id,
+            )
+        return msgspec.structs.replace(observation, drift=drift, answer=answer)
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        text = body.decode(errors="surrogateescape")
+        if "\\" in text:
+            # Escapes in JSON would hide a secret from a search in the text.
+            value = msgspec.json.decode(body)
+            if (redacted := self._secrets.redact_all(value)) != value:
+                return msgspec.json.encode(redacted)
+        return self._secrets.redact(text).encode(errors="surrogateescape")

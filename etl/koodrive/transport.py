@@ -1,0 +1,154 @@
+"""Sends one request and reads its response: bounded, without redirects and cookies, and never a second time.
+
+aiohttp would send a GET again, follow redirects and expand a body of any length; this module keeps it from that.
+"""
+
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import aiohttp
+from yarl import URL
+
+from etl.koodrive.response import Response
+from etl.settings.model import ApiSettings
+from etl.tasks import FailureReason
+
+MAX_BODY_BYTES = 1 << 20
+"""The bytes of a body after decompression, at most; a documented answer has about 250."""
+
+ANY_ZLIB_FORMAT = zlib.MAX_WBITS | 32
+"""Makes zlib accept the header of gzip and its own."""
+
+DNS_CACHE_SECONDS = 300
+"""Long enough to spare the name server, and short enough to follow a site that moves during a run."""
+
+
+class BodyTooLargeError(Exception):
+    """A body is longer than any answer could be."""
+
+
+class ConnectionLostError(Exception):
+    """A connection broke before the response came."""
+
+
+TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError, ConnectionLostError)
+
+
+class HttpSession:
+    """The HTTP session of one run."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+
+    async def get(self, url: URL, *, headers: Mapping[str, str], trace_id: str, sent_at: datetime) -> Response:
+        """Send a GET request and read its response to the end.
+
+        Raises:
+            Exception: one of ``TRANSPORT_ERRORS``, if there is no complete response.
+        """
+        # A redirect would carry the credentials elsewhere.
+        response = await self._session.get(url, headers=headers, allow_redirects=False)
+        try:
+            return Response(
+                status=response.status,
+                content_type=response.content_type,
+                headers=response.headers,
+                body=await _bounded_body(response),
+                trace_id=trace_id,
+                sent_at=sent_at,
+            )
+        finally:
+            # A connection whose body was read to its end has gone back to the pool by now; any other is of no use.
+            response.close()
+
+    async def post_json(self, url: str, *, headers: Mapping[str, str], body: object) -> tuple[int, bytes]:
+        """Send a POST request; returns the status and the body of its response.
+
+        Raises:
+            Exception: one of ``TRANSPORT_ERRORS``, if there is no complete response.
+        """
+        response = await self._session.post(url, headers=headers, json=body, allow_redirects=False)
+        try:
+            return response.status, await _bounded_body(response)
+        finally:
+            response.close()
+
+
+@asynccontextmanager
+async def open_session(settings: ApiSettings, *, host: str) -> AsyncIterator[HttpSession]:
+    """Open the HTTP session of one run, with the headers that all requests share."""
+    async with aiohttp.ClientSession(
+        headers={
+            "Host": host,
+            "User-Agent": aiohttp.http.SERVER_SOFTWARE,
+            "language": settings.language,
+            "Accept": "application/json",
+            # A response is too short to be worth compressing, and a compressed one may be of any length.
+            "Accept-Encoding": "identity",
+        },
+        auto_decompress=False,
+        connector=aiohttp.TCPConnector(limit=settings.concurrency, ttl_dns_cache=DNS_CACHE_SECONDS),
+        # A cookie of the API must not travel with later requests.
+        cookie_jar=aiohttp.DummyCookieJar(),
+        middlewares=(send_once,),
+        timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
+    ) as session:
+        yield HttpSession(session)
+
+
+def host_header(base_url: str) -> str:
+    """Return the Host header for an address: with the port unless it is the scheme's default."""
+    return URL(base_url).host_port_subcomponent or ""
+
+
+def transport_reason(error: Exception) -> FailureReason:
+    """Classify an error of the transport."""
+    match error:
+        case BodyTooLargeError():
+            return FailureReason.TOO_LARGE
+        case TimeoutError():
+            return FailureReason.TIMEOUT
+        case aiohttp.ClientResponseError() | aiohttp.ContentTypeError():
+            return FailureReason.SERVER_ERROR
+        case _:
+            return FailureReason.UNREACHABLE
+
+
+def is_untrusted_certificate(error: Exception) -> bool:
+    """Return whether the server's certificate was not accepted."""
+    return isinstance(error, aiohttp.ClientConnectorCertificateError)
+
+
+async def send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a GET again by itself, past the rate limiter and the counters.
+
+    aiohttp does so after a broken connection, which it recognises by its own exceptions.
+    """
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        # The connection was never made. aiohttp does not repeat such a request.
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise ConnectionLostError(str(error)) from error
+
+
+async def _bounded_body(response: aiohttp.ClientResponse) -> bytes:
+    """Read a body to its end, or until it is longer than any answer; a compressed body is expanded up to there."""
+    inflate = _decompressor(response.headers.get("Content-Encoding"))
+    content, body = response.content, b""
+    while True:
+        # Responses almost always arrive in one chunk.
+        chunk = await content.readany()
+        body += chunk if inflate is None else inflate.decompress(chunk, MAX_BODY_BYTES + 1 - len(body))
+        if len(body) > MAX_BODY_BYTES:
+            raise BodyTooLargeError(f"the body is longer than {MAX_BODY_BYTES} bytes")
+        if content.at_eof():
+            return body
+
+
+def _decompressor(encoding: str | None) -> "zlib._Decompress | None":
+    """Return what expands a compression that the standard library can stop in the middle; None for any other body."""
+    return zlib.decompressobj(ANY_ZLIB_FORMAT) if encoding in {"gzip", "deflate"} else None
