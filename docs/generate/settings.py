@@ -1,4 +1,4 @@
-"""The settings: type, bounds, default and meaning of every key, as ``etl/settings/model.py`` declares them."""
+"""The page of the settings: type, bounds, default and meaning of every key, from ``etl/settings/model.py``."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +9,17 @@ import annotated_types
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from docs.generate.markdown import attribute_docstrings, sentence, table
+from docs.generate.markdown import sentence, table
 from etl.settings.load import Settings
 from etl.settings.model import Section
 
 HEAD = """\
 # Settings
 
-Made from the code by `make reference`. A key of the TOML file is overridden by a secret file, that by the
-environment, that by the command line. The variable of a key is `TASK_AUDIT_` + section + `__` + key, such as
-`TASK_AUDIT_API__MAX_RATE`; the file of a secret is `section__key`, such as `api__token`, in the folder that
-`TASK_AUDIT_SECRETS_DIR` names. `task-audit config show` tells what is in force, and where each value comes from.
+`make reference` writes this page from the code. Secret files override the TOML file, environment variables override
+secret files, and the command line overrides environment variables. The variable of a key is `TASK_AUDIT_` + section +
+`__` + key, such as `TASK_AUDIT_API__MAX_RATE`. The file of a secret is `section__key`, such as `api__token`, in the
+folder that `TASK_AUDIT_SECRETS_DIR` names. `task-audit config show` prints each value in force and its origin.
 """
 
 KINDS = {str: "text", SecretStr: "secret", Path: "path", bool: "`true` or `false`", int: "integer", float: "number"}
@@ -36,9 +36,8 @@ def _is_section(annotation: Any) -> bool:
 
 
 def _section(name: str, section: Any) -> str:
-    meanings = attribute_docstrings(section)
     rows = (
-        (f"`{name}.{field.alias or key}`", _kind(field), _default(field), meanings[key])
+        (f"`{name}.{field.alias or key}`", _kind(field), _default(field), sentence(field.description))
         for key, field in section.model_fields.items()
     )
     return f"\n## `{name}`\n\n{sentence(section.__doc__)}\n\n{table(('key', 'kind', 'default', 'meaning'), rows)}"

@@ -8,7 +8,7 @@ import msgspec
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.errors import Code, InputError
-from etl.settings.model import SOURCE_ENGINES, WAREHOUSE_ENGINES
+from etl.settings.checks import SOURCE_ENGINES, WAREHOUSE_ENGINES
 from etl.settings.write import SECRET_FILES, Choices, configuration_file, next_steps
 
 FILE = Path("task-audit.toml")

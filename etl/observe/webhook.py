@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from etl.errors import Code, ConfigurationError, UnavailableError
 from etl.observe.messages import Notice
 from etl.resources import resource
-from etl.settings.model import NotifySettings, check_webhook_url
+from etl.settings.checks import check_webhook_url
+from etl.settings.model import NotifySettings
 from etl.settings.secret_files import load_secret
 
 PLACEHOLDERS = frozenset({"text", "kind", "run_id", "exit_code", "outcome", "host", "idempotency_key"})

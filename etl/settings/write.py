@@ -1,18 +1,15 @@
-"""Writes configuration files: every key with its meaning from ``settings``, and no secret.
+"""Writes configuration files: every key with the description that ``model`` gives it, and no secret.
 
 A key that is not set stands in a comment, with its default or else an example. ``python -m etl.settings.write``
-prints the example of a production; ``make example`` writes it to configs/production.toml.
+prints a configuration for production, which ``make example`` writes to configs/production.toml.
 """
 
-import ast
 import inspect
 import json
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
 from shlex import quote
 
@@ -20,14 +17,14 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from etl.database.url import FILES
-from etl.settings import model as settings
 from etl.settings.load import Settings
 from etl.settings.model import ApiSettings, Section
 
-LINE = 118
+MAX_LINE_LENGTH = 118
+"""Characters of a line in a written file."""
 
 Values = Mapping[str, Mapping[str, object]]
-"""What is set: sections, their keys, and the value of each."""
+"""The keys that are set, by section, with their values."""
 
 CHINA_SITE = "https://cn.myhuaweicloud-koodrive.com"
 
@@ -38,15 +35,15 @@ SECRET_FILES: Mapping[str, Mapping[str, str]] = {
     "command": {},
     "app": {"app_secret_file": "the AppSecret"},
 }
-"""The keys that name a file with a secret, for each kind of authentication, and what the file holds."""
+"""The keys that name a file with a secret, by kind of authentication, and what each file holds."""
 
 HEAD = """\
-Every key, with its default or, where there is none, an example. A line that is commented out shows the default.
+Every key. A line that is commented out shows the default or, if there is none, an example.
 Environment variables override this file: TASK_AUDIT_SECTION__KEY, for example TASK_AUDIT_API__MAX_RATE=20.
-No secret need stand here. A key ending in _file names a file that holds one, alone, and that nobody else can read
-(mode 0600), as this makes it: (umask 077; cat > FILE), then the secret, Enter and Ctrl-D.
-Or mount a folder with files named section__key (api__token, source__url, warehouse__url), and name it in
-TASK_AUDIT_SECRETS_DIR. What is set there overrides this file too. A secret is to be in one place only."""
+This file need not contain a secret. A key that ends in _file names a file with one secret, which only the user of the
+job should be able to read (mode 0600). To create it, run (umask 077; cat > FILE), type the secret, Enter and Ctrl-D.
+Or mount a folder with files named section__key (api__token, source__url, warehouse__url), and name the folder in
+TASK_AUDIT_SECRETS_DIR. These files override this file, too. Keep each secret in one place only."""
 
 PRODUCTION: Values = {
     "source": {"url": "postgresql://task_audit@db.internal/operations"},
@@ -64,12 +61,12 @@ PRODUCTION: Values = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
-    """What a first configuration is for."""
+    """The answers that a new configuration is made from."""
 
     source: str
     """The engine of the pending database."""
     read_only: bool
-    """Whether the pending tasks stand in a table of the user's own."""
+    """Whether the pending tasks are in a table of the user."""
     warehouse: str
     """The engine of the warehouse."""
     auth: str
@@ -79,16 +76,16 @@ class Choices:
 
     @property
     def secret_files(self) -> dict[str, Path]:
-        """The keys that name a file with a secret, and the files."""
+        """The files with secrets, by the key that names each."""
         return {key: self.secrets / key.removesuffix("_file") for key in SECRET_FILES[self.auth]}
 
     @property
     def values(self) -> Values:
-        """What is set; what only the user can know is not."""
-        own_table = {"mode": "read_only", "table": "leaver_task", "task_id_column": "task_id"}
+        """The values that follow from the choices; the user adds the others."""
+        users_table = {"mode": "read_only", "table": "leaver_task", "task_id_column": "task_id"}
         command = {"token_command": _shown(ApiSettings.model_fields["token_command"])}
         return {
-            "source": {"url": _url(self.source, "pending"), **(own_table if self.read_only else {})},
+            "source": {"url": _url(self.source, "pending"), **(users_table if self.read_only else {})},
             "api": {
                 "base_url": CHINA_SITE,
                 "auth": "app" if self.auth == "app" else "token",
@@ -100,32 +97,37 @@ class Choices:
 
 
 def next_steps(choices: Choices, file: str) -> Iterator[tuple[str, ...]]:
-    """Say what is left to do before the first run: a sentence each, and the commands that do it."""
+    """Yield the steps before the first run: each is a sentence and the commands that do it."""
     keys = ["api.user_id"]
     keys += ["api.app_id"] * (choices.auth == "app") + ["api.token_command"] * (choices.auth == "command")
     keys += ["source.url"] * (choices.source not in FILES) + ["warehouse.url"] * (choices.warehouse not in FILES)
     keys += ["source.table and its columns"] * choices.read_only
-    yield (f"Look at {', '.join(keys)} in {file}. A database URL with a password is a secret: see the head there.",)
+    yield (
+        f"Look at {', '.join(keys)} in {file}. The comment at its top explains where a URL with a password belongs.",
+    )
     for key, secret_file in choices.secret_files.items():
         folder, path = quote(str(secret_file.parent)), quote(str(secret_file))
         yield (
-            f"Put {SECRET_FILES[choices.auth][key]} where nobody else can read it; end with Enter and Ctrl-D:",
+            f"Put {SECRET_FILES[choices.auth][key]} into a file that only you can read; end with Enter and Ctrl-D:",
             f"(umask 077; mkdir -p {folder}; cat > {path})",
         )
     program = f"task-audit --config {quote(file)}"
-    yield "Make the tables, and see whether anything is missing:", f"{program} init", f"{program} doctor"
+    yield "Create the tables, and check the installation:", f"{program} init", f"{program} doctor"
     if not choices.read_only:
-        yield "Fill the pending table, from a file or from KooDrive's list:", f"{program} enqueue --from-api --limit 10"
+        yield (
+            "Fill the pending table, from a file or from KooDrive's list of tasks:",
+            f"{program} enqueue --from-api --limit 10",
+        )
     yield "Try a run that writes nothing:", f"{program} run --limit 10 --dry-run"
 
 
 def _url(engine: str, name: str) -> str:
-    """Write the URL of a database as it is by default, or of one on this machine."""
+    """Return the default URL of an embedded database, or the URL of a server on this machine."""
     return f"{engine}:///{name}.{engine}" if engine in FILES else f"{engine}://task_audit@localhost/task_audit"
 
 
 def configuration_file(values: Values) -> str:
-    """Write a whole file."""
+    """Return the text of a configuration file."""
     lines = [*(f"# {line}" for line in HEAD.splitlines()), ""]
     for name, field in Settings.model_fields.items():
         section = type(field.default)
@@ -138,24 +140,10 @@ def configuration_file(values: Values) -> str:
 def _section(section: type[Section], values: Mapping[str, object]) -> Iterator[str]:
     for name, field in section.model_fields.items():
         key = field.alias or name
-        yield from (
-            f"# {line}" for line in textwrap.wrap(_meanings()[section.__name__, name], LINE - 2, break_on_hyphens=False)
-        )
+        lines = textwrap.wrap(field.description or "", MAX_LINE_LENGTH - 2, break_on_hyphens=False)
+        yield from (f"# {line}" for line in lines)
         mark, value = ("", values[key]) if key in values else ("# ", _shown(field))
         yield f"{mark}{key} = {_literal(value)}"
-
-
-@cache
-def _meanings() -> dict[tuple[str, str], str]:
-    """Read the words below each field of each section, which the running program has no other way to know."""
-    classes = [each for each in ast.parse(inspect.getsource(settings)).body if isinstance(each, ast.ClassDef)]
-    found = {}
-    for section in classes:
-        for field, words in pairwise(section.body):
-            match field, words:
-                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(meaning))):
-                    found[section.name, name] = inspect.cleandoc(meaning)
-    return found
 
 
 def _shown(field: FieldInfo) -> object:
@@ -166,7 +154,7 @@ def _shown(field: FieldInfo) -> object:
 
 
 def _literal(value: object) -> str:
-    """Write a value as TOML, whose texts, numbers and lists are those of JSON but for one character."""
+    """Write a value as TOML, which differs from JSON in one character for texts, numbers and lists."""
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

@@ -157,7 +157,7 @@ def test_the_secret_comes_from_a_file(object_store, tmp_path):
     [
         ({"location": "gs://bucket"}, "neither a folder nor a bucket"),
         ({"location": "s3://bucket/*"}, "wildcard"),
-        ({"location": "folder", "s3_region": "r"}, "only where location is a bucket"),
+        ({"location": "folder", "s3_region": "r"}, "only if location is a bucket"),
         ({"location": "s3://bucket", "s3_endpoint": "http://store.example"}, "https"),
         (
             {"location": "s3://bucket", "s3_secret_access_key": "a", "s3_secret_access_key_file": "b"},

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from etl.settings.checks import SOURCE_ENGINES, WAREHOUSE_ENGINES
 from etl.settings.load import Settings, load_configuration
-from etl.settings.model import SOURCE_ENGINES, WAREHOUSE_ENGINES
 from etl.settings.write import PRODUCTION, SECRET_FILES, Choices, configuration_file, next_steps
 
 ALL = [

@@ -1,0 +1,164 @@
+"""Checks of single values in the settings. A ValueError's text continues the name of the key: "is not a URL ..."."""
+
+import ipaddress
+import re
+from pathlib import Path
+
+import yarl
+from pydantic import BaseModel, SecretStr
+from sqlalchemy.exc import ArgumentError
+
+from etl.database.url import DRIVER_NAMES, FILES, parse_database_url
+
+SOURCE_ENGINES = ("sqlite", "postgresql", "mysql")
+
+WAREHOUSE_ENGINES = ("duckdb", "sqlite", "postgresql", "mysql")
+
+BASE_URL_EXAMPLE = "https://cn.myhuaweicloud-koodrive.com"
+
+TARGET_URL_EXAMPLE = "http://pushgateway:9091"
+
+WEBHOOK_URL_EXAMPLE = "https://hooks.slack.com/services/..."
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+"""PostgreSQL cuts a longer name to 63 characters."""
+
+BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/|\Z)")
+
+
+def check_source_url(url: SecretStr) -> SecretStr:
+    """Check that a URL names a database that can hold the pending table."""
+    return _check_engine(url, SOURCE_ENGINES)
+
+
+def check_warehouse_url(url: SecretStr) -> SecretStr:
+    """Check that a URL names a database that can be a warehouse."""
+    return _check_engine(url, WAREHOUSE_ENGINES)
+
+
+def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
+    try:
+        parsed = parse_database_url(url)
+    except ArgumentError:
+        raise ValueError("is not an SQLAlchemy URL such as postgresql://user@host/database") from None
+    engine = parsed.get_backend_name()
+    if engine not in engines:
+        raise ValueError(f"names the engine {engine!r}; supported here: {', '.join(engines)}")
+    if parsed.drivername != DRIVER_NAMES[engine]:
+        raise ValueError(f"names the driver {parsed.get_driver_name()!r}; supported here: {DRIVER_NAMES[engine]}")
+    if engine in FILES and parsed.database in {None, "", ":memory:"}:
+        raise ValueError("names no file; a database in memory would be lost with the run")
+    if engine == "mysql" and not parsed.database:
+        raise ValueError("names no database, as in mysql://user@host/database")
+    if engine not in FILES and url.get_secret_value().count("@") > 1:
+        # SQLAlchemy would read the rest of such a password as the host, and a log would show it.
+        raise ValueError("contains more than one @; write an @ in a password as %40, and a / as %2F")
+    return url
+
+
+def check_identifier(name: str) -> str:
+    """Check that a name can stand in SQL without quotes."""
+    if not IDENTIFIER.fullmatch(name):
+        raise ValueError("is not a plain SQL name (letters, digits and _, at most 63)")
+    return name
+
+
+def check_table_name(name: str) -> str:
+    """Check that a name is a table's, with or without a schema."""
+    parts = name.split(".")
+    if len(parts) > 2 or not all(IDENTIFIER.fullmatch(part) for part in parts):  # noqa: PLR2004 - schema.table
+        raise ValueError("is not a table name, plain or as schema.table")
+    return name
+
+
+def check_base_url(value: str) -> str:
+    """Check the address of a server that receives credentials, and drop a slash at its end."""
+    url = _parse_http_url(value, example=BASE_URL_EXAMPLE)
+    _require_plain_address(url, hint="; credentials have settings of their own")
+    if url.scheme == "http" and not _is_loopback(url):
+        raise ValueError("must be https: credentials would cross the network in clear text")
+    return value.strip().rstrip("/")
+
+
+def check_target_url(value: str) -> str:
+    """Check the address of a server that receives no secret, and drop a slash at its end."""
+    _require_plain_address(_parse_http_url(value, example=TARGET_URL_EXAMPLE))
+    return value.strip().rstrip("/")
+
+
+def check_webhook_url(secret: SecretStr) -> SecretStr:
+    """Check the address of a webhook, which is a secret."""
+    url = _parse_http_url(secret.get_secret_value(), example=WEBHOOK_URL_EXAMPLE)
+    if url.scheme == "http" and not _is_loopback(url):
+        raise ValueError("must be https: the address is a secret")
+    return SecretStr(str(url))
+
+
+def _parse_http_url(value: str, *, example: str) -> yarl.URL:
+    try:
+        url = yarl.URL(value.strip())
+    except ValueError:
+        raise ValueError(f"is not a URL such as {example}") from None
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ValueError(f"is not a URL such as {example}")
+    return url
+
+
+def _require_plain_address(url: yarl.URL, *, hint: str = "") -> None:
+    if url.user or url.password or url.query_string or url.fragment:
+        raise ValueError(f"holds more than scheme, host, port and path{hint}")
+
+
+def _is_loopback(url: yarl.URL) -> bool:
+    host = url.host or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_textfile(file: Path) -> Path:
+    """Check that node_exporter would read a file of this name."""
+    if file.suffix != ".prom":
+        raise ValueError("does not end in .prom, and node_exporter reads no other file")
+    return file
+
+
+def check_location(value: str) -> str:
+    """Check that a value names a folder or a bucket, and exactly one."""
+    scheme, separator, rest = value.partition("://")
+    if not separator:
+        if not value.strip():
+            raise ValueError("is empty")
+    elif scheme != "s3" or not BUCKET_NAME.match(rest):
+        raise ValueError("is neither a folder nor a bucket such as s3://bucket/folder")
+    if "*" in value or "?" in value or "[" in value:
+        raise ValueError("contains a wildcard")
+    return value
+
+
+def check_header_value(value: str) -> str:
+    """Check that a value can be sent in an HTTP header."""
+    if not value.isascii() or not value.isprintable() or not value.strip():
+        raise ValueError("must be printable ASCII, since an HTTP header carries it")
+    return value
+
+
+def check_secret_header(secret: SecretStr) -> SecretStr:
+    """Check that a secret can be sent in an HTTP header."""
+    check_header_value(secret.get_secret_value().strip())
+    return secret
+
+
+def check_secret(secret: SecretStr) -> SecretStr:
+    """Check that a secret is not blank: an empty variable usually means a secret that was not filled in."""
+    if not secret.get_secret_value().strip():
+        raise ValueError("is empty")
+    return secret
+
+
+def require_at_most_one(section: BaseModel, *names: str) -> None:
+    """Check that only one of several keys for the same secret is set."""
+    given = [name for name in names if getattr(section, name) is not None]
+    if len(given) > 1:
+        raise ValueError(f"{' and '.join(given)} are both set; keep one")
