@@ -1,7 +1,7 @@
-"""The stand-in KooDrive API, for the demo, for trying things and for tests.
+"""A stand-in for the KooDrive API, for the demo, for experiments and for tests.
 
-It keeps to the documented API, quirks included, refuses what the real one would refuse, and misbehaves to order.
-Tasks and faults depend on the seed alone, never on chance.
+The stand-in follows the documented API and its quirks, refuses what the real API would refuse, and shows faults on
+request. Tasks and faults depend on the seed alone, never on chance.
 """
 
 from etl.fake_api.behaviour import Behaviour

@@ -1,4 +1,4 @@
-"""All that can be ordered of the stand-in, in one value."""
+"""The configuration of a stand-in, in one value."""
 
 from dataclasses import dataclass, field
 
@@ -7,50 +7,50 @@ from etl.fake_api.faults import Fault
 from etl.fake_api.world import StatusWeights
 
 CLOUD_CREDENTIALS_URL = "http://169.254.169.254/latest/"
-"""Where a machine in a cloud finds its own credentials, and where no redirect may lead a client."""
+"""Serves a cloud machine its own credentials; a client must not follow a redirect to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Behaviour:
-    """How a stand-in behaves from its start to its end."""
+    """How a stand-in behaves."""
 
     seed: int = 0
-    """Two stand-ins with the same seed describe the same tasks and fail alike."""
+    """Two stand-ins with the same seed describe the same tasks and show the same faults."""
     weights: StatusWeights = field(default_factory=StatusWeights)
     progress: bool = False
-    """Let a NEW or EXECUTING task go on by one status with every ask."""
+    """A NEW or EXECUTING task advances by one status with every request."""
     task_ids: tuple[str, ...] = ()
-    """The tasks that the list endpoint shows. The detail endpoint knows every valid ID."""
+    """The tasks on the list. The detail endpoint knows every valid ID."""
     rate: int | None = None
-    """Requests accepted in any one second; the excess is answered with 429."""
+    """Requests accepted in any one second; any more get a 429."""
     silent_limit: bool = False
-    """Leave the limit out of such a 429."""
+    """The 429 does not name the limit."""
     retry_after: int | None = None
-    """The seconds that such a 429 says in ``Retry-After``."""
+    """Seconds in the ``Retry-After`` header of the 429."""
     outages: tuple[tuple[float, float], ...] = ()
-    """From which to which second after the first request every answer is a 503."""
+    """Start and end in seconds after the first request; every response between them is a 503."""
     flap: tuple[float, float] | None = None
-    """Be up for so many seconds and then down for so many, for ever, from the first request on."""
+    """Seconds up and seconds down, in turn and without end, from the first request on."""
     latency_seconds: float = 0.0
     latency_jitter_seconds: float = 0.0
-    """Up to so much more latency, decided by seed, task and ask."""
+    """More latency, at most; the seed, the task and the number of the request decide how much."""
     clock_offset_seconds: float = 0.0
-    """How far the stand-in's clock, by which it judges ``X-Date``, is ahead; behind where it is negative."""
+    """Seconds that the clock which checks ``X-Date`` is ahead; a negative value is behind."""
     token: str | None = None
-    """The whole ``Authorization`` value to accept."""
+    """The accepted ``Authorization`` header."""
     app_id: str | None = None
     app_secret: str | None = None
-    """Accept signatures of this app. Without a token and an app any ``Authorization`` is accepted."""
+    """Signatures of this app are accepted. Without a token and an app, any ``Authorization`` is accepted."""
     token_uses: int | None = None
-    """After so many admitted requests a token has expired and must be renewed."""
+    """Requests that a token is good for; then it has expired and must be renewed."""
     session_id: str | None = None
-    """Renew the token for who knows this, by the call of the normal edition."""
+    """Renews the token through the call of the normal edition."""
     refresh_token: str | None = None
-    """Renew the token for who knows this, by the call of the carrier edition."""
+    """Renews the token through the call of the carrier edition."""
     faults: tuple[Fault, ...] = ()
-    """Of several faults that strike one ask, the first is shown."""
+    """If several faults strike one request, the stand-in shows the first."""
     redirect_to: str = CLOUD_CREDENTIALS_URL
-    """Where the fault ``redirect`` leads."""
+    """The target of the fault ``redirect``."""
 
     @property
     def has_sessions(self) -> bool:

@@ -1,7 +1,6 @@
-"""Faults to order: which of them strikes a given ask of a given task. What a fault does stands in ``effects``.
+"""Decides which fault strikes a request. The package ``effects`` holds what each fault does.
 
-Whether a fault strikes depends on its rate, the seed, the task ID and the number of the ask, never on chance, so that a
-test that failed once fails again.
+The rate, the seed, the task ID and the number of the request decide, never chance: a test that failed once fails again.
 """
 
 import re
@@ -12,37 +11,37 @@ from etl.fake_api.world import draw
 from etl.tasks import is_valid_task_id
 
 LIST = "list"
-"""What stands for the list of tasks where a task's ID would."""
+"""Takes the position of a task's ID for requests to the list of tasks."""
 
 FAULT_SYNTAX = re.compile(r"(?P<name>[a-z0-9_]+):(?P<target>[0-9.,]+|list)(?:x(?P<first_asks>[0-9]+))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """A misbehaviour to show to some asks."""
+    """A fault that strikes some requests."""
 
     name: str
     """A name in ``effects.EFFECTS``."""
     rate: float = 0.0
-    """The share of asks that it strikes, or of tasks where ``first_asks`` is given."""
+    """The share of requests that it strikes; with ``first_asks``, the share of tasks."""
     task_ids: frozenset[str] = frozenset()
-    """The tasks that it strikes, beside those by rate; the list may be among them."""
+    """Tasks that it strikes in addition to the rate; the list may be one of them."""
     first_asks: int | None = None
-    """Strike only so many first asks of a task, so that asking again helps; all of them where it is None."""
+    """The first requests about a task that it strikes, so that a retry helps; None means all of them."""
 
     def strikes(self, task_id: str, ask: int, *, seed: int) -> bool:
-        """Say whether the ask-th request about the task meets this fault."""
+        """Return whether the fault strikes a request; ``ask`` counts the requests about the task from 1."""
         if self.first_asks is not None and ask > self.first_asks:
             return False
         if task_id in self.task_ids:
             return True
-        # Where only the first asks are struck they are struck together: the draw must not depend on the ask.
+        # The first requests are struck together, so the draw must not depend on the number of the request.
         drawn_ask = "first" if self.first_asks is not None else ask
         return self.rate > 0 and draw(seed, self.name, task_id, drawn_ask) < self.rate
 
 
 def striking_fault(faults: Sequence[Fault], task_id: str, ask: int, *, seed: int) -> Fault | None:
-    """Return the first fault in order that strikes this ask."""
+    """Return the first fault in order that strikes this request."""
     for fault in faults:
         if fault.strikes(task_id, ask, seed=seed):
             return fault
@@ -50,10 +49,10 @@ def striking_fault(faults: Sequence[Fault], task_id: str, ask: int, *, seed: int
 
 
 def parse_fault(text: str, *, known_names: Collection[str]) -> Fault:
-    """Read ``NAME:RATE``, ``NAME:ID,ID`` or ``NAME:list``, each with an optional ``xK`` for "only its first K asks".
+    """Read ``NAME:RATE``, ``NAME:ID,ID`` or ``NAME:list``, each with an optional ``xK`` for "the first K requests".
 
     Raises:
-        ValueError: the name is unknown or the rest is neither a rate from 0 to 1, nor task IDs, nor ``list``.
+        ValueError: the name is unknown, or the rest is neither a rate from 0 to 1, nor task IDs, nor ``list``.
     """
     name = text.partition(":")[0]
     if name not in known_names:
@@ -67,7 +66,7 @@ def parse_fault(text: str, *, known_names: Collection[str]) -> Fault:
 
 
 def _parse_target(text: str, target: str) -> tuple[float, frozenset[str]]:
-    """Tell a rate from task IDs: a lone number from 0 to 1 is a rate."""
+    """Read a rate or task IDs: a single number from 0 to 1 is a rate."""
     if target == LIST:
         return 0.0, frozenset({LIST})
     if re.fullmatch(r"0(\.[0-9]+)?|1(\.0+)?|\.[0-9]+", target):

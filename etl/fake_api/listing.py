@@ -1,7 +1,7 @@
-"""The list endpoint with its documented quirks: the key ``taskListDtos``, a numeric cursor, pages that may be short.
+"""The list endpoint with its documented quirks: the key ``taskListDtos``, a numeric cursor and short pages.
 
-A page is a window of at most 100 known tasks, filtered afterwards, so that it may be short or even empty before the
-end; only a missing ``nextCursor`` is the end.
+A page is a window of at most 100 known tasks that is filtered afterwards. It may therefore be short or even empty; only
+a missing ``nextCursor`` marks the end.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,22 +12,22 @@ from etl.tasks import ID_TIME_SHIFT, time_in_id
 MAX_PAGE_SIZE = 100
 
 FIRST_CURSOR_MS = 1_723_549_107_000
-"""Cursors look like the documented one, milliseconds of a whole second; the client must not care what they mean."""
+"""A cursor looks like the documented one: milliseconds of a whole second. A client must treat it as opaque."""
 
 
 FIRST_TASK_ID = 1_534_087_020_903_704_704
-"""The documented example."""
+"""The ID in the documented example."""
 
 MINUTE = 60_000 << ID_TIME_SHIFT
 
 
 def a_minute_apart(number: int) -> tuple[str, ...]:
-    """Make the IDs of so many tasks."""
+    """Make the IDs of as many tasks."""
     return tuple(str(FIRST_TASK_ID + each * MINUTE) for each in range(number))
 
 
 def list_page(world: World, known_task_ids: Sequence[str], query: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """Return one page; ``query`` has the decoded values of each parameter.
+    """Return one page; ``query`` holds the decoded values of each parameter.
 
     Raises:
         ValueError: a parameter is not a number.
@@ -51,7 +51,7 @@ def _position(query: Mapping[str, Sequence[str]]) -> int:
 
 
 def _numbers(query: Mapping[str, Sequence[str]], name: str, *, default: int | None = None) -> list[int]:
-    """Read a parameter that may be repeated or have commas; a name without a value counts as not given."""
+    """Read a parameter that may be repeated or contain commas; a name without a value counts as missing."""
     texts = [text for value in query.get(name, ()) for text in value.split(",") if text]
     return [int(text) for text in texts] or ([] if default is None else [default])
 

@@ -1,10 +1,10 @@
-"""When the stand-in is down, in seconds since its first request. Pure: the time is handed in."""
+"""Decides when the stand-in is down, in seconds after its first request. Pure: the caller passes the time."""
 
 from collections.abc import Sequence
 
 
 class Outages:
-    """Planned outages, and a flapping that never ends."""
+    """Planned outages, and flapping without end."""
 
     def __init__(self, outages: Sequence[tuple[float, float]], flap: tuple[float, float] | None) -> None:
         self._outages = outages
@@ -12,7 +12,7 @@ class Outages:
         self._first_at: float | None = None
 
     def are_on(self, now: float) -> bool:
-        """Say whether the stand-in is down at ``now``, in monotonic seconds; the first time asked about is zero."""
+        """Return whether the stand-in is down at ``now``, in monotonic seconds; the first call sets second zero."""
         if self._first_at is None:
             self._first_at = now
         elapsed = now - self._first_at

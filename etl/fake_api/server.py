@@ -11,13 +11,13 @@ from typing import Self
 
 from aiohttp import web
 
-from etl.fake_api.answers import Answers
 from etl.fake_api.behaviour import Behaviour
+from etl.fake_api.handler import Handler
 from etl.fake_api.stats import Stats
 from etl.fake_api.world import World
 
 SHUTDOWN_SECONDS = 0.2
-"""How long requests that are still waiting for their answer may hold up the end."""
+"""Seconds that requests without a response may delay the shutdown."""
 
 
 class FakeApi:
@@ -31,28 +31,28 @@ class FakeApi:
         port: int = 0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._answers = Answers(behaviour or Behaviour(), clock=clock)
+        self._handler = Handler(behaviour or Behaviour(), clock=clock)
         self._host = host
         self._port = port
 
     @property
     def stats(self) -> Stats:
-        """What it has seen."""
-        return self._answers.stats
+        """The counts of the requests so far."""
+        return self._handler.stats
 
     @property
     def world(self) -> World:
-        """What it says of the tasks; ``world.overrides`` may be changed while it runs."""
-        return self._answers.world
+        """The tasks; ``world.overrides`` may be changed while the stand-in runs."""
+        return self._handler.world
 
     @property
     def base_url(self) -> str:
-        """Where it listens, without a slash at the end."""
+        """The address that it listens on, without a slash at the end."""
         return f"http://{self._host}:{self._port}"
 
     async def __aenter__(self) -> Self:
-        # With cancellation, a client that hangs up ends its stalled request.
-        server = web.Server(self._answers.handler, access_log=None, handler_cancellation=True)
+        # With cancellation, a client that disconnects ends its stalled request.
+        server = web.Server(self._handler.handle, access_log=None, handler_cancellation=True)
         self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         try:
@@ -66,7 +66,7 @@ class FakeApi:
     async def __aexit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._answers.closing.set()
+        self._handler.closing.set()
         await self._runner.cleanup()
 
 
@@ -74,7 +74,7 @@ class FakeApi:
 def running_in_thread(
     behaviour: Behaviour | None = None, *, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[FakeApi]:
-    """Run a stand-in on a thread while the block runs, for callers that have no event loop."""
+    """Run a stand-in on a thread while the block runs, for callers without an event loop."""
     started: Future[tuple[FakeApi, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:

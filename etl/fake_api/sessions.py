@@ -1,6 +1,6 @@
-"""How long a token lives, and the two documented calls that renew it.
+"""The lifetime of a token, and the two documented calls that renew it.
 
-The gate stays the judge of every other request; here it is told which token is accepted now.
+``admission`` checks every other request against the token that is accepted now.
 """
 
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ from hashlib import sha256
 import msgspec
 from aiohttp import web
 
+from etl.fake_api.admission import REJECTION_RESPONSES, Rejection, find_rejection, is_same
 from etl.fake_api.behaviour import Behaviour
-from etl.fake_api.gate import REPLIES, Rejection, find_rejection, is_same
-from etl.fake_api.replies import json_reply, service_error
+from etl.fake_api.responses import json_response, service_error
 from etl.fake_api.stats import Stats
 from etl.koodrive.signature import ALGORITHM
 
@@ -24,7 +24,7 @@ CARRIER_PATH = "/koodrive/ose/v1/auth/refreshToken"
 """The call of the carrier edition."""
 
 CARRIER_LIFETIME_SECONDS = 1800
-"""What the carrier edition says of every token, however long it lives here."""
+"""The lifetime that the carrier edition reports for every token, however long the token is good for here."""
 
 TOKEN_DIGITS = 48
 
@@ -38,7 +38,7 @@ class CarrierCall(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Sessions:
-    """The token that is accepted now, which a former one may still renew: two clients may both find it expired."""
+    """The accepted token. A former token may still renew it, since two clients may both find theirs expired."""
 
     def __init__(self, behaviour: Behaviour, stats: Stats) -> None:
         self._stats = stats
@@ -51,7 +51,7 @@ class Sessions:
     def find_rejection(
         self, method: str, raw_path: str, headers: Mapping[str, str], *, now: datetime
     ) -> Rejection | None:
-        """Say why the gate refuses a request now; it leaves the calls that renew the token to ``renew``."""
+        """Return why a request is rejected; None admits it. ``renew`` checks the calls that renew the token."""
         if self.renews(method, raw_path):
             return None
         rejection = find_rejection(method, raw_path, headers, behaviour=self._accepted, now=now)
@@ -63,11 +63,11 @@ class Sessions:
         return None
 
     def renews(self, method: str, raw_path: str) -> bool:
-        """Say whether a request is a call to renew the token."""
+        """Return whether a request is a call to renew the token."""
         return method == "POST" and bool(self._secrets.get(raw_path))
 
     async def renew(self, request: web.BaseRequest, now: datetime) -> web.Response:
-        """Answer a call to renew the token."""
+        """Respond to a call that renews the token."""
         path = request.raw_path
         try:
             given_secret = await _given_secret(request)
@@ -76,24 +76,24 @@ class Sessions:
         rejection = self._refused_renewal(request.headers.get("Authorization"), given_secret, path)
         if rejection is not None:
             self._stats.rejected[rejection] += 1
-            return REPLIES[rejection]()
+            return REJECTION_RESPONSES[rejection]()
         self._stats.refreshes += 1
         if path == SESSION_PATH:
-            return json_reply({"accessToken": self._next_token("Bearer"), **SUCCESS})
-        return json_reply(
+            return json_response({"accessToken": self._next_token("Bearer"), **SUCCESS})
+        return json_response(
             {"data": {"sessionInfo": _session_info(self._next_token("AT"), given_secret, now)}, **SUCCESS}
         )
 
     def _refused_renewal(self, authorization: str | None, given_secret: str, path: str) -> Rejection | None:
         if not authorization:
             return Rejection.NO_AUTHORIZATION
-        # Where no token was ordered, any may be renewed.
+        # Without a configured token, any token may be renewed.
         if None not in self._known_tokens and authorization not in self._known_tokens:
             return Rejection.WRONG_TOKEN
         return None if is_same(given_secret, self._secrets[path] or "") else Rejection.WRONG_SESSION
 
     def _next_token(self, prefix: str) -> str:
-        """Make the next token, which depends on the seed and on how many there were, and accept no other from now."""
+        """Make the next token from the seed and the number of renewals, and accept no other from now on."""
         self._renewals += 1
         digits = sha256(f"{self._accepted.seed}:{self._renewals}".encode()).hexdigest()[:TOKEN_DIGITS]
         token = f"{prefix} {digits}"
@@ -104,14 +104,14 @@ class Sessions:
 
 
 async def _given_secret(request: web.BaseRequest) -> str:
-    """Read what the caller knows: from a header in the normal edition, from the body in the carrier edition."""
+    """Read the client's secret: a header in the normal edition, the body in the carrier edition."""
     if request.raw_path == SESSION_PATH:
         return request.headers.get("x-session-id", "")
     return msgspec.json.decode(await request.read(), type=CarrierCall).refresh_token
 
 
 def _session_info(token: str, refresh_token: str, now: datetime) -> dict[str, object]:
-    """The carrier edition's account of a session, in the JSON types of the documented example."""
+    """Describe a session as the carrier edition does, in the JSON types of the documented example."""
     return {
         "accessToken": token,
         "expiresIn": CARRIER_LIFETIME_SECONDS,

@@ -1,4 +1,4 @@
-"""What the stand-in has seen. Counting only; nothing here decides an answer."""
+"""Counts what the stand-in receives and sends; the counts decide nothing."""
 
 from array import array
 from collections import Counter
@@ -6,43 +6,43 @@ from collections.abc import Sequence
 
 
 class Stats:
-    """Counts since the start or the last reset. Requests to the stand-in's own pages are not counted."""
+    """Counts since the start or the last reset, without requests to the stand-in's own pages."""
 
     def __init__(self) -> None:
         self.arrivals = array("d")
-        """When each request arrived, in monotonic seconds."""
+        """The arrival of each request, in monotonic seconds."""
         self.by_status: Counter[int] = Counter()
-        """Answers by HTTP status; 0 is a connection that was ended before its status line, or by the client."""
+        """Responses by HTTP status; 0 counts connections that ended before a status line, or by the client."""
         self.asks: Counter[str] = Counter()
-        """Requests for each task's detail, refused ones included."""
+        """Requests for each task's detail, including rejected ones."""
         self.trace_ids: set[str] = set()
         self.rejected: Counter[str] = Counter()
-        """Requests refused at the gate, by reason."""
+        """Rejected requests by reason."""
         self.faults: Counter[str] = Counter()
         """Faults shown, by name."""
         self.refreshes = 0
-        """How often the token was renewed."""
+        """Renewals of the token."""
 
     def reset(self) -> None:
         """Count from zero again."""
-        self.__init__()  # type: ignore[misc]  # nothing inherits from it
+        self.__init__()  # type: ignore[misc]  # the class has no subclass
 
     @property
     def requests(self) -> int:
-        """How many requests arrived."""
+        """The number of requests."""
         return len(self.arrivals)
 
     @property
     def throttled(self) -> int:
-        """How many 429s were given, by the rate and by faults."""
+        """The number of 429s, because of the rate and of faults."""
         return self.by_status[429]
 
     def peak_per_second(self) -> int:
-        """The largest number of arrivals in any one second."""
+        """Return the largest number of requests in any one second."""
         return peak_per_second(self.arrivals)
 
     def summary(self) -> dict[str, object]:
-        """The counts as one JSON object."""
+        """Return the counts as one JSON object."""
         return {
             "requests": self.requests,
             "by_status": {str(status): number for status, number in sorted(self.by_status.items())},
@@ -58,7 +58,7 @@ class Stats:
 
 
 def peak_per_second(moments: Sequence[float]) -> int:
-    """Count the most moments, ascending, in any window of one second; two that are a second apart share none."""
+    """Return the largest number of ascending moments in any second; moments one second apart do not share a second."""
     peak = first = 0
     for last, moment in enumerate(moments):
         while moments[first] <= moment - 1.0:

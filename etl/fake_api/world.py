@@ -1,6 +1,6 @@
-"""What is true in the stand-in's world: every task that exists, as a function of its ID, the seed and the ask.
+"""The stand-in's tasks: each is a function of its ID, the seed and the number of the request.
 
-Nothing is stored but what a test has overridden, so a million tasks cost nothing and two stand-ins with one seed agree.
+Only overrides are stored. A million tasks cost no memory, and two stand-ins with one seed agree.
 """
 
 import struct
@@ -23,7 +23,7 @@ RESULT_CODES = (
     ("18000412", 0.05),
     ("18000999", 0.02),
 )
-"""Result codes of failed tasks and their shares. Only the first is documented; the rest are invented."""
+"""Result codes of failed tasks and their shares. Only the first is documented; the others are invented."""
 
 TASK_TYPES = ((0, 0.9), (1, 0.1))
 
@@ -49,7 +49,7 @@ TASK_NAMES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusWeights:
-    """How often each status is met in a large set of tasks; only the proportions count."""
+    """The proportions of the statuses in a large set of tasks."""
 
     success: float = 80
     failed: float = 12
@@ -72,7 +72,7 @@ class StandInTask(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What a test says about a task instead of the world; an unset field stays as the world has it."""
+    """The fields of a task that a test replaces; unset fields stay unchanged."""
 
     task_name: str | msgspec.UnsetType = msgspec.UNSET
     task_type: int | msgspec.UnsetType = msgspec.UNSET
@@ -83,12 +83,12 @@ class Override(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 
 
 class World:
-    """The tasks that the stand-in knows."""
+    """The tasks of a stand-in."""
 
     def __init__(self, *, seed: int = 0, weights: StatusWeights | None = None, progress: bool = False) -> None:
         weights = weights or StatusWeights()
         self.overrides: dict[str, Override] = {}
-        """Task ID to what a test said about it; change it at any time."""
+        """Replaced fields by task ID; may be changed at any time."""
         self._seed = seed
         self._progress = progress
         self._first_statuses = (
@@ -100,7 +100,7 @@ class World:
         self._endings = self._first_statuses[:2] if weights.success or weights.failed else ((TaskStatus.SUCCESS, 1.0),)
 
     def task(self, task_id: str, ask: int = 1) -> StandInTask:
-        """Describe a task at the ask-th time it is asked about."""
+        """Describe a task; ``ask`` counts the requests about it from 1."""
         status_draw, ending_draw, code_draw, type_draw, name_draw, user_draw = _draws(self._seed, task_id)
         override = self.overrides.get(task_id)
         if override is None or override.status is msgspec.UNSET:
@@ -119,7 +119,7 @@ class World:
         return task if override is None else _overridden(task, override)
 
     def _status(self, ask: int, status_draw: float, ending_draw: float) -> int:
-        """Draw the first status; with progress, an unfinished task goes on by one with every later ask."""
+        """Draw the first status; with progress, an unfinished task advances by one with every later request."""
         first_status = pick(self._first_statuses, status_draw)
         if not self._progress or first_status in TERMINAL_STATUSES:
             return int(first_status)
@@ -128,24 +128,26 @@ class World:
 
 
 def _overridden(task: StandInTask, override: Override) -> StandInTask:
-    said = {name: getattr(override, name) for name in override.__struct_fields__}
-    return msgspec.structs.replace(task, **{name: value for name, value in said.items() if value is not msgspec.UNSET})
+    fields = {name: getattr(override, name) for name in override.__struct_fields__}
+    return msgspec.structs.replace(
+        task, **{name: value for name, value in fields.items() if value is not msgspec.UNSET}
+    )
 
 
 def _draws(seed: int, task_id: str) -> tuple[float, ...]:
-    """Six numbers in [0, 1) that depend on nothing but the seed and the ID."""
+    """Return six numbers in [0, 1) that depend only on the seed and the ID."""
     digest = blake2b(f"{seed}:{task_id}".encode(), digest_size=24).digest()
     return tuple(number / 2**32 for number in struct.unpack(">6I", digest))
 
 
 def draw(*parts: object) -> float:
-    """One number in [0, 1) that depends on nothing but the parts."""
+    """Return a number in [0, 1) that depends only on the parts."""
     digest = blake2b(":".join(map(str, parts)).encode(), digest_size=4).digest()
     return int.from_bytes(digest) / 2**32
 
 
 def pick(weighted: Sequence[tuple[T, float]], fraction: float) -> T:
-    """Return the option in whose share of the weights the fraction falls."""
+    """Return the option whose share of the weights contains the fraction."""
     left = fraction * sum(weight for _, weight in weighted)
     for option, weight in weighted:
         left -= weight

@@ -16,7 +16,7 @@ TASK_PATH = "/koodrive/ose/v1/task/"
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     content_type: str
     body: bytes
@@ -37,19 +37,19 @@ def usual_headers():
 
 
 async def ask(base_url, name, *, headers=(), method="GET", body=None, timeout_seconds=10):
-    """Ask once and follow no redirect, as a well-behaved client would; a header given as None is left out."""
+    """Send one request and follow no redirect; a header that is None is left out."""
     sent = {header: value for header, value in (usual_headers() | dict(headers)).items() if value is not None}
     url = base_url + (name if name.startswith("/") else TASK_PATH + name)
     async with (
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=timeout_seconds)) as session,
         session.request(method, url, headers=sent, data=body, allow_redirects=False) as response,
     ):
-        return Answer(response.status, response.content_type, await response.read(), response.headers)
+        return Response(response.status, response.content_type, await response.read(), response.headers)
 
 
 @asynccontextmanager
-async def bare_answer(base_url, name):
-    """Ask over a bare connection, where no client interprets what comes; the answer is a stream."""
+async def bare_response(base_url, name):
+    """Send a request over a bare connection and return the unparsed response as a stream."""
     address = urlsplit(base_url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
     lines = [f"GET {TASK_PATH}{name} HTTP/1.1", "Host: stand-in"]
@@ -68,20 +68,20 @@ def _ask():
     return ask
 
 
-@pytest.fixture(name="bare_answer")
-def _bare_answer():
-    return bare_answer
+@pytest.fixture(name="bare_response")
+def _bare_response():
+    return bare_response
 
 
 @pytest.fixture
-def told():
-    """Start a stand-in, ask it for each name in turn, and return the answers with the stand-in."""
+def responses_of():
+    """Start a stand-in, request each name in turn, and return the responses with the stand-in."""
 
-    def tell(behaviour, *names, **request):
+    def request_each(behaviour, *names, **request):
         async def scenario():
             async with FakeApi(behaviour) as api:
                 return [await ask(api.base_url, name, **request) for name in names], api
 
         return asyncio.run(scenario())
 
-    return tell
+    return request_each

@@ -16,7 +16,7 @@ START = "from etl.cli.fake_api import fake_api; fake_api()"
 
 
 @pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM])
-def test_runs_until_it_is_stopped(ask, stop_signal):
+def test_the_command_runs_until_a_signal_stops_it(ask, stop_signal):
     arguments = [sys.executable, "-c", START, "--seed", "7", "--fault", "http_503:17x1"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         base_url = process.stdout.readline().strip()
@@ -42,13 +42,13 @@ def test_runs_until_it_is_stopped(ask, stop_signal):
         (["--token-uses", "-1"], "--token-uses"),
     ],
 )
-def test_wrong_usage(arguments, complaint):
+def test_wrong_options_are_a_usage_error(arguments, complaint):
     result = CliRunner().invoke(fake_api, arguments)
     assert result.exit_code == 2
     assert complaint in " ".join(result.output.split())
 
 
-def test_a_taken_port_is_wrong_usage():
+def test_a_port_in_use_is_a_usage_error():
     with running_in_thread() as first:
         port = first.base_url.rpartition(":")[2]
         result = CliRunner().invoke(fake_api, ["--port", port])
@@ -62,7 +62,7 @@ def test_help_names_every_option_and_every_fault():
     assert options | set(EFFECTS) <= set(re.split(r"[\s,]+|\.\s", shown))
 
 
-def test_every_option_orders_its_behaviour(monkeypatch):
+def test_every_option_sets_its_behaviour(monkeypatch):
     ordered = []
     # The package's attribute of this name is the command, not its module.
     module = sys.modules["etl.cli.fake_api"]

@@ -18,7 +18,7 @@ from etl.fake_api.effects.drift import HOSTILE_TEXT
 TASK_ID = "1534087020903704704"
 
 FAILED_SEED = 7
-"""With this seed the task above has failed, so that its detail has every field."""
+"""With this seed, the task above has failed, and its detail has every field."""
 
 SERVICE_ERRORS = {
     "not_found": (404, 13000309),
@@ -55,7 +55,7 @@ RETRY_AFTER = {
     "unavailable_retry_after": "1",
 }
 
-PAGES_FOR_PEOPLE = {
+HTML_PAGES = {
     "html_200": 200,
     "http_408": 408,
     "http_409": 409,
@@ -93,7 +93,7 @@ NOT_JSON = {
     "nan_json": "malformed",
     "byte_order_mark": "malformed",
 }
-"""What a strict parser of JSON in UTF-8 says."""
+"""The error of a strict parser of JSON in UTF-8."""
 
 PIECES = {
     "nan_json": b',"progress":NaN}',
@@ -104,7 +104,7 @@ PIECES = {
     "lone_surrogate": rb'"taskName":"\ud800"',
     "byte_order_mark": b'\xef\xbb\xbf{"taskId"',
 }
-"""What stands in bodies that parsers disagree on."""
+"""Pieces of bodies on which parsers disagree."""
 
 BROKEN_CONNECTIONS = {
     "cut_body": aiohttp.ClientPayloadError,
@@ -121,11 +121,11 @@ ONE_OF_A_KIND = {"http_204", "http_403_plain", "redirect", "plain_text", "gzip",
 
 OVER_A_BARE_CONNECTION = {"cut_without_length", "endless_body"}
 
-HELD = ("endless_body", "slow_body", "slow_headers", "stall")
-"""What goes on until somebody hangs up."""
+STALLED = ("endless_body", "slow_body", "slow_headers", "stall")
+"""Responses that last until one side disconnects."""
 
-SEEN_BELOW = (
-    {*SERVICE_ERRORS, *GATEWAY_ERRORS, *PAGES_FOR_PEOPLE, *CHANGED_DETAILS, *LEFT_OUT, *NOT_JSON, *PIECES}
+TESTED_FAULTS = (
+    {*SERVICE_ERRORS, *GATEWAY_ERRORS, *HTML_PAGES, *CHANGED_DETAILS, *LEFT_OUT, *NOT_JSON, *PIECES}
     | {*BROKEN_CONNECTIONS}
     | ONE_OF_A_KIND
     | OVER_A_BARE_CONNECTION
@@ -133,134 +133,137 @@ SEEN_BELOW = (
 )
 
 
-def showing(name):
+def with_fault(name):
     return Behaviour(seed=FAILED_SEED, faults=(Fault(name=name, rate=1),))
 
 
 @pytest.fixture
-def honest(told):
-    (answer,), _ = told(Behaviour(seed=FAILED_SEED), TASK_ID)
-    return answer
+def honest(responses_of):
+    (response,), _ = responses_of(Behaviour(seed=FAILED_SEED), TASK_ID)
+    return response
 
 
-def test_every_fault_is_seen_here_and_those_of_the_list_beside_it():
-    assert set(EFFECTS) == SEEN_BELOW
+def test_this_module_shows_every_fault():
+    assert set(EFFECTS) == TESTED_FAULTS
 
 
-def test_no_name_stands_in_two_themes():
+def test_no_name_is_in_two_themes():
     assert sum(map(len, THEMES)) == len(EFFECTS)
 
 
 @pytest.mark.parametrize(("name", "expected"), SERVICE_ERRORS.items(), ids=SERVICE_ERRORS)
-def test_service_errors(told, name, expected):
-    (answer,), _ = told(showing(name), TASK_ID)
-    assert (answer.status, answer.json["code"]) == expected
-    assert set(answer.json) == {"code", "msg"}
+def test_service_errors_have_the_documented_form(responses_of, name, expected):
+    (response,), _ = responses_of(with_fault(name), TASK_ID)
+    assert (response.status, response.json["code"]) == expected
+    assert set(response.json) == {"code", "msg"}
 
 
 @pytest.mark.parametrize(("name", "expected"), GATEWAY_ERRORS.items(), ids=GATEWAY_ERRORS)
-def test_gateway_errors(told, name, expected):
-    (answer,), _ = told(showing(name), TASK_ID)
-    assert (answer.status, answer.json["error_code"]) == expected
-    assert set(answer.json) == {"error_code", "error_msg", "request_id"}
+def test_gateway_errors_have_the_documented_form(responses_of, name, expected):
+    (response,), _ = responses_of(with_fault(name), TASK_ID)
+    assert (response.status, response.json["error_code"]) == expected
+    assert set(response.json) == {"error_code", "error_msg", "request_id"}
 
 
 @pytest.mark.parametrize(("name", "changed"), CHANGED_DETAILS.items(), ids=CHANGED_DETAILS)
-def test_details_that_are_not_as_they_should_be(told, honest, name, changed):
-    (answer,), _ = told(showing(name), TASK_ID)
-    assert answer.status == 200
-    assert {field for field in honest.json if answer.json.get(field) != honest.json[field]} <= {*changed, "resultCode"}
-    assert {field: answer.json[field] for field in changed} == changed
+def test_changed_details_differ_only_in_the_named_fields(responses_of, honest, name, changed):
+    (response,), _ = responses_of(with_fault(name), TASK_ID)
+    assert response.status == 200
+    assert {field for field in honest.json if response.json.get(field) != honest.json[field]} <= {
+        *changed,
+        "resultCode",
+    }
+    assert {field: response.json[field] for field in changed} == changed
 
 
 @pytest.mark.parametrize(("name", "left_out"), LEFT_OUT.items(), ids=LEFT_OUT)
-def test_details_that_lack_something(told, honest, name, left_out):
-    (answer,), _ = told(showing(name), TASK_ID)
-    assert answer.json == {field: value for field, value in honest.json.items() if field not in left_out}
+def test_incomplete_details_lack_only_the_named_fields(responses_of, honest, name, left_out):
+    (response,), _ = responses_of(with_fault(name), TASK_ID)
+    assert response.json == {field: value for field, value in honest.json.items() if field not in left_out}
     assert left_out <= set(honest.json)
 
 
-def test_hostile_text_has_everything_that_may_be_taken_for_something_else():
+def test_hostile_text_contains_every_dangerous_piece():
     pieces = ("=cmd()", "\x00", "\x1b[", "\r\n", "<script>", "'", '"', "\u202e")
     assert [piece for piece in pieces if piece not in HOSTILE_TEXT] == []
     assert len(HOSTILE_TEXT) == 10_240
 
 
 @pytest.mark.parametrize(("name", "complaint"), NOT_JSON.items(), ids=NOT_JSON)
-def test_bodies_that_are_no_json(told, name, complaint):
-    (answer,), _ = told(showing(name), TASK_ID)
-    assert (answer.status, answer.content_type) == (200, "application/json")
+def test_a_strict_parser_rejects_bodies_that_are_not_json(responses_of, name, complaint):
+    (response,), _ = responses_of(with_fault(name), TASK_ID)
+    assert (response.status, response.content_type) == (200, "application/json")
     with pytest.raises(msgspec.DecodeError, match=complaint):
-        _ = answer.json
+        _ = response.json
 
 
 @pytest.mark.parametrize(("name", "piece"), PIECES.items(), ids=PIECES)
-def test_bodies_that_parsers_disagree_on(told, name, piece):
-    (answer,), _ = told(showing(name), TASK_ID)
-    assert (answer.status, answer.content_type) == (200, "application/json")
-    assert piece in answer.body
-    assert f'"taskId":"{TASK_ID}"'.encode() in answer.body
+def test_bodies_on_which_parsers_disagree_contain_their_piece(responses_of, name, piece):
+    (response,), _ = responses_of(with_fault(name), TASK_ID)
+    assert (response.status, response.content_type) == (200, "application/json")
+    assert piece in response.body
+    assert f'"taskId":"{TASK_ID}"'.encode() in response.body
 
 
-def test_a_lenient_parser_reads_the_facts_beside_a_nan_and_a_surrogate(told, honest):
+def test_a_lenient_parser_reads_the_fields_next_to_a_nan_or_a_surrogate(responses_of, honest):
     for name, field in (("nan_json", "progress"), ("lone_surrogate", "taskName")):
-        (answer,), _ = told(showing(name), TASK_ID)
-        lenient = json.loads(answer.body)
+        (response,), _ = responses_of(with_fault(name), TASK_ID)
+        lenient = json.loads(response.body)
         assert {key for key in lenient if lenient[key] != honest.json.get(key)} == {field}
 
 
-@pytest.mark.parametrize(("name", "status"), PAGES_FOR_PEOPLE.items(), ids=PAGES_FOR_PEOPLE)
-def test_pages_for_people(told, name, status):
-    (answer,), _ = told(showing(name), TASK_ID)
-    assert (answer.status, answer.content_type) == (status, "text/html")
-    assert answer.body.startswith(b"<!DOCTYPE html>")
+@pytest.mark.parametrize(("name", "status"), HTML_PAGES.items(), ids=HTML_PAGES)
+def test_proxy_errors_are_html_pages(responses_of, name, status):
+    (response,), _ = responses_of(with_fault(name), TASK_ID)
+    assert (response.status, response.content_type) == (status, "text/html")
+    assert response.body.startswith(b"<!DOCTYPE html>")
 
 
-def test_no_content(told):
-    (answer,), _ = told(showing("http_204"), TASK_ID)
-    assert (answer.status, answer.body) == (204, b"")
+def test_http_204_has_no_body(responses_of):
+    (response,), _ = responses_of(with_fault("http_204"), TASK_ID)
+    assert (response.status, response.body) == (204, b"")
 
 
-def test_forbidden_by_no_gateway(told):
-    (answer,), _ = told(showing("http_403_plain"), TASK_ID)
-    assert (answer.status, answer.content_type, answer.body) == (403, "text/plain", b"Forbidden")
+def test_a_plain_403_is_text_without_a_code(responses_of):
+    (response,), _ = responses_of(with_fault("http_403_plain"), TASK_ID)
+    assert (response.status, response.content_type, response.body) == (403, "text/plain", b"Forbidden")
 
 
 @pytest.mark.parametrize(
     ("ordered", "location"),
     [({}, "http://169.254.169.254/latest/"), ({"redirect_to": "http://127.0.0.1:9/"}, "http://127.0.0.1:9/")],
 )
-def test_redirect(told, ordered, location):
-    (answer,), _ = told(Behaviour(faults=(Fault(name="redirect", rate=1),), **ordered), TASK_ID)
-    assert (answer.status, answer.headers["Location"]) == (302, location)
+def test_a_redirect_names_the_configured_target(responses_of, ordered, location):
+    (response,), _ = responses_of(Behaviour(faults=(Fault(name="redirect", rate=1),), **ordered), TASK_ID)
+    assert (response.status, response.headers["Location"]) == (302, location)
 
 
 @pytest.mark.parametrize("name", sorted(GATEWAY_ERRORS.keys() - {"throttled_date"}))
-def test_retry_after(told, name):
-    (answer,), _ = told(showing(name), TASK_ID)
-    assert answer.headers.get("Retry-After") == RETRY_AFTER.get(name)
+def test_retry_after_is_sent_with_its_faults_only(responses_of, name):
+    (response,), _ = responses_of(with_fault(name), TASK_ID)
+    assert response.headers.get("Retry-After") == RETRY_AFTER.get(name)
 
 
-def test_retry_after_a_date(told):
-    (answer,), _ = told(showing("throttled_date"), TASK_ID)
-    ahead = parsedate_to_datetime(answer.headers["Retry-After"]) - datetime.now(UTC)
-    assert answer.headers["Retry-After"].endswith("GMT")
+def test_retry_after_can_be_a_date(responses_of):
+    (response,), _ = responses_of(with_fault("throttled_date"), TASK_ID)
+    ahead = parsedate_to_datetime(response.headers["Retry-After"]) - datetime.now(UTC)
+    assert response.headers["Retry-After"].endswith("GMT")
     assert -30 < ahead.total_seconds() <= 2
 
 
-def test_plain_text(told, honest):
-    (answer,), _ = told(showing("plain_text"), TASK_ID)
-    assert (answer.status, answer.content_type, answer.json) == (200, "text/plain", honest.json)
+def test_plain_text_is_the_honest_detail_with_another_type(responses_of, honest):
+    (response,), _ = responses_of(with_fault("plain_text"), TASK_ID)
+    assert (response.status, response.content_type, response.json) == (200, "text/plain", honest.json)
 
 
-def test_gzip_is_sent_to_who_does_not_accept_it(bare_answer, honest):
-    head, body = asyncio.run(_read_bare(bare_answer, "gzip", honest_length=True))
+def test_gzip_is_sent_to_a_client_that_does_not_accept_it(bare_response, honest):
+    head, body = asyncio.run(_read_bare(bare_response, "gzip", honest_length=True))
     assert b"\r\nContent-Encoding: gzip\r\n" in head
     assert msgspec.json.decode(gzip.decompress(body)) == honest.json
 
 
-def test_gzip_bomb(bare_answer):
-    head, body = asyncio.run(_read_bare(bare_answer, "gzip_bomb", honest_length=True))
+def test_a_gzip_bomb_is_small_and_expands_to_64_mebibytes(bare_response):
+    head, body = asyncio.run(_read_bare(bare_response, "gzip_bomb", honest_length=True))
     assert b"\r\nContent-Encoding: gzip\r\n" in head
     assert body == bomb()
     assert len(body) < 70_000
@@ -270,30 +273,30 @@ def test_gzip_bomb(bare_answer):
     assert expanded_bytes == 64 * 1_048_576 + len("{}")
 
 
-def test_cut_without_length_looks_like_an_end(bare_answer, honest):
-    head, body = asyncio.run(_read_bare(bare_answer, "cut_without_length"))
+def test_a_cut_without_a_length_looks_like_a_regular_end(bare_response, honest):
+    head, body = asyncio.run(_read_bare(bare_response, "cut_without_length"))
     assert b"Connection: close" in head
     assert b"Content-Length" not in head
     assert body == honest.body[: len(honest.body) // 2]
 
 
-def test_cut_chunked_has_no_last_chunk(bare_answer):
-    head, body = asyncio.run(_read_bare(bare_answer, "cut_chunked"))
+def test_a_cut_chunked_body_has_no_last_chunk(bare_response):
+    head, body = asyncio.run(_read_bare(bare_response, "cut_chunked"))
     assert b"Transfer-Encoding: chunked" in head
     assert body
     assert b"\r\n0\r\n" not in body
 
 
-def test_many_headers_stand_above_the_honest_detail(bare_answer, honest):
-    head, body = asyncio.run(_read_bare(bare_answer, "many_headers"))
+def test_many_headers_precede_the_honest_detail(bare_response, honest):
+    head, body = asyncio.run(_read_bare(bare_response, "many_headers"))
     assert head.count(b"\r\nX-Padding-") == HEADER_LINES
     assert body == honest.body
 
 
 @pytest.mark.parametrize(("name", "expected"), [("close_kept_alive", b""), ("reset", ConnectionResetError)])
-def test_connections_without_an_answer(bare_answer, name, expected):
+def test_some_connections_end_without_a_response(bare_response, name, expected):
     async def scenario():
-        async with FakeApi(showing(name)) as api, bare_answer(api.base_url, TASK_ID) as stream:
+        async with FakeApi(with_fault(name)) as api, bare_response(api.base_url, TASK_ID) as stream:
             try:
                 return await stream.read(), api.stats.by_status
             except ConnectionError as error:
@@ -302,11 +305,11 @@ def test_connections_without_an_answer(bare_answer, name, expected):
     assert asyncio.run(scenario()) == (expected, {0: 1})
 
 
-def test_endless_body_begins_with_the_honest_detail(bare_answer, honest):
+def test_an_endless_body_begins_with_the_honest_detail(bare_response, honest):
     async def scenario():
         async with (
-            FakeApi(showing("endless_body")) as api,
-            bare_answer(api.base_url, TASK_ID) as stream,
+            FakeApi(with_fault("endless_body")) as api,
+            bare_response(api.base_url, TASK_ID) as stream,
             asyncio.timeout(20),
         ):
             head = await stream.readuntil(b"\r\n\r\n")
@@ -321,27 +324,31 @@ def test_endless_body_begins_with_the_honest_detail(bare_answer, honest):
 @pytest.mark.parametrize(
     ("name", "trickled"), [("slow_headers", b"X-Padding: xxxxx"), ("slow_body", b'\r\n\r\n{"taskId"')]
 )
-def test_trickles(bare_answer, monkeypatch, name, trickled):
+def test_slow_responses_arrive_byte_by_byte(bare_response, monkeypatch, name, trickled):
     monkeypatch.setattr("etl.fake_api.effects.connections.TRICKLE_SECONDS", 0.001)
 
     async def scenario():
-        async with FakeApi(showing(name)) as api, bare_answer(api.base_url, TASK_ID) as stream, asyncio.timeout(20):
+        async with (
+            FakeApi(with_fault(name)) as api,
+            bare_response(api.base_url, TASK_ID) as stream,
+            asyncio.timeout(20),
+        ):
             return await stream.readuntil(trickled)
 
     assert asyncio.run(scenario()).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_a_slow_body_ends_for_who_has_patience(told, honest, monkeypatch):
+def test_a_slow_body_ends_for_a_patient_client(responses_of, honest, monkeypatch):
     monkeypatch.setattr("etl.fake_api.effects.connections.TRICKLE_SECONDS", 0.0)
-    (answer,), _ = told(showing("slow_body"), TASK_ID)
-    assert answer.json == honest.json
+    (response,), _ = responses_of(with_fault("slow_body"), TASK_ID)
+    assert response.json == honest.json
 
 
-async def _read_bare(bare_answer, name, *, honest_length=False):
-    """Read an answer's head and body, up to the end of the connection or to the length that the head gives."""
+async def _read_bare(bare_response, name, *, honest_length=False):
+    """Read a response's head and body, up to the end of the connection or to the length in the head."""
     async with (
-        FakeApi(showing(name)) as api,
-        bare_answer(api.base_url, TASK_ID) as stream,
+        FakeApi(with_fault(name)) as api,
+        bare_response(api.base_url, TASK_ID) as stream,
         asyncio.timeout(20),
     ):
         if not honest_length:
@@ -353,30 +360,30 @@ async def _read_bare(bare_answer, name, *, honest_length=False):
 
 
 @pytest.mark.parametrize(("name", "error_type"), BROKEN_CONNECTIONS.items(), ids=BROKEN_CONNECTIONS)
-def test_broken_connections(told, name, error_type):
+def test_a_client_sees_each_broken_connection_as_its_error(responses_of, name, error_type):
     with pytest.raises(error_type):
-        told(showing(name), TASK_ID, timeout_seconds=0.2)
+        responses_of(with_fault(name), TASK_ID, timeout_seconds=0.2)
 
 
-@pytest.mark.parametrize("name", HELD)
-def test_what_is_held_ends_with_the_server(ask, name):
+@pytest.mark.parametrize("name", STALLED)
+def test_stalled_requests_end_with_the_server(ask, name):
     async def scenario():
-        async with FakeApi(showing(name)) as api:
+        async with FakeApi(with_fault(name)) as api:
             stalled = asyncio.create_task(ask(api.base_url, TASK_ID))
             while not api.stats.faults[name]:  # noqa: ASYNC110  the stand-in has no event for it
                 await asyncio.sleep(0)
         async with asyncio.timeout(5):
             await stalled
 
-    # aiohttp asks once more by itself when a server hangs up, and then finds the port closed.
+    # aiohttp repeats the request by itself after a disconnect, and then finds the port closed.
     with pytest.raises((aiohttp.ClientConnectionError, aiohttp.ClientPayloadError)):
         asyncio.run(scenario())
 
 
-@pytest.mark.parametrize("name", HELD)
-def test_a_client_that_gives_up_ends_what_is_held(ask, name):
+@pytest.mark.parametrize("name", STALLED)
+def test_a_client_that_gives_up_ends_its_stalled_request(ask, name):
     async def scenario():
-        async with FakeApi(showing(name)) as api:
+        async with FakeApi(with_fault(name)) as api:
             with pytest.raises(TimeoutError):
                 await ask(api.base_url, TASK_ID, timeout_seconds=0.1)
             async with asyncio.timeout(5):
@@ -386,8 +393,8 @@ def test_a_client_that_gives_up_ends_what_is_held(ask, name):
     asyncio.run(scenario())
 
 
-def test_a_fault_of_the_first_asks_is_over_when_asked_again(told):
+def test_a_fault_of_the_first_requests_ends_after_them(responses_of):
     behaviour = Behaviour(faults=(Fault(name="http_503", rate=1, first_asks=2),))
-    answers, api = told(behaviour, TASK_ID, TASK_ID, TASK_ID)
-    assert [answer.status for answer in answers] == [503, 503, 200]
+    responses, api = responses_of(behaviour, TASK_ID, TASK_ID, TASK_ID)
+    assert [response.status for response in responses] == [503, 503, 200]
     assert api.stats.faults == {"http_503": 2}

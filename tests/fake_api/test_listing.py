@@ -20,32 +20,32 @@ def listed(world, known_task_ids, **query):
     return [task["taskId"] for page in pages(world, known_task_ids, **query) for task in page["taskListDtos"]]
 
 
-def test_all_pages_together_are_all_tasks():
+def test_all_pages_together_list_every_task():
     assert [len(page["taskListDtos"]) for page in pages(World(), TASK_IDS)] == [100, 100, 50]
     assert listed(World(), TASK_IDS) == list(TASK_IDS)
 
 
 @pytest.mark.parametrize(("page_size", "expected"), [("7", 7), ("100", 100), ("1000", 100), ("", 100)])
-def test_page_size(page_size, expected):
+def test_the_page_size_is_at_most_one_hundred(page_size, expected):
     assert len(list_page(World(), TASK_IDS, {"pageSize": [page_size]})["taskListDtos"]) == expected
 
 
 @pytest.mark.parametrize("status", [["2", "3"], ["2,3"]])
-def test_filter_leaves_short_pages_before_the_end(status):
+def test_a_filter_leaves_short_pages_before_the_end(status):
     world = World()
     expected = [task_id for task_id in TASK_IDS if world.task(task_id).status in {2, 3}]
     assert listed(world, TASK_IDS, status=status) == expected
     assert len(list_page(world, TASK_IDS, {"status": status})["taskListDtos"]) < 100
 
 
-def test_empty_pages_before_the_end():
+def test_pages_can_be_empty_before_the_end():
     world = World(weights=StatusWeights(success=1, failed=0, executing=0, new=0))
     world.overrides[TASK_IDS[-1]] = Override(status=0)
     assert [len(page["taskListDtos"]) for page in pages(world, TASK_IDS, status=["0"])] == [0, 0, 1]
 
 
-def test_quirks_over_http(told):
-    (first, last, wrong), _ = told(
+def test_the_list_has_its_documented_quirks_over_http(responses_of):
+    (first, last, wrong), _ = responses_of(
         Behaviour(task_ids=("1486254586942472064", "1486368980720435072")),
         "list?pageSize=1&pageCursor",
         f"list?pageSize=1&pageCursor={FIRST_CURSOR_MS + 1000}",
@@ -62,12 +62,12 @@ def test_quirks_over_http(told):
 SECOND_PAGE = f"list?pageSize=2&pageCursor={FIRST_CURSOR_MS + 2000}"
 
 
-def shown(told, fault):
-    """The first and the last page of three tasks, two on a page."""
+def shown(responses_of, fault):
+    """Return the first and the last page of three tasks, two on a page."""
     behaviour = Behaviour(task_ids=a_minute_apart(3), faults=(Fault(name=fault, task_ids=frozenset({"list"})),))
-    answers, api = told(behaviour, "list?pageSize=2", SECOND_PAGE)
+    responses, api = responses_of(behaviour, "list?pageSize=2", SECOND_PAGE)
     assert api.stats.faults == {fault: 2}
-    return [answer.json for answer in answers]
+    return [response.json for response in responses]
 
 
 CURSORS = {
@@ -82,21 +82,21 @@ CURSORS = {
 
 
 @pytest.mark.parametrize(("fault", "expected"), CURSORS.items(), ids=CURSORS)
-def test_cursors(told, fault, expected):
-    assert tuple(page.get("nextCursor", "none") for page in shown(told, fault)) == expected
+def test_faults_change_the_cursors(responses_of, fault, expected):
+    assert tuple(page.get("nextCursor", "none") for page in shown(responses_of, fault)) == expected
 
 
-def test_names_of_the_list(told):
-    first, _ = shown(told, "list_documented_key")
+def test_faults_change_the_name_of_the_list(responses_of):
+    first, _ = shown(responses_of, "list_documented_key")
     assert len(first["taskList"]) == 2
     assert "taskListDtos" not in first
-    first, _ = shown(told, "list_missing")
+    first, _ = shown(responses_of, "list_missing")
     assert set(first) == {"nextCursor", "code", "msg"}
 
 
 @pytest.mark.parametrize("fault", ["list_times", "list_number_ids", "list_hostile_ids"])
-def test_changed_tasks(told, fault):
-    first, last = shown(told, fault)
+def test_faults_change_the_listed_tasks(responses_of, fault):
+    first, last = shown(responses_of, fault)
     changed = [
         task["createTime" if fault == "list_times" else "taskId"]
         for page in (first, last)
@@ -108,24 +108,24 @@ def test_changed_tasks(told, fault):
         assert all("alert(1)" in text for text in changed)
 
 
-def test_all_faults_of_the_list_were_seen():
+def test_this_module_shows_every_fault_of_the_list():
     assert {*CURSORS, "list_documented_key", "list_missing", "list_times", "list_number_ids", "list_hostile_ids"} == {
         *PAGES
     }
 
 
-def test_faults_of_the_list_strike_no_task_and_those_of_a_detail_not_the_list(told):
+def test_faults_of_the_list_strike_no_detail_and_faults_of_the_detail_no_list(responses_of):
     faults = (Fault(name="list_missing", rate=1), Fault(name="unknown_status", rate=1), Fault(name="http_503", rate=1))
-    (detail, page), _ = told(Behaviour(faults=faults[:2]), "17", "list")
+    (detail, page), _ = responses_of(Behaviour(faults=faults[:2]), "17", "list")
     assert detail.json["status"] == 7
     assert "taskListDtos" not in page.json
-    (page,), _ = told(Behaviour(faults=faults[1:]), "list")
+    (page,), _ = responses_of(Behaviour(faults=faults[1:]), "list")
     assert page.status == 503
     assert not strikes_pages("unknown_status")
     assert sum(map(strikes_pages, EFFECTS)) > len(EFFECTS) / 2
 
 
-def test_a_new_task_shows_while_the_list_is_read(told):
+def test_a_new_task_shifts_the_pages_while_a_client_reads_the_list(responses_of):
     world = World()
     ids = list(a_minute_apart(3))
     first = list_page(world, ids[1:], {"pageSize": ["1"]})

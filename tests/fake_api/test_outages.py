@@ -20,26 +20,26 @@ TASK_ID = "1534087020903704704"
         (((0.0, 1.0),), (3.0, 2.0), [0, 3, 4, 8, 9]),
     ],
 )
-def test_seconds_of_outage(outages, flap, expected):
+def test_outages_last_for_the_configured_seconds(outages, flap, expected):
     planned = Outages(outages, flap)
     assert [second for second in range(12) if planned.are_on(1000.0 + second)] == expected
 
 
 @pytest.mark.parametrize("ordered", [{"outages": ((1.0, 3.0),)}, {"flap": (1.0, 2.0)}])
-def test_outage_over_http(ask, ordered):
-    answers, api = _told_every_second(ask, Behaviour(**ordered), 4)
-    assert [answer.status for answer in answers] == [200, 503, 503, 200]
-    assert answers[1].content_type == "text/html"
+def test_every_response_in_an_outage_is_a_503_page(ask, ordered):
+    responses, api = _request_every_second(ask, Behaviour(**ordered), 4)
+    assert [response.status for response in responses] == [200, 503, 503, 200]
+    assert responses[1].content_type == "text/html"
     assert api.stats.asks[TASK_ID] == 4
 
 
-def test_an_outage_wins_over_the_gate_but_not_over_the_rate(ask):
+def test_an_outage_comes_before_admission_and_after_the_rate(ask):
     behaviour = Behaviour(outages=((0.0, 9.0),), token="another", rate=1)
-    answers, _ = _told_every_second(ask, behaviour, 2, tick=0.5)
-    assert [answer.status for answer in answers] == [503, 429]
+    responses, _ = _request_every_second(ask, behaviour, 2, tick=0.5)
+    assert [response.status for response in responses] == [503, 429]
 
 
-def _told_every_second(ask, behaviour, number, tick=1.0):
+def _request_every_second(ask, behaviour, number, tick=1.0):
     async def scenario():
         async with FakeApi(behaviour, clock=itertools.count(50.0, tick).__next__) as api:
             return [await ask(api.base_url, TASK_ID) for _ in range(number)], api

@@ -14,11 +14,11 @@ TASK_ID = "1534087020903704704"
 OVERRIDE = b'{"1534087020903704704":{"status":3,"resultCode":"18000205","taskName":"lym0412normal"}}'
 
 
-def test_detail_is_the_documented_shape(told):
-    (answer,), _ = told(Behaviour(seed=7), TASK_ID)
+def test_a_detail_has_the_documented_fields(responses_of):
+    (response,), _ = responses_of(Behaviour(seed=7), TASK_ID)
     task = World(seed=7).task(TASK_ID)
-    assert (answer.status, answer.content_type) == (200, "application/json")
-    assert answer.json == {
+    assert (response.status, response.content_type) == (200, "application/json")
+    assert response.json == {
         "taskId": TASK_ID,
         "taskName": task.task_name,
         "taskType": task.task_type,
@@ -31,11 +31,11 @@ def test_detail_is_the_documented_shape(told):
     }
 
 
-def test_result_code_is_left_out_of_a_success(told):
+def test_a_successful_task_has_no_result_code(responses_of):
     weights = StatusWeights(success=1, failed=0, executing=0, new=0)
-    (answer,), _ = told(Behaviour(weights=weights), TASK_ID)
-    assert answer.json["status"] == 2
-    assert "resultCode" not in answer.json
+    (response,), _ = responses_of(Behaviour(weights=weights), TASK_ID)
+    assert response.json["status"] == 2
+    assert "resultCode" not in response.json
 
 
 @pytest.mark.parametrize(
@@ -47,43 +47,43 @@ def test_result_code_is_left_out_of_a_success(told):
         ("/elsewhere", 404, "APIGW.0101"),
     ],
 )
-def test_paths_that_are_no_task(told, name, status, code):
-    (answer,), _ = told(Behaviour(), name)
-    assert (answer.status, answer.json.get("error_code", answer.json.get("code"))) == (status, code)
+def test_other_paths_get_an_error(responses_of, name, status, code):
+    (response,), _ = responses_of(Behaviour(), name)
+    assert (response.status, response.json.get("error_code", response.json.get("code"))) == (status, code)
 
 
-def test_only_get_is_published(told):
-    (answer,), _ = told(Behaviour(), TASK_ID, method="POST", body=b"{}")
-    assert (answer.status, answer.json["error_code"]) == (404, "APIGW.0101")
+def test_only_get_is_published(responses_of):
+    (response,), _ = responses_of(Behaviour(), TASK_ID, method="POST", body=b"{}")
+    assert (response.status, response.json["error_code"]) == (404, "APIGW.0101")
 
 
-def test_progress_over_http(told):
+def test_a_task_progresses_with_each_request_over_http(responses_of):
     weights = StatusWeights(success=0, failed=0, executing=0, new=1)
-    answers, _ = told(Behaviour(progress=True, weights=weights), *[TASK_ID] * 4)
-    assert [answer.json["status"] for answer in answers] == [0, 1, 2, 2]
+    responses, _ = responses_of(Behaviour(progress=True, weights=weights), *[TASK_ID] * 4)
+    assert [response.json["status"] for response in responses] == [0, 1, 2, 2]
 
 
-def test_latency_depends_on_seed_task_and_ask(told, monkeypatch):
+def test_latency_depends_on_the_seed_the_task_and_the_number_of_the_request(responses_of, monkeypatch):
     waited = []
 
     async def remember(seconds):
         waited.append(seconds)
 
-    monkeypatch.setattr("etl.fake_api.answers.asyncio.sleep", remember)
-    told(Behaviour(latency_seconds=2, latency_jitter_seconds=1), TASK_ID, TASK_ID)
-    told(Behaviour(latency_seconds=2, latency_jitter_seconds=1), TASK_ID, TASK_ID)
+    monkeypatch.setattr("etl.fake_api.handler.asyncio.sleep", remember)
+    responses_of(Behaviour(latency_seconds=2, latency_jitter_seconds=1), TASK_ID, TASK_ID)
+    responses_of(Behaviour(latency_seconds=2, latency_jitter_seconds=1), TASK_ID, TASK_ID)
     latencies = [seconds for seconds in waited if seconds >= 2]
     assert latencies[:2] == latencies[2:]
     assert len(set(latencies)) == 2
     assert all(2 <= seconds < 3 for seconds in latencies)
 
 
-def test_counts(told):
+def test_the_stand_in_counts_its_requests(responses_of):
     behaviour = Behaviour(faults=(Fault(name="http_503", task_ids=frozenset({"18"})),))
     names = ("/stand-in/stats", "17", "17", "18", "abc", "/stand-in/stats", "/stand-in/stats/tasks")
-    answers, api = told(behaviour, *names)
-    assert answers[0].json["requests"] == 0
-    assert answers[5].json == {
+    responses, api = responses_of(behaviour, *names)
+    assert responses[0].json["requests"] == 0
+    assert responses[5].json == {
         "requests": 4,
         "by_status": {"200": 2, "400": 1, "503": 1},
         "tasks_asked": 2,
@@ -95,12 +95,12 @@ def test_counts(told):
         "refreshes": 0,
         "peak_per_second": 4,
     }
-    assert answers[6].json == {"17": 2, "18": 1}
+    assert responses[6].json == {"17": 2, "18": 1}
     assert api.stats.trace_ids == {"t" * 58}
     assert list(api.stats.arrivals) == sorted(api.stats.arrivals)
 
 
-def test_reset_counts_from_zero_and_forgets_no_progress(ask):
+def test_a_reset_zeroes_the_counts_and_keeps_the_progress(ask):
     async def scenario():
         weights = StatusWeights(success=0, failed=0, executing=0, new=1)
         async with FakeApi(Behaviour(progress=True, weights=weights)) as api:
@@ -114,7 +114,7 @@ def test_reset_counts_from_zero_and_forgets_no_progress(ask):
     assert (stats.requests, stats.asks) == (1, Counter({TASK_ID: 1}))
 
 
-def test_the_world_is_steered_over_http(ask):
+def test_a_task_can_be_overridden_over_http(ask):
     async def scenario():
         async with FakeApi() as api:
             steered = await ask(api.base_url, "/stand-in/world", method="POST", body=OVERRIDE)
@@ -127,20 +127,20 @@ def test_the_world_is_steered_over_http(ask):
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"17":{"state":3}}', b'{"17":{"status":"3"}}'])
-def test_the_world_refuses_what_it_does_not_understand(told, body):
-    (answer,), api = told(Behaviour(), "/stand-in/world", method="POST", body=body)
-    assert answer.status == 400
-    assert answer.json["error"]
+def test_a_malformed_override_is_rejected(responses_of, body):
+    (response,), api = responses_of(Behaviour(), "/stand-in/world", method="POST", body=body)
+    assert response.status == 400
+    assert response.json["error"]
     assert not api.world.overrides
 
 
-def test_own_pages_that_are_not_there(told):
-    (answer,), api = told(Behaviour(), "/stand-in/stats/reset")
-    assert answer.status == 404
+def test_a_missing_page_of_the_stand_in_is_a_404(responses_of):
+    (response,), api = responses_of(Behaviour(), "/stand-in/stats/reset")
+    assert response.status == 404
     assert api.stats.requests == 0
 
 
-def test_running_in_thread(ask):
+def test_the_stand_in_runs_in_a_thread(ask):
     with running_in_thread(Behaviour(seed=3)) as api:
         api.world.overrides["17"] = Override(status=1)
         assert asyncio.run(ask(api.base_url, "17")).json["status"] == 1
@@ -150,7 +150,7 @@ def test_running_in_thread(ask):
         assert probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def test_a_taken_port_is_said_at_once():
+def test_a_port_in_use_fails_at_once():
     async def scenario():
         async with FakeApi() as first:
             port = int(first.base_url.rpartition(":")[2])
@@ -161,7 +161,7 @@ def test_a_taken_port_is_said_at_once():
         asyncio.run(scenario())
 
 
-def test_the_end_does_not_wait_for_slow_answers(ask):
+def test_the_shutdown_does_not_wait_for_slow_responses(ask):
     async def scenario():
         async with FakeApi(Behaviour(latency_seconds=60)) as api:
             waiting = asyncio.create_task(ask(api.base_url, TASK_ID))
@@ -186,7 +186,7 @@ def test_the_end_does_not_wait_for_slow_answers(ask):
         ({"flap": (-1.0, 2.0)}, "down for some time"),
     ],
 )
-def test_a_behaviour_that_makes_no_sense_is_refused(ordered, complaint):
+def test_a_contradictory_behaviour_is_rejected(ordered, complaint):
     with pytest.raises(ValueError, match=complaint):
         Behaviour(**ordered)
 
@@ -195,5 +195,5 @@ def test_a_behaviour_that_makes_no_sense_is_refused(ordered, complaint):
     ("moments", "expected"),
     [([], 0), ([5.0], 1), ([0.0, 1.0], 1), ([0.0, 0.999], 2), ([0.0, 0.1, 0.9, 1.0, 1.05, 3.0], 4)],
 )
-def test_peak_per_second(moments, expected):
+def test_the_peak_counts_requests_within_one_second(moments, expected):
     assert peak_per_second(moments) == expected

@@ -18,7 +18,7 @@ ORDERED = {"token": FIRST_TOKEN, "session_id": "session", "refresh_token": "refr
 
 @pytest.fixture
 def visit(ask):
-    """Run a scenario against a stand-in; it is handed three ways to ask."""
+    """Run a scenario against a stand-in; the scenario receives three ways to send requests."""
 
     def run(scenario, **ordered):
         async def visited():
@@ -42,7 +42,7 @@ def visit(ask):
     return run
 
 
-def test_a_renewed_token_takes_the_place_of_the_old_one(visit):
+def test_a_renewed_token_replaces_the_old_one(visit):
     async def scenario(task, renew, _renew_carrier):
         renewed = await renew(FIRST_TOKEN)
         return renewed, await task(renewed.json["accessToken"]), await task(FIRST_TOKEN)
@@ -56,7 +56,7 @@ def test_a_renewed_token_takes_the_place_of_the_old_one(visit):
     assert (stats.requests, stats.asks[TASK_ID], stats.rejected) == (3, 2, {"wrong_token": 1})
 
 
-def test_carrier_edition(visit):
+def test_the_carrier_edition_renews_a_token(visit):
     async def scenario(task, _renew, renew_carrier):
         renewed = await renew_carrier(FIRST_TOKEN)
         return renewed, await task(renewed.json["data"]["sessionInfo"]["accessToken"])
@@ -71,7 +71,7 @@ def test_carrier_edition(visit):
     assert int(session["issuedAt"]) / 1000 == pytest.approx(time.time(), abs=60)
 
 
-def test_tokens_depend_on_the_seed_and_on_how_many_there_were(visit):
+def test_tokens_depend_on_the_seed_and_the_number_of_renewals(visit):
     async def scenario(_task, renew, _renew_carrier):
         return [(await renew(FIRST_TOKEN)).json["accessToken"] for _ in range(2)]
 
@@ -89,7 +89,7 @@ def test_tokens_depend_on_the_seed_and_on_how_many_there_were(visit):
         (None, "session", "no_authorization"),
     ],
 )
-def test_who_may_not_renew(visit, token, session_id, reason):
+def test_wrong_secrets_renew_no_token(visit, token, session_id, reason):
     async def scenario(task, renew, _renew_carrier):
         return await renew(token, session_id), await task(FIRST_TOKEN)
 
@@ -101,7 +101,7 @@ def test_who_may_not_renew(visit, token, session_id, reason):
 @pytest.mark.parametrize(
     ("body", "status"), [(b'{"refreshToken":"guess"}', 401), (b"{}", 400), (b"", 400), (b'{"refreshToken":1}', 400)]
 )
-def test_what_does_not_renew_in_the_carrier_edition(visit, body, status):
+def test_wrong_bodies_renew_no_token_in_the_carrier_edition(visit, body, status):
     async def scenario(_task, _renew, renew_carrier):
         return await renew_carrier(FIRST_TOKEN, body)
 
@@ -110,7 +110,7 @@ def test_what_does_not_renew_in_the_carrier_edition(visit, body, status):
 
 
 @pytest.mark.parametrize("ordered", [{}, {"session_id": "session"}, {"refresh_token": "refresh"}])
-def test_a_call_that_was_not_ordered_is_not_published(visit, ordered):
+def test_a_renewal_call_is_published_only_if_configured(visit, ordered):
     async def scenario(_task, renew, renew_carrier):
         return [(await call("Bearer any")).status == 200 for call in (renew, renew_carrier)]
 
@@ -119,17 +119,17 @@ def test_a_call_that_was_not_ordered_is_not_published(visit, ordered):
 
 def test_a_token_expires_after_its_uses_and_can_be_renewed(visit):
     async def scenario(task, renew, _renew_carrier):
-        answers = [await task(FIRST_TOKEN) for _ in range(3)]
+        responses = [await task(FIRST_TOKEN) for _ in range(3)]
         token = (await renew(FIRST_TOKEN)).json["accessToken"]
-        return answers + [await task(token) for _ in range(3)]
+        return responses + [await task(token) for _ in range(3)]
 
-    answers, stats = visit(scenario, token_uses=2, **ORDERED)
-    assert [answer.status for answer in answers] == [200, 200, 401, 200, 200, 401]
-    assert answers[2].json["error_code"] == "APIGW.0307"
+    responses, stats = visit(scenario, token_uses=2, **ORDERED)
+    assert [response.status for response in responses] == [200, 200, 401, 200, 200, 401]
+    assert responses[2].json["error_code"] == "APIGW.0307"
     assert stats.rejected == {"token_expired": 2}
 
 
-def test_what_the_gate_refuses_uses_no_token_up(visit):
+def test_a_rejected_request_does_not_use_up_a_token(visit):
     async def scenario(task, _renew, _renew_carrier):
         return [(await task(token)).status for token in ("Bearer stolen", FIRST_TOKEN, FIRST_TOKEN)]
 

@@ -15,12 +15,12 @@ def shares(values):
     return {value: count / counts.total() for value, count in counts.items()}
 
 
-def test_a_task_depends_on_seed_and_id_alone():
+def test_a_task_depends_only_on_the_seed_and_its_id():
     assert World(seed=7).task(TASK_ID) == World(seed=7).task(TASK_ID, ask=9)
     assert [World(seed=7).task(i) for i in MANY_IDS[:50]] != [World(seed=8).task(i) for i in MANY_IDS[:50]]
 
 
-def test_default_distribution():
+def test_the_default_weights_give_the_default_distribution():
     tasks = [World().task(task_id) for task_id in MANY_IDS]
     assert shares(task.status for task in tasks) == pytest.approx({2: 0.80, 3: 0.12, 1: 0.05, 0: 0.03}, abs=0.01)
     assert shares(task.task_type for task in tasks) == pytest.approx(dict(TASK_TYPES), abs=0.01)
@@ -34,7 +34,7 @@ def test_only_failed_tasks_have_a_result_code():
     assert all((type(task.result_code) is str) == (task.status == 3) for task in map(World().task, MANY_IDS[:1000]))
 
 
-def test_weights():
+def test_weights_decide_the_statuses():
     world = World(weights=StatusWeights(success=0, failed=0, executing=0, new=1))
     assert {world.task(task_id).status for task_id in MANY_IDS[:200]} == {0}
 
@@ -54,7 +54,7 @@ def test_progress_ends_in_the_proportion_of_the_weights():
     assert shares(ended) == pytest.approx({2: 0.75, 3: 0.25}, abs=0.03)
 
 
-def test_an_override_changes_what_it_says_and_nothing_else():
+def test_an_override_changes_only_its_own_fields():
     world = World()
     before = world.task(TASK_ID)
     world.overrides[TASK_ID] = Override(status=3, result_code="18000205")
@@ -63,7 +63,7 @@ def test_an_override_changes_what_it_says_and_nothing_else():
     assert (after.task_name, after.tenant_id, after.user_id) == (before.task_name, before.tenant_id, before.user_id)
 
 
-def test_an_overridden_status_brings_its_result_code_along():
+def test_an_overridden_status_gets_a_matching_result_code():
     world = World()
     world.overrides[TASK_ID] = Override(status=3)
     assert world.task(TASK_ID).result_code.startswith("18")
@@ -72,5 +72,5 @@ def test_an_overridden_status_brings_its_result_code_along():
 
 
 @pytest.mark.parametrize(("fraction", "expected"), [(0.0, "a"), (0.24, "a"), (0.25, "c"), (0.999, "c")])
-def test_pick(fraction, expected):
+def test_pick_returns_the_option_at_a_fraction(fraction, expected):
     assert pick([("a", 1), ("b", 0), ("c", 3)], fraction) == expected

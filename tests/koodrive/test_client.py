@@ -138,7 +138,7 @@ def test_a_signature_over_two_seconds_is_let_in(asked_stand_in):
 def test_a_path_prefix_is_sent_as_it_was_signed(asked_scripted, prefix):
     from aiohttp.test_utils import make_mocked_request
 
-    from etl.fake_api.gate import find_rejection
+    from etl.fake_api.admission import find_rejection
 
     _, server = asked_scripted(http(), prefix=prefix, **APP)
     request = server.requests[0]

@@ -1,4 +1,4 @@
-"""Faults of the body: complete as HTTP, but not the JSON, the text or the size that was to be expected."""
+"""Faults of the body: complete as HTTP, but with unexpected JSON, text or size."""
 
 import gzip
 import zlib
@@ -8,8 +8,8 @@ from functools import cache
 import msgspec
 from aiohttp import web
 
-from etl.fake_api.effects.ask import Ask, Effect, garble, refuse, say_instead, with_fields
-from etl.fake_api.replies import JSON_HEADERS, html_reply
+from etl.fake_api.effects.effect import Effect, StruckRequest, corrupt, refuse, respond_with, with_fields
+from etl.fake_api.responses import JSON_HEADERS, html_response
 from etl.fake_api.world import StandInTask
 from etl.tasks import TaskStatus
 
@@ -24,63 +24,63 @@ BOMB_MEBIBYTES = 64
 GZIP_HEADERS = {**JSON_HEADERS, "Content-Encoding": "gzip"}
 
 GZIP_WINDOW_BITS = zlib.MAX_WBITS | 16
-"""What makes zlib write a gzip header."""
+"""Makes zlib write a gzip header."""
 
 
 def first_half(body: bytes) -> bytes:
-    """The first half, which is no JSON any more."""
+    """Cut the second half off, so that the rest is not JSON."""
     return body[: len(body) // 2]
 
 
 def without_commas(body: bytes) -> bytes:
-    """The fields without commas between them, as some documented examples have it."""
+    """Remove the commas between the fields, as in some documented examples."""
     return body.replace(b",", b" ")
 
 
 def with_byte_order_mark(body: bytes) -> bytes:
-    """The honest bytes behind a mark that JSON does not allow."""
+    """Prepend a byte order mark, which JSON does not allow."""
     return b"\xef\xbb\xbf" + body
 
 
 def padded(task: StandInTask) -> object:
-    """The honest detail with megabytes of padding."""
+    """Add megabytes of padding."""
     return with_fields(task, padding="x" * OVERSIZED_PADDING_BYTES)
 
 
 def not_a_number(task: StandInTask) -> object:
-    """The honest detail and a NaN, which many writers put out and JSON does not know."""
+    """Add a NaN, which many libraries write although JSON has none."""
     return with_fields(task, progress=msgspec.Raw(b"NaN"))
 
 
 def deeply_nested(task: StandInTask) -> object:
-    """The honest detail and a value that ends the stack of a parser that calls itself."""
+    """Add a value that exhausts the stack of a recursive parser."""
     return with_fields(task, nested=msgspec.Raw(b"[" * NESTING + b"]" * NESTING))
 
 
 def huge_status(task: StandInTask) -> object:
-    """A status that no machine word holds, and that is slow to read for who has bigger ones."""
+    """Set a status that no machine word holds, and that is slow to read as an integer of any size."""
     return with_fields(task, status=msgspec.Raw(b"9" * HUGE_INTEGER_DIGITS))
 
 
 def name_not_in_utf8(task: StandInTask) -> object:
-    """A name in another encoding than the one that the header gives."""
+    """Set a name in another encoding than the header declares."""
     return with_fields(task, taskName=msgspec.Raw(b'"\xff\xfe"'))
 
 
 def name_with_lone_surrogate(task: StandInTask) -> object:
-    """A name that JSON can write and UTF-8 cannot."""
+    """Set a name that JSON can hold and UTF-8 cannot."""
     return with_fields(task, taskName=msgspec.Raw(rb'"\ud800"'))
 
 
 def two_statuses(body: bytes) -> bytes:
-    """The honest status and, after it, another one; the parsers of this world disagree on which one counts."""
+    """Add a second status after the honest one; parsers disagree on which one counts."""
     honest = msgspec.json.decode(body)["status"]
     return body[:-1] + b',"status":%d}' % ((honest + 1) % len(TaskStatus))
 
 
 @cache
 def bomb() -> bytes:
-    """About 64 KiB of gzip that expand to 64 MiB of JSON; made once."""
+    """Return about 64 KiB of gzip that expand to 64 MiB of JSON."""
     compressor = zlib.compressobj(level=9, wbits=GZIP_WINDOW_BITS)
     mebibyte = b" " * 1024 * 1024
     parts = [compressor.compress(b"{")]
@@ -88,29 +88,29 @@ def bomb() -> bytes:
     return b"".join([*parts, compressor.compress(b"}"), compressor.flush()])
 
 
-async def plain_text(ask: Ask) -> web.StreamResponse:
-    """The honest detail, said to be text."""
-    return web.Response(body=msgspec.json.encode(ask.task), content_type="text/plain")
+async def plain_text(struck: StruckRequest) -> web.StreamResponse:
+    """Send the honest detail as plain text."""
+    return web.Response(body=msgspec.json.encode(struck.honest), content_type="text/plain")
 
 
-async def gzipped(ask: Ask) -> web.StreamResponse:
-    """The honest detail in gzip, whether the client accepts that or not."""
-    return web.Response(body=gzip.compress(msgspec.json.encode(ask.task), mtime=0), headers=GZIP_HEADERS)
+async def gzipped(struck: StruckRequest) -> web.StreamResponse:
+    """Send the honest detail in gzip, even to a client that does not accept gzip."""
+    return web.Response(body=gzip.compress(msgspec.json.encode(struck.honest), mtime=0), headers=GZIP_HEADERS)
 
 
 BODIES: Mapping[str, Effect] = {
-    "html_200": refuse(html_reply),
-    "empty_body": garble(lambda _body: b""),
-    "truncated_json": garble(first_half),
-    "invalid_json": garble(without_commas),
-    "oversized": say_instead(padded),
-    "nan_json": say_instead(not_a_number),
-    "duplicate_keys": garble(two_statuses),
-    "deep_json": say_instead(deeply_nested),
-    "huge_integer": say_instead(huge_status),
-    "invalid_utf8": say_instead(name_not_in_utf8),
-    "byte_order_mark": garble(with_byte_order_mark),
-    "lone_surrogate": say_instead(name_with_lone_surrogate),
+    "html_200": refuse(html_response),
+    "empty_body": corrupt(lambda _body: b""),
+    "truncated_json": corrupt(first_half),
+    "invalid_json": corrupt(without_commas),
+    "oversized": respond_with(padded),
+    "nan_json": respond_with(not_a_number),
+    "duplicate_keys": corrupt(two_statuses),
+    "deep_json": respond_with(deeply_nested),
+    "huge_integer": respond_with(huge_status),
+    "invalid_utf8": respond_with(name_not_in_utf8),
+    "byte_order_mark": corrupt(with_byte_order_mark),
+    "lone_surrogate": respond_with(name_with_lone_surrogate),
     "plain_text": plain_text,
     "gzip": gzipped,
     "gzip_bomb": refuse(lambda: web.Response(body=bomb(), headers=GZIP_HEADERS)),

@@ -1,20 +1,20 @@
-"""Faults that show in the status: refusals by the service, the gateway, a proxy between them, and a way elsewhere."""
+"""Faults in the status: errors of the service, the gateway or a proxy between them, and a redirect."""
 
 from collections.abc import Mapping
 from functools import partial
 
 from aiohttp import web
 
-from etl.fake_api.effects.ask import Ask, Effect, refuse
-from etl.fake_api.replies import gateway_error, html_reply, service_error
+from etl.fake_api.effects.effect import Effect, StruckRequest, refuse
+from etl.fake_api.responses import gateway_error, html_response, service_error
 
 PROXY_STATUSES = (408, 409, 410, 421, 423, 425, 501, 505, 511, 520)
-"""Statuses that no documentation mentions: all that they say is a page for people."""
+"""Undocumented statuses, sent with an HTML page."""
 
 
-async def redirect(ask: Ask) -> web.StreamResponse:
-    """Send the client to another host, where its credentials must not go."""
-    return web.Response(status=302, headers={"Location": ask.redirect_to})
+async def redirect(struck: StruckRequest) -> web.StreamResponse:
+    """Redirect the client to another host, which must not receive its credentials."""
+    return web.Response(status=302, headers={"Location": struck.redirect_to})
 
 
 NOT_FOUND = refuse(lambda: service_error(13000309, "The resource does not exist", status=404))
@@ -40,5 +40,5 @@ STATUSES: Mapping[str, Effect] = {
     "business_error_200": refuse(lambda: service_error(13000201, "Inner server call failed", status=200)),
     "gateway_error_200": refuse(lambda: gateway_error("APIGW.0601", "Internal server error", status=200)),
     "redirect": redirect,
-    **{f"http_{status}": refuse(partial(html_reply, status)) for status in PROXY_STATUSES},
+    **{f"http_{status}": refuse(partial(html_response, status)) for status in PROXY_STATUSES},
 }

@@ -1,4 +1,4 @@
-"""Faults that ask the client to slow down, in every form in which a gateway or a proxy may say so."""
+"""Faults that throttle the client, in every form that a gateway or a proxy may use."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -6,18 +6,18 @@ from email.utils import format_datetime
 
 from aiohttp import web
 
-from etl.fake_api.effects.ask import Ask, Effect, refuse
-from etl.fake_api.replies import THRESHOLD_REACHED, gateway_error, throttled
+from etl.fake_api.effects.effect import Effect, StruckRequest, refuse
+from etl.fake_api.responses import THRESHOLD_REACHED, gateway_error, throttled
 
 LIMIT = 200
-"""The documented limit of the gateway."""
+"""Requests per second: the documented limit of the gateway."""
 
 DATE_AHEAD = timedelta(seconds=2)
 
 
-async def throttled_date(ask: Ask) -> web.StreamResponse:
-    """Throttle until a moment two seconds ahead, as an HTTP date."""
-    return throttled(LIMIT, retry_after=format_datetime(ask.now + DATE_AHEAD, usegmt=True))
+async def throttled_date(struck: StruckRequest) -> web.StreamResponse:
+    """Throttle with an HTTP date two seconds ahead."""
+    return throttled(LIMIT, retry_after=format_datetime(struck.now + DATE_AHEAD, usegmt=True))
 
 
 THROTTLING: Mapping[str, Effect] = {

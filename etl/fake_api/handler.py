@@ -1,4 +1,4 @@
-"""From a request to its answer: count it, let it in or not, then tell the truth or show the fault that was ordered."""
+"""Handles a request: counts it, admits or rejects it, and responds honestly or with the configured fault."""
 
 import asyncio
 import time
@@ -12,13 +12,13 @@ from urllib.parse import parse_qs
 import msgspec
 from aiohttp import web
 
+from etl.fake_api.admission import REJECTION_RESPONSES, RateWindow, Rejection, find_rejection
 from etl.fake_api.behaviour import Behaviour
-from etl.fake_api.effects import EFFECTS, NO_STATUS, PAGES, Ask, strikes_pages
+from etl.fake_api.effects import EFFECTS, NO_STATUS, PAGES, StruckRequest, strikes_pages
 from etl.fake_api.faults import LIST, Fault, striking_fault
-from etl.fake_api.gate import REPLIES, RateWindow, Rejection, find_rejection
 from etl.fake_api.listing import list_page
 from etl.fake_api.outages import Outages
-from etl.fake_api.replies import gateway_error, html_reply, json_reply, service_error, throttled
+from etl.fake_api.responses import gateway_error, html_response, json_response, service_error, throttled
 from etl.fake_api.sessions import Sessions
 from etl.fake_api.stats import Stats
 from etl.fake_api.world import Override, World, draw
@@ -29,10 +29,10 @@ TASK_PATH = "/koodrive/ose/v1/task/"
 OWN_PAGES = "/stand-in/"
 
 
-class Answers:
-    """Everything the stand-in says; one method is the server's only handler.
+class Handler:
+    """Handles every request to the stand-in.
 
-    What costs time on every request is left out where it was not ordered, for this is also the server of the benchmark.
+    The benchmark measures against this server, so a request pays only for the behaviour that is configured.
     """
 
     def __init__(self, behaviour: Behaviour, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -40,8 +40,8 @@ class Answers:
         self.world = World(seed=behaviour.seed, weights=behaviour.weights, progress=behaviour.progress)
         self.stats = Stats()
         self.closing = asyncio.Event()
-        """Set it to end the stalled requests."""
-        self.handler = self.dated_answer if behaviour.clock_offset_seconds else self.answer
+        """Ends the stalled requests when set."""
+        self.handle = self._respond_with_date if behaviour.clock_offset_seconds else self._respond
         self._clock = clock
         self._now = wall_clock(behaviour.clock_offset_seconds)
         self._rate_window = RateWindow(behaviour.rate) if behaviour.rate is not None else None
@@ -49,7 +49,7 @@ class Answers:
         self._sessions = Sessions(behaviour, self.stats) if behaviour.has_sessions else None
         self._detail_faults = tuple(fault for fault in behaviour.faults if fault.name not in PAGES)
         self._page_faults = tuple(fault for fault in behaviour.faults if strikes_pages(fault.name))
-        # Told apart from stats.asks, because these survive a reset and leave out what the gate refused.
+        # Unlike stats.asks, these survive a reset and leave out rejected requests.
         self._admitted_asks: Counter[str] = Counter()
         self._own_pages: dict[tuple[str, str], Callable[[web.BaseRequest], Awaitable[web.Response]]] = {
             ("GET", "/stand-in/stats"): self._show_stats,
@@ -58,8 +58,7 @@ class Answers:
             ("POST", "/stand-in/world"): self._override_world,
         }
 
-    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer any request."""
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         raw_path = request.raw_path
         if raw_path.startswith(OWN_PAGES):
             return await self._own_page(request)
@@ -67,21 +66,21 @@ class Answers:
         path, _, query = raw_path.partition("?")
         name = path.removeprefix(TASK_PATH)
         try:
-            response = self._refusal(request, name) or await self._resource(request, name, query)
+            response = self._rejection(request, name) or await self._resource(request, name, query)
         except asyncio.CancelledError:
             self.stats.by_status[NO_STATUS] += 1
             raise
         self.stats.by_status[response.status] += 1
         return response
 
-    async def dated_answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer any request, and give the time by the stand-in's clock."""
-        response = await self.answer(request)
+    async def _respond_with_date(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Respond with the time of the stand-in's clock in the Date header."""
+        response = await self._respond(request)
         if not response.prepared:
             response.headers["Date"] = format_datetime(self._now(), usegmt=True)
         return response
 
-    def _refusal(self, request: web.BaseRequest, name: str) -> web.Response | None:
+    def _rejection(self, request: web.BaseRequest, name: str) -> web.Response | None:
         headers = request.headers
         if (trace_id := headers.get("X-Traceid")) is not None:
             self.stats.trace_ids.add(trace_id)
@@ -90,12 +89,12 @@ class Answers:
         if self._rate_window is not None and not self._rate_window.admits(self.stats.arrivals[-1]):
             return self._throttled(self._rate_window.limit)
         if self._outages is not None and self._outages.are_on(self.stats.arrivals[-1]):
-            return html_reply(503)
+            return html_response(503)
         rejection = self._find_rejection(request.method, request.raw_path, headers)
         if rejection is None:
             return None
         self.stats.rejected[rejection] += 1
-        return REPLIES[rejection]()
+        return REJECTION_RESPONSES[rejection]()
 
     def _find_rejection(self, method: str, raw_path: str, headers: Mapping[str, str]) -> Rejection | None:
         if self._sessions is not None:
@@ -127,7 +126,7 @@ class Answers:
         task = self.world.task(task_id, ask)
         faults = self._detail_faults
         fault = striking_fault(faults, task_id, ask, seed=self.behaviour.seed) if faults else None
-        return json_reply(task) if fault is None else await self._show(fault, request, task)
+        return json_response(task) if fault is None else await self._show(fault, request, task)
 
     async def _list(self, request: web.BaseRequest, query: str) -> web.StreamResponse:
         self._admitted_asks[LIST] += 1
@@ -139,14 +138,14 @@ class Answers:
         except ValueError:
             return service_error(13000102, "Parameter check failed")
         fault = striking_fault(self._page_faults, LIST, ask, seed=self.behaviour.seed)
-        return json_reply(page) if fault is None else await self._show(fault, request, page)
+        return json_response(page) if fault is None else await self._show(fault, request, page)
 
     async def _show(self, fault: Fault, request: web.BaseRequest, honest: object) -> web.StreamResponse:
-        """Show a fault that was ordered instead of the honest answer."""
+        """Show a configured fault instead of the honest response."""
         self.stats.faults[fault.name] += 1
         behaviour = self.behaviour
-        struck = Ask(
-            request=request, task=honest, now=self._now(), redirect_to=behaviour.redirect_to, closing=self.closing
+        struck = StruckRequest(
+            request=request, honest=honest, now=self._now(), redirect_to=behaviour.redirect_to, closing=self.closing
         )
         return await EFFECTS[fault.name](struck)
 
@@ -157,30 +156,30 @@ class Answers:
     async def _own_page(self, request: web.BaseRequest) -> web.Response:
         page = self._own_pages.get((request.method, request.raw_path))
         if page is None:
-            return json_reply({"error": "There is no such page."}, status=404)
+            return json_response({"error": "There is no such page."}, status=404)
         return await page(request)
 
     async def _show_stats(self, _request: web.BaseRequest) -> web.Response:
-        return json_reply(self.stats.summary())
+        return json_response(self.stats.summary())
 
     async def _show_asks(self, _request: web.BaseRequest) -> web.Response:
-        return json_reply(self.stats.asks)
+        return json_response(self.stats.asks)
 
     async def _reset_stats(self, _request: web.BaseRequest) -> web.Response:
         self.stats.reset()
-        return json_reply(self.stats.summary())
+        return json_response(self.stats.summary())
 
     async def _override_world(self, request: web.BaseRequest) -> web.Response:
         try:
             overrides = msgspec.json.decode(await request.read(), type=dict[str, Override])
         except msgspec.MsgspecError as error:
-            return json_reply({"error": str(error)}, status=400)
+            return json_response({"error": str(error)}, status=400)
         self.world.overrides.update(overrides)
-        return json_reply({"overrides": len(self.world.overrides)})
+        return json_response({"overrides": len(self.world.overrides)})
 
 
 def wall_clock(offset_seconds: float) -> Callable[[], datetime]:
-    """A clock that is so far ahead of the machine's."""
+    """Return a clock that is ahead of the machine's by the offset."""
     if not offset_seconds:
         return partial(datetime.now, UTC)
     offset = timedelta(seconds=offset_seconds)

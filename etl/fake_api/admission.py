@@ -1,6 +1,6 @@
-"""Who is let in: the required headers, the credentials, the date, the trace ID, and how many in a second.
+"""Decides whether a request is admitted: by its headers, credentials, date and trace ID, and by the rate.
 
-Pure: headers and the time go in, a reason to refuse comes out. What is said to the refused stands in one table.
+Pure: headers and the time go in, a reason to reject comes out. One table holds the response for each reason.
 """
 
 import hmac
@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from etl.fake_api.behaviour import Behaviour
-from etl.fake_api.replies import gateway_error, service_error
+from etl.fake_api.responses import gateway_error, service_error
 from etl.koodrive.signature import ALGORITHM, REQUIRED_HEADERS, format_x_date, sign
 
 SIGNATURE_LIFETIME = timedelta(minutes=15)
@@ -28,7 +28,7 @@ SIGNED_HEADERS_SYNTAX = re.compile(r"SignedHeaders=([^,]*),")
 
 
 class Rejection(StrEnum):
-    """Why a request is refused at the gate."""
+    """Why a request is rejected."""
 
     NO_AUTHORIZATION = "no_authorization"
     NO_USER_ID = "no_user_id"
@@ -60,7 +60,7 @@ def _bad_app(error_msg: str) -> Callable[[], web.Response]:
     return lambda: gateway_error("APIGW.0303", f"Incorrect app authentication information: {error_msg}", status=401)
 
 
-REPLIES: Mapping[Rejection, Callable[[], web.Response]] = {
+REJECTION_RESPONSES: Mapping[Rejection, Callable[[], web.Response]] = {
     Rejection.NO_AUTHORIZATION: _bad_token,
     Rejection.NO_USER_ID: _bad_parameter("the header X-User-Id is missing"),
     Rejection.NO_DATE: _bad_parameter("the header X-Date is missing"),
@@ -79,7 +79,7 @@ REPLIES: Mapping[Rejection, Callable[[], web.Response]] = {
 def find_rejection(
     method: str, raw_path: str, headers: Mapping[str, str], *, behaviour: Behaviour, now: datetime
 ) -> Rejection | None:
-    """Say why a request without a body is refused, or None where it may pass; ``headers`` ignore case."""
+    """Return why a request without a body is rejected; None admits it. ``headers`` must ignore case."""
     authorization = headers.get("Authorization")
     if not authorization:
         return Rejection.NO_AUTHORIZATION
@@ -98,7 +98,7 @@ def _refused_date(x_date: str | None, now: datetime) -> Rejection | None:
     if not X_DATE_SYNTAX.fullmatch(x_date):
         return Rejection.DATE_MALFORMED
     oldest, newest = _accepted_dates(now.replace(microsecond=0))
-    # Dates of this one form sort as text.
+    # Dates in this form sort as text.
     if x_date > newest:
         return Rejection.DATE_IN_FUTURE
     return Rejection.DATE_TOO_OLD if x_date < oldest else None
@@ -106,7 +106,7 @@ def _refused_date(x_date: str | None, now: datetime) -> Rejection | None:
 
 @lru_cache(maxsize=2)
 def _accepted_dates(now: datetime) -> tuple[str, str]:
-    """The oldest and the newest date that pass; computed once for all requests of a second."""
+    """Return the oldest and the newest accepted date, computed once for all requests of a second."""
     return format_x_date(now - SIGNATURE_LIFETIME), format_x_date(now)
 
 
@@ -123,7 +123,7 @@ def _refused_credentials(
 def _refused_signature(
     authorization: str, method: str, raw_path: str, headers: Mapping[str, str], *, behaviour: Behaviour
 ) -> Rejection | None:
-    """Sign the request again over the headers that the caller says are signed, and compare the whole value."""
+    """Sign the request again over the headers that the client names as signed, and compare the whole value."""
     signed = SIGNED_HEADERS_SYNTAX.search(authorization)
     if signed is None:
         return Rejection.WRONG_SIGNATURE
@@ -144,19 +144,19 @@ def _refused_signature(
 
 
 def is_same(given: str, expected: str) -> bool:
-    """Compare two secrets in a time that does not depend on where they differ."""
+    """Compare two secrets in a time that does not depend on the position of the first difference."""
     return hmac.compare_digest(given.encode(), expected.encode())
 
 
 class RateWindow:
-    """Accepts at most ``limit`` in any one second, by an exact log of what it accepted."""
+    """Accepts at most ``limit`` requests in any one second, by an exact log of what it accepted."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._accepted_at: deque[float] = deque(maxlen=limit)
 
     def admits(self, now: float) -> bool:
-        """Accept or refuse an arrival at ``now``, in monotonic seconds; a refused one does not count."""
+        """Return whether a request at ``now``, in monotonic seconds, is accepted; a rejected one does not count."""
         if len(self._accepted_at) == self.limit and self._accepted_at[0] > now - 1.0:
             return False
         self._accepted_at.append(now)

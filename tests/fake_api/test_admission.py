@@ -6,7 +6,7 @@ import pytest
 from multidict import CIMultiDict
 
 from etl.fake_api import Behaviour
-from etl.fake_api.gate import REPLIES, RateWindow, Rejection, find_rejection
+from etl.fake_api.admission import REJECTION_RESPONSES, RateWindow, Rejection, find_rejection
 from etl.fake_api.stats import peak_per_second
 from etl.koodrive.signature import format_x_date, sign
 
@@ -56,7 +56,7 @@ def rejection(given, *, raw_path=PATH, **behaviour):
         ({"now": NOW - timedelta(minutes=15, seconds=1)}, Rejection.DATE_TOO_OLD),
     ],
 )
-def test_required_headers(changed, expected):
+def test_required_headers_are_checked(changed, expected):
     assert rejection(headers(**changed)) == expected
 
 
@@ -64,7 +64,7 @@ def test_required_headers(changed, expected):
     ("authorization", "expected"),
     [(TOKEN, None), (TOKEN + "0", Rejection.WRONG_TOKEN), ("Bearer ümlaut", Rejection.WRONG_TOKEN)],
 )
-def test_token(authorization, expected):
+def test_a_token_is_checked(authorization, expected):
     assert rejection(headers(Authorization=authorization), token=TOKEN) == expected
 
 
@@ -81,25 +81,25 @@ def test_token(authorization, expected):
         (headers(Authorization=TOKEN), Rejection.WRONG_SIGNATURE),
     ],
 )
-def test_signature(given, expected):
+def test_a_signature_is_checked(given, expected):
     assert rejection(given, **APP) == expected
 
 
-def test_signature_of_a_query_in_any_order():
+def test_the_order_of_a_query_does_not_change_its_signature():
     given = headers(signed_path="/list", signed_query=(("status", "2"), ("pageCursor", "")))
     assert rejection(given, raw_path="/list?status=2&pageCursor=", **APP) is None
     assert rejection(given, raw_path="/list?pageCursor&status=2", **APP) is None
     assert rejection(given, raw_path="/list?status=3&pageCursor=", **APP) == Rejection.WRONG_SIGNATURE
 
 
-def test_either_of_token_and_app_passes():
+def test_a_request_passes_with_the_token_or_with_the_app():
     assert rejection(headers(), token=TOKEN, **APP) is None
     assert rejection(headers(signed_path=PATH), token=TOKEN, **APP) is None
     assert rejection(headers(Authorization="Bearer stolen"), token=TOKEN, **APP) == Rejection.WRONG_TOKEN
 
 
-def test_every_rejection_has_a_reply():
-    assert set(REPLIES) == set(Rejection)
+def test_every_rejection_has_a_response():
+    assert set(REJECTION_RESPONSES) == set(Rejection)
 
 
 @pytest.mark.parametrize(
@@ -114,27 +114,27 @@ def test_every_rejection_has_a_reply():
         (Behaviour(), {"X-Traceid": "short"}, 400, 13000102, "trace_id_length"),
     ],
 )
-def test_refused_over_http(told, behaviour, sent, status, code, reason):  # noqa: PLR0917  a row of the table
-    (answer,), api = told(behaviour, TASK_ID, headers=sent)
-    assert (answer.status, answer.json.get("error_code", answer.json.get("code"))) == (status, code)
+def test_a_rejected_request_gets_its_error_over_http(responses_of, behaviour, sent, status, code, reason):  # noqa: PLR0917  a row of the table
+    (response,), api = responses_of(behaviour, TASK_ID, headers=sent)
+    assert (response.status, response.json.get("error_code", response.json.get("code"))) == (status, code)
     assert api.stats.rejected == {reason: 1}
     assert api.stats.by_status == {status: 1}
 
 
-def test_signed_request_over_http(told):
+def test_a_signed_request_is_admitted_over_http(responses_of):
     signed = {"Host": "cn.myhuaweicloud-koodrive.com", "X-Date": format_x_date(datetime.now(UTC)), "X-User-Id": "1"}
     authorization = sign("GET", PATH, (), signed, b"", **APP)
-    (answer,), _ = told(Behaviour(**APP), TASK_ID, headers=signed | {"Authorization": authorization})
-    assert (answer.status, answer.json["taskId"]) == (200, TASK_ID)
+    (response,), _ = responses_of(Behaviour(**APP), TASK_ID, headers=signed | {"Authorization": authorization})
+    assert (response.status, response.json["taskId"]) == (200, TASK_ID)
 
 
-def test_rate_window_accepts_again_after_exactly_a_second():
+def test_the_rate_window_accepts_again_after_exactly_one_second():
     window = RateWindow(2)
     arrivals = [0.0, 0.75, 0.875, 0.999, 1.0, 1.5, 1.75, 1.875]
     assert [window.admits(now) for now in arrivals] == [True, True, False, False, True, False, True, False]
 
 
-def test_rate_window_holds_in_any_second():
+def test_the_rate_window_holds_in_any_second():
     dice = random.Random(1)
     arrivals = sorted(dice.uniform(0, 20) for _ in range(2000))
     window = RateWindow(30)
@@ -144,29 +144,29 @@ def test_rate_window_holds_in_any_second():
     assert len(accepted) > 500
 
 
-def test_excess_is_answered_with_429(told):
-    answers, api = told(Behaviour(rate=3), *[TASK_ID] * 8)
-    assert [answer.status for answer in answers[:4]] == [200, 200, 200, 429]
-    assert answers[3].json["error_code"] == "APIGW.0308"
-    assert "policy api over ratelimit,limit:3,time:1 second" in answers[3].json["error_msg"]
-    assert "Retry-After" not in answers[3].headers
-    assert api.stats.throttled == sum(answer.status == 429 for answer in answers)
+def test_requests_above_the_rate_get_a_429(responses_of):
+    responses, api = responses_of(Behaviour(rate=3), *[TASK_ID] * 8)
+    assert [response.status for response in responses[:4]] == [200, 200, 200, 429]
+    assert responses[3].json["error_code"] == "APIGW.0308"
+    assert "policy api over ratelimit,limit:3,time:1 second" in responses[3].json["error_msg"]
+    assert "Retry-After" not in responses[3].headers
+    assert api.stats.throttled == sum(response.status == 429 for response in responses)
     assert api.stats.asks[TASK_ID] == 8
 
 
-def test_excess_may_be_told_how_long_to_wait_and_nothing_of_the_limit(told):
-    (_, excess), _ = told(Behaviour(rate=1, silent_limit=True, retry_after=0), TASK_ID, TASK_ID)
+def test_a_429_can_name_the_wait_and_hide_the_limit(responses_of):
+    (_, excess), _ = responses_of(Behaviour(rate=1, silent_limit=True, retry_after=0), TASK_ID, TASK_ID)
     assert (excess.status, excess.json["error_code"], excess.headers["Retry-After"]) == (429, "APIGW.0308", "0")
     assert "limit:" not in excess.json["error_msg"]
 
 
 @pytest.mark.parametrize("offset_seconds", [-3600.0, 3600.0])
-def test_a_clock_that_is_wrong(told, offset_seconds):
+def test_a_wrong_clock_rejects_correct_dates(responses_of, offset_seconds):
     its_now = datetime.now(UTC) + timedelta(seconds=offset_seconds)
     behaviour = Behaviour(clock_offset_seconds=offset_seconds)
-    (refused,), api = told(behaviour, TASK_ID)
+    (refused,), api = responses_of(behaviour, TASK_ID)
     assert refused.status == 401
     assert api.stats.rejected == {"date_in_future" if offset_seconds < 0 else "date_too_old": 1}
     assert abs(parsedate_to_datetime(refused.headers["Date"]) - its_now) < timedelta(seconds=30)
-    (accepted,), _ = told(behaviour, TASK_ID, headers={"X-Date": format_x_date(its_now)})
+    (accepted,), _ = responses_of(behaviour, TASK_ID, headers={"X-Date": format_x_date(its_now)})
     assert accepted.status == 200
