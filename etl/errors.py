@@ -1,104 +1,190 @@
-"""Errors of a run, grouped by what happens next, each with its exit code.
+"""The errors that end a run, grouped by the operator's next step, each with its exit code.
 
-A failure of one task is a value (``tasks.FetchFailure``); what stands here ends the run. Every error says what is wrong
-and what to do about it, in sentences that hold no secret, and has a code whose page is ``docs/errors/CODE.md``.
+A failure of one task is a value (``tasks.FetchFailure``); an error of this module ends the run. Every error has a
+message and a remedy without secrets, and a code whose page is ``docs/errors/CODE.md``.
 """
 
-from enum import IntEnum, StrEnum
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
 
+from etl.exit_codes import ExitCode
 from etl.redaction import redact
 
 
-class ExitCode(IntEnum):
-    """The verdict of a command, after sysexits.h."""
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The exit code that an error ends with, and the sentence that its page begins with."""
 
-    OK = 0
-    """Everything due in the range was audited."""
-
-    USAGE = 2
-    """The command line was wrong."""
-
-    DEAD_LETTERS = 65
-    """Finished, but some tasks could not be audited and are dead letters."""
-
-    UNAVAILABLE = 69
-    """The API, the pending database or the warehouse is unavailable; try again later."""
-
-    BUG = 70
-    """A bug in this program."""
-
-    STOPPED = 75
-    """Stopped early and cleanly; what is left is still pending."""
-
-    CREDENTIALS = 77
-    """The API refuses the credentials."""
-
-    CONFIGURATION = 78
-    """The configuration is wrong."""
+    exit_code: ExitCode
+    sentence: str
 
 
 class Code(StrEnum):
-    """The stable name of an error, by what an operator does about it; one that was released is never renamed."""
+    """The stable name of an error, by the operator's next step; a released name never changes."""
 
-    SETTING_WRONG = "setting-wrong"
-    SETTING_MISSING = "setting-missing"
-    CONFIGURATION_UNREADABLE = "configuration-unreadable"
-    SECRET_UNREADABLE = "secret-unreadable"  # noqa: S105 - a name
-    EXTRA_MISSING = "extra-missing"
+    exit_code: ExitCode
+    sentence: str
 
-    DATABASE_MISSING = "database-missing"
-    DATABASE_UNAVAILABLE = "database-unavailable"
-    DATABASE_REFUSED = "database-refused"
-    DATABASE_LOCKED = "database-locked"
-    DATABASE_TIME_WRONG = "database-time-wrong"
-    SCHEMA_OUTDATED = "schema-outdated"
-    SCHEMA_NEWER = "schema-newer"
-    TABLE_TAKEN = "table-taken"
-    SOURCE_UNREADABLE = "source-unreadable"
-    SOURCE_READ_ONLY = "source-read-only"
+    def __new__(cls, name: str, summary: Summary | None = None) -> Self:
+        """Make a member; a lookup such as ``Code("bug")`` never calls this method.
 
-    API_UNAVAILABLE = "api-unavailable"
-    API_THROTTLED = "api-throttled"
-    API_FORBIDDEN = "api-forbidden"
-    API_ADDRESS_WRONG = "api-address-wrong"
-    API_CERTIFICATE_UNTRUSTED = "api-certificate-untrusted"
-    API_LIST_UNENDING = "api-list-unending"
-    API_QUOTA_USED_UP = "api-quota-used-up"
-    CREDENTIALS_REFUSED = "credentials-refused"
-    TOKEN_NOT_RENEWED = "token-not-renewed"  # noqa: S105 - a name
-    NETWORK_LOGIN_NEEDED = "network-login-needed"
+        Raises:
+            TypeError: the member has no summary.
+        """
+        if summary is None:
+            raise TypeError(f"The error code {name} needs a summary.")
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.exit_code, member.sentence = summary.exit_code, summary.sentence
+        return member
 
-    ARCHIVE_UNAVAILABLE = "archive-unavailable"
-    ARCHIVE_DAMAGED = "archive-damaged"
-    DISK_FULL = "disk-full"
-    WEBHOOK_UNAVAILABLE = "webhook-unavailable"
-    COLLECTOR_UNAVAILABLE = "collector-unavailable"
+    SETTING_WRONG = "setting-wrong", Summary(ExitCode.CONFIGURATION, "A setting is unknown or has an invalid value.")
+    SETTING_MISSING = "setting-missing", Summary(ExitCode.CONFIGURATION, "A setting that is needed has no value.")
+    CONFIGURATION_UNREADABLE = (
+        "configuration-unreadable",
+        Summary(ExitCode.CONFIGURATION, "The configuration file or the secrets directory cannot be read."),
+    )
+    SECRET_UNREADABLE = (
+        "secret-unreadable",
+        Summary(ExitCode.CONFIGURATION, "The file of a secret cannot be read or holds no secret."),
+    )
+    EXTRA_MISSING = (
+        "extra-missing",
+        Summary(ExitCode.CONFIGURATION, "An optional part of the program is needed and is not installed."),
+    )
 
-    STOPPED_BY_TIME = "stopped-by-time"
-    STOPPED_BY_SIGNAL = "stopped-by-signal"
-    LEASES_LOST = "leases-lost"
-    TASKS_UNANSWERED = "tasks-unanswered"
+    DATABASE_MISSING = (
+        "database-missing",
+        Summary(ExitCode.CONFIGURATION, "The file of an embedded database does not exist."),
+    )
+    DATABASE_UNAVAILABLE = (
+        "database-unavailable",
+        Summary(
+            ExitCode.UNAVAILABLE, "The pending database or the warehouse is down, cannot be reached, or cannot write."
+        ),
+    )
+    DATABASE_REFUSED = (
+        "database-refused",
+        Summary(
+            ExitCode.CONFIGURATION, "A database refuses the job's user, or lacks an object that the settings name."
+        ),
+    )
+    DATABASE_LOCKED = (
+        "database-locked",
+        Summary(ExitCode.STOPPED, "Another program has held a database, a table or a row for too long."),
+    )
+    DATABASE_TIME_WRONG = "database-time-wrong", Summary(ExitCode.CONFIGURATION, "A time in a database cannot be read.")
+    SCHEMA_OUTDATED = (
+        "schema-outdated",
+        Summary(ExitCode.CONFIGURATION, "The tables do not exist yet or have an older version."),
+    )
+    SCHEMA_NEWER = "schema-newer", Summary(ExitCode.CONFIGURATION, "The tables have a newer version than this program.")
+    TABLE_TAKEN = (
+        "table-taken",
+        Summary(
+            ExitCode.CONFIGURATION, "A table with the pending table's name exists, and this program did not create it."
+        ),
+    )
+    SOURCE_UNREADABLE = (
+        "source-unreadable",
+        Summary(ExitCode.CONFIGURATION, "Your own pending table cannot be read as configured."),
+    )
+    SOURCE_READ_ONLY = (
+        "source-read-only",
+        Summary(ExitCode.CONFIGURATION, "The pending table is your own, and this command would write to it."),
+    )
 
-    USAGE = "usage"
-    FILE_MALFORMED = "file-malformed"
-    FILE_UNWRITABLE = "file-unwritable"
-    VALUE_WRONG = "value-wrong"
-    QUESTION_UNKNOWN = "question-unknown"
-    QUESTION_NEEDS_QUEUE = "question-needs-queue"
-    PARAMETER_WRONG = "parameter-wrong"
-    RUN_UNKNOWN = "run-unknown"
-    DEAD_LETTER_UNKNOWN = "dead-letter-unknown"
+    API_UNAVAILABLE = (
+        "api-unavailable",
+        Summary(ExitCode.UNAVAILABLE, "KooDrive failed or did not respond for longer than the run may wait."),
+    )
+    API_THROTTLED = (
+        "api-throttled",
+        Summary(ExitCode.STOPPED, "KooDrive throttles every request or demands too long a pause."),
+    )
+    API_FORBIDDEN = (
+        "api-forbidden",
+        Summary(ExitCode.CREDENTIALS, "KooDrive accepts the credentials, but they lack the right to ask."),
+    )
+    API_ADDRESS_WRONG = (
+        "api-address-wrong",
+        Summary(ExitCode.CONFIGURATION, "The server at the configured address does not know the job's requests."),
+    )
+    API_CERTIFICATE_UNTRUSTED = (
+        "api-certificate-untrusted",
+        Summary(ExitCode.CONFIGURATION, "The API's certificate is not trusted."),
+    )
+    API_LIST_UNENDING = "api-list-unending", Summary(ExitCode.UNAVAILABLE, "KooDrive's list of tasks does not end.")
+    API_QUOTA_USED_UP = (
+        "api-quota-used-up",
+        Summary(ExitCode.UNAVAILABLE, "The app's quota or balance on the API's gateway is used up."),
+    )
+    CREDENTIALS_REFUSED = (
+        "credentials-refused",
+        Summary(ExitCode.CREDENTIALS, "KooDrive refuses the credentials, even after one renewal."),
+    )
+    TOKEN_NOT_RENEWED = "token-not-renewed", Summary(ExitCode.CREDENTIALS, "The job could not get a new access token.")
+    NETWORK_LOGIN_NEEDED = (
+        "network-login-needed",
+        Summary(ExitCode.UNAVAILABLE, "A login page of the network responds instead of KooDrive."),
+    )
 
-    BUG = "bug"
+    ARCHIVE_UNAVAILABLE = "archive-unavailable", Summary(ExitCode.UNAVAILABLE, "The archive cannot be read or written.")
+    ARCHIVE_DAMAGED = (
+        "archive-damaged",
+        Summary(ExitCode.DEAD_LETTERS, "A file of the archive is not as the job wrote it."),
+    )
+    DISK_FULL = "disk-full", Summary(ExitCode.UNAVAILABLE, "A disk that the job writes to is almost full.")
+    WEBHOOK_UNAVAILABLE = "webhook-unavailable", Summary(ExitCode.UNAVAILABLE, "The webhook did not accept a message.")
+    COLLECTOR_UNAVAILABLE = (
+        "collector-unavailable",
+        Summary(ExitCode.UNAVAILABLE, "The OpenTelemetry collector did not accept a run's trace or metrics."),
+    )
+
+    STOPPED_BY_TIME = (
+        "stopped-by-time",
+        Summary(ExitCode.STOPPED, "The run ended cleanly at the time that was set for it."),
+    )
+    STOPPED_BY_SIGNAL = (
+        "stopped-by-signal",
+        Summary(ExitCode.STOPPED, "A signal stopped the run, and it ended cleanly."),
+    )
+    LEASES_LOST = "leases-lost", Summary(ExitCode.STOPPED, "Another run took over tasks that this run held.")
+    TASKS_UNANSWERED = (
+        "tasks-unanswered",
+        Summary(ExitCode.STOPPED, "The run reached its end, but some tasks have no answer yet."),
+    )
+
+    USAGE = "usage", Summary(ExitCode.USAGE, "The command line is wrong.")
+    FILE_MALFORMED = (
+        "file-malformed",
+        Summary(ExitCode.USAGE, "An input file has a format that the program does not understand."),
+    )
+    FILE_UNWRITABLE = "file-unwritable", Summary(ExitCode.USAGE, "A file cannot be written.")
+    VALUE_WRONG = "value-wrong", Summary(ExitCode.USAGE, "A value in a file or an argument is invalid.")
+    QUESTION_UNKNOWN = "question-unknown", Summary(ExitCode.USAGE, "No ready-made question has this name.")
+    QUESTION_NEEDS_QUEUE = (
+        "question-needs-queue",
+        Summary(ExitCode.USAGE, "The question compares the job's own queue with the facts, and no such queue exists."),
+    )
+    PARAMETER_WRONG = (
+        "parameter-wrong",
+        Summary(ExitCode.USAGE, "A parameter of a question is unknown, missing or wrong."),
+    )
+    RUN_UNKNOWN = "run-unknown", Summary(ExitCode.USAGE, "The run to report does not exist.")
+    DEAD_LETTER_UNKNOWN = "dead-letter-unknown", Summary(ExitCode.USAGE, "The task has no such dead letter.")
+
+    BUG = "bug", Summary(ExitCode.BUG, "The program met a case that it does not handle.")
 
 
 class TaskAuditError(Exception):
-    """Something ended the run; ``remedy`` is what the operator can do."""
+    """An error that ends the run; ``remedy`` is the operator's next step."""
 
     exit_code = ExitCode.BUG
 
     def __init__(self, message: str, *, code: Code, remedy: str) -> None:
-        # What others say may repeat what they were sent; this goes to logs, to tables and to whoever is told of a run.
+        # The message may quote a program that repeats a secret, and it goes to logs, tables and webhooks.
         self.message = redact(message)
         self.code = code
         self.remedy = remedy
@@ -109,13 +195,13 @@ class TaskAuditError(Exception):
 
 
 class ConfigurationError(TaskAuditError):
-    """Mend the configuration, then run again."""
+    """Fix the configuration, then run again."""
 
     exit_code = ExitCode.CONFIGURATION
 
 
 class CredentialsRefusedError(TaskAuditError):
-    """Mend the credentials, then run again; no task has lost its place."""
+    """Fix the credentials, then run again; no attempt was counted for any task."""
 
     exit_code = ExitCode.CREDENTIALS
 
@@ -127,36 +213,36 @@ class UnavailableError(TaskAuditError):
 
 
 class TransientError(UnavailableError):
-    """A database has undone what was under way, and may take it at the next try."""
+    """A database rolled back an operation and may accept it at the next attempt."""
 
 
 class OutageError(UnavailableError):
-    """The API was down for longer than this run could wait; what was audited before stands."""
+    """The API was down for longer than this run could wait; tasks audited before stay audited."""
 
 
 class StoppedError(TaskAuditError):
-    """The run was asked to end early; run again to go on."""
+    """The run ended early on request; run again to continue."""
 
     exit_code = ExitCode.STOPPED
 
 
 class LeaseLostError(Exception):
-    """Another run has taken over tasks of this one, whose lease had ended: their outcomes are not ours to write."""
+    """Another run took over tasks whose leases had expired; this run must not write their outcomes."""
 
 
 class DamagedArchiveError(TaskAuditError):
-    """The archive holds what was not written there, or not so; look at it before replaying again."""
+    """The archive holds data that the job did not write; check it before the next replay."""
 
     exit_code = ExitCode.DEAD_LETTERS
 
 
 class BugError(TaskAuditError):
-    """Something happened that nobody foresaw; report it."""
+    """The program met a case that it does not handle; report it."""
 
     exit_code = ExitCode.BUG
 
 
 class InputError(TaskAuditError):
-    """A file or argument that the user gave cannot be used; mend it, then run again."""
+    """A file or an argument cannot be used; fix it, then run again."""
 
     exit_code = ExitCode.USAGE

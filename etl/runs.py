@@ -8,18 +8,10 @@ from platform import node
 from uuid_utils.compat import uuid7
 
 from etl import __version__
-from etl.errors import BugError, Code, ExitCode, OutageError, StoppedError, TaskAuditError
+from etl.errors import BugError, Code, OutageError, StoppedError, TaskAuditError
+from etl.exit_codes import ExitCode
 from etl.tasks import Selection
 
-OUTCOMES: dict[ExitCode, str] = {
-    ExitCode.OK: "succeeded",
-    ExitCode.DEAD_LETTERS: "dead_letters",
-    ExitCode.UNAVAILABLE: "unavailable",
-    ExitCode.BUG: "bug",
-    ExitCode.STOPPED: "stopped",
-    ExitCode.CREDENTIALS: "credentials_refused",
-    ExitCode.CONFIGURATION: "configuration_error",
-}
 Counters = Mapping[tuple[str, str], int]
 """What the numbers of a run are made of, by counter and name: ``outcome`` counts tasks by what became of them,
 ``http_status`` answers by status (or by reason where there was none), ``request`` those

@@ -5,7 +5,7 @@ import tomllib
 
 import pytest
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.resources import resource
 from etl.settings.load import Settings
 from etl.settings.model import Section

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from etl import errors
-from etl.cli.error_pages import page_of, summaries
+from etl.cli.error_pages import page_of
 from etl.database.error_map import MEANING
 from etl.errors import Code, TaskAuditError
 from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES
@@ -19,7 +19,6 @@ CLASSES = {
     if isinstance(each, type) and issubclass(each, TaskAuditError) and each is not TaskAuditError
 }
 PARTS = ("It says", "Why", "Check", "Remedy", "Settings")
-TRIED_AGAIN = {69, 75}
 
 
 def found():
@@ -61,23 +60,21 @@ def test_every_code_is_raised(raised):
 
 def test_every_code_has_a_page_and_every_page_a_code():
     assert {file.stem for file in PAGES.iterdir()} == {*Code, "index"}
-    assert set(summaries()) == set(Code)
 
 
-def test_the_page_has_the_exit_code_of_whatever_is_raised(raised):
-    codes = {(code, int(fault.exit_code)) for fault, code in IN_TABLES}
-    codes |= {(code, int(error.exit_code)) for error, code, _ in raised}
-    assert codes == {(code, exit_code) for code, (exit_code, _) in summaries().items()}
+def test_a_code_has_the_exit_code_of_the_errors_that_carry_it(raised):
+    codes = {(code, fault.exit_code) for fault, code in IN_TABLES}
+    codes |= {(code, error.exit_code) for error, code, _ in raised}
+    assert codes == {(code, code.exit_code) for code in Code}
 
 
 @pytest.mark.parametrize("code", Code)
 def test_a_page_is_one_screen_with_all_that_an_operator_asks(code):
     page = page_of(code)
-    exit_code, _ = summaries()[code]
-    again = "Kubernetes and systemd try it again." if exit_code in TRIED_AGAIN else "it is not tried again by itself."
+    exit_code = code.exit_code
+    again = "Kubernetes and systemd try it again." if exit_code.retry else "it is not tried again by itself."
 
-    assert page.startswith(f"# {code}\n")
-    assert f"\nExit code {exit_code}; {again}\n" in page
+    assert page.startswith(f"# {code}\n\n{code.sentence}\n\nExit code {exit_code}; {again}\n")
     assert tuple(re.findall(r"^\*\*([A-Z][a-z ]+)\.?\*\*", page, re.MULTILINE)) == PARTS
     assert len(page.splitlines()) <= 30
 

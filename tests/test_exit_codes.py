@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.fake_api import Behaviour, running_in_thread
 from etl.jobs.opening import initialize
 from etl.settings.load import Settings

@@ -1,13 +1,13 @@
-"""The list of the error pages: ``docs/errors/index.md``."""
+"""Makes the index of the error pages, ``docs/errors/index.md``, from the error codes."""
 
-from etl.cli.error_pages import summaries
+from etl.errors import Code
 
 INDEX = """\
 # Errors
 
 Every error has a code, a sentence and a remedy: `Error [setting-missing]: api.base_url is not set.` The code is stable,
-so that a script or an alert may look for it; in `audit_run.error` it stands in brackets in front. `task-audit explain`
-lists the codes, and prints the page of one, without a network. `make reference` makes this list from the pages.
+so a script or an alert may look for it; `audit_run.error` begins with it in brackets. `task-audit explain` lists the
+codes, and prints the page of one, without a network. `make reference` makes this list from the code.
 
 | code | exit code | what it means |
 |---|---|---|
@@ -17,7 +17,8 @@ lists the codes, and prints the page of one, without a network. `make reference`
 def page() -> str:
     """Make the page that lists all."""
     rows = (
-        f"| [`{code}`]({code}.md) | [{number}](../runbook.md#exit-code-{number}) | {sentence} |\n"
-        for code, (number, sentence) in summaries().items()
+        f"| [`{code}`]({code}.md) | [{int(code.exit_code)}](../runbook.md#exit-code-{int(code.exit_code)}) "
+        f"| {code.sentence} |\n"
+        for code in Code
     )
     return INDEX + "".join(rows)

@@ -1,27 +1,36 @@
-"""The exit codes, and the errors that end a run with each."""
+"""Makes the table of the exit codes, and of the errors that end a run with each."""
 
 from collections.abc import Iterator
 
-from docs.generate.markdown import attribute_docstrings, sentence, table
-from etl.errors import ExitCode, TaskAuditError
+from docs.generate.markdown import sentence, table
+from etl.errors import TaskAuditError
+from etl.exit_codes import ExitCode
 
 HEAD = """\
 # Exit codes
 
 Made from the code by `make reference`. They follow sysexits.h; [the runbook](../runbook.md) says for each what to
-check and what to do. A second SIGINT or SIGTERM while stopping ends at once with 130 or 143.
+check and what to do. Kubernetes and systemd try the command again after the codes that are marked so; cron leaves
+everything to the next night. A second SIGINT or SIGTERM while stopping ends at once with 130 or 143.
 
 """
+COLUMNS = ("code", "`outcome`", "meaning", "tried again", "what you do", "its errors")
 
 
 def page() -> str:
     """Describe every code."""
-    meanings = attribute_docstrings(ExitCode)
     rows = (
-        (f"[{int(code)}](../runbook.md#exit-code-{int(code)})", meanings[code.name], "<br>".join(_errors(code)))
+        (
+            f"[{code}](../runbook.md#exit-code-{code})",
+            f"`{code.outcome}`",
+            code.meaning,
+            "yes" if code.retry else "no",
+            code.remedy,
+            "<br>".join(_errors(code)),
+        )
         for code in ExitCode
     )
-    return HEAD + table(("code", "meaning", "what happens next"), rows)
+    return HEAD + table(COLUMNS, rows)
 
 
 def _errors(code: ExitCode) -> Iterator[str]:

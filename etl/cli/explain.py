@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from etl.cli.error_pages import page_of, summaries
+from etl.cli.error_pages import page_of
 from etl.errors import Code
 from etl.report.answer import print_answer
 
@@ -26,7 +26,7 @@ def explain(*, code: str | None) -> None:
       task-audit explain database-unavailable
     """
     if code is None:
-        rows = [(str(each), *summary) for each, summary in summaries().items()]
+        rows = [(str(each), int(each.exit_code), each.sentence) for each in Code]
         print_answer(("code", "exit code", "what it means"), rows, console=Console())
     elif sys.stdout.isatty():
         console = Console()

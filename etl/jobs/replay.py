@@ -13,11 +13,12 @@ import polars as pl
 import structlog
 
 from etl.archive.store import Store, day_of
-from etl.errors import Code, DamagedArchiveError, ExitCode, TaskAuditError
+from etl.errors import Code, DamagedArchiveError, TaskAuditError
+from etl.exit_codes import ExitCode
 from etl.koodrive.detail import interpret
 from etl.koodrive.response import Response
 from etl.normalize import normalize
-from etl.runs import OUTCOMES, AuditRun, begin_run
+from etl.runs import AuditRun, begin_run
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection
 from etl.warehouse import Loader
 from etl.warehouse.load.batch import Batch
@@ -129,7 +130,7 @@ def _finish(warehouse: Loader, run: AuditRun, now: datetime, *, ended_by: TaskAu
     finished = replace(
         run,
         finished_at=now,
-        outcome=OUTCOMES[exit_code],
+        outcome=exit_code.outcome,
         exit_code=int(exit_code),
         error=str(ended_by) if ended_by else None,
     )

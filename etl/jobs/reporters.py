@@ -17,7 +17,7 @@ from etl.observe.messages import notices_of
 from etl.observe.metrics import BOUND_SECONDS, JobSnapshot, metric_actions
 from etl.observe.trace import Trace
 from etl.observe.webhook import open_webhook
-from etl.runs import OUTCOMES, AuditRun, RunRequest, begin_run
+from etl.runs import AuditRun, RunRequest, begin_run
 from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.warehouse.read.overview import last_ends, open_dead_letters
@@ -81,7 +81,7 @@ class RunReporters:
         run = begin_run(self._order.selection, max_rate=self._settings.api.max_rate, now=now)
         exit_code = error.exit_code
         self.begin(run)
-        self.end(replace(run, finished_at=now, outcome=OUTCOMES[exit_code], exit_code=int(exit_code), error=str(error)))
+        self.end(replace(run, finished_at=now, outcome=exit_code.outcome, exit_code=int(exit_code), error=str(error)))
 
     def _metric_actions(self, run: AuditRun, standing: JobSnapshot) -> dict[str, Action]:
         shard = self._order.selection.shard

@@ -29,7 +29,7 @@ from sqlalchemy import URL, Table
 
 from etl import __version__
 from etl.database.url import FILES, parse_database_url
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.runs import AuditRun
 from etl.settings.load import Settings
 from etl.settings.model import SourceSettings

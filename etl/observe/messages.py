@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from etl.errors import ExitCode
-from etl.runs import OUTCOMES, AuditRun
+from etl.exit_codes import ExitCode
+from etl.runs import AuditRun
 from etl.settings.model import NotifySettings
 
 Kind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes", "test"]
@@ -35,7 +35,7 @@ class Notice:
     @property
     def outcome(self) -> str:
         """Name how the run ended, as ``audit_run`` does."""
-        return OUTCOMES[ExitCode(self.exit_code)]
+        return ExitCode(self.exit_code).outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def notice(run: AuditRun, kind: Kind, text: str) -> Notice:
 
 
 def _failed(run: AuditRun) -> str:
-    outcome = OUTCOMES[ExitCode(run.exit_code or 0)].replace("_", " ")
+    outcome = ExitCode(run.exit_code or 0).outcome.replace("_", " ")
     did = f"Audited: {run.audited:,}, given back: {run.released:,}. See docs/runbook.md#exit-code-{run.exit_code}."
     return f"The run ended with {run.exit_code} ({outcome}): {run.error} {did}"
 

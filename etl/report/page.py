@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from etl.errors import Code, ConfigurationError
+from etl.exit_codes import ExitCode, Grade
 from etl.report.remedies import OTHER_REMEDY, REMEDIES
 
 TEMPLATE = "page.html"
@@ -80,6 +81,7 @@ def render(report: Report) -> str:
     environment.filters |= {"number": _number, "moment": _moment, "span": _span}
     return environment.get_template(TEMPLATE).render(
         report=report,
+        grade=_grade(report.run),
         totals=_totals(report.reported_runs),
         charts=drawings,
         unit="Minutes" if _lasts_minutes(report.runs) else "Seconds",
@@ -87,6 +89,11 @@ def render(report: Report) -> str:
         other_remedy=OTHER_REMEDY,
         most=max((row["tasks"] for row in report.failures), default=1),
     )
+
+
+def _grade(run: dict[str, Any] | None) -> Grade:
+    """Grade a run; one that has not ended, or was killed, has no exit code."""
+    return "bad" if run is None or run["exit_code"] is None else ExitCode(run["exit_code"]).grade
 
 
 def _drawings(report: Report) -> dict[str, str | None]:

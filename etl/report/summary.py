@@ -5,24 +5,17 @@ from datetime import datetime
 from rich.console import Console
 from rich.table import Table
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode, Grade
 from etl.report.control_characters import escape_control
 from etl.runs import AuditRun
 
-HEADLINES: dict[int, str] = {
-    ExitCode.OK: "[green]Everything due was audited.",
-    ExitCode.DEAD_LETTERS: "[yellow]Finished, but some tasks could not be audited: see `task-audit status`.",
-    ExitCode.STOPPED: "[yellow]Stopped early and cleanly; what is left is still pending.",
-    ExitCode.UNAVAILABLE: "[red]Something the job depends on is unavailable; nothing is lost.",
-    ExitCode.CREDENTIALS: "[red]The API refuses the credentials; no task has lost its place.",
-    ExitCode.CONFIGURATION: "[red]The configuration is wrong.",
-    ExitCode.BUG: "[red]This is a bug; please report it.",
-}
+STYLES: dict[Grade, str] = {"good": "green", "fair": "yellow", "bad": "red"}
 
 
 def print_summary(run: AuditRun, *, console: Console, dry_run: bool) -> None:
     """Say how a run ended, and its numbers."""
-    console.print(HEADLINES[run.exit_code or 0])
+    exit_code = ExitCode(run.exit_code or 0)
+    console.print(exit_code.headline, style=STYLES[exit_code.grade])
     if run.error:
         console.print(escape_control(run.error), style="red", markup=False, highlight=False)
         # In front of its sentence stands the code.

@@ -27,7 +27,7 @@ from etl.run.database_retry import DatabaseRetry
 from etl.run.leases import Leases
 from etl.run.limits import Limits
 from etl.run.settlement import exhaust_if_due, settlement_of
-from etl.runs import OUTCOMES, AuditRun, Counters, reason, verdict
+from etl.runs import AuditRun, Counters, reason, verdict
 from etl.shutdown import Shutdown
 from etl.source import Source
 from etl.tasks import FetchFailure, Observation, Outcome
@@ -350,7 +350,7 @@ class Pipeline:
         return replace(
             self.run,
             finished_at=self._clock(),
-            outcome=OUTCOMES[exit_code],
+            outcome=exit_code.outcome,
             exit_code=int(exit_code),
             error=str(told) if told else None,
         )

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.fake_api import Behaviour, Fault
 from tests.conftest import each_engine
 from tests.nights import TOKEN, task_ids

@@ -7,7 +7,7 @@ import socket
 import pytest
 from pydantic import SecretStr
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.fake_api import Behaviour, Fault
 from etl.jobs.doctor import Finding, State, verdict
 from tests.nights import TOKEN

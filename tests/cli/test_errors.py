@@ -10,7 +10,7 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from etl.cli.error_pages import page_of, summaries
+from etl.cli.error_pages import page_of
 from etl.cli.errors import tell
 from etl.errors import BugError, Code, InputError
 from tests.nights import TOKEN, task_ids
@@ -32,7 +32,7 @@ def require_form(result, code):
 
 
 def require_words(told, exit_code, code):
-    assert (told["code"], exit_code) == (code, summaries()[code][0])
+    assert (told["code"], exit_code) == (code, Code(code).exit_code)
     assert told["remedy"].rstrip("`'").endswith((".", "wrong", "init", "read_only"))
     patterns = re.findall(r"^- (`+)(.+)\1$", page_of(code), re.MULTILINE)
     assert any(is_like(told["message"], pattern) for _, pattern in patterns), told["message"]
@@ -129,7 +129,7 @@ def test_what_ends_a_run_stands_in_its_row(night, configure):
         configure(**settings)
         ended = night.run("run", *options)
         error, exit_code = night.rows("SELECT error, exit_code FROM audit_run ORDER BY started_at")[-1]
-        assert ended.exit_code == exit_code == summaries()[code][0]
+        assert ended.exit_code == exit_code == Code(code).exit_code
         assert error.startswith(f"[{code}] ")
         assert f"[{code}] " in ended.stderr
         assert f"\nHelp: task-audit explain {code}\n" in ended.stderr

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +15,7 @@ def cron() -> Path:
 @pytest.fixture(scope="session")
 def retryable() -> set[int]:
     """The codes after which another attempt can help."""
-    return {ExitCode.UNAVAILABLE, ExitCode.STOPPED}
+    return {code for code in ExitCode if code.retry}
 
 
 @pytest.fixture(scope="session")

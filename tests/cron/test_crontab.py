@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 
 CRON = Path(__file__).parents[2] / "cron"
 CRONTAB = (CRON / "crontab").read_text()

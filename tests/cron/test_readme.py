@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 
 CRON = Path(__file__).parents[2] / "cron"
 README = (CRON / "README.md").read_text()

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.warehouse.load.loader import Warehouse
 from tests import processes
 from tests.conftest import MYSQL

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.jobs.forecast import forecast
 from tests.conftest import each_engine
 from tests.nights import FIRST_ID, task_ids

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 import yaml
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.resources import resource
 from etl.tasks import RECOVERY, Recovery
 from tests.monitoring.promql import selectors

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.resources import resource
 from tests.monitoring.promql import selectors
 from tests.nights import task_ids

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.observe.lineage import event_of
 from etl.runs import AuditRun
 from etl.settings.load import Settings

@@ -106,6 +106,11 @@ def test_a_period_with_nothing_in_it():
     assert "No task failed." in page
 
 
+def test_a_run_that_has_not_ended_is_marked_as_bad():
+    running = {**a_run(20), "finished_at": None, "exit_code": None, "outcome": "running"}
+    assert '<span class="badge bad">running</span>' in render(a_report(run=running))
+
+
 def test_an_extra_that_is_missing(monkeypatch):
     monkeypatch.delattr("etl.report.charts", raising=False)
     monkeypatch.delitem(sys.modules, "etl.report.charts", raising=False)

@@ -8,7 +8,8 @@ from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl.database.connections import open_engine
-from etl.errors import ConfigurationError, ExitCode
+from etl.errors import ConfigurationError
+from etl.exit_codes import ExitCode
 from etl.fake_api import Behaviour
 from etl.resources import resource
 from etl.warehouse.read.questions import questions

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from etl.database.connections import open_engine
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from tests.nights import task_ids
 
 (STATEMENTS,) = re.findall(

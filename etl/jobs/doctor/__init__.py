@@ -5,7 +5,7 @@ Each check stands by itself: one that fails hides no other.
 
 from collections.abc import Callable, Iterator
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.jobs.doctor.api import examine_api
 from etl.jobs.doctor.databases import examine_queue, examine_user_table, examine_warehouse
 from etl.jobs.doctor.finding import Finding, State, failed

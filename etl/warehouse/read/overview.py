@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Engine, case, func, select
 
-from etl.errors import ExitCode
+from etl.exit_codes import ExitCode
 from etl.warehouse.tables import audit_run, dead_letter
 
 MIN_REQUESTS_TO_JUDGE = 100
