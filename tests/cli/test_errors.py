@@ -235,10 +235,7 @@ def test_explain_lists_the_codes_and_prints_a_page(task_audit):
     assert task_audit("explain", "database-locked").stdout == page_of(Code.DATABASE_LOCKED)
     listed = task_audit("explain").stdout.splitlines()
     assert [line.split()[0] for line in listed[1:]] == list(Code)
-    assert listed[1].rstrip().split(maxsplit=2)[1:] == [
-        "78",
-        "A setting is unknown, or has a value that it cannot have.",
-    ]
+    assert listed[1].rstrip().split(maxsplit=2)[1:] == ["78", Code.SETTING_WRONG.sentence]
     assert task_audit("explain", "nonsense").exit_code == 2
 
 
