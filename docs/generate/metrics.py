@@ -19,11 +19,11 @@ def page() -> str:
     """Describe every metric."""
     known = datetime(2026, 11, 3, tzinfo=UTC)
     run = AuditRun(started_at=known, finished_at=known, max_rate=1)
-    standing = JobSnapshot(
+    snapshot = JobSnapshot(
         last_success_at=known, last_complete_at=known, backlog={}, oldest_pending_at=known, dead_letters={}
     )
     rows = []
-    for family in registry_of(run, standing).collect():
+    for family in registry_of(run, snapshot).collect():
         values: dict[str, list[str]] = {}
         for sample in family.samples:
             for label, value in sample.labels.items():

@@ -10,7 +10,7 @@ from etl.database.clock import clock_of
 from etl.errors import Code, ConfigurationError
 from etl.jobs.opening import open_warehouse
 from etl.observe.delivery import send
-from etl.observe.messages import notice
+from etl.observe.messages import message_about
 from etl.observe.outbox import Outbox
 from etl.observe.webhook import open_webhook
 from etl.runs import begin_run
@@ -45,7 +45,7 @@ def notify(context: Context, *, is_test: bool) -> None:
     if is_test:
         run = begin_run(Selection(), max_rate=settings.api.max_rate, now=datetime.now(UTC))
         webhook.post(
-            notice(run, "test", "This is a test. Messages about runs come this way."), seconds=PATIENCE_SECONDS
+            message_about(run, "test", "This is a test. Messages about runs come this way."), seconds=PATIENCE_SECONDS
         )
         click.echo("The webhook has taken a test message.")
         return

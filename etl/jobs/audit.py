@@ -22,7 +22,7 @@ from etl.fetch.retry import RetryPolicy
 from etl.jobs.forecast import Forecast, forecast
 from etl.jobs.opening import max_rate_of, nothing_settled, open_gate, open_source, open_warehouse, user_table
 from etl.koodrive.client import KooDrive, open_koodrive
-from etl.observe.delivery import announcing
+from etl.observe.delivery import message_writer
 from etl.observe.trace import Trace
 from etl.observe.webhook import open_webhook
 from etl.run.limits import Limits
@@ -152,7 +152,7 @@ def _announce(settings: Settings, order: RunRequest, engine: Engine) -> Announce
         return None
 
     def announce(run: AuditRun) -> Within:
-        return announcing(settings.notify, run, pending=None if run.claimed else _pending(settings, order, engine))
+        return message_writer(settings.notify, run, pending=None if run.claimed else _pending(settings, order, engine))
 
     return announce
 

@@ -13,8 +13,8 @@ from etl.errors import Code, ConfigurationError, TaskAuditError
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.observe.deadline import Action, start, within
 from etl.observe.delivery import deliver
-from etl.observe.messages import notices_of
-from etl.observe.metrics import BOUND_SECONDS, JobSnapshot, metric_actions
+from etl.observe.messages import messages_of
+from etl.observe.metrics import MAX_REPORTING_SECONDS, JobSnapshot, metric_actions
 from etl.observe.trace import Trace
 from etl.observe.webhook import open_webhook
 from etl.runs import AuditRun, RunRequest, begin_run
@@ -25,7 +25,7 @@ from etl.warehouse.read.overview import last_ends, open_dead_letters
 LOOK_SECONDS = 10.0
 """How long looking at the databases may take."""
 
-SEND_SECONDS = BOUND_SECONDS - 0.3
+SEND_SECONDS = MAX_REPORTING_SECONDS - 0.3
 """What a sender gets, so that there is time to say what was wrong."""
 
 
@@ -73,7 +73,7 @@ class RunReporters:
         if self._settings.notify.webhook_url or self._settings.notify.webhook_url_file:
             actions["notify.webhook_url"] = lambda: self._notify(run)
         with bound_contextvars(run_id=run.run_id):
-            within(BOUND_SECONDS, actions)
+            within(MAX_REPORTING_SECONDS, actions)
 
     def end_unbegun(self, error: TaskAuditError) -> None:
         """Tell of a run that could not even begin, and has no row."""
@@ -85,7 +85,7 @@ class RunReporters:
 
     def _metric_actions(self, run: AuditRun, standing: JobSnapshot) -> dict[str, Action]:
         shard = self._order.selection.shard
-        actions = metric_actions(self._telemetry, run, standing, shard=shard, seconds=BOUND_SECONDS)
+        actions = metric_actions(self._telemetry, run, snapshot=standing, shard=shard, seconds=MAX_REPORTING_SECONDS)
         if endpoint := self._telemetry.otlp_endpoint:
             actions["telemetry.otlp_endpoint (trace)"] = lambda: _otlp().send_trace(
                 endpoint, run, self.trace, seconds=SEND_SECONDS
@@ -107,7 +107,7 @@ class RunReporters:
 
     def _notify(self, run: AuditRun) -> None:
         if webhook := open_webhook(self._settings.notify):
-            about = [] if self._is_written else notices_of(run, self._settings.notify)
+            about = [] if self._is_written else messages_of(run, self._settings.notify)
             deliver(webhook, lambda: open_warehouse(self._settings.warehouse), about, seconds=SEND_SECONDS)
 
 

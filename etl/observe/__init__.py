@@ -1,1 +1,1 @@
-"""Reporting a run to others: logs, metrics, traces, lineage and messages. Nothing here knows how a run works."""
+"""Reporting a run to others: logs, metrics, traces, lineage and messages. It does not know how a run works."""

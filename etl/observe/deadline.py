@@ -1,4 +1,4 @@
-"""Runs tasks in threads within a time limit; none of them can fail or delay its caller."""
+"""Runs actions in threads within a time limit. An action that fails or hangs neither fails nor delays its caller."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,11 +11,14 @@ from etl.redaction import redact
 
 Action = Callable[[], None]
 
+MAX_ERROR_LENGTH = 300
+"""Characters of an error in the log: a server may send a whole page."""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def within(seconds: float, actions: Mapping[str, Action]) -> None:
-    """Do errands at the same time, and leave those behind that take longer; none can fail its caller."""
+    """Run actions at the same time, and leave those behind that take longer than ``seconds``."""
     ends_at = time.monotonic() + seconds
     threads = {name: start(name, action) for name, action in actions.items()}
     for name, thread in threads.items():
@@ -25,15 +28,16 @@ def within(seconds: float, actions: Mapping[str, Action]) -> None:
 
 
 def start(name: str, action: Action) -> Thread:
-    """Start an action in a thread; its caller need not wait, and an error is only logged."""
-    # With the run's ID, which its lines carry.
-    thread = Thread(target=copy_context().run, args=(_do, name, action), daemon=True)
+    """Start an action in a thread that the caller need not join; its error is only logged."""
+    # The copied context carries the run's ID into the thread's log lines.
+    thread = Thread(target=copy_context().run, args=(_run, name, action), daemon=True)
     thread.start()
     return thread
 
 
-def _do(name: str, action: Action) -> None:
+def _run(name: str, action: Action) -> None:
     try:
         action()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with a target, the run has ended as it has
-        log.warning("telemetry_failed", target=name, error=redact(f"{type(error).__name__}: {error}")[:300])
+    except Exception as error:  # noqa: BLE001 - a target's failure does not change the verdict of the run
+        message = redact(f"{type(error).__name__}: {error}")
+        log.warning("telemetry_failed", target=name, error=message[:MAX_ERROR_LENGTH])

@@ -1,4 +1,8 @@
-"""Tells a webhook of runs through the outbox: written with the run's row, sent after it, otherwise by the next run."""
+"""Delivers messages about runs by the outbox pattern.
+
+A run writes its messages in the transaction of its own row and sends them afterwards. What it could not send, the next
+run sends.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,7 +14,7 @@ from sqlalchemy import Connection
 from etl.database.clock import clock_of
 from etl.errors import UnavailableError
 from etl.observe.deadline import within
-from etl.observe.messages import Notice, notices_of
+from etl.observe.messages import Message, messages_of
 from etl.observe.outbox import Outbox, new_codes, put
 from etl.observe.webhook import Webhook
 from etl.runs import AuditRun
@@ -21,69 +25,74 @@ from etl.warehouse.load.loader import Warehouse
 OpenWarehouse = Callable[[], AbstractContextManager[Warehouse]]
 
 
-def announcing(settings: NotifySettings, run: AuditRun, *, pending: int | None) -> Within:
-    """Make what writes the messages about a run that has ended, in the transaction that writes its row.
+def message_writer(settings: NotifySettings, run: AuditRun, *, pending: int | None) -> Within:
+    """Return a function that writes the messages about a finished run, in the transaction that writes its row.
 
     Args:
-        settings: what somebody wants to hear of.
-        run: with its exit code.
-        pending: tasks that are still pending, where that says something about this run.
+        settings: the events that cause a message.
+        run: the run, with its exit code.
+        pending: the tasks that are still pending; None if that number means nothing for this run.
     """
 
-    def announce(connection: Connection) -> None:
+    def write(connection: Connection) -> None:
         found = new_codes(connection, run)
-        notices = notices_of(run, settings, pending=pending, new_codes=found)
-        put(connection, notices, now=run.finished_at or run.started_at)
+        messages = messages_of(run, settings, pending=pending, new_codes=found)
+        put(connection, messages, now=run.finished_at or run.started_at)
 
-    return announce
+    return write
 
 
-def deliver(webhook: Webhook, open_warehouse: OpenWarehouse, about: Sequence[Notice], *, seconds: float) -> None:
-    """Send what the outbox holds, of this run and of others.
+def deliver(webhook: Webhook, open_warehouse: OpenWarehouse, unwritten: Sequence[Message], *, seconds: float) -> None:
+    """Send the messages in the outbox, of this run and of others.
 
     Args:
-        webhook: where to.
-        open_warehouse: opens the one with the outbox. Where it cannot, or takes half the time, ``about`` is sent past
-            it: the warehouse may be what failed.
-        about: messages that the run could not write itself.
-        seconds: for everything together.
+        webhook: the receiver.
+        open_warehouse: opens the warehouse with the outbox. If it fails or takes more than half the time, only
+            ``unwritten`` is sent, without the outbox: the warehouse may be what failed.
+        unwritten: the messages that the run could not write into the outbox.
+        seconds: the time limit for everything together.
 
     Raises:
-        UnavailableError: a message was not taken.
+        UnavailableError: the webhook did not accept a message.
     """
     ends_at = time.monotonic() + seconds
-    reached: list[Outbox] = []
+    opened: list[Outbox] = []
     is_late = Event()
     with ExitStack() as databases:
 
-        def reach() -> None:
+        def open_outbox() -> None:
             engine = databases.enter_context(open_warehouse()).engine
             outbox = Outbox(engine, clock=clock_of(engine))
             if not is_late.is_set():
-                outbox.put(about)
-                reached.append(outbox)
+                outbox.put(unwritten)
+                opened.append(outbox)
 
-        within(seconds / 2, {"the outbox": reach})
+        within(seconds / 2, {"the outbox": open_outbox})
         is_late.set()
-        if reached:
-            send(webhook, reached[0], ends_at=ends_at)
+        if opened:
+            send(webhook, opened[0], ends_at=ends_at)
         else:
-            for notice in about:
-                webhook.post(notice, seconds=ends_at - time.monotonic())
+            for message in unwritten:
+                webhook.post(message, seconds=ends_at - time.monotonic())
 
 
 def send(webhook: Webhook, outbox: Outbox, *, ends_at: float) -> int:
-    """Send what nobody else is sending, until an instant of the monotonic clock; returns how many messages.
+    """Send the messages that no other sender has claimed, until ``ends_at``, and return their number.
+
+    Args:
+        webhook: the receiver.
+        outbox: the messages.
+        ends_at: an instant of the monotonic clock.
 
     Raises:
-        UnavailableError: a message was not taken. It stays in the outbox, as do those after it.
+        UnavailableError: the webhook did not accept a message. This message and those after it stay in the outbox.
     """
     claimed = outbox.claim()
-    for notice in claimed:
+    for message in claimed:
         try:
-            webhook.post(notice, seconds=ends_at - time.monotonic())
+            webhook.post(message, seconds=ends_at - time.monotonic())
         except UnavailableError as error:
             outbox.give_back(str(error))
             raise
-        outbox.mark_sent(notice)
+        outbox.mark_sent(message)
     return len(claimed)

@@ -1,7 +1,7 @@
-"""Tells an OpenLineage server of a run: from which tables and which API the facts come, and how the run ended.
+"""Reports a run to an OpenLineage server: the tables and the API that the facts come from, and how the run ended.
 
-Filters, tags and the rest of OpenLineage's own configuration are the client's; the key for the server is
-OPENLINEAGE_API_KEY. Importing this room needs the extra ``lineage``.
+The client reads the rest of OpenLineage's configuration itself, such as filters and tags. The key of the server is
+OPENLINEAGE_API_KEY. This module needs the extra ``lineage``.
 """
 
 import os
@@ -42,29 +42,33 @@ JOB = "audit"
 API_PATH = "/koodrive/ose/v1/task/{task_id}"
 
 SCHEMES = {"postgresql": "postgres"}
-"""The names that OpenLineage gives engines, where they are not ours."""
+"""The names that OpenLineage gives engines, if they differ from SQLAlchemy's."""
 
 PORTS = {"postgresql": 5432, "mysql": 3306}
 
-ENDS = {ExitCode.OK: RunState.COMPLETE, ExitCode.DEAD_LETTERS: RunState.COMPLETE, ExitCode.STOPPED: RunState.ABORT}
-"""How a run has ended for OpenLineage; every other code is a failure."""
+END_STATES = {
+    ExitCode.OK: RunState.COMPLETE,
+    ExitCode.DEAD_LETTERS: RunState.COMPLETE,
+    ExitCode.STOPPED: RunState.ABORT,
+}
+"""The OpenLineage states of ended runs; every other exit code is a failure."""
 
 set_producer(f"urn:koodrive-task-audit:{__version__}")
 
 Field = schema_dataset.SchemaDatasetFacetFields
 
 Origins = dict[str, column_lineage_dataset.InputField]
-"""The field that a column is taken from, by the column's name."""
+"""The source field of each column, by the name of the column."""
 
 
 def emit(url: str, run: AuditRun, settings: Settings, *, seconds: float) -> None:
-    """Tell how a run stands, once: another try is another wait. Raises what the client raises.
+    """Send the state of a run once, since a retry would delay the end of the run. The client's exceptions pass through.
 
     Args:
-        url: of the server, without the path of its API.
-        run: that begins, or has ended.
-        settings: what it reads from, and writes to.
-        seconds: for all of it.
+        url: the address of the server, without the path of its API.
+        run: the run that begins, or has ended.
+        settings: the databases and the API of the run.
+        seconds: the time limit.
     """
     key = os.environ.get("OPENLINEAGE_API_KEY")
     auth = ApiKeyTokenProvider({"api_key": key}) if key else TokenProvider({})
@@ -74,13 +78,13 @@ def emit(url: str, run: AuditRun, settings: Settings, *, seconds: float) -> None
 
 
 def event_of(run: AuditRun, settings: Settings) -> RunEvent:
-    """Make the event that tells how a run stands: START while it goes on, else how it ended."""
+    """Make the event of a run's state: START for a running one, otherwise how it ended."""
     facets: dict[str, RunFacet] = {
         "processing_engine": processing_engine_run.ProcessingEngineRunFacet(version=run.version, name="task-audit")
     }
     state = RunState.START
     if run.exit_code is not None:
-        state = ENDS.get(ExitCode(run.exit_code), RunState.FAIL)
+        state = END_STATES.get(ExitCode(run.exit_code), RunState.FAIL)
         if run.error:
             facets["errorMessage"] = error_message_run.ErrorMessageRunFacet(
                 message=run.error, programmingLanguage="python"
@@ -88,7 +92,7 @@ def event_of(run: AuditRun, settings: Settings) -> RunEvent:
     inputs = [_pending(settings.source), _api(settings)]
     batch = job_type_job.JobTypeJobFacet(processingType="BATCH", integration="TASK_AUDIT", jobType="JOB")
     return RunEvent(
-        eventTime=_written(run.finished_at or run.started_at),
+        eventTime=_timestamp(run.finished_at or run.started_at),
         eventType=state,
         run=Run(runId=run.run_id, facets=facets),
         job=Job(namespace=settings.telemetry.openlineage_namespace, name=JOB, facets={"jobType": batch}),
@@ -108,21 +112,22 @@ def _pending(settings: SourceSettings) -> InputDataset:
 
 
 def _api(settings: Settings) -> InputDataset:
-    described = msgspec.structs.fields(TaskDetail)
+    api_fields = msgspec.structs.fields(TaskDetail)
     return InputDataset(
         namespace=settings.api.base_url or "koodrive",
         name=API_PATH,
-        facets=_schema(Field(name=field.encode_name) for field in described),
+        facets=_schema(Field(name=field.encode_name) for field in api_fields),
     )
 
 
 def _origins(pending: InputDataset, api: InputDataset) -> Origins:
-    """Say from which field each column of a fact is taken; columns that are not here are the job's own."""
-    described = {field.name: _field(api, field.encode_name) for field in msgspec.structs.fields(TaskDetail)}
+    """Map each column of a fact to its source field; the job itself makes the columns that are missing here."""
+    from_api = {field.name: _field(api, field.encode_name) for field in msgspec.structs.fields(TaskDetail)}
     schema = (pending.facets or {})["schema"]
-    assert isinstance(schema, schema_dataset.SchemaDatasetFacet)  # noqa: S101 - made above
-    ours = dict(zip(("task_id", "submitted_at"), (field.name for field in schema.fields or ()), strict=False))
-    return described | {column: _field(pending, name) for column, name in ours.items()}
+    assert isinstance(schema, schema_dataset.SchemaDatasetFacet)  # noqa: S101 - _pending makes it
+    names = (field.name for field in schema.fields or ())
+    from_queue = dict(zip(("task_id", "submitted_at"), names, strict=False))
+    return from_api | {column: _field(pending, name) for column, name in from_queue.items()}
 
 
 def _field(dataset: InputDataset, name: str) -> column_lineage_dataset.InputField:
@@ -154,7 +159,7 @@ def _outputs(run: AuditRun, settings: Settings, origins: Origins) -> list[Output
 
 
 def _dataset(secret_url: SecretStr, schema: str | None, table: str) -> tuple[str, str]:
-    """Name a table as OpenLineage's naming convention has it: where the server is, and the way from there."""
+    """Return the namespace and the name of a table by OpenLineage's naming convention."""
     url = parse_database_url(secret_url)
     engine = url.get_backend_name()
     given_schema, _, plain = table.rpartition(".")
@@ -168,7 +173,7 @@ def _dataset(secret_url: SecretStr, schema: str | None, table: str) -> tuple[str
 
 def _place(url: URL, engine: str) -> str:
     host, port = url.host or url.query.get("host"), url.port or url.query.get("port") or PORTS[engine]
-    # A socket is a file of this machine.
+    # A path is a socket on this machine.
     is_remote = isinstance(host, str) and host and not host.startswith("/")
     return f"{host if is_remote else 'localhost'}:{port}"
 
@@ -185,5 +190,5 @@ def _schema(fields: Iterable[Field]) -> dict[str, DatasetFacet]:
     return {"schema": schema_dataset.SchemaDatasetFacet(fields=list(fields))}
 
 
-def _written(instant: datetime) -> str:
+def _timestamp(instant: datetime) -> str:
     return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on: structured logs, and a progress bar for a person at a terminal. All on stderr."""
+"""Reports on stderr while a command runs: structured logs, and a progress bar for a person at a terminal."""
 
 import asyncio
 import logging
@@ -25,17 +25,18 @@ from etl.redaction import redact
 LogFormat = Literal["auto", "console", "json"]
 
 REFRESH_SECONDS = 0.25
+"""Often enough for the eye, and rare enough for the event loop."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def is_for_a_person(log_format: LogFormat) -> bool:
-    """Say whether somebody sits at a terminal and reads along."""
+    """Return whether a person reads the log lines as they are written."""
     return log_format == "console" or (log_format == "auto" and sys.stderr.isatty())
 
 
 def configure_logs(log_format: LogFormat, *, verbose: bool) -> None:
-    """Send logs to stderr: lines for a person, JSON for a machine."""
+    """Write logs to stderr: readable lines for a person, JSON for a machine."""
     level = logging.DEBUG if verbose else logging.INFO
     structlog.configure(
         processors=[
@@ -45,34 +46,39 @@ def configure_logs(log_format: LogFormat, *, verbose: bool) -> None:
             _without_secrets,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # Looked up for every line, since the progress bar puts itself in the place of stderr.
+        # Looked up for every line, since the progress bar replaces sys.stderr.
         logger_factory=lambda *_names: structlog.WriteLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
-    logging.getLogger().addHandler(LIBRARIES)
+    logging.getLogger().addHandler(LIBRARY_WARNINGS)
 
 
 def _without_secrets(_logger: object, _level: str, line: Any) -> Any:
-    """Take secrets out of a line as it is about to be written, whoever put them in."""
+    """Mask every secret in a line just before it is written."""
     return redact(line)
 
 
-class Libraries(logging.Handler):
-    """Takes the warnings of libraries among our own lines."""
+class LibraryWarnings(logging.Handler):
+    """Writes the warnings of libraries as log lines of this program."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one."""
-        said = {"logger": record.name, "said": record.getMessage(), "exc_info": record.exc_info}
-        log.log(record.levelno, "library_warning", **said)
+        """Write one warning."""
+        log.log(
+            record.levelno,
+            "library_warning",
+            logger=record.name,
+            said=record.getMessage(),
+            exc_info=record.exc_info,
+        )
 
 
-LIBRARIES = Libraries(logging.WARNING)
+LIBRARY_WARNINGS = LibraryWarnings(logging.WARNING)
 
 
 def _rendering(*, for_a_person: bool) -> list[structlog.typing.Processor]:
     if for_a_person:
         clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
-        # A box with colours would break a secret into pieces that nobody finds, and is no good in a report.
+        # Colours inside a traceback would split a secret, and the mask would not match it.
         console = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
             pad_event_to=0,
@@ -81,21 +87,21 @@ def _rendering(*, for_a_person: bool) -> list[structlog.typing.Processor]:
         )
         return [clock, console]
     clock = structlog.processors.TimeStamper(fmt="iso", utc=True)
-    # The values of variables may be secrets.
+    # Local variables may hold secrets.
     tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
     return [clock, tracebacks, structlog.processors.JSONRenderer()]
 
 
 class SpeedColumn(ProgressColumn):
-    """Tasks per second over the last moments."""
+    """The speed of the last moments, in tasks per second."""
 
     def render(self, task: Task) -> Text:
-        """Draw the speed, once it is known."""
+        """Draw the speed if it is known."""
         return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
 
 
 class ProgressBar:
-    """How far a run has come, redrawn on a terminal."""
+    """The progress of a run on a terminal."""
 
     def __init__(self, *, total: int | None) -> None:
         self._bar = Progress(
@@ -109,19 +115,19 @@ class ProgressBar:
         )
         self._task = self._bar.add_task("audit", total=total, throttled=0)
 
-    async def follow(self, look: Callable[[], tuple[int, int]]) -> None:
+    async def follow(self, progress: Callable[[], tuple[int, int]]) -> None:
         """Redraw until cancelled.
 
         Args:
-            look: tells how many tasks are done, and how many requests were throttled.
+            progress: returns the number of finished tasks and the number of throttled requests.
         """
         with self._bar:
             try:
                 while True:
-                    self._show(*look())
+                    self._show(*progress())
                     await asyncio.sleep(REFRESH_SECONDS)
             finally:
-                self._show(*look())
+                self._show(*progress())
 
     def _show(self, done: int, throttled: int) -> None:
         self._bar.update(self._task, completed=done, throttled=throttled)

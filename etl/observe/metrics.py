@@ -1,8 +1,7 @@
-"""The numbers that a monitoring system keeps of the job, and the ways to it: a textfile or a Pushgateway.
+"""The metrics of a finished run, and how they reach a monitoring system: a textfile or a Pushgateway.
 
-A run can fail to learn something, such as the backlog when the database is down. What it did not learn it leaves as it
-was told last, so that the last success and the age of the backlog stay true. A target never costs more than
-``BOUND_SECONDS``, and never the run.
+A run may fail to learn a number, such as the backlog while the database is down. Such a metric keeps the value that an
+earlier run reported, so that the last success and the age of the backlog stay true.
 """
 
 from collections.abc import Mapping
@@ -20,8 +19,10 @@ from etl.runs import AuditRun
 from etl.settings.model import TelemetrySettings
 from etl.tasks import FailureReason, Shard
 
-BOUND_SECONDS = 2.0
-"""What all targets together may cost a run."""
+MAX_REPORTING_SECONDS = 2.0
+"""The time that all targets together may add to a run."""
+
+PREFIX = "task_audit_"
 
 COUNTED = ("claimed", "audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
 
@@ -30,7 +31,7 @@ STATES = ("pending", "done", "dead")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobSnapshot:
-    """How the job stands, beyond one run; None is what could not be learnt."""
+    """The state of the job beyond one run; None is a value that could not be learnt."""
 
     last_success_at: datetime | None = None
     last_complete_at: datetime | None = None
@@ -38,70 +39,84 @@ class JobSnapshot:
     """Tasks by state."""
     oldest_pending_at: datetime | None = None
     dead_letters: Mapping[str, int] | None = None
-    """Open ones by reason."""
+    """Open dead letters by reason."""
 
 
 class CarriedOver:
-    """Metrics as another run has told them."""
+    """Metrics as an earlier run reported them."""
 
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
 
     def collect(self) -> list[Metric]:
-        """List them, as a registry asks."""
+        """List the metrics, as a registry expects of a collector."""
         return self._families
 
 
-def registry_of(run: AuditRun, standing: JobSnapshot) -> CollectorRegistry:
-    """Make the metrics of a finished run; what is not known is left out."""
+def registry_of(run: AuditRun, snapshot: JobSnapshot) -> CollectorRegistry:
+    """Make the metrics of a finished run, without those whose value is unknown."""
     registry = CollectorRegistry()
-
-    def tell(name: str, help_text: str, value: float) -> None:
-        Gauge(f"task_audit_{name}", help_text, registry=registry).set(value)
-
-    def tell_by(name: str, help_text: str, label: str, values: Mapping[str, int]) -> None:
-        gauge = Gauge(f"task_audit_{name}", help_text, [label], registry=registry)
-        for value, number in values.items():
-            gauge.labels(value).set(number)
-
-    finished_at = run.finished_at or run.started_at
-    tell("last_run_timestamp_seconds", "When the last run ended, however it ended.", finished_at.timestamp())
-    duration = (finished_at - run.started_at).total_seconds()
-    tell("last_run_duration_seconds", "How long the last run took.", duration)
-    tell("last_run_exit_code", "The exit code of the last run.", run.exit_code or 0)
-    numbers = {name: getattr(run, name) for name in COUNTED}
-    tell_by("last_run_tasks", "Tasks of the last run, by what became of them.", "outcome", numbers)
-    tell("last_run_requests", "Requests that the last run sent.", run.requests)
-    tell("last_run_retries", "Of these, asked again.", run.retries)
-    tell("last_run_throttled", "Of these, refused as too fast.", run.throttled)
-    if standing.last_success_at:
-        when = standing.last_success_at.timestamp()
-        tell("last_success_timestamp_seconds", "When a run last ended with 0.", when)
-    if standing.last_complete_at:
-        when = standing.last_complete_at.timestamp()
-        tell("last_complete_timestamp_seconds", "When a run last went through to its end (0 or 65).", when)
-    if standing.backlog is not None:
-        # A state or reason without tasks is told as 0: what is not told would stay as it was.
-        tell_by(
-            "tasks", "Tasks in the pending table, by state.", "state", dict.fromkeys(STATES, 0) | dict(standing.backlog)
-        )
-        # An instant, not an age: so the age grows while no run tells anything.
-        oldest = standing.oldest_pending_at.timestamp() if standing.oldest_pending_at else nan
-        tell("oldest_pending_timestamp_seconds", "When the oldest pending task was submitted; NaN: none.", oldest)
-    if standing.dead_letters is not None:
-        reasons: dict[str, int] = {str(reason): 0 for reason in FailureReason}
-        tell_by("dead_letters", "Open dead letters, by reason.", "reason", reasons | dict(standing.dead_letters))
+    _add_run(registry, run)
+    _add_last_ends(registry, snapshot)
+    _add_backlog(registry, snapshot)
     return registry
 
 
+def _add_run(registry: CollectorRegistry, run: AuditRun) -> None:
+    finished_at = run.finished_at or run.started_at
+    duration = (finished_at - run.started_at).total_seconds()
+    tasks = {name: getattr(run, name) for name in COUNTED}
+    _set(
+        registry, "last_run_timestamp_seconds", "When the last run ended, with any exit code.", finished_at.timestamp()
+    )
+    _set(registry, "last_run_duration_seconds", "How long the last run took.", duration)
+    _set(registry, "last_run_exit_code", "The exit code of the last run.", run.exit_code or 0)
+    _set_by(registry, "last_run_tasks", "Tasks of the last run, by outcome.", label="outcome", values=tasks)
+    _set(registry, "last_run_requests", "Requests that the last run sent.", run.requests)
+    _set(registry, "last_run_retries", "Requests of the last run that repeated another one.", run.retries)
+    _set(registry, "last_run_throttled", "Requests of the last run that the API refused as too fast.", run.throttled)
+
+
+def _add_last_ends(registry: CollectorRegistry, snapshot: JobSnapshot) -> None:
+    if at := snapshot.last_success_at:
+        _set(registry, "last_success_timestamp_seconds", "When a run last ended with 0.", at.timestamp())
+    if at := snapshot.last_complete_at:
+        meaning = "When a run last went through to its end (0 or 65)."
+        _set(registry, "last_complete_timestamp_seconds", meaning, at.timestamp())
+
+
+def _add_backlog(registry: CollectorRegistry, snapshot: JobSnapshot) -> None:
+    # A state or reason without tasks is reported as 0: a metric that is left out keeps its earlier value.
+    if snapshot.backlog is not None:
+        states = dict.fromkeys(STATES, 0) | dict(snapshot.backlog)
+        _set_by(registry, "tasks", "Tasks in the pending table, by state.", label="state", values=states)
+        # An instant instead of an age: the age grows even while no run reports.
+        oldest = snapshot.oldest_pending_at.timestamp() if snapshot.oldest_pending_at else nan
+        meaning = "When the oldest pending task was submitted; NaN if no task is pending."
+        _set(registry, "oldest_pending_timestamp_seconds", meaning, oldest)
+    if snapshot.dead_letters is not None:
+        reasons: dict[str, int] = {str(reason): 0 for reason in FailureReason} | dict(snapshot.dead_letters)
+        _set_by(registry, "dead_letters", "Open dead letters, by reason.", label="reason", values=reasons)
+
+
+def _set(registry: CollectorRegistry, name: str, meaning: str, value: float) -> None:
+    Gauge(PREFIX + name, meaning, registry=registry).set(value)
+
+
+def _set_by(registry: CollectorRegistry, name: str, meaning: str, *, label: str, values: Mapping[str, int]) -> None:
+    gauge = Gauge(PREFIX + name, meaning, [label], registry=registry)
+    for value, number in values.items():
+        gauge.labels(value).set(number)
+
+
 def write_textfile(file: Path, registry: CollectorRegistry) -> None:
-    """Replace a textfile of node_exporter at once; what this run does not know stays as the file had it.
+    """Replace a textfile of node_exporter atomically; metrics that this run does not know keep their values.
 
     Raises:
         OSError: the file cannot be written.
     """
-    told = {family.name for family in registry.collect()}
-    kept = [family for family in _families(file) if family.name.startswith("task_audit_") and family.name not in told]
+    reported = {family.name for family in registry.collect()}
+    kept = [family for family in _families(file) if family.name.startswith(PREFIX) and family.name not in reported]
     registry.register(CarriedOver(kept))
     write_to_textfile(str(file), registry)
 
@@ -110,21 +125,21 @@ def _families(file: Path) -> list[Metric]:
     try:
         return list(text_string_to_metric_families(file.read_text(encoding="utf-8")))
     except (FileNotFoundError, ValueError):
-        # Nothing was told before, or by somebody else.
+        # No run has written the file yet, or another program wrote something else.
         return []
 
 
 def metric_actions(
-    settings: TelemetrySettings, run: AuditRun, standing: JobSnapshot, *, shard: Shard | None, seconds: float
+    settings: TelemetrySettings, run: AuditRun, *, snapshot: JobSnapshot, shard: Shard | None, seconds: float
 ) -> dict[str, Action]:
-    """List what tells each target of a run."""
+    """List the actions that send the metrics of a run, by target."""
     targets: dict[str, Action] = {}
     if file := settings.metrics_textfile:
-        targets["telemetry.metrics_textfile"] = lambda: write_textfile(file, registry_of(run, standing))
+        targets["telemetry.metrics_textfile"] = lambda: write_textfile(file, registry_of(run, snapshot))
     if url := settings.pushgateway_url:
         group = {"shard": str(shard.index)} if shard else {}
-        # Adding replaces only metrics of the same name; others, such as the last success, stay.
+        # "Add" replaces only metrics of the same name; others, such as the last success, stay.
         targets["telemetry.pushgateway_url"] = lambda: pushadd_to_gateway(
-            url, settings.pushgateway_job, registry_of(run, standing), group, timeout=seconds
+            url, settings.pushgateway_job, registry_of(run, snapshot), group, timeout=seconds
         )
     return targets

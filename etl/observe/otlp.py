@@ -1,7 +1,7 @@
-"""Tells an OpenTelemetry collector of a run that has ended: its trace, and its metrics under their usual names.
+"""Sends the trace and the metrics of a finished run to an OpenTelemetry collector.
 
-The trace's ID is the run's, so that whoever knows one finds the other. Headers, certificates and compression are the
-SDK's own settings (OTEL_EXPORTER_OTLP_HEADERS and so on). Importing this room needs the extra ``otel``.
+The ID of the trace is the ID of the run, so that either leads to the other. Headers, certificates and compression are
+settings of the SDK itself (OTEL_EXPORTER_OTLP_HEADERS and so on). This module needs the extra ``otel``.
 """
 
 import logging
@@ -31,65 +31,65 @@ from etl.runs import AuditRun
 
 NANOSECONDS = 1_000_000_000
 
-CHECK = "Check telemetry.otlp_endpoint, and whether the collector is up."
+REMEDY = "Check telemetry.otlp_endpoint, and whether the collector runs."
 
-WELL = {ExitCode.OK, ExitCode.DEAD_LETTERS}
-"""How a run ends whose trace is no error."""
+COMPLETE = {ExitCode.OK, ExitCode.DEAD_LETTERS}
+"""The exit codes of runs whose trace is not an error."""
 
 
 class RunIds(IdGenerator):
-    """Gives a trace the ID of its run."""
+    """Uses the ID of the run as the ID of its trace."""
 
     def __init__(self, run_id: str) -> None:
         self._run_id = run_id
         self._random = RandomIdGenerator()
 
     def generate_trace_id(self) -> int:
-        """Name the trace."""
+        """Return the ID of the run."""
         return UUID(self._run_id).int
 
     def generate_span_id(self) -> int:
-        """Name a span."""
+        """Return a random ID."""
         return self._random.generate_span_id()
 
 
 def send_trace(endpoint: str, run: AuditRun, trace: Trace, *, seconds: float) -> None:
-    """Send the spans of a run, below one of the run itself.
+    """Send the spans of a run, as children of a span of the run itself.
 
     Raises:
-        UnavailableError: the collector did not take them.
+        UnavailableError: the collector did not accept them.
     """
-    with _complaints() as complaints:
+    with _collected_errors() as errors:
         exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=seconds)
         if exporter.export(spans_of(run, trace)) is not SpanExportResult.SUCCESS:
-            raise UnavailableError(_first(complaints), code=Code.COLLECTOR_UNAVAILABLE, remedy=CHECK)
+            raise UnavailableError(_first(errors), code=Code.COLLECTOR_UNAVAILABLE, remedy=REMEDY)
 
 
-def send_metrics(endpoint: str, run: AuditRun, standing: JobSnapshot, *, seconds: float) -> None:
+def send_metrics(endpoint: str, run: AuditRun, snapshot: JobSnapshot, *, seconds: float) -> None:
     """Send the metrics of a run.
 
     Raises:
-        UnavailableError: the collector did not take them.
+        UnavailableError: the collector did not accept them.
     """
     reader = InMemoryMetricReader()
     meter = MeterProvider([reader], resource=_resource(run), shutdown_on_exit=False).get_meter(
         "task-audit", __version__
     )
-    for family in registry_of(run, standing).collect():
+    for family in registry_of(run, snapshot).collect():
         gauge = meter.create_gauge(family.name, description=family.documentation)
         for sample in family.samples:
-            # NaN says to Prometheus that there is none; here there is no point then.
+            # NaN means "no value" to Prometheus; OTLP has no such point.
             if not isnan(sample.value):
                 gauge.set(sample.value, sample.labels)
-    with _complaints() as complaints:
+    with _collected_errors() as errors:
         exporter = OTLPMetricExporter(f"{endpoint}/v1/metrics", timeout=seconds)
-        found = reader.get_metrics_data()
-        if found is not None and exporter.export(found) is not MetricExportResult.SUCCESS:
-            raise UnavailableError(_first(complaints), code=Code.COLLECTOR_UNAVAILABLE, remedy=CHECK)
+        data = reader.get_metrics_data()
+        if data is not None and exporter.export(data) is not MetricExportResult.SUCCESS:
+            raise UnavailableError(_first(errors), code=Code.COLLECTOR_UNAVAILABLE, remedy=REMEDY)
 
 
 def spans_of(run: AuditRun, trace: Trace) -> Sequence[ReadableSpan]:
-    """Make the SDK's spans of a run's."""
+    """Convert the spans of a run to spans of the SDK."""
     kept = InMemorySpanExporter()
     provider = TracerProvider(resource=_resource(run), id_generator=RunIds(run.run_id), shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(kept))
@@ -101,7 +101,7 @@ def spans_of(run: AuditRun, trace: Trace) -> Sequence[ReadableSpan]:
         if error := span.attributes.get("error"):
             child.set_status(StatusCode.ERROR, str(error))
         child.end(span.ended_ns)
-    if run.exit_code not in WELL:
+    if run.exit_code not in COMPLETE:
         root.set_status(StatusCode.ERROR, run.error or run.outcome)
     root.end(_nanoseconds(run.finished_at or run.started_at))
     return kept.get_finished_spans()
@@ -123,39 +123,39 @@ def _attributes(run: AuditRun, trace: Trace) -> dict[str, int | str]:
 
 
 def _resource(run: AuditRun) -> Resource:
-    ours = Resource({"service.name": "task-audit", "service.version": run.version, "host.name": run.host})
-    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES have the last word.
-    return ours.merge(OTELResourceDetector().detect())
+    job = Resource({"service.name": "task-audit", "service.version": run.version, "host.name": run.host})
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES override the job's own values.
+    return job.merge(OTELResourceDetector().detect())
 
 
 def _nanoseconds(instant: datetime) -> int:
     return round(instant.timestamp() * NANOSECONDS)
 
 
-class _Listener(logging.Handler):
-    """Keeps what the SDK would tell nobody but stderr."""
+class _ErrorCollector(logging.Handler):
+    """Keeps the error messages that the SDK only logs."""
 
-    def __init__(self, complaints: list[str]) -> None:
+    def __init__(self, errors: list[str]) -> None:
         super().__init__()
-        self._complaints = complaints
+        self._errors = errors
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a message."""
-        self._complaints.append(record.getMessage())
+        self._errors.append(record.getMessage())
 
 
 @contextmanager
-def _complaints() -> Iterator[list[str]]:
-    complaints: list[str] = []
+def _collected_errors() -> Iterator[list[str]]:
+    errors: list[str] = []
     logger = logging.getLogger("opentelemetry")
-    listener = _Listener(complaints)
-    logger.addHandler(listener)
+    collector = _ErrorCollector(errors)
+    logger.addHandler(collector)
     logger.propagate = False
     try:
-        yield complaints
+        yield errors
     finally:
-        logger.removeHandler(listener)
+        logger.removeHandler(collector)
 
 
-def _first(complaints: Sequence[str]) -> str:
-    return complaints[0] if complaints else "The collector did not take it."
+def _first(errors: Sequence[str]) -> str:
+    return errors[0] if errors else "The collector did not accept the data."

@@ -1,7 +1,7 @@
-"""The outbox: messages about runs, written with the row of the run and kept for good.
+"""The outbox: the table of messages about runs, which are written with the row of the run and never deleted.
 
-Whoever sends one claims it first, in one statement and for some seconds, so that two runs never send it at once. Who
-dies between sending and marking it leaves it to be sent again, under the same key.
+A sender claims messages for some seconds in one statement, so that two senders never send the same one at once. If a
+sender dies after sending and before marking a message, another sender sends it again under the same key.
 """
 
 from collections.abc import Sequence
@@ -12,26 +12,26 @@ from uuid import uuid4
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, not_, or_, select, update
 
 from etl.database.clock import Clock
-from etl.observe.messages import NewCode, Notice
+from etl.observe.messages import Message, NewCode
 from etl.runs import AuditRun
 from etl.warehouse.tables import dim_result_code, fact_task_status, notification
 
 LEASE = timedelta(seconds=60)
-"""Longer than anybody sends, and shorter than the time between two nights."""
+"""No sender takes longer than a minute, and the next run starts much later."""
 
 row = notification.c
 
 
-def put(connection: Connection, notices: Sequence[Notice], *, now: datetime) -> None:
-    """Write messages that are to be sent; one that is there already is left as it is."""
-    for notice in notices:
-        is_it = and_(row.run_id == notice.run_id, row.kind == notice.kind)
-        if connection.execute(select(row.kind).where(is_it)).first() is None:
-            connection.execute(insert(notification).values(**asdict(notice), created_at=now, attempts=0))
+def put(connection: Connection, messages: Sequence[Message], *, now: datetime) -> None:
+    """Write messages that are to be sent, except those that the outbox has already."""
+    for message in messages:
+        is_same = and_(row.run_id == message.run_id, row.kind == message.kind)
+        if connection.execute(select(row.kind).where(is_same)).first() is None:
+            connection.execute(insert(notification).values(**asdict(message), created_at=now, attempts=0))
 
 
 def new_codes(connection: Connection, run: AuditRun) -> list[NewCode]:
-    """List the result codes that a run met first, those of most tasks before others."""
+    """List the result codes that a run found first, in descending order of their tasks."""
     code = dim_result_code.c
     tasks = func.count()
     query = (
@@ -45,47 +45,47 @@ def new_codes(connection: Connection, run: AuditRun) -> list[NewCode]:
 
 
 def count_unsent(engine: Engine) -> int:
-    """Count the messages that nobody has taken yet."""
+    """Count the messages that the webhook has not accepted yet."""
     query = select(func.count()).select_from(notification).where(row.sent_at.is_(None))
     with engine.execution_options(read_only=True).connect() as connection:
         return connection.execute(query).scalar_one()
 
 
 class Outbox:
-    """What is still to be sent, as one sender sees it."""
+    """The unsent messages, as one sender sees them."""
 
     def __init__(self, engine: Engine, *, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
         self._sender = str(uuid4())
 
-    def put(self, notices: Sequence[Notice]) -> None:
+    def put(self, messages: Sequence[Message]) -> None:
         """Write messages about a run that could not write its row."""
         with self._engine.begin() as connection:
-            put(connection, notices, now=self._clock())
+            put(connection, messages, now=self._clock())
 
-    def claim(self) -> list[Notice]:
-        """Take all that nobody else is sending, the oldest first."""
+    def claim(self) -> list[Message]:
+        """Claim all messages that no other sender has claimed, the oldest first."""
         now = self._clock()
         is_free = and_(row.sent_at.is_(None), or_(row.claimed_until.is_(None), row.claimed_until <= now))
         claimed = {"claimed_by": self._sender, "claimed_until": now + LEASE, "attempts": row.attempts + 1}
-        columns = [row[field.name] for field in fields(Notice)]
+        columns = [row[field.name] for field in fields(Message)]
         with self._engine.begin() as connection:
             connection.execute(update(notification).where(is_free).values(**claimed))
             found = connection.execute(
                 select(*columns).where(row.claimed_by == self._sender).order_by(row.created_at, row.run_id, row.kind)
             )
-            return [Notice(**notice) for notice in found.mappings()]
+            return [Message(**message) for message in found.mappings()]
 
-    def mark_sent(self, notice: Notice) -> None:
-        """Note that a message was taken."""
-        is_it = and_(row.run_id == notice.run_id, row.kind == notice.kind, row.claimed_by == self._sender)
-        self._write(is_it, sent_at=self._clock(), claimed_by=None, claimed_until=None, last_error=None)
+    def mark_sent(self, message: Message) -> None:
+        """Record that the webhook accepted a message."""
+        is_same = and_(row.run_id == message.run_id, row.kind == message.kind, row.claimed_by == self._sender)
+        self._write(is_same, sent_at=self._clock(), claimed_by=None, claimed_until=None, last_error=None)
 
     def give_back(self, error: str) -> None:
-        """Leave what was claimed and not sent to the next sender, and note why."""
+        """Release the claimed messages that were not sent, and record the error."""
         self._write(row.claimed_by == self._sender, claimed_by=None, claimed_until=None, last_error=error)
 
-    def _write(self, which: ColumnElement[bool], **values: object) -> None:
+    def _write(self, condition: ColumnElement[bool], **values: object) -> None:
         with self._engine.begin() as connection:
-            connection.execute(update(notification).where(which).values(**values))
+            connection.execute(update(notification).where(condition).values(**values))

@@ -1,4 +1,4 @@
-"""What took how long in a run: a few spans per batch, kept in memory until the run has ended. Knows no exporter."""
+"""How long each step of a run took: a few spans a batch, kept in memory until the run ends. It knows no exporter."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,21 +6,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 MAX_SPANS = 2_000
-"""Enough for a million tasks; of a longer run the rest is counted."""
+"""Enough for a million tasks; of a longer run, the later spans are only counted."""
 
 Attributes = dict[str, int | str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """One thing that a run did."""
+    """One step of a run."""
 
     name: str
     started_ns: int
-    """Nanoseconds since 1970, as is the end."""
+    """Nanoseconds since 1970, like ``ended_ns``."""
     ended_ns: int
     attributes: Attributes = field(default_factory=dict)
-    """``tasks`` is how many it was about, ``error`` what went wrong."""
+    """``tasks`` is the number of tasks in the step, ``error`` the message if it failed."""
 
 
 class Trace:
@@ -30,14 +30,14 @@ class Trace:
         self._clock = clock
         self.spans: list[Span] = []
         self.dropped = 0
-        """Spans that were too many to keep."""
+        """Spans that were counted only."""
 
     def now(self) -> int:
-        """Tell the time, in nanoseconds since 1970."""
+        """Return the time, in nanoseconds since 1970."""
         return self._clock()
 
     def note(self, name: str, started_ns: int, attributes: Attributes) -> None:
-        """Keep a span that ends now."""
+        """Record a span that ends now."""
         if len(self.spans) >= MAX_SPANS:
             self.dropped += 1
             return
@@ -45,7 +45,7 @@ class Trace:
 
     @contextmanager
     def span(self, name: str, **attributes: int | str) -> Iterator[Attributes]:
-        """Keep what is done within as a span; more attributes may be given to it meanwhile."""
+        """Record the body of a with statement as a span; the body may add attributes."""
         started_ns = self.now()
         try:
             yield attributes

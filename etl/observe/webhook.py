@@ -1,6 +1,6 @@
-"""Sends messages to a webhook: a JSON document made from a template, posted once.
+"""Sends messages to a webhook: fills in a JSON template, and posts it once.
 
-The address is a secret, since whoever has it can write to the channel behind it; it is in no error and no log.
+The address is a secret, since its owner can post to the channel: no error and no log line contains it.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from etl.errors import Code, ConfigurationError, UnavailableError
-from etl.observe.messages import Notice
+from etl.observe.messages import Message
 from etl.resources import resource
 from etl.settings.checks import check_webhook_url
 from etl.settings.model import NotifySettings
@@ -22,44 +22,45 @@ from etl.settings.secret_files import load_secret
 PLACEHOLDERS = frozenset({"text", "kind", "run_id", "exit_code", "outcome", "host", "idempotency_key"})
 
 MAX_TEMPLATE_BYTES = 1 << 16
+"""64 KiB: more than any chat accepts."""
 
-REMEDY = "See that it takes messages; `task-audit notify` sends what it has not taken."
+REMEDY = "Check that the webhook accepts messages; `task-audit notify` sends them again."
 
 SUCCESS = range(200, 300)
 
 
 class Webhook:
-    """Somebody who takes messages."""
+    """The receiver of the messages."""
 
     def __init__(self, url: SecretStr, template: object) -> None:
         self._url = url
         self._template = template
 
-    def post(self, notice: Notice, *, seconds: float) -> None:
-        """Send one message, for at most so many seconds.
+    def post(self, message: Message, *, seconds: float) -> None:
+        """Send one message within a time limit.
 
         Raises:
-            UnavailableError: it was not taken, or nobody knows.
+            UnavailableError: the webhook did not accept the message, or its answer did not arrive.
         """
         try:
-            status = asyncio.run(self._post(notice, seconds))
+            status = asyncio.run(self._post(message, seconds))
         except TimeoutError:
             raise UnavailableError(
-                f"The webhook gives no answer within {seconds:.1f} seconds.",
+                f"The webhook did not answer within {seconds:.1f} seconds.",
                 code=Code.WEBHOOK_UNAVAILABLE,
                 remedy=REMEDY,
             ) from None
         except aiohttp.ClientError as error:
-            # What it says may hold the address.
+            # The text of the error may contain the address.
             raise UnavailableError(
                 f"The webhook cannot be reached: {type(error).__name__}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY
             ) from None
         if status not in SUCCESS:
             raise UnavailableError(f"The webhook answers {status}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY)
 
-    async def _post(self, notice: Notice, seconds: float) -> int:
-        headers = {"Content-Type": "application/json", "Idempotency-Key": notice.idempotency_key}
-        body = json.dumps(_fill(self._template, values_of(notice)), ensure_ascii=False).encode()
+    async def _post(self, message: Message, seconds: float) -> int:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": message.idempotency_key}
+        body = json.dumps(_fill(self._template, values_of(message)), ensure_ascii=False).encode()
         async with (
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=max(seconds, 0.001))) as session,
             session.post(self._url.get_secret_value(), data=body, headers=headers, allow_redirects=False) as response,
@@ -68,7 +69,7 @@ class Webhook:
 
 
 def open_webhook(settings: NotifySettings) -> Webhook | None:
-    """Make ready to send messages; None where nobody wants any.
+    """Return the webhook, or None if none is configured.
 
     Raises:
         ConfigurationError: the file with the address or the template cannot be used.
@@ -79,9 +80,9 @@ def open_webhook(settings: NotifySettings) -> Webhook | None:
     return Webhook(url, _read_template(settings.template)) if url else None
 
 
-def values_of(notice: Notice) -> dict[str, str]:
-    """Say what each placeholder stands for; Slack would take ``<!channel>`` for a call, and ``<…|…>`` for a link."""
-    return {name: _escaped(str(getattr(notice, name))) for name in PLACEHOLDERS}
+def values_of(message: Message) -> dict[str, str]:
+    """Return the value of each placeholder, escaped since Slack reads ``<!channel>`` as a mention."""
+    return {name: _escaped(str(getattr(message, name))) for name in PLACEHOLDERS}
 
 
 def _escaped(text: str) -> str:
@@ -116,6 +117,6 @@ def _read_template(file: Path | None) -> object:
     raise ConfigurationError(
         f"notify.template: {path} cannot be used: {reason}.",
         code=Code.SETTING_WRONG,
-        remedy=f"It is a JSON file whose texts may hold {', '.join(f'${name}' for name in sorted(PLACEHOLDERS))};"
-        " $$ is a dollar.",
+        remedy=f"Write a JSON file whose texts may contain {', '.join(f'${name}' for name in sorted(PLACEHOLDERS))};"
+        " $$ is a dollar sign.",
     )

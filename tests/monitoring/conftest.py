@@ -13,8 +13,8 @@ def told():
     """The labels of every metric that a run may tell."""
     now = datetime(2026, 11, 3, 1, tzinfo=UTC)
     run = AuditRun(started_at=now, finished_at=now, max_rate=50)
-    standing = JobSnapshot(
+    snapshot = JobSnapshot(
         last_success_at=now, last_complete_at=now, backlog={}, oldest_pending_at=now, dead_letters={"not_found": 1}
     )
-    families = registry_of(run, standing).collect()
+    families = registry_of(run, snapshot).collect()
     return {family.name: {label for sample in family.samples for label in sample.labels} for family in families}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from etl.fake_api import Behaviour
-from etl.observe.messages import MAX_TEXT, NewCode, Notice, notices_of
+from etl.observe.messages import MAX_TEXT_LENGTH, Message, NewCode, messages_of
 from etl.observe.webhook import Webhook, open_webhook
 from etl.runs import AuditRun
 from etl.settings.model import NotifySettings
@@ -351,7 +351,7 @@ def test_the_address_may_be_in_a_file(told_night, night_of, webhook, tmp_path):
 def test_whatever_is_told_is_one_json_document_in_which_slack_finds_no_markup(text, host):
     from etl.observe.webhook import _fill, values_of
 
-    told = Notice(run_id="r", kind="failed", exit_code=70, host=host, text=text)
+    told = Message(run_id="r", kind="failed", exit_code=70, host=host, text=text)
     filled = _fill({"a": ["<b> $text $host"], "$text": 1}, values_of(told))
 
     assert json.loads(json.dumps(filled)) == filled
@@ -361,9 +361,9 @@ def test_whatever_is_told_is_one_json_document_in_which_slack_finds_no_markup(te
 
 def test_what_koodrive_names_is_bounded():
     codes = [NewCode(f"{each}" * 5_000, 1) for each in range(10_000)]
-    (told,) = notices_of(RUN, NotifySettings(), new_codes=codes)
+    (told,) = messages_of(RUN, NotifySettings(), new_codes=codes)
 
-    assert len(told.text) < MAX_TEXT
+    assert len(told.text) < MAX_TEXT_LENGTH
     assert "and 9,990 more" in told.text
 
 
@@ -373,7 +373,7 @@ def test_nobody_is_told_what_nobody_wants_to_hear():
     run = replace(RUN, exit_code=75, dead_lettered=3)
     settings = NotifySettings(exit_codes=(70,), dead_letters_above=3, nothing_audited=False, new_result_codes=False)
 
-    assert notices_of(run, settings, pending=9, new_codes=[NewCode("x", 1)]) == []
+    assert messages_of(run, settings, pending=9, new_codes=[NewCode("x", 1)]) == []
 
 
 def test_no_webhook_no_door():

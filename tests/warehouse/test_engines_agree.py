@@ -8,7 +8,7 @@ from random import Random
 from pydantic import SecretStr
 
 from etl.database.connections import open_engine
-from etl.observe.messages import Notice
+from etl.observe.messages import Message
 from etl.observe.outbox import put
 from etl.tasks import FailureReason
 
@@ -100,7 +100,7 @@ def exports_of(url, audit_on):
         for start in range(0, TASKS, 2_000):
             run = audit.load(*outcomes[start : start + 2_000], run=run)
         assert run.is_balanced
-        notices = [Notice(run_id=run.run_id, kind="failed", exit_code=70, host="hôte", text="<é> & \N{PILE OF POO}")]
+        notices = [Message(run_id=run.run_id, kind="failed", exit_code=70, host="hôte", text="<é> & \N{PILE OF POO}")]
         audit.warehouse.finish(
             run,
             {("http_status", "200"): TASKS, ("drift", "unknown field é"): 3},

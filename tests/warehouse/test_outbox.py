@@ -7,12 +7,12 @@ from threading import Barrier
 import pytest
 
 from etl.errors import TaskAuditError
-from etl.observe.messages import Notice
+from etl.observe.messages import Message
 from etl.observe.outbox import LEASE, Outbox, put
 
 
 def message(kind="failed", run_id="run-1", text="The run ended with 70."):
-    return Notice(run_id=run_id, kind=kind, exit_code=70, host="host", text=text)
+    return Message(run_id=run_id, kind=kind, exit_code=70, host="host", text=text)
 
 
 class Clock:
