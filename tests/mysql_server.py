@@ -1,7 +1,7 @@
-"""A MariaDB or MySQL server of the tests' own, where one is installed: in a temporary folder, off the network.
+"""The tests start a MariaDB or MySQL server of their own, if one is installed: in a temporary folder, off the network.
 
-Its defaults are those of a careless installation - another zone, another character set, no strictness -, so that
-nothing rests upon them.
+The server has the defaults of a careless installation (another time zone, another character set, no strict mode), and
+the job has to work in spite of them.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"])
 SERVER = shutil.which("mariadbd", path=PATH) or shutil.which("mysqld", path=PATH)
 
-PATIENCE_SECONDS = 60
+MAX_START_SECONDS = 60  # A loaded machine needs a few seconds for the first start.
 
 CARELESS = (
     "--default-time-zone=+05:45",
@@ -24,14 +24,16 @@ CARELESS = (
 )
 FRUGAL = ("--skip-networking", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin")
 UNSAFE = "--innodb-flush-method=nosync"
-"""The files are of no use after the tests."""
+"""The files are deleted after the tests, so the server need not flush them."""
 
 
 @contextmanager
 def running(folder):
-    """Start the server on an empty folder; gives the path of its socket, on which root needs no password."""
-    data, socket = Path(folder) / "data", Path(folder) / "socket"
-    usual = ["--no-defaults", f"--datadir={data}", UNSAFE]
+    """Start the server in an empty folder and yield the path of its socket, on which root needs no password."""
+    data, socket, temporary = Path(folder) / "data", Path(folder) / "socket", Path(folder) / "tmp"
+    # A server that starts deletes the temporary tables that it finds in its tmpdir, those of other servers as well.
+    temporary.mkdir()
+    usual = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}", UNSAFE]
     if os.geteuid() == 0:
         usual.append("--user=root")
     with Path(folder, "log").open("w+", encoding="utf-8") as log:
@@ -42,7 +44,7 @@ def running(folder):
             _wait(process, socket, log)
             yield socket
         finally:
-            # Nothing of it is to be kept.
+            # A clean shutdown takes longer, and the files are deleted anyway.
             process.kill()
             process.wait()
 
@@ -57,7 +59,7 @@ def _install():
 def _wait(process, socket, log):
     started_at = time.monotonic()
     while not socket.exists():
-        if process.poll() is not None or time.monotonic() - started_at > PATIENCE_SECONDS:
+        if process.poll() is not None or time.monotonic() - started_at > MAX_START_SECONDS:
             log.seek(0)
             raise RuntimeError(f"{SERVER} did not start:\n{log.read()[-2000:]}")
         time.sleep(0.02)
