@@ -19,7 +19,7 @@ import pytest
 from etl.jobs.opening import initialize
 from etl.settings.load import Settings
 from tests.canary import CORE, FORMS, NEEDLES, secret, sightings
-from tests.repeating_api import ASKS, FAILING, HONEST, THROTTLED, repeating
+from tests.repeating_api import FAILING, HONEST, REPEATING_TASKS, THROTTLED, repeating
 
 TOKEN = f"Bearer {secret('token')}"
 PASSWORD = quote(secret("password"), safe="")
@@ -39,11 +39,11 @@ COMMANDS = (
     ("status", "--json"),
     ("dead-letters", "list"),
     ("dead-letters", "list", "--json"),
-    ("dead-letters", "show", min(ASKS)),
+    ("dead-letters", "show", min(REPEATING_TASKS)),
     ("query", "open_dead_letters"),
     ("query", "drift", "--format", "csv"),
     ("query", "what_changed", "--format", "json"),
-    ("query", "task_story", "--param", f"task_id={min(ASKS)}"),
+    ("query", "task_story", "--param", f"task_id={min(REPEATING_TASKS)}"),
     ("labels", "export"),
     ("report", "--out", "report.html"),
     ("notify",),
@@ -167,7 +167,7 @@ def test_the_search_would_find_every_form_in_every_place(installed):
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_an_api_that_repeats_the_token_everywhere(installed, api, log_format):
-    Path("ids.txt").write_text("\n".join([HONEST, *ASKS, FAILING, THROTTLED]), encoding="utf-8")
+    Path("ids.txt").write_text("\n".join([HONEST, *REPEATING_TASKS, FAILING, THROTTLED]), encoding="utf-8")
     assert installed.run("enqueue", "--file", "ids.txt").exit_code == 0
 
     result = installed.run("run", "-v", "--json", "--log-format", log_format)
@@ -181,14 +181,14 @@ def test_an_api_that_repeats_the_token_everywhere(installed, api, log_format):
         assert installed.run("dead-letters", "retry", "--reason", "rejected").exit_code == 0
         assert installed.run("replay").exit_code == 0
     assert {path.split("/")[1] for path, _ in api.posts} == {"push", "otlp", "lineage", "hook"}
-    told = {value for _, headers in api.told for value in headers.values()}
+    told = {value for _, headers in api.received for value in headers.values()}
     assert {TOKEN, f"Bearer {secret('lineage')}", f"Bearer {secret('otlp')}"} <= told
     posted = b"\n".join(body for _, body in api.posts)
     assert sightings(installed.places() | {"what others were told": posted}) == []
 
 
 def test_facts_and_archive_agree_on_what_they_hold_in_its_place(installed, configure):
-    Path("ids.txt").write_text("\n".join([HONEST, *ASKS]), encoding="utf-8")
+    Path("ids.txt").write_text("\n".join([HONEST, *REPEATING_TASKS]), encoding="utf-8")
     installed.run("enqueue", "--file", "ids.txt")
     installed.run("run")
     facts = "SELECT * EXCLUDE (run_id) FROM fact_task_status ORDER BY task_id"
@@ -202,7 +202,7 @@ def test_facts_and_archive_agree_on_what_they_hold_in_its_place(installed, confi
 
     names = {row[1] for row in live}
     assert "of ********" in names
-    assert len(live) > len(ASKS) / 3
+    assert len(live) > len(REPEATING_TASKS) / 3
 
 
 REFUSALS = {
@@ -240,7 +240,7 @@ def test_an_app_whose_secret_and_signature_are_repeated(installed, api, configur
 
     signatures = {
         signature
-        for _, headers in api.told
+        for _, headers in api.received
         for signature in re.findall(r"Signature=([0-9a-f]+)", headers.get("Authorization", ""))
     }
     places = installed.places()
@@ -463,7 +463,7 @@ def test_no_list_of_processes_shows_a_secret_and_no_child_is_given_one(installed
     command.chmod(0o700)
     monkeypatch.setenv("TASK_AUDIT_SECRETS_DIR", str(folder))
     monkeypatch.setenv("TASK_AUDIT_API__TOKEN_COMMAND", f'["{command}"]')
-    Path("ids.txt").write_text("\n".join([HONEST, *list(ASKS)[:20]]), encoding="utf-8")
+    Path("ids.txt").write_text("\n".join([HONEST, *list(REPEATING_TASKS)[:20]]), encoding="utf-8")
     installed.run("enqueue", "--file", "ids.txt")
 
     done = subprocess.run([sys.executable, "-m", "etl", "run", "-v"], capture_output=True, check=False)

@@ -1,4 +1,4 @@
-"""The raw answers, kept if wanted: every accepted answer as it came, in Parquet files by day.
+"""The optional archive: every accepted answer, unchanged, in one folder of Parquet files per day.
 
-What an answer means is not known here.
+The archive does not know what an answer means.
 """

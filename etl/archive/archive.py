@@ -13,7 +13,7 @@ from etl.tasks import Outcome
 
 
 class Archive:
-    """Keeps what one run learns."""
+    """Writes the outcomes of one run."""
 
     def __init__(self, store: Store, *, run_id: str) -> None:
         self._store = store
@@ -21,12 +21,12 @@ class Archive:
         self._numbers = count(1)
 
     def keep(self, outcomes: Sequence[Outcome]) -> None:
-        """Write a batch, one file for each day on which its answers were asked for.
+        """Write a batch, with one file for each day on which its requests were sent.
 
         Raises:
-            UnavailableError: it could not be written; the batch must not be loaded.
+            UnavailableError: the archive cannot be written; the batch must not be loaded.
         """
         rows = archive_rows(outcomes, run_id=self._run_id)
         number = next(self._numbers)
-        for (day,), of_day in rows.group_by(pl.col("observed_at").dt.date(), maintain_order=True):
-            self._store.write(file_name(cast("date", day), self._run_id, number), of_day)
+        for (day,), day_rows in rows.group_by(pl.col("observed_at").dt.date(), maintain_order=True):
+            self._store.write(file_name(cast("date", day), self._run_id, number), day_rows)

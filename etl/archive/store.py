@@ -1,7 +1,7 @@
-"""Where the archive's files are: a folder, or a bucket of a store that speaks S3.
+"""The files of the archive, in a folder or in a bucket of an S3-compatible store.
 
-A file is there as a whole or not at all: in a folder it is renamed when it is complete and on the disk, and an object
-store shows no object before its end. Names are made of a day, a run and a number, never of anything from outside:
+A file exists as a whole or not at all: in a folder it is renamed after it was written and synced, and an object store
+shows no incomplete object. A name consists of a day, a run and a number, never of text from outside:
 ``2026-11-03/RUN-000001.parquet``.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import polars as pl
 
-from etl.archive.rows import ROWS
+from etl.archive.rows import ARCHIVE_SCHEMA
 from etl.errors import Code, DamagedArchiveError, UnavailableError
 from etl.settings.model import ArchiveSettings
 from etl.settings.secret_files import load_secret
@@ -24,20 +24,20 @@ BUCKET = "s3://"
 NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})/(?P<run_id>[A-Za-z0-9-]{1,100})-(?P<number>\d{6,})\.parquet\Z", re.ASCII)
 
 FILES = "*-*-*/*.parquet"
-"""Where to look for them; what else is there is nobody's business."""
+"""The pattern of the archive's files; other files in the same place stay untouched."""
 
-TROUBLE = (OSError, pl.exceptions.PolarsError)
-"""What polars raises where a file cannot be read or written."""
+READ_WRITE_ERRORS = (OSError, pl.exceptions.PolarsError)
+"""Errors of polars when a file cannot be read or written."""
 
 
 class Store:
     """The files of one archive."""
 
     def __init__(self, settings: ArchiveSettings) -> None:
-        """Take the place from the settings.
+        """Take the location from the settings.
 
         Args:
-            settings: with a location.
+            settings: settings that name a location.
         """
         self._location = (settings.location or "").rstrip("/")
         self._is_bucket = self._location.startswith(BUCKET)
@@ -50,9 +50,9 @@ class Store:
         """Write a file, as a whole or not at all.
 
         Raises:
-            UnavailableError: the disk is full, the folder may not be written, the bucket does not answer.
+            UnavailableError: the disk is full, the folder is not writable, or the bucket does not respond.
         """
-        with self._trouble_is_unavailability("write to"):
+        with self._errors_as_unavailable("write to"):
             if self._is_bucket:
                 rows.write_parquet(f"{self._location}/{name}", compression="zstd", storage_options=self._options)
             else:
@@ -64,25 +64,27 @@ class Store:
         Raises:
             UnavailableError: the folder or the bucket cannot be read.
         """
-        with self._trouble_is_unavailability("read"):
+        with self._errors_as_unavailable("read"):
             found = list(self._in_bucket() if self._is_bucket else self._in_folder())
-        return [name for _, name in sorted((_turn(match), match[0]) for match in found)]
+        return [name for _, name in sorted((_order(match), match[0]) for match in found)]
 
     def read(self, name: str) -> pl.DataFrame:
         """Read a file.
 
         Raises:
-            DamagedArchiveError: it is not one that was written here.
-            UnavailableError: it cannot be read at all.
+            DamagedArchiveError: the file is not one that the archive wrote.
+            UnavailableError: the file cannot be read at all.
         """
         try:
-            return pl.read_parquet(f"{self._location}/{name}", storage_options=self._options).match_to_schema(ROWS)
+            return pl.read_parquet(f"{self._location}/{name}", storage_options=self._options).match_to_schema(
+                ARCHIVE_SCHEMA
+            )
         except pl.exceptions.PolarsError as error:
             if not self._is_bucket:
                 raise DamagedArchiveError(
                     f"{self._location}/{name} is damaged: {_first_line(error)}.",
                     code=Code.ARCHIVE_DAMAGED,
-                    remedy="Restore it from a backup, or move it away to do without its answers.",
+                    remedy="Restore the file from a backup, or move it away to go without its answers.",
                 ) from None
             raise self._unavailable("read", error) from None
         except OSError as error:
@@ -103,22 +105,22 @@ class Store:
                 yield match
 
     @contextmanager
-    def _trouble_is_unavailability(self, doing: str) -> Iterator[None]:
+    def _errors_as_unavailable(self, action: str) -> Iterator[None]:
         try:
             yield
-        except TROUBLE as error:
-            raise self._unavailable(doing, error) from None
+        except READ_WRITE_ERRORS as error:
+            raise self._unavailable(action, error) from None
 
-    def _unavailable(self, doing: str, error: Exception) -> UnavailableError:
+    def _unavailable(self, action: str, error: Exception) -> UnavailableError:
         return UnavailableError(
-            f"Cannot {doing} the archive {self._location}: {_first_line(error)}.",
+            f"Cannot {action} the archive {self._location}: {_first_line(error)}.",
             code=Code.ARCHIVE_UNAVAILABLE,
             remedy="Check archive.location, its free space and its rights; then run again.",
         )
 
 
 def storage_options(settings: ArchiveSettings) -> dict[str, str]:
-    """Say to polars where the bucket is, and by which right it may be used; what is not set it finds by itself."""
+    """Return the bucket's address and keys for polars, which finds by itself what is not set."""
     secret = load_secret(
         settings.s3_secret_access_key,
         settings.s3_secret_access_key_file,
@@ -129,24 +131,24 @@ def storage_options(settings: ArchiveSettings) -> dict[str, str]:
         "aws_region": settings.s3_region,
         "aws_access_key_id": settings.s3_access_key_id,
         "aws_secret_access_key": secret.get_secret_value() if secret else None,
-        # The settings allow http on this machine alone.
+        # The settings allow http only for this machine.
         "aws_allow_http": "true" if (settings.s3_endpoint or "").startswith("http:") else None,
     }
     return {name: value for name, value in options.items() if value}
 
 
 def file_name(day: date, run_id: str, number: int) -> str:
-    """Name a file."""
+    """Return the name of a file."""
     return f"{day.isoformat()}/{run_id}-{number:06d}.parquet"
 
 
 def day_of(name: str) -> date:
-    """Read the day from the name of a file."""
+    """Return the day in the name of a file."""
     return date.fromisoformat(name.partition("/")[0])
 
 
-def _turn(match: re.Match[str]) -> tuple[str, int, str]:
-    # A run's ID begins with the time, so runs come in their order, too.
+def _order(match: re.Match[str]) -> tuple[str, int, str]:
+    # A run's ID begins with the time, so its order is that of the runs.
     return match["run_id"], int(match["number"]), match["day"]
 
 
@@ -166,7 +168,7 @@ def _write_file(path: Path, rows: pl.DataFrame) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """See that the name of a new file outlives a power cut."""
+    """Make sure that the name of a new file survives a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

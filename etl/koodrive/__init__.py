@@ -1,1 +1,1 @@
-"""All that is KooDrive: how a request is authenticated and sent, and what an answer means."""
+"""The client of KooDrive: authenticates and sends requests, and interprets the responses."""

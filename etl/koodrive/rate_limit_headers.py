@@ -1,7 +1,8 @@
-"""How long the API asks everybody to wait, and how fast it says one may go. Pure.
+"""How long the API asks clients to wait, and which rate it allows. Pure.
 
-Many spell it, each in its own way, and any of them may stand before KooDrive. What makes no sense is left aside, as the
-standards demand, and named for a warning. A long wait is handed on as it is: whoever waits says what is too long.
+Gateways and proxies have many forms for this, and any of them may stand in front of KooDrive. A header that makes no
+sense is ignored, as the standards demand, and reported for a warning. A long wait is returned unchanged: the caller
+decides how long is too long.
 """
 
 import math
@@ -15,7 +16,7 @@ from etl.koodrive.http_date import http_date
 from etl.redaction import redact
 
 UNIT_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-"""The words of Huawei's gateway."""
+"""The units of Huawei's gateway."""
 
 PERIOD = r"limit: ?([0-9]{1,15}), ?time: ?([0-9]{1,15}) ?(second|minute|hour|day)"
 GATEWAY_SENTENCE = re.compile(r"over ratelimit, ?" + PERIOD)
@@ -25,138 +26,141 @@ NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 QUOTED = re.compile(r'"[^"]*"')
 
 MIN_EPOCH = 10**9
-"""A reset later than this many seconds is no distance but an instant, counted from 1970."""
+"""A larger reset is not a number of seconds from now, but a time in seconds since 1970."""
 
-MAX_QUOTE_CHARACTERS = 64
+MAX_HEADER_EXCERPT = 64
+"""Characters of an ignored header, at most; a log line stays short."""
 
-NONSENSE = (ValueError, LookupError, OverflowError)
-"""What reading a header raises where it means nothing."""
+UNREADABLE = (ValueError, LookupError, OverflowError)
+"""Errors of the readers for a header that makes no sense."""
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """What the API says about when to come back; each is None where it says nothing of it."""
+    """When to send the next request; each field is None if the API does not name it."""
 
     wait_seconds: float | None = None
-    """0 is said too: of one who has nothing left, but not until when."""
+    """0 means that no requests are left, and that no header names a time."""
     allowed_rate: float | None = None
-    """Requests a second, above 0; the strictest where several are named."""
+    """Requests per second, above 0: the lowest rate of all that are named."""
     ignored: str | None = None
-    """The first header that made no sense, and the beginning of what it said."""
+    """The first header that made no sense, and the beginning of its value."""
 
 
 class Line(msgspec.Struct, frozen=True):
-    """A header among the others."""
+    """A header, with the others of its response."""
 
     name: str
-    """In lower case."""
+    """The name in lower case."""
     value: str
     others: Mapping[str, str]
     now: datetime
-    """By the server's clock where it has told the time: a date of its own is meant by that."""
+    """The time of the server's clock if its Date header names one, since its other dates refer to that clock."""
 
 
 def advice(headers: Mapping[str, str], message: str, *, now: datetime) -> Advice:
-    """Read from a refusal when to come back.
+    """Read from an error response when to send the next request.
 
     Args:
-        headers: of the reply, their names in any case; a multi-mapping gives each line of a header that came twice.
-        message: what the body says.
-        now: when the reply came.
+        headers: the response's headers, with names in any case; a multi-mapping holds every line of a repeated header.
+        message: the message in the body.
+        now: the time of the response.
     """
     others = {name.lower(): value.strip() for name, value in headers.items()}
     server_now = http_date(others.get("date")) or now
-    hints = [_gateway_sentence(message)]
+    found = [_gateway_sentence(message)]
     ignored = None
     for name, value in headers.items():
         if (reader := READERS.get(name.lower())) is None:
             continue
         try:
-            hints.append(reader(Line(name.lower(), value.strip(), others, server_now)))
-        except NONSENSE:
-            ignored = ignored or f"{name} {redact(value)[:MAX_QUOTE_CHARACTERS]!r}"
-    waits = [(hint.rank, -hint.wait_seconds) for hint in hints if hint.wait_seconds is not None]
-    rates = [hint.allowed_rate for hint in hints if hint.allowed_rate is not None]
+            found.append(reader(Line(name.lower(), value.strip(), others, server_now)))
+        except UNREADABLE:
+            ignored = ignored or f"{name} {redact(value)[:MAX_HEADER_EXCERPT]!r}"
+    waits = [(each.rank, -each.wait_seconds) for each in found if each.wait_seconds is not None]
+    rates = [each.allowed_rate for each in found if each.allowed_rate is not None]
     # The lowest rank comes first, and in it the longest wait.
     wait_seconds = -min(waits)[1] if waits else None
     return Advice(wait_seconds=wait_seconds, allowed_rate=min(rates, default=None), ignored=ignored)
 
 
-class Hint(msgspec.Struct, frozen=True, kw_only=True):
-    """What one header says. A lower rank outweighs a higher one."""
+class HeaderAdvice(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of one header. A lower rank outweighs a higher one."""
 
     rank: int = 2
     wait_seconds: float | None = None
     allowed_rate: float | None = None
 
 
-def _retry_after(line: Line) -> Hint:
+def _retry_after(line: Line) -> HeaderAdvice:
     """Read seconds or an HTTP date (RFC 9110, 10.2.3)."""
     if NUMBER.fullmatch(line.value):
-        return Hint(rank=0, wait_seconds=_number(line.value))
+        return HeaderAdvice(rank=0, wait_seconds=_number(line.value))
     if (date := http_date(line.value)) is None:
         raise ValueError(line.value)
-    return Hint(rank=0, wait_seconds=_not_past((date - line.now).total_seconds()))
+    return HeaderAdvice(rank=0, wait_seconds=_not_negative((date - line.now).total_seconds()))
 
 
-def _retry_after_ms(line: Line) -> Hint:
-    """Read Azure's milliseconds."""
-    return Hint(rank=1, wait_seconds=_number(line.value) / 1000)
+def _retry_after_ms(line: Line) -> HeaderAdvice:
+    """Read the milliseconds of Azure."""
+    return HeaderAdvice(rank=1, wait_seconds=_number(line.value) / 1000)
 
 
-def _gateway_field(line: Line) -> Hint:
+def _gateway_field(line: Line) -> HeaderAdvice:
     """Read Huawei's ``remain:9,limit:10,time:10 second``."""
     if not (found := GATEWAY_FIELD.fullmatch(line.value)):
         raise ValueError(line.value)
     remaining, limit, time, unit = found.groups()
     seconds = int(time) * UNIT_SECONDS[unit]
-    return Hint(wait_seconds=None if int(remaining) else float(seconds), allowed_rate=_rate(int(limit), seconds))
+    return HeaderAdvice(
+        wait_seconds=None if int(remaining) else float(seconds), allowed_rate=_rate(int(limit), seconds)
+    )
 
 
-def _gateway_sentence(message: str) -> Hint:
+def _gateway_sentence(message: str) -> HeaderAdvice:
     """Read Huawei's ``policy user over ratelimit,limit:10,time:1 minute``."""
     if not (found := GATEWAY_SENTENCE.search(message)):
-        return Hint()
+        return HeaderAdvice()
     limit, time, unit = int(found[1]), int(found[2]), found[3]
-    return Hint(allowed_rate=_rate(limit, time * UNIT_SECONDS[unit]) if limit and time else None)
+    return HeaderAdvice(allowed_rate=_rate(limit, time * UNIT_SECONDS[unit]) if limit and time else None)
 
 
-def _remaining(line: Line) -> Hint:
-    """Read ``RateLimit-Remaining``; how long nothing remains is said by the reset, if at all."""
-    return Hint(wait_seconds=None if _number(line.value) else 0.0)
+def _remaining(line: Line) -> HeaderAdvice:
+    """Read ``RateLimit-Remaining``; only the reset names a time."""
+    return HeaderAdvice(wait_seconds=None if _number(line.value) else 0.0)
 
 
-def _reset(line: Line) -> Hint:
-    """Read ``RateLimit-Reset``, a distance or an instant, which matters to those who have nothing left."""
+def _reset(line: Line) -> HeaderAdvice:
+    """Read ``RateLimit-Reset``, seconds from now or since 1970; it matters only if no requests are left."""
     if line.others.get(line.name.replace("reset", "remaining")) != "0":
-        return Hint()
+        return HeaderAdvice()
     seconds = _number(line.value)
     if seconds > MIN_EPOCH:
-        seconds = _not_past(seconds - line.now.timestamp())
-    return Hint(wait_seconds=seconds)
+        seconds = _not_negative(seconds - line.now.timestamp())
+    return HeaderAdvice(wait_seconds=seconds)
 
 
-def _limit(line: Line) -> Hint:
-    """Read ``RateLimit-Limit: 10, 10;w=1, 100;w=60``; a limit without its window says nothing of a rate."""
+def _limit(line: Line) -> HeaderAdvice:
+    """Read ``RateLimit-Limit: 10, 10;w=1, 100;w=60``; a limit without a window gives no rate."""
     limits = [(_number(item[""]), item.get("w")) for item in _items(line.value)]
     rates = [_rate(limit, _number(window)) for limit, window in limits if window is not None]
-    return Hint(allowed_rate=min(rates, default=None))
+    return HeaderAdvice(allowed_rate=min(rates, default=None))
 
 
-def _policy(line: Line) -> Hint:
-    """Read ``RateLimit-Policy: "burst";q=10;w=1, "daily";q=1000;w=86400``, the newest draft's limits."""
+def _policy(line: Line) -> HeaderAdvice:
+    """Read ``RateLimit-Policy: "burst";q=10;w=1, "daily";q=1000;w=86400`` of the newest draft."""
     items = [item for item in _items(line.value) if item.get("qu", "requests") == "requests"]
     quotas = [(_number(item["q"]), item.get("w")) for item in items]
     rates = [_rate(quota, _number(window)) for quota, window in quotas if window is not None]
-    return Hint(allowed_rate=min(rates, default=None))
+    return HeaderAdvice(allowed_rate=min(rates, default=None))
 
 
-def _quota(line: Line) -> Hint:
-    """Read ``RateLimit: "burst";r=0;t=1``, what the newest draft says is left of a policy."""
+def _quota(line: Line) -> HeaderAdvice:
+    """Read ``RateLimit: "burst";r=0;t=1`` of the newest draft, which names the remaining requests of a policy."""
     quotas = [(_number(item["r"]), _number(item.get("t", "0"))) for item in _items(line.value)]
-    return Hint(wait_seconds=max((seconds for remaining, seconds in quotas if not remaining), default=None))
+    return HeaderAdvice(wait_seconds=max((seconds for remaining, seconds in quotas if not remaining), default=None))
 
 
-READERS: dict[str, Callable[[Line], Hint]] = {
+READERS: dict[str, Callable[[Line], HeaderAdvice]] = {
     "retry-after": _retry_after,
     "retry-after-ms": _retry_after_ms,
     "x-ms-retry-after-ms": _retry_after_ms,
@@ -177,9 +181,9 @@ READERS: dict[str, Callable[[Line], Hint]] = {
 
 
 def _items(value: str) -> list[dict[str, str]]:
-    """Take a list of items with parameters apart; an item itself stands under the empty name.
+    """Split a list of items with parameters; the empty name holds the item itself.
 
-    Of structured fields (RFC 9651) this is all that the drafts use. A separator in quotes is replaced first.
+    The drafts use only this part of structured fields (RFC 9651). A separator in quotes is replaced first.
     """
     plain = QUOTED.sub(lambda found: re.sub("[,;=]", "_", found[0][1:-1]), value)
     items = []
@@ -191,7 +195,7 @@ def _items(value: str) -> list[dict[str, str]]:
 
 
 def _number(text: str) -> float:
-    """Read a number as headers have it: no sign, no exponent, no digits but ours."""
+    """Read a number in the form of headers: ASCII digits without a sign or an exponent."""
     if not NUMBER.fullmatch(text) or not math.isfinite(number := float(text)):
         raise ValueError(text)
     return number
@@ -203,7 +207,7 @@ def _rate(limit: float, seconds: float) -> float:
     return rate
 
 
-def _not_past(seconds: float) -> float:
+def _not_negative(seconds: float) -> float:
     if seconds < 0:
         raise ValueError(seconds)
     return seconds

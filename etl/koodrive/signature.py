@@ -1,8 +1,8 @@
-"""KooDrive's app authentication: from a request to the value of its ``Authorization`` header.
+"""KooDrive's app authentication: makes the ``Authorization`` header of a request.
 
-Pure: no I/O and no clock. The caller names the headers to sign and passes the path as it goes over the wire, already
-percent-encoded; the query is passed decoded, so that it is encoded here once and in one way. The rule is Huawei's
-gateway rule without the date line in the string to sign; the date is protected because ``X-Date`` must be signed.
+Pure: no I/O and no clock. The caller names the headers to sign, and passes the path percent-encoded as it is sent and
+the query decoded, so that there is one encoding of it. The rule is that of Huawei's gateway without the date line in
+the string to sign; the signature protects the date because ``X-Date`` must be signed.
 """
 
 import hmac
@@ -14,18 +14,18 @@ from urllib.parse import quote
 ALGORITHM = "HMAC-SHA256"
 
 REQUIRED_HEADERS = frozenset({"x-date", "x-user-id"})
-"""Headers that every signature must cover; signing ``host`` as well is the custom."""
+"""Headers that every signature must cover; clients usually sign ``host`` as well."""
 
 EMPTY_BODY_SHA256 = sha256(b"").hexdigest()
 
 
 def format_x_date(moment: datetime) -> str:
-    """Write an aware time as ``X-Date`` wants it: UTC, whole seconds, ``20240909T033325Z``."""
+    """Format an aware time for ``X-Date``: UTC in whole seconds, ``20240909T033325Z``."""
     return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
 def canonical_uri(raw_path: str) -> str:
-    """Resolve dot segments and double slashes, and end in a slash, which the path on the wire need not have."""
+    """Resolve dot segments and double slashes, and append a slash, which the sent path may lack."""
     if "//" in raw_path or "/." in raw_path:
         raw_path = _without_dot_segments(raw_path)
     return raw_path if raw_path.endswith("/") else raw_path + "/"
@@ -53,14 +53,14 @@ def canonical_request(
     headers_to_sign: Mapping[str, str],
     body: bytes,
 ) -> str:
-    """Write the request down in the one way that both sides agree on."""
+    """Write a request in its canonical form, which both sides sign."""
     signed = _sorted_lower_case(headers_to_sign)
     return "\n".join(
         (
             method.upper(),
             canonical_uri(raw_path),
             canonical_query(query) if query else "",
-            # Each header ends its own line, which leaves the empty line that the rule wants before the names.
+            # Each header ends its own line, which leaves the empty line that the rule demands before the names.
             "".join(f"{name}:{value}\n" for name, value in signed),
             ";".join(name for name, _ in signed),
             sha256(body).hexdigest() if body else EMPTY_BODY_SHA256,
@@ -73,12 +73,12 @@ def _sorted_lower_case(headers_to_sign: Mapping[str, str]) -> list[tuple[str, st
 
 
 def string_to_sign(canonical: str) -> str:
-    """Name the algorithm and the hash of the canonical request; KooDrive has no date line here."""
+    """Join the algorithm and the hash of the canonical request; KooDrive has no date line here."""
     return f"{ALGORITHM}\n{sha256(canonical.encode()).hexdigest()}"
 
 
 def signature(canonical: str, *, app_secret: str) -> str:
-    """Sign a canonical request with the secret as it is; no key is derived from it."""
+    """Sign a canonical request with the secret itself; no key is derived from it."""
     return hmac.digest(app_secret.encode(), string_to_sign(canonical).encode(), "sha256").hex()
 
 
@@ -92,7 +92,7 @@ def sign(
     app_id: str,
     app_secret: str,
 ) -> str:
-    """Return the ``Authorization`` value for a request that is sent with exactly these headers.
+    """Return the ``Authorization`` header for a request that is sent with exactly these headers.
 
     Raises:
         ValueError: a header that every signature must cover is missing.

@@ -7,8 +7,8 @@ KEYS = {"s3_access_key_id": "CANARY-key", "s3_secret_access_key": "CANARY-secret
 
 @pytest.fixture(scope="session")
 def object_store():
-    """The settings of a store that speaks S3, with a bucket named ``answers``."""
-    # Imported only here: that takes a second, and every process of the tests would spend it.
+    """Run an S3-compatible store with a bucket named ``answers``, and return its settings."""
+    # The import takes a second, which tests without an object store need not spend.
     import boto3
     from moto.server import ThreadedMotoServer
 
@@ -29,7 +29,7 @@ def object_store():
 
 @pytest.fixture(params=["folder", "bucket"])
 def place(request, tmp_path):
-    """The settings of an archive that holds nothing yet."""
+    """Return the settings of an empty archive."""
     if request.param == "folder":
         return {"location": str(tmp_path / "archive")}
     store = request.getfixturevalue("object_store")

@@ -1,4 +1,4 @@
-"""A replay gives the tables that the runs gave, on every engine, without one API call."""
+"""A replay restores the tables of the runs, on every engine, without a request to the API."""
 
 import json
 from datetime import timedelta
@@ -20,12 +20,12 @@ from tests.nights import TOKEN, Night, task_ids
 from tests.warehouse.conftest import NOON, audit_on  # noqa: F401 - a fixture
 from tests.warehouse.test_engines_agree import NIGHTS, TASKS, export, night
 
-OF_RUNS = {"audit_run", "audit_run_counter"}
-"""What is about the runs themselves is not in the archive."""
+TABLES_OF_RUNS = {"audit_run", "audit_run_counter"}
+"""The archive does not hold what describes the runs themselves."""
 
 
 def with_answer(outcome):
-    """Give an observation the answer that it would have been made of."""
+    """Add the answer that an observation would have been made of."""
     if not isinstance(outcome, Observation):
         return outcome
     answer = RawAnswer(
@@ -35,7 +35,7 @@ def with_answer(outcome):
 
 
 def exports(audit):
-    return {name: export(rows) for name, rows in audit.tables(without=OF_RUNS).items()}
+    return {name: export(rows) for name, rows in audit.tables(without=TABLES_OF_RUNS).items()}
 
 
 def tables_of(night):
@@ -72,7 +72,7 @@ def test_a_replay_of_hostile_tasks_gives_identical_exports(tmp_path, server_urls
             assert done.exit_code == 0
             found = exports(replayed)
             differing = {name for name in expected if found[name] != expected[name]}
-            # A task that returns to an answer it had left shows a second replay when it did so more exactly.
+            # If a task returns to a former answer, a second replay knows the time of that change more exactly.
             assert differing <= ({"fact_task_status_change"} if time else set()), (url, time)
         replayed.engine.dispose()
     live.engine.dispose()
@@ -91,7 +91,7 @@ def test_a_night_is_replayed_without_the_api(night_of, tmp_path, configure, plac
         assert night.run("run").exit_code == 65
         before = tables_of(night)
 
-        # Nobody listens there: whoever asks fails.
+        # The port is closed, so a request would fail.
         again_url = f"sqlite:///{tmp_path}/again.sqlite"
         configure(warehouse__url=again_url, api__base_url="http://127.0.0.1:9")
         assert night.run("init").exit_code == 0
@@ -145,7 +145,7 @@ def test_without_an_archive_there_is_nothing_to_replay(night_of):
         assert "archive.location is not set" in ended.stderr
 
 
-def test_whatever_a_killed_run_has_committed_is_in_the_archive(night_of, tmp_path, configure):
+def test_everything_that_a_killed_run_committed_is_in_the_archive(night_of, tmp_path, configure):
     archive = tmp_path / "archive"
     configure(archive__location=archive, run__batch_size=5)
     behaviour = Behaviour(token=TOKEN, latency_seconds=0.02)
@@ -164,7 +164,7 @@ def test_whatever_a_killed_run_has_committed_is_in_the_archive(night_of, tmp_pat
         assert facts <= kept
 
 
-def test_an_answer_that_was_tampered_with_makes_no_fact(night_of, tmp_path, configure):
+def test_a_changed_answer_makes_no_fact(night_of, tmp_path, configure):
     configure(archive__location=tmp_path / "archive")
     with night_of() as night:
         night.enqueue(*task_ids(3))

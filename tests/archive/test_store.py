@@ -1,4 +1,4 @@
-"""A file of the archive is there as a whole or not at all, and trouble is told in one line."""
+"""A file of the archive exists as a whole or not at all, and errors are one line each."""
 
 import resource
 from contextlib import contextmanager
@@ -33,7 +33,7 @@ def failed(reason, task_id="8"):
 
 @contextmanager
 def a_full_disk():
-    """Let no file grow beyond a page, as if there were no more."""
+    """Limit the size of files, as a full disk would."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))
     try:
@@ -42,7 +42,7 @@ def a_full_disk():
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_what_is_written_is_read_byte_for_byte(place):
+def test_the_archive_returns_every_byte_that_was_written(place):
     store = Store(ArchiveSettings(**place))
     Archive(store, run_id="run-1").keep([seen(), failed(FailureReason.NOT_FOUND), failed(FailureReason.TIMEOUT, "9")])
 
@@ -59,7 +59,7 @@ def test_what_is_written_is_read_byte_for_byte(place):
     assert (letter["task_id"], letter["reason"], letter["detail"], letter["body"]) == ("8", "not_found", "said", None)
 
 
-def test_files_are_listed_as_they_were_written_and_one_for_each_day(place):
+def test_files_are_listed_in_the_order_of_writing_with_one_for_each_day(place):
     store = Store(ArchiveSettings(**place))
     midnight = datetime(2026, 11, 3, tzinfo=UTC)
     first = Archive(store, run_id="run-1")
@@ -75,7 +75,7 @@ def test_files_are_listed_as_they_were_written_and_one_for_each_day(place):
     ]
 
 
-def test_a_full_disk_leaves_nothing_behind(tmp_path):
+def test_a_full_disk_leaves_no_file_behind(tmp_path):
     store = Store(ArchiveSettings(location=str(tmp_path)))
     archive = Archive(store, run_id="run-1")
     with a_full_disk(), pytest.raises(UnavailableError, match=r"Cannot write to the archive .*File too large"):
@@ -85,20 +85,20 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path):
     assert store.files() == []
 
 
-def test_an_unfinished_file_is_no_file(tmp_path):
+def test_an_unfinished_file_is_not_listed(tmp_path):
     store = Store(ArchiveSettings(location=str(tmp_path)))
     (tmp_path / "2026-11-02").mkdir()
     (tmp_path / "2026-11-02" / "run-1-000001.unfinished").write_bytes(b"PAR1")
-    (tmp_path / "2026-11-02" / "somebody's own.parquet").write_bytes(b"PAR1")
+    (tmp_path / "2026-11-02" / "another.parquet").write_bytes(b"PAR1")
 
     assert store.files() == []
 
 
-def test_files_of_others_are_left_alone(place):
+def test_files_of_others_are_not_listed(place):
     store = Store(ArchiveSettings(**place))
     Archive(store, run_id="run-1").keep([seen()])
     pl.DataFrame({"a": [1]}).write_parquet(
-        f"{place['location']}/somebody/own.parquet",
+        f"{place['location']}/other/own.parquet",
         storage_options=storage_options(ArchiveSettings(**place)),
         mkdir=True,
     )
@@ -117,7 +117,7 @@ def test_a_damaged_file_is_named(tmp_path):
         store.read(name)
 
 
-def test_what_cannot_be_reached_is_unavailable(tmp_path, object_store):
+def test_an_unreachable_location_is_unavailable(tmp_path, object_store):
     (tmp_path / "file").write_text("", encoding="utf-8")
     rows = archive_rows([seen()], run_id="run-1")
     name = file_name(date(2026, 11, 2), "run-1", 1)
@@ -126,19 +126,19 @@ def test_what_cannot_be_reached_is_unavailable(tmp_path, object_store):
         {**object_store, "location": "s3://no-such-bucket"},
     ):
         store = Store(ArchiveSettings(**place))
-        with pytest.raises(UnavailableError, match="Cannot write to the archive") as told:
+        with pytest.raises(UnavailableError, match="Cannot write to the archive") as caught:
             store.write(name, rows)
         with pytest.raises(UnavailableError, match="Cannot read the archive"):
             store.files()
-        assert "CANARY" not in str(told.value)
-        assert "\n" not in str(told.value)
+        assert "CANARY" not in str(caught.value)
+        assert "\n" not in str(caught.value)
 
 
 def test_a_store_that_is_down_is_unavailable(object_store):
     store = Store(ArchiveSettings(**{**object_store, "s3_endpoint": "http://127.0.0.1:9"}))
-    with pytest.raises(UnavailableError, match="Cannot read the archive") as told:
+    with pytest.raises(UnavailableError, match="Cannot read the archive") as caught:
         store.files()
-    assert "CANARY" not in str(told.value)
+    assert "CANARY" not in str(caught.value)
 
 
 def test_the_secret_comes_from_a_file(object_store, tmp_path):
@@ -153,7 +153,7 @@ def test_the_secret_comes_from_a_file(object_store, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "complaint"),
     [
         ({"location": "gs://bucket"}, "neither a folder nor a bucket"),
         ({"location": "s3://bucket/*"}, "wildcard"),
@@ -165,6 +165,6 @@ def test_the_secret_comes_from_a_file(object_store, tmp_path):
         ),
     ],
 )
-def test_settings_that_make_no_sense(settings, told):
-    with pytest.raises(ValueError, match=told):
+def test_contradictory_settings_are_rejected(settings, complaint):
+    with pytest.raises(ValueError, match=complaint):
         ArchiveSettings(**settings)

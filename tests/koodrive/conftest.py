@@ -16,7 +16,7 @@ PIECE_BYTES = 1 << 16
 
 @pytest.fixture
 def api_settings():
-    """Make settings for an API at a base URL."""
+    """Return a function that makes settings for an API at a base URL."""
 
     def make(base_url, **changed):
         usual = {"user_id": "1505084218764547200", "timeout_seconds": 10, "concurrency": 4}
@@ -29,7 +29,7 @@ def api_settings():
 
 @pytest.fixture
 def asked(api_settings):
-    """Ask an API about each task in turn, and return the outcomes."""
+    """Return a function that sends a request about each task in turn, and returns the outcomes."""
 
     async def ask(base_url, *task_ids, clock=lambda: datetime.now(UTC), **settings):
         async with open_koodrive(api_settings(base_url, **settings), run_id=RUN_ID, clock=clock) as koodrive:
@@ -40,14 +40,14 @@ def asked(api_settings):
 
 @pytest.fixture
 def scripted():
-    """Serve raw bytes: each request gets the next reply, the last one again and again; None ends the connection.
+    """Serve raw bytes: each request gets the next response, and the last one repeats; None ends the connection.
 
-    What it was asked is in ``requests``; ``connections`` and ``taken_bytes`` count.
+    ``requests`` holds the heads of the requests; ``connections`` and ``taken_bytes`` are counts.
     """
 
     class Scripted:
-        def __init__(self, replies):
-            self.replies = list(replies)
+        def __init__(self, responses):
+            self.responses = list(responses)
             self.requests = []
             self.connections = self.taken_bytes = 0
             self.base_url = ""
@@ -57,24 +57,24 @@ def scripted():
             try:
                 while head := await reader.readuntil(b"\r\n\r\n"):
                     self.requests.append(head.decode())
-                    reply = self.replies.pop(0) if len(self.replies) > 1 else self.replies[0]
-                    if reply is None:
+                    response = self.responses.pop(0) if len(self.responses) > 1 else self.responses[0]
+                    if response is None:
                         break
-                    for start in range(0, len(reply), PIECE_BYTES):
-                        writer.write(reply[start : start + PIECE_BYTES])
+                    for start in range(0, len(response), PIECE_BYTES):
+                        writer.write(response[start : start + PIECE_BYTES])
                         await writer.drain()
                         self.taken_bytes += PIECE_BYTES
-                    if b"connection: close" in reply.lower():
+                    if b"connection: close" in response.lower():
                         break
             except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
-                # The client has hung up, or the test is over.
+                # The client has disconnected, or the test is over.
                 pass
             finally:
                 writer.close()
 
     @asynccontextmanager
-    async def start(*replies):
-        script = Scripted(replies)
+    async def start(*responses):
+        script = Scripted(responses)
         server = await asyncio.start_server(script.serve, "127.0.0.1", 0)
         script.base_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         try:

@@ -49,7 +49,7 @@ def header(request, name):
 
 @pytest.fixture
 def asked_scripted(asked, scripted):
-    """Ask about the one task as often as said, and return the outcomes with the server."""
+    """Send ``times`` requests about one task, and return the outcomes with the server."""
 
     def ask(*replies, times=1, prefix="", **settings):
         async def scenario():
@@ -63,7 +63,7 @@ def asked_scripted(asked, scripted):
 
 @pytest.fixture
 def asked_stand_in(asked):
-    """Ask a stand-in about tasks, and return the outcomes with the stand-in."""
+    """Send requests about tasks to a stand-in, and return the outcomes with the stand-in."""
 
     def ask(behaviour, *task_ids, **settings):
         async def scenario():
@@ -79,10 +79,10 @@ SENT = (
     *("Host", "User-Agent", "Accept", "Accept-Encoding", "language"),
     *("Authorization", "X-Date", "X-User-Id", "X-Traceid"),
 )
-"""The headers of a question, each once."""
+"""The headers of a request, each once."""
 
 
-def test_headers_as_documented(asked_scripted):
+def test_requests_carry_the_documented_headers_once(asked_scripted):
     before = datetime.now(UTC).replace(microsecond=0)
     outcomes, server = asked_scripted(http(), times=3)
     assert all(isinstance(outcome, Observation) for outcome in outcomes)
@@ -101,7 +101,7 @@ def test_headers_as_documented(asked_scripted):
     assert all(re.fullmatch("[0-9a-z]{58}", trace_id) for trace_id in trace_ids)
 
 
-def test_language_and_time_are_those_that_were_given(asked_scripted):
+def test_the_language_and_the_time_are_sent_as_configured(asked_scripted):
     _, server = asked_scripted(
         http(), language="zh-CN", clock=lambda: datetime(2024, 9, 9, 3, 33, 30, 999_999, tzinfo=UTC)
     )
@@ -109,26 +109,26 @@ def test_language_and_time_are_those_that_were_given(asked_scripted):
     assert header(server.requests[0], "X-Date") == "20240909T033325Z"
 
 
-def test_the_trace_id_of_a_failure_is_the_one_that_the_server_saw(asked_stand_in):
+def test_a_failure_has_the_trace_id_that_the_server_received(asked_stand_in):
     (failure,), api = asked_stand_in(Behaviour(faults=(Fault(name="not_found", rate=1),)))
     assert failure.reason is FailureReason.NOT_FOUND
     assert api.stats.trace_ids == {failure.trace_id}
 
 
-def test_a_token_is_let_in(asked_stand_in):
+def test_a_token_is_accepted(asked_stand_in):
     (seen,), api = asked_stand_in(Behaviour(token=f"Bearer {TOKEN}"))
     assert isinstance(seen, Observation)
     assert api.stats.rejected == {}
 
 
 @pytest.mark.parametrize("task_id", ["1", "17", TASK_ID, "9" * 19])
-def test_a_signature_is_let_in(asked_stand_in, task_id):
+def test_a_signature_is_accepted(asked_stand_in, task_id):
     (seen,), api = asked_stand_in(APP_BEHAVIOUR, task_id, **APP)
     assert isinstance(seen, Observation)
     assert api.stats.rejected == {}
 
 
-def test_a_signature_over_two_seconds_is_let_in(asked_stand_in):
+def test_signatures_of_several_seconds_are_accepted(asked_stand_in):
     ticks = iter([datetime.now(UTC) - timedelta(seconds=seconds / 4) for seconds in range(20, 0, -1)])
     outcomes, _ = asked_stand_in(APP_BEHAVIOUR, *["17"] * 8, clock=lambda: next(ticks), **APP)
     assert all(isinstance(outcome, Observation) for outcome in outcomes)
@@ -160,12 +160,12 @@ def test_a_path_prefix_is_sent_as_it_was_signed(asked_scripted, prefix):
         ("http://[::1]:8080", "[::1]:8080"),
     ],
 )
-def test_host_header(base_url, expected):
+def test_the_host_header_has_a_port_unless_it_is_the_default(base_url, expected):
     assert host_header(base_url) == expected
 
 
 @pytest.mark.parametrize("settings", [{}, APP])
-def test_refused_credentials_end_the_run_and_are_not_shown(asked, settings):
+def test_refused_credentials_end_the_run_and_stay_secret(asked, settings):
     async def scenario():
         async with FakeApi(Behaviour(token="Bearer another", app_id="a378331e", app_secret="another")) as api:
             await asked(api.base_url, TASK_ID, TASK_ID, **settings)
@@ -176,7 +176,7 @@ def test_refused_credentials_end_the_run_and_are_not_shown(asked, settings):
     assert APP["app_secret"] not in str(caught.value)
 
 
-def test_a_refusal_is_answered_by_renewed_credentials_once_for_all_who_were_refused(api_settings, tmp_path):
+def test_credentials_are_renewed_once_for_all_refused_requests(api_settings, tmp_path):
     """A token expires with forty requests in flight."""
     file = tmp_path / "token"
     file.write_text("Bearer 0ld")
@@ -209,7 +209,7 @@ def test_a_refusal_is_answered_by_renewed_credentials_once_for_all_who_were_refu
         ({"refresh_token": "r3fresh"}, {"refresh_token": "r3fresh"}),
     ],
 )
-def test_a_session_is_refreshed_as_often_as_its_token_expires(asked_stand_in, behaviour, settings):
+def test_a_session_is_refreshed_each_time_its_token_expires(asked_stand_in, behaviour, settings):
     expiring = Behaviour(token=f"Bearer {TOKEN}", token_uses=2, **behaviour)
     outcomes, api = asked_stand_in(expiring, *[TASK_ID] * 9, **settings)
     refused = [isinstance(outcome, FetchFailure) for outcome in outcomes]
@@ -217,7 +217,7 @@ def test_a_session_is_refreshed_as_often_as_its_token_expires(asked_stand_in, be
     assert api.stats.refreshes == 3
 
 
-def test_a_session_that_is_refused_too_ends_the_run(asked_stand_in):
+def test_a_refused_session_ends_the_run(asked_stand_in):
     expiring = Behaviour(token=f"Bearer {TOKEN}", token_uses=0, session_id="an0ther")
     with pytest.raises(CredentialsRefusedError, match="cannot be renewed: HTTP 401") as caught:
         asked_stand_in(expiring, session_id="s3ssion")
@@ -226,7 +226,7 @@ def test_a_session_that_is_refused_too_ends_the_run(asked_stand_in):
 
 @pytest.mark.parametrize("seconds", [-3600, -600, 600, 3600])
 @pytest.mark.parametrize("auth", ["app", "token"])
-def test_a_clock_that_is_off_is_corrected_from_the_date_of_a_refusal(asked_stand_in, seconds, auth):
+def test_the_date_of_a_refusal_corrects_a_wrong_clock(asked_stand_in, seconds, auth):
     behaviour, settings = (APP_BEHAVIOUR, APP) if auth == "app" else (Behaviour(), {})
     skewed = replace(behaviour, clock_offset_seconds=seconds)
     outcomes, _ = asked_stand_in(skewed, *[TASK_ID] * 3, **settings)
@@ -234,7 +234,7 @@ def test_a_clock_that_is_off_is_corrected_from_the_date_of_a_refusal(asked_stand
     assert [isinstance(outcome, Observation) for outcome in outcomes] == [not is_refused, True, True]
 
 
-def test_a_body_that_cannot_be_believed_is_kept_in_part_with_its_hash(asked_scripted):
+def test_a_bad_payload_is_quoted_in_part_with_its_hash(asked_scripted):
     body = b'{"taskId": "17",, "note": "' + TOKEN.encode() + b"\x00\x1b[31m" + b"x" * 5000 + b'"}'
     (failure,), _ = asked_scripted(http(body))
     assert failure.reason is FailureReason.BAD_PAYLOAD
@@ -247,7 +247,7 @@ def test_a_body_that_cannot_be_believed_is_kept_in_part_with_its_hash(asked_scri
 @pytest.mark.parametrize("status", ["401 Unauthorized", "400 Bad Request", "200 OK"])
 @pytest.mark.parametrize("padding", ["", "x" * (MAX_QUOTE_CHARACTERS - 35)])
 @pytest.mark.parametrize("shape", ["msg", "error_msg", "code", "error_code"])
-def test_a_server_that_repeats_our_token_does_not_get_it_shown(asked_scripted, status, padding, shape):
+def test_a_token_that_the_server_repeats_is_not_shown(asked_scripted, status, padding, shape):
     body = json.dumps({"code": "13000102", shape: f"{padding} Bearer {TOKEN} is not welcome"}).encode()
     try:
         (failure,), _ = asked_scripted(http(body, status=status))
@@ -258,12 +258,12 @@ def test_a_server_that_repeats_our_token_does_not_get_it_shown(asked_scripted, s
     assert len(shown) < 3 * MAX_QUOTE_CHARACTERS
 
 
-def test_a_server_that_repeats_our_signature_does_not_get_it_shown(asked, scripted):
+def test_a_signature_that_the_server_repeats_is_not_shown(asked, scripted):
     async def scenario():
         async with scripted(None) as server:
             (lost,) = await asked(server.base_url, TASK_ID, **APP)
             signed = header(server.requests[0], "Authorization")
-            server.replies = [
+            server.responses = [
                 http(json.dumps({"code": 13000102, "msg": f"what is {signed}?"}).encode(), status="400 No")
             ]
             now = lost.failed_at
@@ -275,21 +275,21 @@ def test_a_server_that_repeats_our_signature_does_not_get_it_shown(asked, script
     assert "AppId=a378331e" in shown
 
 
-def test_what_is_quoted_is_one_printable_line(asked_scripted):
+def test_a_quote_is_one_printable_line(asked_scripted):
     body = json.dumps({"code": "1\n2", "msg": "a\0b\x1b[31mc\nd\u202ee"}).encode()
     (failure,), _ = asked_scripted(http(body, status="400 Bad"))
     assert failure.detail == "a b [31mc d e"
     assert failure.error_code == "1 2"
 
 
-def test_a_content_type_of_strange_bytes_is_quoted_without_them(asked_scripted):
+def test_a_content_type_is_quoted_without_undecodable_bytes(asked_scripted):
     (failure,), _ = asked_scripted(http(content_type="text/\udcff\udcfe"))
     assert failure.reason is FailureReason.SERVER_ERROR
     failure.detail.encode()
 
 
 @pytest.mark.parametrize("status", ["301 Moved", "302 Found", "303 See", "307 Same", "308 Same for good"])
-def test_a_redirect_is_refused_and_nothing_is_sent_elsewhere(asked, scripted, status):
+def test_a_redirect_is_refused_and_sends_nothing_elsewhere(asked, scripted, status):
     async def scenario():
         async with scripted(http()) as elsewhere:
             target = f"Location: {elsewhere.base_url}/koodrive/ose/v1/task/{TASK_ID}"
@@ -306,7 +306,7 @@ def test_cookies_are_not_kept(asked_scripted):
     assert [header(request, "Cookie") for request in server.requests] == [None, None]
 
 
-def test_a_connection_is_used_again(asked_scripted):
+def test_a_connection_is_reused(asked_scripted):
     _, server = asked_scripted(http(), times=5)
     assert (len(server.requests), server.connections) == (5, 1)
 
@@ -321,7 +321,7 @@ def test_an_oversized_body_is_not_read_to_its_end(asked_scripted):
     assert server.taken_bytes < body_bytes / 4
 
 
-def test_a_gzip_bomb_is_stopped_at_the_cap(asked, scripted):
+def test_a_gzip_bomb_is_stopped_at_the_limit(asked, scripted):
     bomb = http(gzip.compress(bytes(64 << 20), 1), headers=["Content-Encoding: gzip"])
 
     async def scenario():
@@ -352,7 +352,7 @@ TRANSPORT = {
 
 
 @pytest.mark.parametrize(("answer", "reason"), TRANSPORT.values(), ids=TRANSPORT)
-def test_troubles_of_the_transport(asked_scripted, answer, reason):
+def test_transport_errors_become_failures(asked_scripted, answer, reason):
     (failure,), server = asked_scripted(answer)
     assert (failure.reason, failure.http_status) == (reason, None)
     assert failure.trace_id == header(server.requests[0], "X-Traceid")
@@ -361,7 +361,7 @@ def test_troubles_of_the_transport(asked_scripted, answer, reason):
 
 
 @pytest.mark.parametrize("fault", ["cut_body", "reset"])
-def test_broken_connections(asked_stand_in, fault):
+def test_a_broken_connection_is_unreachable_and_not_retried_in_secret(asked_stand_in, fault):
     (failure,), api = asked_stand_in(Behaviour(faults=(Fault(name=fault, rate=1),)))
     assert failure.reason is FailureReason.UNREACHABLE
     assert api.stats.requests == 1
@@ -373,7 +373,7 @@ def test_a_stalled_answer_times_out(asked_stand_in):
     assert api.stats.requests == 1
 
 
-def test_nobody_there(asked):
+def test_a_closed_port_is_unreachable(asked):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         (failure,) = asyncio.run(asked(f"http://127.0.0.1:{taken.getsockname()[1]}", TASK_ID))
@@ -381,7 +381,7 @@ def test_nobody_there(asked):
 
 
 def test_a_server_without_tls_is_unreachable(asked):
-    """What is wrong may be one broken handshake: it ends no run, as a bad certificate does."""
+    """One handshake may have failed by chance, so this does not end the run, unlike a bad certificate."""
 
     async def refuse(reader, writer):
         await reader.read(1)
@@ -396,7 +396,7 @@ def test_a_server_without_tls_is_unreachable(asked):
     assert failure.reason is FailureReason.UNREACHABLE
 
 
-def test_a_certificate_that_nobody_vouches_for_ends_the_run(asked, tmp_path):
+def test_an_untrusted_certificate_ends_the_run(asked, tmp_path):
     openssl = shutil.which("openssl") or pytest.skip("openssl makes the certificate")
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
@@ -416,7 +416,7 @@ def test_a_certificate_that_nobody_vouches_for_ends_the_run(asked, tmp_path):
 @pytest.mark.parametrize(
     "task_id", ["", "..", "%2e%2e", "1/../2", "1?x=1", "1#", "1\r\nX: y", "\u0661", "1" * 20, " 1", "-1"]
 )
-def test_what_is_no_id_never_meets_a_url(asked, task_id):
+def test_an_invalid_id_is_never_put_into_a_url(asked, task_id):
     async def scenario():
         async with FakeApi() as api:
             with pytest.raises(ValueError, match="must not meet a URL"):
@@ -435,8 +435,8 @@ def test_an_address_must_be_set(api_settings):
         asyncio.run(scenario())
 
 
-def test_a_connection_closed_between_two_requests_is_not_asked_again_in_secret(asked_scripted):
-    """Left alone, aiohttp would send the second request twice and tell nobody."""
+def test_a_request_on_a_closed_connection_is_not_repeated_in_secret(asked_scripted):
+    """By default, aiohttp would send the second request twice without a trace."""
     (first, second, third), server = asked_scripted(http(), None, http(), times=3)
     assert isinstance(first, Observation)
     assert (second.reason, second.detail) == (FailureReason.UNREACHABLE, "ConnectionLostError: Server disconnected")
@@ -444,7 +444,7 @@ def test_a_connection_closed_between_two_requests_is_not_asked_again_in_secret(a
     assert len(server.requests) == 3
 
 
-def test_the_server_saw_what_was_counted(api_settings):
+def test_the_counts_match_what_the_server_received(api_settings):
     task_ids = [str(number) for number in range(1, 301)]
     stop = Shutdown()
     outcomes = []
@@ -479,7 +479,7 @@ def test_the_server_saw_what_was_counted(api_settings):
 
 
 @pytest.mark.parametrize("words", ["as it came \u4ea4 \\u0000", f"says {TOKEN}"])
-def test_an_answer_is_kept_as_it_came_but_for_our_secret(api_settings, scripted, words):
+def test_an_answer_is_kept_unchanged_except_for_our_secret(api_settings, scripted, words):
     body = f' {{"taskId":"{TASK_ID}", "status": 2, "taskName": "{words}", "code":0}}\n'.encode()
 
     async def ask(keeps_answers):

@@ -32,14 +32,14 @@ def credentials(**settings):
     ],
 )
 @pytest.mark.parametrize("place", ["setting", "file"])
-def test_scheme_of_a_token(token, expected, place, tmp_path):
+def test_a_token_gets_a_scheme_unless_it_has_one(token, expected, place, tmp_path):
     (tmp_path / "token").write_text(token)
     given = {"token": SecretStr(token)} if place == "setting" else {"token_file": tmp_path / "token"}
     headers = credentials(**given).headers(PATH, NOW)
     assert headers == {"Authorization": expected, "X-Date": "20240909T033325Z"}
 
 
-def test_a_user_may_be_named_with_a_token():
+def test_a_token_can_be_sent_with_a_user():
     headers = credentials(token="abc", user_id="1505084218764547200").headers(PATH, NOW)
     assert headers["X-User-Id"] == "1505084218764547200"
 
@@ -55,7 +55,7 @@ def test_an_app_signs_host_date_and_user():
 
 
 @pytest.mark.parametrize("place", ["app_secret", "app_secret_file"])
-def test_a_secret_may_end_in_a_line_break(place, tmp_path):
+def test_a_line_break_after_a_secret_is_ignored(place, tmp_path):
     (tmp_path / "secret").write_text("s3cret\n")
     given = {"app_secret": SecretStr("s3cret\n"), "app_secret_file": tmp_path / "secret"}[place]
     assert credentials(**APP, **{place: given}).headers(PATH, NOW) == credentials(**APP, app_secret="s3cret").headers(
@@ -63,7 +63,7 @@ def test_a_secret_may_end_in_a_line_break(place, tmp_path):
     )
 
 
-def test_the_date_goes_on():
+def test_the_date_changes_every_second():
     token = credentials(token="abc")
     later = NOW.replace(second=31, microsecond=0)
     assert [token.headers(PATH, now)["X-Date"] for now in (NOW, later, NOW)] == [
@@ -83,7 +83,7 @@ def test_the_date_goes_on():
         ({**APP, "user_id": None, "app_secret": "s"}, r"api\.user_id"),
     ],
 )
-def test_what_is_missing_is_named(settings, missing):
+def test_a_missing_setting_is_named(settings, missing):
     with pytest.raises(ConfigurationError, match=rf"^\[setting-missing\] {missing} is not set") as caught:
         credentials(**settings)
     assert caught.value.remedy
@@ -102,7 +102,7 @@ def test_what_is_missing_is_named(settings, missing):
     ],
 )
 @pytest.mark.parametrize("key", ["token_file", "app_secret_file"])
-def test_files_without_a_usable_secret(content, complaint, key, tmp_path):
+def test_a_file_without_a_usable_secret_is_rejected(content, complaint, key, tmp_path):
     path = tmp_path / "secret"
     if content is not None:
         path.write_bytes(content)
@@ -111,12 +111,12 @@ def test_files_without_a_usable_secret(content, complaint, key, tmp_path):
     assert str(caught.value).startswith(f"[secret-unreadable] api.{key}: {path}")
 
 
-def test_a_folder_is_no_secret(tmp_path):
+def test_a_folder_is_not_a_secret_file(tmp_path):
     with pytest.raises(ConfigurationError, match="Is a directory"):
         credentials(token_file=tmp_path)
 
 
-def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+def test_an_unreadable_file_is_rejected(tmp_path, monkeypatch):
     def refuse(*_arguments, **_keywords):
         raise PermissionError(13, "Permission denied")
 
@@ -135,24 +135,24 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         ("nothing of it", "nothing of it"),
     ],
 )
-def test_a_token_is_taken_out(token, text, expected):
+def test_a_token_is_masked(token, text, expected):
     assert credentials(token=token).secrets.redact(text) == expected
 
 
-def test_a_secret_and_its_signatures_are_taken_out():
+def test_a_secret_and_its_signatures_are_masked():
     app = credentials(app_secret=" s3cret", **APP)
     authorization = app.headers(PATH, NOW)["Authorization"]
     shown = app.secrets.redact(f"{authorization} made with s3cret")
     assert shown == f"{authorization.rpartition('=')[0]}={MASK} made with {MASK}"
 
 
-def test_nothing_shows_a_secret_by_accident():
+def test_no_representation_shows_a_secret():
     for shown in (credentials(token="t0k3n-1"), credentials(app_secret="s3cret", **APP)):
         assert "t0k3n-1" not in repr(shown)
         assert "s3cret" not in repr(shown)
 
 
-def test_a_token_file_is_read_again(tmp_path):
+def test_a_renewal_reads_the_token_file_again(tmp_path):
     file = tmp_path / "token"
     file.write_text("0ld-t0k3n")
     token = credentials(token_file=file)
@@ -162,14 +162,14 @@ def test_a_token_file_is_read_again(tmp_path):
     assert token.secrets.redact("0ld-t0k3n n3w-t0k3n") == f"{MASK} {MASK}"
 
 
-def test_a_token_that_is_set_stays():
+def test_a_token_in_the_settings_is_not_renewed():
     token = credentials(token="abc")
     asyncio.run(token.renew())
     assert token.headers(PATH, NOW)["Authorization"] == "Bearer abc"
 
 
 def printing(*lines, code=0):
-    """A command that prints one of these lines each time it runs, without a shell to help it."""
+    """Return a command that prints the next of these lines each time it runs, without a shell."""
     program = f"""import pathlib, sys
 count = pathlib.Path(sys.argv[1])
 number = int(count.read_text()) if count.exists() else 0
@@ -196,13 +196,13 @@ def test_a_command_prints_the_token(tmp_path):
         (printing("schl\u00fcssel"), "gave no access token"),
     ],
 )
-def test_commands_without_a_token(command, complaint, tmp_path):
+def test_a_command_that_prints_no_token_is_rejected(command, complaint, tmp_path):
     with pytest.raises(CredentialsRefusedError, match=complaint) as caught:
         credentials(token_command=(*command, str(tmp_path / "count")))
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_command_that_hangs_is_ended(monkeypatch):
+def test_a_command_that_hangs_is_stopped(monkeypatch):
     monkeypatch.setattr("etl.koodrive.renewal.COMMAND_SECONDS", 0.2)
     with pytest.raises(CredentialsRefusedError, match="takes longer than"):
         credentials(token_command=(sys.executable, "-c", "import time; time.sleep(600)"))

@@ -57,7 +57,7 @@ def with_fields(**changed):
 
 
 def field(name, raw):
-    """The documented answer with one field replaced by raw JSON."""
+    """Return the documented answer with one field replaced by raw JSON."""
     rest = json.dumps(with_fields(**{name: ...})).encode()
     return rest[:-1] + b', "' + name.encode() + b'": ' + raw + b"}"
 
@@ -65,7 +65,7 @@ def field(name, raw):
 def test_the_documented_answer_becomes_an_observation():
     seen = interpreted(DOCUMENTED)
     assert isinstance(seen, Observation)
-    # It may have lain here unread while others asked again: it is as old as its question.
+    # A response may be read late, after newer ones: its content is as old as the request.
     assert (seen.task, seen.observed_at) == (TASK, SENT_AT)
     assert (seen.detail.task_id, seen.detail.status, seen.detail.result_code) == (TASK_ID, 3, "18000205")
     assert (seen.detail.task_name, seen.detail.task_type, seen.detail.response_code) == ("lym0412normal", 0, 0)
@@ -92,7 +92,7 @@ def test_the_documented_answer_becomes_an_observation():
         json.dumps(DOCUMENTED, indent=4).encode() + b"\r\n",
     ],
 )
-def test_what_is_still_the_same_task(body):
+def test_harmless_differences_leave_the_same_task(body):
     seen = interpreted(body)
     assert isinstance(seen, Observation)
     assert (str(seen.detail.task_id), int(seen.detail.status)) == (TASK_ID, 3)
@@ -106,7 +106,7 @@ def test_any_whole_number_is_a_status(status):
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/json", "application/hal+json", ""])
-def test_types_that_may_be_json(content_type):
+def test_some_other_content_types_are_read_as_json(content_type):
     assert isinstance(interpreted(DOCUMENTED, content_type=content_type), Observation)
 
 
@@ -161,7 +161,7 @@ BAD_PAYLOADS = {
     "two statuses": field("status", b'2, "status": 3'),
     "two task IDs": b'{"taskId": "17", "status": 3, "taskId": "1534087020903704704"}',
     "two codes": field("code", b'1, "code": 0'),
-    "two names that nobody documented": field("added", b'1, "added": 1'),
+    "two names without documentation": field("added", b'1, "added": 1'),
     "two names further inside": field("added", b'[{"a": 1, "b": {}, "a": 1}]'),
     "a name written in two ways": field("taskName", b'"a", "task\\u004eame": "a"'),
     "a name twice, once with nothing": field("resultCode", b'null, "resultCode": null'),
@@ -183,7 +183,7 @@ BAD_PAYLOADS = {
 
 
 @pytest.mark.parametrize("body", BAD_PAYLOADS.values(), ids=BAD_PAYLOADS)
-def test_no_fact_is_made_of_a_bad_payload(body):
+def test_a_bad_payload_makes_no_fact(body):
     failure = interpreted(body)
     assert isinstance(failure, FetchFailure)
     assert (failure.reason, failure.http_status, failure.error_code) == (FailureReason.BAD_PAYLOAD, 200, None)
@@ -207,13 +207,13 @@ HTTP_STATUSES = {
     ("reason", "status"), [(reason, status) for reason, statuses in HTTP_STATUSES.items() for status in statuses]
 )
 @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b"null", b"[" * 100_000, b"\xff", DOCUMENTED])
-def test_http_status_without_a_code(reason, status, body):
+def test_an_http_status_without_a_code_decides_the_reason(reason, status, body):
     failure = interpreted(body, status=status)
     assert (failure.reason, failure.http_status, failure.error_code) == (FailureReason[reason], status, None)
 
 
 @pytest.mark.parametrize("body", [b"", {"code": 13000102, "msg": "no"}, {"code": "401", "msg": "no"}])
-def test_a_portal_in_the_apis_place_ends_the_run(body):
+def test_a_login_portal_ends_the_run(body):
     with pytest.raises(UnavailableError, match="HTTP 511") as caught:
         interpreted(body, status=511)
     assert caught.value.remedy
@@ -221,7 +221,7 @@ def test_a_portal_in_the_apis_place_ends_the_run(body):
 
 @pytest.mark.parametrize("code", [13000102, 13000201, 13000309, "401", "APIGW.0601", "APIGW.9999"])
 @pytest.mark.parametrize(("status", "reason"), [(401, "UNAUTHORIZED"), (429, "THROTTLED")])
-def test_no_code_makes_another_thing_of_these_statuses(status, reason, code):
+def test_no_code_outweighs_a_401_or_a_429(status, reason, code):
     name = "error_code" if str(code).startswith("API") else "code"
     failure = interpreted({name: code, "msg": "no"}, status=status)
     assert (failure.reason, failure.error_code) == (FailureReason[reason], str(code))
@@ -267,7 +267,7 @@ SENTENCE = "The throttling threshold has been reached: policy user over ratelimi
         (302, {"Retry-After": "7"}, "REJECTED", None),
     ],
 )
-def test_who_is_told_when_to_come_back_is_not_refused_for_good(status, headers, reason, wait_seconds):
+def test_a_wait_in_the_headers_makes_a_refusal_a_throttling(status, headers, reason, wait_seconds):
     failure = interpreted(b"", status=status, headers=headers)
     assert (failure.reason, failure.wait_seconds) == (FailureReason[reason], wait_seconds)
 
@@ -280,21 +280,21 @@ def test_who_is_told_when_to_come_back_is_not_refused_for_good(status, headers, 
         {"code": "APIGW.0308", "msg": SENTENCE},
     ],
 )
-def test_the_gateway_says_too_fast_whatever_the_status(body, http_status):
+def test_the_gateways_throttling_code_counts_with_any_status(body, http_status):
     failure = interpreted(body, status=http_status, headers={"retry-after": "7"})
     assert (failure.reason, failure.error_code) == (FailureReason.THROTTLED, body.get("error_code") or body["code"])
     assert (failure.wait_seconds, failure.allowed_rate, failure.detail) == (7, 0.5, SENTENCE)
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_advice_without_sense_is_named(status):
+def test_a_senseless_wait_is_quoted_in_the_detail(status):
     failure = interpreted(b"", status=status, headers={"Retry-After": "soon" * 1000})
     assert "Retry-After 'soonsoon" in failure.detail
     assert len(failure.detail) < 200
 
 
 class Untouchable(Mapping):
-    """Headers that nobody may read."""
+    """Headers that fail when they are read."""
 
     def __getitem__(self, name):
         raise AssertionError(name)
@@ -326,7 +326,7 @@ def test_the_headers_of_a_good_answer_are_not_read():
         ({"code": 17, "msg": "authentication failed"}, FailureReason.REJECTED, "17"),
     ],
 )
-def test_errors_of_every_documented_shape(body, reason, code, http_status):
+def test_errors_of_every_documented_form_are_classified(body, reason, code, http_status):
     failure = interpreted(body, status=http_status)
     assert (failure.reason, failure.error_code, failure.http_status) == (reason, code, http_status)
 
@@ -334,7 +334,7 @@ def test_errors_of_every_documented_shape(body, reason, code, http_status):
 @pytest.mark.parametrize("http_status", [200, 400, 403, 404, 500])
 @pytest.mark.parametrize("family", ["APIG", "APIGW"])
 @pytest.mark.parametrize("number", GATEWAY_FAILURES)
-def test_gateway_codes_that_say_more_than_their_status(family, number, http_status):
+def test_gateway_codes_outweigh_their_status(family, number, http_status):
     body = {"error_code": f"{family}.{number}", "error_msg": "wait", "request_id": "17"}
     failure = interpreted(body, status=http_status)
     assert (failure.reason, failure.error_code) == (GATEWAY_FAILURES[number], f"{family}.{number}")
@@ -344,7 +344,7 @@ def test_gateway_codes_that_say_more_than_their_status(family, number, http_stat
 @pytest.mark.parametrize("http_status", [200, 400, 401, 403, 404, 405])
 @pytest.mark.parametrize("family", ["APIG", "APIGW"])
 @pytest.mark.parametrize("number", FATAL_GATEWAY_CODES)
-def test_gateway_codes_that_concern_every_request(family, number, http_status):
+def test_gateway_codes_that_concern_every_request_end_the_run(family, number, http_status):
     fatal = FATAL_GATEWAY_CODES[number]
     with pytest.raises(fatal.error, match=f"{family}.{number} no entry") as caught:
         interpreted({"error_code": f"{family}.{number}", "error_msg": "no entry"}, status=http_status)
@@ -389,7 +389,7 @@ def test_gateway_codes_that_concern_every_request(family, number, http_status):
         ("APIGW.9999", 200, FailureReason.REJECTED),
     ],
 )
-def test_gateway_codes_as_documented(code, http_status, expected):
+def test_gateway_codes_have_their_documented_meaning(code, http_status, expected):
     body = {"error_code": code, "error_msg": "m"}
     if isinstance(expected, FailureReason):
         assert interpreted(body, status=http_status).reason is expected
@@ -404,7 +404,7 @@ def test_an_error_is_an_error_even_beside_the_fields_of_a_task(body):
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/xml"])
-def test_a_page_for_people_is_the_servers_trouble(content_type):
+def test_an_html_page_is_a_server_error(content_type):
     failure = interpreted(b"<html>Back soon</html>", content_type=content_type)
     assert (failure.reason, failure.http_status) == (FailureReason.SERVER_ERROR, 200)
     assert content_type in failure.detail
@@ -428,7 +428,7 @@ HEADERS = st.lists(st.tuples(st.sampled_from([*READERS, "Date"]), st.sampled_fro
 
 
 def read_by_the_book(body):
-    """The answer by another strict reading: the standard library's, told to refuse what it would let pass."""
+    """Read an answer with the standard library, made strict: an independent second reader."""
 
     def refuse(text):
         raise ValueError(text)
@@ -447,7 +447,7 @@ def read_by_the_book(body):
 )
 @example(body=field("taskName", b'"\\ud800"'), status=200, content_type="application/json", headers=[])
 @example(body=b"[" * 200_000, status=400, content_type="application/json", headers=[])
-def test_anything_is_a_fact_a_failure_or_the_end_of_the_run(body, status, content_type, headers):
+def test_any_response_is_a_fact_a_failure_or_the_end_of_the_run(body, status, content_type, headers):
     try:
         outcome = interpreted(body, status=status, content_type=content_type, headers=headers)
     except (ConfigurationError, CredentialsRefusedError, UnavailableError) as error:
@@ -461,14 +461,14 @@ def test_anything_is_a_fact_a_failure_or_the_end_of_the_run(body, status, conten
     believed = read_by_the_book(body)
     assert str(believed["taskId"]) == TASK_ID
     assert str(believed.get("code") or 0) == "0"
-    assert told(outcome.drift) == list(differences(believed))
+    assert without_names(outcome.drift) == list(differences(believed))
     (fact,) = normalize([outcome]).to_dicts()
     assert fact["status"] == int(believed["status"])
     assert (fact["task_name"] or "") == (believed.get("taskName") or "").replace("\0", "\ufffd")
 
 
 def differences(believed):
-    """What an answer differs in, said a second time and without the short way; of unknown fields, how many."""
+    """List the differences from the documentation in a second, slower way; unknown fields without their names."""
     types = dict.fromkeys(DOCUMENTED, (str,)) | {"taskType": (int,), "status": (int,), "code": (int, str)}
     types["resultCode"] = (str, type(None))
     for name, allowed in types.items():
@@ -483,7 +483,7 @@ def differences(believed):
     yield from ["unknown field"] * len(believed.keys() - types.keys())
 
 
-def told(drift):
+def without_names(drift):
     return [text if not text.startswith("unknown field") else "unknown field" for text in drift]
 
 
@@ -493,7 +493,7 @@ PIECES += [f'"{name}":' for name in DOCUMENTED] + [json.dumps(TASK_ID), '"a":1',
 
 @given(places=st.lists(st.tuples(st.integers(0, 250), st.integers(0, 12), st.sampled_from(PIECES)), max_size=3))
 @example(places=[(1, 0, '"a":1,')])
-def test_a_damaged_answer_is_never_taken_for_another(places):
+def test_a_damaged_answer_never_becomes_another_answer(places):
     body = json.dumps(DOCUMENTED, ensure_ascii=False)
     for at, length, piece in places:
         body = body[:at] + piece + body[at + length :]
@@ -501,16 +501,16 @@ def test_a_damaged_answer_is_never_taken_for_another(places):
     if isinstance(outcome, Observation):
         believed = read_by_the_book(body.encode())
         assert (believed["taskId"], int(believed["status"])) == (TASK_ID, int(outcome.detail.status))
-        assert told(outcome.drift) == list(differences(believed))
+        assert without_names(outcome.drift) == list(differences(believed))
 
 
 @pytest.mark.parametrize("end", range(len(json.dumps(DOCUMENTED).encode())))
-def test_no_fact_is_made_of_a_part(end):
+def test_a_part_of_an_answer_makes_no_fact(end):
     assert interpreted(json.dumps(DOCUMENTED).encode()[:end]).reason is FailureReason.BAD_PAYLOAD
 
 
 @given(seed=st.integers(), number=st.integers(0, 10**19 - 1))
-def test_the_stand_ins_honest_answers_are_believed(seed, number):
+def test_the_stand_ins_honest_answers_become_observations(seed, number):
     task = World(seed=seed).task(str(number))
     seen = interpret(response(msgspec.json.encode(task)), PendingTask(task_id=str(number)), now=NOW)
     assert isinstance(seen, Observation)

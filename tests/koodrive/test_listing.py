@@ -1,4 +1,4 @@
-"""What a page of the list means: everything that the documentation, its examples and its contradictions allow."""
+"""Pages of the list in every form that the documentation, its examples and its contradictions allow."""
 
 import asyncio
 import json
@@ -52,11 +52,11 @@ def task(**changed):
     return found.tasks[0] if isinstance(found, TaskPage) else found
 
 
-def test_the_documented_example():
+def test_the_documented_example_is_a_page():
     assert read(DOCUMENTED) == TaskPage((ListedTask(TASK_ID, 2, CREATED_AT),), "1723549107000")
 
 
-def test_the_list_under_either_name_and_under_both_if_they_agree():
+def test_the_list_is_read_under_either_name_or_under_both_if_they_agree():
     tasks = DOCUMENTED["taskListDtos"]
     expected = read(DOCUMENTED)
     assert page(taskList=tasks) == expected
@@ -82,7 +82,7 @@ def test_a_page_without_a_list_is_malformed_and_not_empty(absent):
         (2**64 - 1, str(2**64 - 1)),
     ],
 )
-def test_cursors(cursor, expected):
+def test_every_cursor_is_text_or_the_end(cursor, expected):
     assert page(nextCursor=cursor).next_cursor == expected
 
 
@@ -91,21 +91,21 @@ def test_a_page_without_a_cursor_is_the_last():
 
 
 @pytest.mark.parametrize("cursor", [True, 1.5, [], {}, "x" * 256, 2**64])
-def test_what_is_no_cursor_is_malformed(cursor):
+def test_another_cursor_makes_a_page_malformed(cursor):
     assert page(nextCursor=cursor).reason is FailureReason.BAD_PAYLOAD
 
 
 @pytest.mark.parametrize("task_id", [TASK_ID, int(TASK_ID), f" {TASK_ID}\n"])
-def test_ids_are_text_however_they_come(task_id):
+def test_ids_are_read_as_text(task_id):
     assert task(taskId=task_id).task_id == TASK_ID
 
 
-def test_an_id_that_is_none_is_taken_as_from_a_file():
+def test_an_invalid_id_is_listed_unchanged():
     assert task(taskId="no ID at all").task_id == "no ID at all"
 
 
 @pytest.mark.parametrize("task_id", [None, "", "  ", True, 1.5, [], "x" * 256, "a\0b"])
-def test_a_page_with_a_task_that_no_table_holds_is_malformed(task_id):
+def test_an_id_that_cannot_be_stored_makes_a_page_malformed(task_id):
     assert task(taskId=task_id).reason is FailureReason.BAD_PAYLOAD
 
 
@@ -113,7 +113,7 @@ def test_a_page_with_a_task_that_no_table_holds_is_malformed(task_id):
     ("status", "expected"),
     [(0, 0), (3, 3), (7, 7), ("2", 2), (None, None), ("SUCCESS", None), (True, None), (2.5, None), ("9" * 5000, None)],
 )
-def test_statuses(status, expected):
+def test_a_status_is_a_whole_number_or_unknown(status, expected):
     assert task(status=status).status == expected
 
 
@@ -133,7 +133,7 @@ def test_statuses(status, expected):
         ("=cmd()", None),
     ],
 )
-def test_times_are_read_or_left_out_and_never_guessed(created, expected):
+def test_times_are_read_or_unknown_and_never_guessed(created, expected):
     assert task(createTime=created).created_at == expected
 
 
@@ -151,12 +151,12 @@ def test_times_are_read_or_left_out_and_never_guessed(created, expected):
         (b'{"error_code":"APIG.0308","error_msg":"m"}', FailureReason.THROTTLED),
     ],
 )
-def test_a_200_that_is_no_page(body, reason):
+def test_a_200_without_a_page_is_a_failure(body, reason):
     found = read(body)
     assert (found.task, found.reason) == (LIST, reason)
 
 
-def test_other_statuses_and_types_mean_what_they_mean_for_a_task():
+def test_other_statuses_and_types_mean_the_same_as_for_a_task():
     assert read(b"{}", status=503).reason is FailureReason.SERVER_ERROR
     assert read(b"{}", status=429).reason is FailureReason.THROTTLED
     assert read(DOCUMENTED, content_type="text/html").reason is FailureReason.SERVER_ERROR
@@ -164,7 +164,7 @@ def test_other_statuses_and_types_mean_what_they_mean_for_a_task():
         read({"error_code": "APIGW.0302", "error_msg": "no"}, status=403)
 
 
-def test_a_query_names_one_status_at_most_and_a_cursor_as_it_came():
+def test_a_query_names_at_most_one_status_and_the_unchanged_cursor():
     assert list_query(status=None, cursor=None) == [("pageSize", "100")]
     assert list_query(status=0, cursor="0") == [("pageSize", "100"), ("status", "0"), ("pageCursor", "0")]
 
@@ -190,7 +190,7 @@ pages = st.fixed_dictionaries(
 @given(
     st.binary(max_size=200) | pages.map(lambda value: json.dumps(value).encode()) | anything.map(str).map(str.encode)
 )
-def test_whatever_comes_is_a_page_that_can_be_kept_or_a_failure(body):
+def test_any_body_is_a_storable_page_or_a_failure(body):
     found = read(body)
     if isinstance(found, FetchFailure):
         assert found.task is LIST
@@ -222,31 +222,31 @@ def test_a_query_is_sent_as_it_was_signed(api_settings, cursor):
     assert isinstance(found, TaskPage) or "Parameter check failed" in found.detail
 
 
-HELD = {"endless_body", "slow_body", "slow_headers", "stall"}
-OF_EVERYBODY = {"http_403", "http_405", "http_511"}
-"""Refusals that concern every request, and end whatever is under way."""
+STALLING_FAULTS = {"endless_body", "slow_body", "slow_headers", "stall"}
+FATAL_FAULTS = {"http_403", "http_405", "http_511"}
+"""Faults that concern every request, and therefore end the run."""
 
 
 @pytest.mark.parametrize(
-    "fault", sorted(name for name in EFFECTS if strikes_pages(name) and name not in {*PAGES, *HELD})
+    "fault", sorted(name for name in EFFECTS if strikes_pages(name) and name not in {*PAGES, *STALLING_FAULTS})
 )
-def test_no_fault_is_taken_for_a_page(api_settings, fault):
+def test_no_fault_is_read_as_a_page(api_settings, fault):
     behaviour = Behaviour(task_ids=a_minute_apart(3), faults=(Fault(name=fault, task_ids=frozenset({"list"})),))
     try:
         (found,), _ = asked_for_pages(behaviour, api_settings, None)
     except TaskAuditError:
-        assert fault in OF_EVERYBODY
+        assert fault in FATAL_FAULTS
         return
     assert isinstance(found, FetchFailure) or (fault == "gzip" and len(found.tasks) == 3)
 
 
-def test_no_secret_comes_back_in_a_failure(api_settings, scripted):
+def test_a_failure_of_the_list_shows_no_secret(api_settings, scripted):
     body = b'{"echo":"Bearer t0ken-of-trust"}'
-    reply = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    response = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body
 
     async def scenario():
         async with (
-            scripted(reply) as server,
+            scripted(response) as server,
             open_koodrive(api_settings(server.base_url), run_id=RUN_ID, clock=lambda: NOW) as koodrive,
         ):
             return await koodrive.list_tasks(None)

@@ -48,12 +48,12 @@ WAITS = {
     "the newer draft, some left": ({"RateLimit": '"default";r=50;t=30'}, None),
     "the newer draft, two policies": ({"RateLimit": '"day";r=0;t=300, "second";r=0;t=1, "b";r=1;t=900'}, 300),
     "the newer draft, a hostile name": ({"RateLimit": '"a;r=0;t=900,b";r=1;t=1'}, None),
-    "the newer draft, until nobody knows": ({"RateLimit": "default;r=0"}, 0),
+    "the newer draft, without a time": ({"RateLimit": "default;r=0"}, 0),
     "a distance": ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"}, 60),
     "an epoch": ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(EPOCH + 60)}, 60),
     "an epoch, some left": ({"X-RateLimit-Remaining": "5", "X-RateLimit-Reset": str(EPOCH + 60)}, None),
     "a reset alone": ({"X-RateLimit-Reset": "60"}, None),
-    "nothing left, until nobody knows": ({"X-RateLimit-Remaining": "0"}, 0),
+    "nothing left, without a time": ({"X-RateLimit-Remaining": "0"}, 0),
     "the reset of another": ({"X-RateLimit-Remaining": "0", "RateLimit-Reset": "60"}, 0),
     "Huawei's gateway": ({"X-Apig-RateLimit-api": "remain:0,limit:10,time:10 second"}, 10),
     "Huawei's gateway, some left": ({"X-Apig-RateLimit-api": "remain:9,limit:10,time:10 second"}, None),
@@ -84,7 +84,7 @@ WAITS = {
 
 
 @pytest.mark.parametrize(("headers", "seconds"), WAITS.values(), ids=WAITS)
-def test_how_long_to_wait(headers, seconds):
+def test_the_headers_name_how_long_to_wait(headers, seconds):
     assert read(headers).wait_seconds == seconds
 
 
@@ -105,7 +105,7 @@ def test_how_long_to_wait(headers, seconds):
         ("slow down", None),
     ],
 )
-def test_the_gateways_sentence(message, rate):
+def test_the_gateways_sentence_names_a_rate(message, rate):
     assert read({}, message) == Advice(allowed_rate=rate)
 
 
@@ -132,7 +132,7 @@ RATES = {
 
 
 @pytest.mark.parametrize(("headers", "rate"), RATES.values(), ids=RATES)
-def test_how_fast_one_may_go(headers, rate):
+def test_the_headers_name_the_allowed_rate(headers, rate):
     assert read(headers) == Advice(allowed_rate=rate)
 
 
@@ -179,26 +179,26 @@ SENSELESS = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in SENSELESS.items() for value in values])
-def test_what_makes_no_sense_is_left_aside_and_named(name, value):
-    said = read({name: value})
-    assert (said.wait_seconds, said.allowed_rate) == (None, None)
-    assert said.ignored is not None
-    assert said.ignored == f"{name} {value[:64]!r}"
+def test_a_senseless_header_is_ignored_and_reported(name, value):
+    found = read({name: value})
+    assert (found.wait_seconds, found.allowed_rate) == (None, None)
+    assert found.ignored is not None
+    assert found.ignored == f"{name} {value[:64]!r}"
 
 
 @pytest.mark.parametrize("family", ["RateLimit", "X-RateLimit"])
 @pytest.mark.parametrize("reset", ["-1", "later", str(EPOCH - 1), "1e9", "9" * 400])
-def test_a_reset_without_sense_leaves_how_long_open(family, reset):
-    said = read({f"{family}-Remaining": "0", f"{family}-Reset": reset})
-    assert said == Advice(wait_seconds=0, ignored=f"{family}-Reset {reset[:64]!r}")
+def test_a_senseless_reset_leaves_the_wait_open(family, reset):
+    found = read({f"{family}-Remaining": "0", f"{family}-Reset": reset})
+    assert found == Advice(wait_seconds=0, ignored=f"{family}-Reset {reset[:64]!r}")
 
 
-def test_the_first_without_sense_is_named():
+def test_the_first_senseless_header_is_reported():
     assert read({"RateLimit": "?", "Retry-After": "soon"}).ignored == "RateLimit '?'"
 
 
 @given(seconds=st.integers(0, 10**9))
-def test_a_date_means_what_it_says(seconds):
+def test_a_date_is_the_seconds_until_then(seconds):
     date = format_datetime(NOW + timedelta(seconds=seconds), usegmt=True)
     assert read({"Retry-After": date}) == Advice(wait_seconds=seconds)
 
@@ -243,20 +243,20 @@ NAMES = st.sampled_from([*READERS, *(name.title() for name in READERS), "Date", 
 @given(headers=st.lists(st.tuples(NAMES, TEXTS), max_size=6), message=TEXTS)
 @example(headers=[("Date", "1 Jan 0001 00:00:00 +2359"), ("Retry-After", "31 Dec 9999 23:59:59 -2359")], message="")
 @example(headers=[("Date", "1 Jan 1970 00:00:00 +99999999999999999999")], message="")
-def test_no_header_does_more_than_be_left_aside(headers, message):
-    said = read(headers, message)
-    assert said.wait_seconds is None or 0 <= said.wait_seconds < inf
-    assert said.allowed_rate is None or (said.allowed_rate > 0 and isfinite(said.allowed_rate))
-    assert said.ignored is None or (len(said.ignored) < 1000 and said.ignored.isprintable())
-    assert said == read(list(headers), message)
+def test_no_header_causes_an_error(headers, message):
+    found = read(headers, message)
+    assert found.wait_seconds is None or 0 <= found.wait_seconds < inf
+    assert found.allowed_rate is None or (found.allowed_rate > 0 and isfinite(found.allowed_rate))
+    assert found.ignored is None or (len(found.ignored) < 1000 and found.ignored.isprintable())
+    assert found == read(list(headers), message)
 
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("piece", ["9", '"', '\\"', ",", ";", "a;q=1;w=1,", ":", "Sat, ", "(", " 01:02:03"])
-def test_a_long_header_takes_no_longer_than_its_length(name, piece):
-    said = read({name: piece * 100_000, "Date": piece * 100_000})
-    assert said.ignored is None or len(said.ignored) < 200
+def test_a_long_header_is_read_in_linear_time(name, piece):
+    found = read({name: piece * 100_000, "Date": piece * 100_000})
+    assert found.ignored is None or len(found.ignored) < 200
 
 
-def test_nothing_is_made_of_nothing():
+def test_no_headers_give_no_advice():
     assert advice({}, "", now=NOW) == NOTHING

@@ -18,7 +18,7 @@ MISTAKES = {
     "no empty line after the headers": "0422de708a8093950a553516e01d639abdb2bade61da59a93bb86f6e2de73d3b",
     "no slash at the end of the path": "40d3cf6f2ba466ee36d3c2f780e8c633d77606e587f800f02d02301cb3025b3d",
 }
-"""What K1 would be signed with under the usual mistakes."""
+"""The signatures of K1 under the usual mistakes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,26 +125,26 @@ def canonical_sha256(request):
 
 
 @pytest.mark.parametrize(("request_to_sign", "expected", "_signature"), KOODRIVE_VECTORS.values(), ids=KOODRIVE_VECTORS)
-def test_canonical_request_of_koodrive(request_to_sign, expected, _signature):
+def test_the_canonical_request_follows_koodrives_rule(request_to_sign, expected, _signature):
     assert canonical_sha256(request_to_sign) == expected
 
 
 @pytest.mark.parametrize(("request_to_sign", "expected"), SIBLING_VECTORS.values(), ids=SIBLING_VECTORS)
-def test_canonical_request_of_the_published_siblings(request_to_sign, expected):
+def test_the_canonical_request_agrees_with_huaweis_published_examples(request_to_sign, expected):
     assert canonical_sha256(request_to_sign) == expected
 
 
 @pytest.mark.parametrize(("request_to_sign", "_sha256", "expected"), KOODRIVE_VECTORS.values(), ids=KOODRIVE_VECTORS)
-def test_signature_of_koodrive(request_to_sign, _sha256, expected):
+def test_the_signature_follows_koodrives_rule(request_to_sign, _sha256, expected):
     assert signature(canonical_request(*request_to_sign.parts), app_secret=APP_SECRET) == expected
 
 
 @pytest.mark.parametrize("mistaken", MISTAKES.values(), ids=MISTAKES)
-def test_signature_makes_none_of_the_usual_mistakes(mistaken):
+def test_the_signature_avoids_the_usual_mistakes(mistaken):
     assert signature(canonical_request(*K1.parts), app_secret=APP_SECRET) != mistaken
 
 
-def test_canonical_request_word_for_word():
+def test_the_canonical_request_has_these_lines():
     assert canonical_request(*K1.parts).split("\n") == [
         "GET",
         "/koodrive/ose/v1/task/1534087020903704704/",
@@ -158,7 +158,7 @@ def test_canonical_request_word_for_word():
     ]
 
 
-def test_authorization_value():
+def test_the_authorization_header_has_this_value():
     assert sign(*K1.parts, app_id="a378331e", app_secret=APP_SECRET) == (
         "HMAC-SHA256 AppId=a378331e,SignedHeaders=host;x-date;x-user-id,"
         "Signature=46a668b42f7dd59a1e8056c4effa7035e43825c492cb0b7fe76b94c4b77efeb8"
@@ -191,7 +191,7 @@ def test_a_signature_must_cover_date_and_user(missing):
         ("/%E4%B8%AD%20a", "/%E4%B8%AD%20a/"),
     ],
 )
-def test_canonical_uri(raw_path, expected):
+def test_a_canonical_uri_has_no_dot_segments_and_ends_in_a_slash(raw_path, expected):
     assert canonical_uri(raw_path) == expected
 
 
@@ -207,7 +207,7 @@ def test_canonical_uri(raw_path, expected):
         ((("a", "-_.~"),), "a=-_.~"),
     ],
 )
-def test_canonical_query(query, expected):
+def test_a_canonical_query_is_sorted_and_encoded(query, expected):
     assert canonical_query(query) == expected
 
 
