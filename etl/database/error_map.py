@@ -59,6 +59,8 @@ POSTGRESQL: dict[str, Fault] = {
 
 MYSQL: dict[int, Fault] = {
     0: TransientError,  # the driver's own: the connection was closed
+    1016: UnavailableError,  # the server cannot open a file
+    1017: UnavailableError,  # a file of the server is gone, such as a temporary table
     1020: TransientError,  # record has changed since last read: a serialization failure
     1021: UnavailableError,  # disk full
     1030: UnavailableError,  # error from the storage engine

@@ -80,6 +80,7 @@ def postgresql_error(sqlstate, message="something is wrong"):
         (pymysql.err.OperationalError(2003, "Can't connect to MySQL server on 'h'"), TransientError),
         (pymysql.err.OperationalError(2013, "Lost connection to MySQL server during query"), TransientError),
         (pymysql.err.InterfaceError(0, ""), TransientError),
+        (pymysql.err.OperationalError(1017, "Can't find file: '/tmp/#sql-temptable-1.MAI'"), UnavailableError),
         (pymysql.err.OperationalError(1040, "Too many connections"), TransientError),
         (pymysql.err.OperationalError(1045, "Access denied for user 'u'@'h'"), ConfigurationError),
         (pymysql.err.OperationalError(1049, "Unknown database 'd'"), ConfigurationError),
