@@ -10,9 +10,9 @@ from typing import IO, Any, BinaryIO, cast
 import click
 
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.options import range_options
 from etl.cli.progress import show_progress, shows_progress
 from etl.cli.signals import stop_on_signals
-from etl.cli.types import RangeBound
 from etl.fetch.pool import Traffic
 from etl.jobs.collect import Collected, Wanted, collect
 from etl.jobs.opening import open_queue
@@ -38,17 +38,9 @@ from etl.tasks import TaskStatus
     multiple=True,
     help="With --from-api: only tasks of this status; may be repeated.",
 )
-# Eager: whatever the order on the command line, the end is compared with it.
-@click.option(
-    "--since",
-    type=RangeBound(is_end=False),
-    is_eager=True,
-    help="With --from-api: submitted from this date or instant (UTC) on.",
-)
-@click.option(
-    "--until",
-    type=RangeBound(is_end=True),
-    help="With --from-api: submitted by the end of this date, or before this instant.",
+@range_options(
+    since="With --from-api: submitted from this date or instant (UTC) on.",
+    until="With --from-api: submitted by the end of this date, or before this instant.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="With --from-api: take at most so many tasks of the list.")
 @common_options

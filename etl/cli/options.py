@@ -1,4 +1,4 @@
-"""The options that say which tasks are meant, of the commands that run and plan."""
+"""The options that several commands share: a range of time, and the tasks of a run."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -12,14 +12,7 @@ from etl.tasks import Shard
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-OPTIONS = (
-    # First, whatever the order on the command line: the end is compared with it.
-    click.option(
-        "--since", type=RangeBound(is_end=False), is_eager=True, help="Submitted from this date or instant (UTC) on."
-    ),
-    click.option(
-        "--until", type=RangeBound(is_end=True), help="Submitted by the end of this date, or before this instant."
-    ),
+SELECTION_OPTIONS = (
     click.option("--limit", type=click.IntRange(min=1), help="Ask about at most so many tasks, oldest first."),
     click.option("--refetch", is_flag=True, help="Also ask again about tasks that were audited before."),
     click.option(
@@ -30,14 +23,34 @@ OPTIONS = (
 )
 
 
+def range_options(*, since: str, until: str) -> Callable[[Decorated], Decorated]:
+    """Give a command ``--since`` and ``--until``, and refuse a range that ends before it starts.
+
+    Args:
+        since: the help text of ``--since``.
+        until: the help text of ``--until``.
+    """
+
+    def decorate(command: Decorated) -> Decorated:
+        command = click.option("--until", type=RangeBound(is_end=True), help=until)(command)
+        # Click reads an eager option first in any order of the command line, and --until is compared with it.
+        return click.option("--since", type=RangeBound(is_end=False), is_eager=True, help=since)(command)
+
+    return decorate
+
+
 def selection_options(command: Decorated) -> Decorated:
-    """Give a command the options."""
-    for option in reversed(OPTIONS):
+    """Give a command the options that select the tasks of a run."""
+    for option in reversed(SELECTION_OPTIONS):
         command = option(command)
-    return command
+    with_range = range_options(
+        since="Submitted from this date or instant (UTC) on.",
+        until="Submitted by the end of this date, or before this instant.",
+    )
+    return with_range(command)
 
 
 def require_shards(shard: Shard | None, source: SourceSettings) -> None:
-    """Refuse a part of a queue that all runs share."""
+    """Refuse a shard of the job's own queue, which all runs share."""
     if shard and source.mode == "queue":
         raise click.UsageError("--shard is for source.mode = 'read_only'; runs on the job's own queue share all of it.")

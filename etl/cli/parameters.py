@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from etl.cli.types import Duration, RangeBound
+from etl.cli.types import Duration, RangeBound, is_reversed
 from etl.errors import Code, InputError
 from etl.warehouse.read.questions import Kind, Parameter, Question
 
@@ -59,7 +59,19 @@ def read_parameters(question: Question, given: tuple[str, ...], *, now: datetime
                 remedy=f"Give it: --param {parameter.name}=VALUE.",
             )
         values[parameter.name] = _value(parameter, as_text, {"now": now, **values})
+        if parameter.kind == "end":
+            _require_order(values, as_text)
     return values
+
+
+def _require_order(values: Mapping[str, object], written: str) -> None:
+    match values:
+        case {"since": datetime() as since, "until": datetime() as until} if is_reversed(since, until, written=written):
+            raise InputError(
+                "--param since is after --param until.",
+                code=Code.PARAMETER_WRONG,
+                remedy="Give a start that is before the end; a missing parameter has its default.",
+            )
 
 
 def _written(question: Question, given: tuple[str, ...]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from etl.archive.store import Store
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.types import RangeBound
+from etl.cli.options import range_options
 from etl.database.clock import clock_of
 from etl.errors import Code, ConfigurationError
 from etl.jobs.opening import open_warehouse
@@ -19,8 +19,10 @@ from etl.report.summary import print_summary
 
 
 @click.command()
-@click.option("--since", type=RangeBound(is_end=False), help="Asked for on or after this date or instant (UTC).")
-@click.option("--until", type=RangeBound(is_end=True), help="Asked for on or before this date, or before this instant.")
+@range_options(
+    since="Asked for on or after this date or instant (UTC).",
+    until="Asked for on or before this date, or before this instant.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the replay's row as one JSON object on stdout.")
 @common_options
 @pass_context
@@ -35,8 +37,6 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
       task-audit replay
       task-audit replay --since 2026-11-01 --until 2026-11-07
     """
-    if since and until and since > until:
-        raise click.UsageError("--since is after --until.")
     settings = context.settings()
     if settings.archive.location is None:
         raise ConfigurationError(

@@ -7,7 +7,7 @@ import click
 
 from etl import __version__
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.types import RangeBound
+from etl.cli.options import range_options
 from etl.database.clock import clock_of
 from etl.errors import Code, InputError
 from etl.jobs.opening import open_queue, open_warehouse
@@ -20,11 +20,9 @@ from etl.warehouse.read.period import Period, find, find_run
 
 @click.command()
 @click.option("--run", "run_id", metavar="ID", help="The run to report; by default the last that has ended.")
-@click.option(
-    "--since", type=RangeBound(is_end=False), help="Report a period instead, from this date or instant (UTC)."
-)
-@click.option(
-    "--until", type=RangeBound(is_end=True), help="The period's last date, or the instant before which it ends."
+@range_options(
+    since="Report a period instead, from this date or instant (UTC).",
+    until="The period's last date, or the instant before which it ends.",
 )
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file to write; by default stdout.")
 @common_options
@@ -41,8 +39,6 @@ def report(
     """
     if run_id and (since or until):
         raise click.UsageError("--run and a period exclude each other.")
-    if since and until and since > until:
-        raise click.UsageError("--since is after --until.")
     page = render(_report(context.settings(), run_id, since, until))
     if out is None:
         click.echo(page, nl=False)

@@ -30,21 +30,28 @@ class RangeBound(click.ParamType[datetime]):
             instant = self._instant(value.strip())
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a date such as 2026-11-01 or 2026-11-01T06:00:00Z.", param, ctx)
-        self._require_order(instant, is_day=PLAIN_DATE.fullmatch(value.strip()) is not None, ctx=ctx)
-        return instant
-
-    def _require_order(self, instant: datetime, *, is_day: bool, ctx: click.Context | None) -> None:
-        """Refuse a range that ends before it begins; a day has ended where the next begins."""
+        # Click keeps a sentinel, not None, for an option that is absent.
         since = ctx.params.get("since") if self._is_end and ctx else None
-        # What was not given is a mark of click's here, not None.
-        if isinstance(since, datetime) and (since > instant or (since == instant and is_day)):
+        if isinstance(since, datetime) and is_reversed(since, instant, written=value):
             raise click.UsageError("--since is after --until.", ctx)
+        return instant
 
     def _instant(self, text: str) -> datetime:
         instant = datetime.fromisoformat(text)
         instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
         ends_a_day = self._is_end and PLAIN_DATE.fullmatch(text) is not None
         return instant + timedelta(days=1) if ends_a_day else instant
+
+
+def is_reversed(since: datetime, until: datetime, *, written: str) -> bool:
+    """Say whether a range ends before it starts.
+
+    Args:
+        since: the start of the range.
+        until: the end of the range, which is not part of it.
+        written: the end as the user typed it; a plain date ends one day later, when the next day starts.
+    """
+    return since > until or (since == until and PLAIN_DATE.fullmatch(written.strip()) is not None)
 
 
 class Duration(click.ParamType[timedelta]):

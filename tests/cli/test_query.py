@@ -48,6 +48,10 @@ def test_the_list_needs_no_warehouse(task_audit, tmp_path, monkeypatch, argument
         (["as_of", "--param", "at=gestern"], "'gestern' is not a time such as 2026-11-01"),
         (["as_of", "--param", "at=24h before christmas"], "is not a time"),
         (["as_of", "--param", "at=soon before now"], "is not a time"),
+        (
+            ["what_changed", "--param", "until=2026-11-01", "--param", "since=2026-11-02"],
+            "--param since is after --param until.",
+        ),
         (["dead_letters_by_age", "--param", "at=0001-01-01"], "--param day_ago: '1d before at' is not a time"),
     ],
 )
