@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
+from etl.fake_api import FakeApi
 from etl.koodrive.client import open_koodrive
 from etl.settings.model import ApiSettings
 from etl.tasks import PendingTask
-
-RUN_ID = "0193b4e4-7c1e-7d8a-9c55-2f6a1b3c4d5e"
+from tests.koodrive.raw_http import RUN_ID, TASK_ID
 
 PIECE_BYTES = 1 << 16
 
@@ -83,3 +83,31 @@ def scripted():
             server.close()
 
     return start
+
+
+@pytest.fixture
+def asked_scripted(asked, scripted):
+    """Send ``times`` requests about one task, and return the outcomes with the server."""
+
+    def ask(*replies, times=1, prefix="", **settings):
+        async def scenario():
+            async with scripted(*replies) as server:
+                return await asked(server.base_url + prefix, *[TASK_ID] * times, **settings), server
+
+        return asyncio.run(scenario())
+
+    return ask
+
+
+@pytest.fixture
+def asked_stand_in(asked):
+    """Send requests about tasks to a stand-in, and return the outcomes with the stand-in."""
+
+    def ask(behaviour, *task_ids, **settings):
+        async def scenario():
+            async with FakeApi(behaviour) as api:
+                return await asked(api.base_url, *(task_ids or (TASK_ID,)), **settings), api
+
+        return asyncio.run(scenario())
+
+    return ask

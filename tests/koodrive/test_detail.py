@@ -1,65 +1,29 @@
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from multidict import CIMultiDict
 
 from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
 from etl.fake_api.world import World
 from etl.koodrive.detail import interpret
-from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, GATEWAY_FAILURES, SERVICE_FAILURES
 from etl.koodrive.rate_limit_headers import READERS
-from etl.koodrive.response import Response
 from etl.normalize import normalize
 from etl.run.settlement import settlement_of
 from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask
-
-TASK_ID = "1534087020903704704"
-NOW = datetime(2026, 11, 7, 1, 2, 3, tzinfo=UTC)
-SENT_AT = NOW - timedelta(seconds=20)
-TASK = PendingTask(task_id=TASK_ID)
-DOCUMENTED = {
-    "taskId": TASK_ID,
-    "taskName": "lym0412normal",
-    "taskType": 0,
-    "tenantId": "d5ac574bd2934a69baa4f23c55daa8d4",
-    "userId": "1395497048157130881",
-    "status": 3,
-    "resultCode": "18000205",
-    "code": 0,
-    "msg": "成功",
-}
-
-
-def response(body, *, status=200, content_type="application/json", headers=()):
-    if not isinstance(body, bytes):
-        body = json.dumps(body).encode()
-    return Response(
-        status=status,
-        content_type=content_type,
-        headers=CIMultiDict(headers),
-        body=body,
-        trace_id="t" * 58,
-        sent_at=SENT_AT,
-    )
-
-
-def interpreted(body, **rest):
-    return interpret(response(body, **rest), TASK, now=NOW)
-
-
-def with_fields(**changed):
-    return {name: value for name, value in (DOCUMENTED | changed).items() if value is not ...}
-
-
-def field(name, raw):
-    """Return the documented answer with one field replaced by raw JSON."""
-    rest = json.dumps(with_fields(**{name: ...})).encode()
-    return rest[:-1] + b', "' + name.encode() + b'": ' + raw + b"}"
+from tests.koodrive.task_responses import (
+    DOCUMENTED,
+    NOW,
+    SENT_AT,
+    TASK,
+    TASK_ID,
+    field,
+    interpreted,
+    response,
+    with_fields,
+)
 
 
 def test_the_documented_answer_becomes_an_observation():
@@ -191,108 +155,6 @@ def test_a_bad_payload_makes_no_fact(body):
     assert failure.detail
 
 
-HTTP_STATUSES = {
-    "BAD_PAYLOAD": [204, 205],
-    "NOT_FOUND": [404, 410],
-    "FORBIDDEN": [403],
-    "REJECTED": [201, 202, 206, 301, 302, 307, 400, 402, 405, 406, 411, 413, 414, 415, 422, 431, 451, 494, 501, 505],
-    "SERVER_ERROR": [409, 421, 423, 425, 500, 502, 503, 504, 520, 522, 524, 530, 599],
-    "THROTTLED": [429],
-    "UNAUTHORIZED": [401],
-    "TIMEOUT": [408],
-}
-
-
-@pytest.mark.parametrize(
-    ("reason", "status"), [(reason, status) for reason, statuses in HTTP_STATUSES.items() for status in statuses]
-)
-@pytest.mark.parametrize("body", [b"", b"<html>no</html>", b"null", b"[" * 100_000, b"\xff", DOCUMENTED])
-def test_an_http_status_without_a_code_decides_the_reason(reason, status, body):
-    failure = interpreted(body, status=status)
-    assert (failure.reason, failure.http_status, failure.error_code) == (FailureReason[reason], status, None)
-
-
-@pytest.mark.parametrize("body", [b"", {"code": 13000102, "msg": "no"}, {"code": "401", "msg": "no"}])
-def test_a_login_portal_ends_the_run(body):
-    with pytest.raises(UnavailableError, match="HTTP 511") as caught:
-        interpreted(body, status=511)
-    assert caught.value.remedy
-
-
-@pytest.mark.parametrize("code", [13000102, 13000201, 13000309, "401", "APIGW.0601", "APIGW.9999"])
-@pytest.mark.parametrize(("status", "reason"), [(401, "UNAUTHORIZED"), (429, "THROTTLED")])
-def test_no_code_outweighs_a_401_or_a_429(status, reason, code):
-    name = "error_code" if str(code).startswith("API") else "code"
-    failure = interpreted({name: code, "msg": "no"}, status=status)
-    assert (failure.reason, failure.error_code) == (FailureReason[reason], str(code))
-
-
-@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
-@pytest.mark.parametrize("body", [b"", {"msg": "go to https://elsewhere.example/?token=secret"}])
-def test_a_redirect_is_refused_and_not_quoted(status, body):
-    failure = interpreted(body, status=status, headers={"Location": "https://elsewhere.example/?token=secret"})
-    assert failure.reason is FailureReason.REJECTED
-    assert "redirect" in failure.detail
-    assert "elsewhere" not in failure.detail
-
-
-SENTENCE = "The throttling threshold has been reached: policy user over ratelimit,limit:30,time:1 minute"
-
-
-@pytest.mark.parametrize(
-    ("status", "headers", "reason", "wait_seconds"),
-    [
-        (403, {"Retry-After": "7"}, "THROTTLED", 7),
-        (403, {"retry-after-ms": "1500"}, "THROTTLED", 1.5),
-        (403, {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "60"}, "THROTTLED", 60),
-        (403, {"X-RateLimit-Remaining": "0"}, "THROTTLED", 0),
-        (403, {"X-RateLimit-Remaining": "1", "X-RateLimit-Reset": "60"}, "FORBIDDEN", None),
-        (403, {"X-Apig-RateLimit-user": "remain:0,limit:10,time:10 second"}, "THROTTLED", 10),
-        (403, {}, "FORBIDDEN", None),
-        (403, {"Retry-After": ""}, "FORBIDDEN", None),
-        (403, {"Retry-After": "-5"}, "FORBIDDEN", None),
-        (403, {"Retry-After": "Fri, 31 Dec 1999 23:59:59 GMT"}, "FORBIDDEN", None),
-        (413, {"Retry-After": "7"}, "THROTTLED", 7),
-        (413, {}, "REJECTED", None),
-        (503, {"Retry-After": "86400"}, "THROTTLED", 86_400),
-        (503, {"Retry-After": "Sat, 07 Nov 2026 01:02:10 GMT"}, "THROTTLED", 7),
-        (503, {"Retry-After": "soon"}, "SERVER_ERROR", None),
-        (503, {}, "SERVER_ERROR", None),
-        (429, {"Retry-After": "7"}, "THROTTLED", 7),
-        (429, {"Retry-After": "soon"}, "THROTTLED", None),
-        (429, {}, "THROTTLED", None),
-        (404, {"Retry-After": "7"}, "NOT_FOUND", None),
-        (500, {"Retry-After": "7"}, "SERVER_ERROR", None),
-        (401, {"Retry-After": "7"}, "UNAUTHORIZED", None),
-        (302, {"Retry-After": "7"}, "REJECTED", None),
-    ],
-)
-def test_a_wait_in_the_headers_makes_a_refusal_a_throttling(status, headers, reason, wait_seconds):
-    failure = interpreted(b"", status=status, headers=headers)
-    assert (failure.reason, failure.wait_seconds) == (FailureReason[reason], wait_seconds)
-
-
-@pytest.mark.parametrize("http_status", [200, 400, 401, 403, 429, 500, 503])
-@pytest.mark.parametrize(
-    "body",
-    [
-        *[{"error_code": f"{family}.0308", "error_msg": SENTENCE} for family in ("APIG", "APIGW", "CCE")],
-        {"code": "APIGW.0308", "msg": SENTENCE},
-    ],
-)
-def test_the_gateways_throttling_code_counts_with_any_status(body, http_status):
-    failure = interpreted(body, status=http_status, headers={"retry-after": "7"})
-    assert (failure.reason, failure.error_code) == (FailureReason.THROTTLED, body.get("error_code") or body["code"])
-    assert (failure.wait_seconds, failure.allowed_rate, failure.detail) == (7, 0.5, SENTENCE)
-
-
-@pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_senseless_wait_is_quoted_in_the_detail(status):
-    failure = interpreted(b"", status=status, headers={"Retry-After": "soon" * 1000})
-    assert "Retry-After 'soonsoon" in failure.detail
-    assert len(failure.detail) < 200
-
-
 class Untouchable(Mapping):
     """Headers that fail when they are read."""
 
@@ -307,123 +169,30 @@ def test_the_headers_of_a_good_answer_are_not_read():
     assert isinstance(interpret(good, TASK, now=NOW), Observation)
 
 
-@pytest.mark.parametrize("http_status", [200, 400])
-@pytest.mark.parametrize(
-    ("body", "reason", "code"),
-    [
-        *[({"code": int(code), "msg": "m"}, reason, code) for code, reason in SERVICE_FAILURES.items()],
-        *[({"code": code, "msg": "m"}, reason, code) for code, reason in SERVICE_FAILURES.items()],
-        ({"code": 13000102, "msg": "m"}, FailureReason.REJECTED, "13000102"),
-        ({"code": "1", "msg": "m"}, FailureReason.REJECTED, "1"),
-        ({"code": "13000201", "msg": None}, FailureReason.SERVER_ERROR, "13000201"),
-        ({"code": 13000201, "msg": {"text": "m"}}, FailureReason.SERVER_ERROR, "13000201"),
-        ({"code": 13000201}, FailureReason.SERVER_ERROR, "13000201"),
-        ({"error_code": "E" * 36, "error_msg": "m"}, FailureReason.REJECTED, "E" * 36),
-        ({"error_code": 308, "error_msg": "m"}, FailureReason.REJECTED, "308"),
-        ({"error_code": "CCE.0401", "error_msg": "m"}, FailureReason.REJECTED, "CCE.0401"),
-        ({"error_code": "APIGW.0602", "error_msg": "m"}, FailureReason.REJECTED, "APIGW.0602"),
-        ({"error_code": "APIGW.0308", "error_msg": 17}, FailureReason.THROTTLED, "APIGW.0308"),
-        ({"code": 17, "msg": "authentication failed"}, FailureReason.REJECTED, "17"),
-    ],
-)
-def test_errors_of_every_documented_form_are_classified(body, reason, code, http_status):
-    failure = interpreted(body, status=http_status)
-    assert (failure.reason, failure.error_code, failure.http_status) == (reason, code, http_status)
-
-
-@pytest.mark.parametrize("http_status", [200, 400, 403, 404, 500])
-@pytest.mark.parametrize("family", ["APIG", "APIGW"])
-@pytest.mark.parametrize("number", GATEWAY_FAILURES)
-def test_gateway_codes_outweigh_their_status(family, number, http_status):
-    body = {"error_code": f"{family}.{number}", "error_msg": "wait", "request_id": "17"}
-    failure = interpreted(body, status=http_status)
-    assert (failure.reason, failure.error_code) == (GATEWAY_FAILURES[number], f"{family}.{number}")
-    assert failure.detail == "wait"
-
-
-@pytest.mark.parametrize("http_status", [200, 400, 401, 403, 404, 405])
-@pytest.mark.parametrize("family", ["APIG", "APIGW"])
-@pytest.mark.parametrize("number", FATAL_GATEWAY_CODES)
-def test_gateway_codes_that_concern_every_request_end_the_run(family, number, http_status):
-    fatal = FATAL_GATEWAY_CODES[number]
-    with pytest.raises(fatal.error, match=f"{family}.{number} no entry") as caught:
-        interpreted({"error_code": f"{family}.{number}", "error_msg": "no entry"}, status=http_status)
-    assert caught.value.remedy
-    assert caught.value.code is fatal.code
-
-
-@pytest.mark.parametrize(
-    ("code", "http_status", "expected"),
-    [
-        ("APIGW.0101", 404, ConfigurationError),
-        ("APIGW.0301", 401, FailureReason.UNAUTHORIZED),
-        ("APIG.0303", 401, FailureReason.UNAUTHORIZED),
-        ("APIGW.0303", 400, FailureReason.UNAUTHORIZED),
-        ("APIGW.0305", 403, FailureReason.UNAUTHORIZED),
-        ("APIGW.0307", 200, FailureReason.UNAUTHORIZED),
-        ("APIGW.0311", 401, FailureReason.UNAUTHORIZED),
-        *[(f"APIGW.{number}", 403, CredentialsRefusedError) for number in ("0302", "0304", "0306", "0310")],
-        *[(f"APIGW.{number}", 403, CredentialsRefusedError) for number in ("0401", "0402")],
-        *[(f"APIG.{number}", 403, ConfigurationError) for number in ("0801", "0802")],
-        ("APIGW.0607", 400, ConfigurationError),
-        ("APIGW.0308", 429, FailureReason.THROTTLED),
-        ("APIGW.0501", 405, UnavailableError),
-        ("APIGW.0502", 405, UnavailableError),
-        ("APIGW.0201", 400, FailureReason.REJECTED),
-        ("APIGW.0106", 400, FailureReason.REJECTED),
-        ("APIGW.0602", 400, FailureReason.REJECTED),
-        ("APIGW.0201", 413, FailureReason.REJECTED),
-        ("APIGW.0201", 414, FailureReason.REJECTED),
-        ("APIGW.0201", 494, FailureReason.REJECTED),
-        ("APIGW.0201", 502, FailureReason.SERVER_ERROR),
-        ("APIGW.0201", 504, FailureReason.SERVER_ERROR),
-        ("APIGW.0103", 404, FailureReason.SERVER_ERROR),
-        ("APIG.0103", 500, FailureReason.SERVER_ERROR),
-        ("APIGW.0105", 400, FailureReason.SERVER_ERROR),
-        ("APIGW.0404", 403, FailureReason.SERVER_ERROR),
-        ("APIGW.0601", 200, FailureReason.SERVER_ERROR),
-        ("APIGW.0610", 502, FailureReason.SERVER_ERROR),
-        ("APIGW.0613", 503, FailureReason.SERVER_ERROR),
-        ("APIGW.9999", 500, FailureReason.SERVER_ERROR),
-        ("APIGW.9999", 404, FailureReason.NOT_FOUND),
-        ("APIGW.9999", 200, FailureReason.REJECTED),
-    ],
-)
-def test_gateway_codes_have_their_documented_meaning(code, http_status, expected):
-    body = {"error_code": code, "error_msg": "m"}
-    if isinstance(expected, FailureReason):
-        assert interpreted(body, status=http_status).reason is expected
-    else:
-        with pytest.raises(expected):
-            interpreted(body, status=http_status)
-
-
-@pytest.mark.parametrize("body", [with_fields(code=13000201), with_fields(error_code="APIGW.0601", code=...)])
-def test_an_error_is_an_error_even_beside_the_fields_of_a_task(body):
-    assert interpreted(body).reason is FailureReason.SERVER_ERROR
-
-
-@pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/xml"])
-def test_an_html_page_is_a_server_error(content_type):
-    failure = interpreted(b"<html>Back soon</html>", content_type=content_type)
-    assert (failure.reason, failure.http_status) == (FailureReason.SERVER_ERROR, 200)
-    assert content_type in failure.detail
-
-
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=6,
 )
+
+
 CODES = st.sampled_from([0, "0", "", None, 13000201, "APIGW.0308", "APIGW.0101", TASK_ID, int(TASK_ID), 3, "3", " 2"])
+
+
 FIELDS = st.sampled_from([*DOCUMENTED, "error_code", "error_msg", "added"])
+
+
 BODIES = st.one_of(
     st.binary(max_size=80),
     JSON_VALUES.map(lambda value: json.dumps(value).encode()),
     st.dictionaries(FIELDS, CODES | JSON_VALUES).map(lambda changed: json.dumps(DOCUMENTED | changed).encode()),
     st.dictionaries(FIELDS, CODES | JSON_VALUES).map(lambda body: json.dumps(body).encode()),
 )
+
+
 STATUSES = st.one_of(st.just(200), st.sampled_from([400, 401, 403, 404, 405, 429, 500]), st.integers(100, 599))
+
+
 HEADERS = st.lists(st.tuples(st.sampled_from([*READERS, "Date"]), st.sampled_from(["0", "7", "soon", "r=0;t=1", ""])))
 
 
