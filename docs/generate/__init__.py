@@ -1,7 +1,7 @@
-"""Makes the reference pages of ``docs/`` from the code, so that nothing in them is written twice.
+"""Makes the reference pages of ``docs/`` from the code, which states each fact once.
 
-``python -m docs.generate FOLDER`` writes all pages below a folder; ``picture`` draws the demo. No command of the
-program needs this package, and the wheel does not hold it.
+``python -m docs.generate FOLDER`` writes all pages below a folder; ``picture`` draws the demo. The wheel does not
+contain this package.
 """
 
 from docs.generate import commands, dictionary, error_index, events, exit_codes, metrics, questions, settings

@@ -1,4 +1,4 @@
-"""``python -m docs.generate FOLDER``: write all pages below a folder that is like ``docs/``."""
+"""Writes all pages below a folder that is laid out like ``docs/``: ``python -m docs.generate FOLDER``."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The commands, in the words of their own help."""
+"""Makes the page of the commands from their help."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ WIDTH = 80
 HEAD = """\
 # Commands
 
-Made from the code by `make reference`: what `task-audit COMMAND --help` prints. stdout is data, stderr is talk, the
-exit code is [the verdict](exit-codes.md).
+`make reference` writes this page from the code: the output of `task-audit COMMAND --help`. Commands write data to
+stdout and everything else to stderr, and report success or failure by their [exit code](exit-codes.md).
 """
 
 
 def page() -> str:
-    """Show the help of every command, in the order in which `task-audit --help` lists them."""
+    """Return the help of every command, in the order of `task-audit --help`."""
     root = click.Context(cli, info_name="task-audit", terminal_width=WIDTH, **cli.context_settings)
     return HEAD + "".join(_section(context) for context in _with_subcommands(root))
 

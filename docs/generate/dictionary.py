@@ -1,10 +1,10 @@
-"""The data dictionary: every table, view and column."""
+"""Makes the data dictionary: every table, view and column."""
 
 from collections.abc import Iterable, Iterator
 
 from sqlalchemy import Boolean, Column, Double, Integer, Table, create_engine, inspect
 
-from docs.generate.markdown import table as drawn
+from docs.generate.markdown import table as markdown_table
 from etl.database.types import UtcDateTime
 from etl.rate.table import rate_table
 from etl.source.tables import pending_table
@@ -15,20 +15,20 @@ from etl.warehouse.views import read_view, view_files
 HEAD = """\
 # The data dictionary
 
-Made from the code by `make reference`. On PostgreSQL, MySQL, MariaDB and DuckDB the same words are in the database, as
-comments (`\\d+ fact_task_status` in psql, `SHOW FULL COLUMNS` in MySQL), which `task-audit init` writes.
+`make reference` writes this page from the code. On PostgreSQL, MySQL, MariaDB and DuckDB, `task-audit init` also writes
+these descriptions into the database as comments (`\\d+ fact_task_status` in psql, `SHOW FULL COLUMNS` in MySQL).
 
 All times are UTC.
 """
 
 
 def page() -> str:
-    """Describe the warehouse, then the pending table."""
+    """Describe the warehouse and the pending table."""
     parts = [HEAD, "## Tables of the warehouse\n"]
     parts += [_table(table) for table in METADATA.tables.values()]
     parts += ["## Views of the warehouse\n", *_views()]
     pending = pending_table("pending_task")
-    parts += ["## The pending table, and what stands beside it\n", _table(pending), _table(rate_table(pending))]
+    parts += ["## The pending table, and its table of rates\n", _table(pending), _table(rate_table(pending))]
     return "\n".join(parts)
 
 
@@ -48,7 +48,7 @@ def _views() -> Iterator[str]:
 
 
 def _section(name: str, meaning: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return f"### `{name}`\n\n{meaning}\n\n{drawn(head, rows)}"
+    return f"### `{name}`\n\n{meaning}\n\n{markdown_table(head, rows)}"
 
 
 def _kind(column: Column[object]) -> str:

@@ -15,7 +15,7 @@ codes, and prints the page of one, without a network. `make reference` makes thi
 
 
 def page() -> str:
-    """Make the page that lists all."""
+    """Return the list of all error codes."""
     rows = (
         f"| [`{code}`]({code}.md) | [{int(code.exit_code)}](../runbook.md#exit-code-{int(code.exit_code)}) "
         f"| {code.sentence} |\n"

@@ -1,4 +1,4 @@
-"""The events of the log, from ``etl.observe.events``."""
+"""Makes the page of the log events from ``etl.observe.events``."""
 
 from docs.generate.markdown import table
 from etl.observe.events import EVENTS
@@ -6,9 +6,9 @@ from etl.observe.events import EVENTS
 HEAD = """\
 # Log events
 
-Made from the code by `make reference`. Each line of the log on stderr is one event: for a person on a terminal, else
-as JSON with `event`, `level`, `timestamp` and these fields. Every line of a run has its `run_id` besides. The names are
-stable.
+`make reference` writes this page from the code. Each line of the log on stderr is one event: readable text on a
+terminal, otherwise JSON with `event`, `level`, `timestamp` and the fields below. Every line of a run also has its
+`run_id`. The names of events and fields are stable.
 
 """
 

@@ -1,4 +1,4 @@
-"""The metrics, from a registry of a run about which everything is known."""
+"""Makes the page of the metrics from a run whose every number is known."""
 
 from datetime import UTC, datetime
 
@@ -9,8 +9,8 @@ from etl.runs import AuditRun
 HEAD = """\
 # Metrics
 
-Made from the code by `make reference`. All are gauges, told when a run has ended: to a textfile of node_exporter, a
-Pushgateway, or an OpenTelemetry collector. A number that a run could not learn stays as it was told last.
+`make reference` writes this page from the code. All metrics are gauges, which a run reports at its end to a textfile of
+node_exporter, a Pushgateway, or an OpenTelemetry collector. A number that a run could not learn keeps its last value.
 
 """
 

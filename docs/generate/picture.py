@@ -1,4 +1,4 @@
-"""``python -m docs.generate.picture``: a demo as a terminal shows it, drawn as SVG. It is really run."""
+"""Runs the demo and draws its output as SVG: ``python -m docs.generate.picture``."""
 
 import io
 import os
@@ -38,11 +38,11 @@ SVG = """\
 </g>
 </svg>
 """
-"""Rich's own drawing asks a server for a font; this takes one that the reader has."""
+"""Rich's own template loads a font from a server; this one uses a font of the reader's machine."""
 
 
 def picture(printed: str) -> str:
-    """Draw what a terminal was sent."""
+    """Draw the output of the demo."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO())
     console.print(f"[dim]$[/] {COMMAND}", highlight=False)
     console.print(Text.from_ansi(printed))
@@ -50,9 +50,9 @@ def picture(printed: str) -> str:
 
 
 def _run() -> str:
-    """Run the demo in a folder of its own, in colours."""
+    """Run the demo in a temporary folder, with colours."""
     with tempfile.TemporaryDirectory() as folder:
-        # This program itself, with nothing from outside on its command line.
+        # The command line contains no input.
         return subprocess.run(  # nosec B603
             [sys.executable, "-m", "etl", "demo", "--log-format", "console"],
             cwd=folder,

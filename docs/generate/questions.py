@@ -1,4 +1,4 @@
-"""The ready-made questions, with their parameters and their SQL."""
+"""Makes the page of the ready-made questions, with their parameters and their SQL."""
 
 from docs.generate.markdown import table
 from etl.warehouse.read.questions import Parameter, Question, questions
@@ -6,9 +6,10 @@ from etl.warehouse.read.questions import Parameter, Question, questions
 HEAD = """\
 # Questions
 
-Made from the code by `make reference`. `task-audit query NAME` asks one, `--param NAME=VALUE` sets a parameter, and
-the statements are yours to paste: `:name` stands for the parameter. A time is a date, an instant (`2026-11-03T12:00`,
-in UTC unless it names a zone) or a distance (`36h before now`); as an `end`, a date includes its whole day.
+`make reference` writes this page from the code. `task-audit query NAME` answers a question, and `--param NAME=VALUE`
+sets a parameter. You may copy the statements, in which `:name` is a parameter. A time is a date, an instant
+(`2026-11-03T12:00`, in UTC unless it names a zone) or a distance (`36h before now`). An `end` that is a date includes
+the whole day.
 """
 
 

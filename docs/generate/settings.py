@@ -26,7 +26,7 @@ KINDS = {str: "text", SecretStr: "secret", Path: "path", bool: "`true` or `false
 
 
 def page() -> str:
-    """Describe every section."""
+    """Describe every section of the settings."""
     sections = ((name, field.annotation) for name, field in Settings.model_fields.items())
     return HEAD + "".join(_section(name, section) for name, section in sections if _is_section(section))
 

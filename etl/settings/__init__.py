@@ -1,1 +1,1 @@
-"""The settings: what can be configured, how it is checked, loaded and written, and what in it is secret."""
+"""The settings: their model and checks, loading and writing of configurations, and the secrets in them."""

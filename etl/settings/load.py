@@ -1,7 +1,7 @@
-"""Reads the configuration: defaults, then one TOML file, then mounted secret files, then the environment, then options.
+"""Loads the configuration: defaults, one TOML file, mounted secret files, the environment, and command-line options.
 
-Every value remembers where it came from, and every refusal names the key in full together with that place. The values
-themselves never appear in an error.
+A later source overrides an earlier one. Each value keeps its origin, and each error names the key in full with that
+origin. No error contains a value.
 """
 
 import os
@@ -43,13 +43,13 @@ PREFIX = "TASK_AUDIT_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
 DATABASE_URL = "url"
-"""The key of the secrets that are masked in part."""
+"""The key of database URLs, of which only the secret parts are masked."""
 
 Tree = dict[str, Any]
 
 
 class Settings(BaseSettings):
-    """Everything that can be configured."""
+    """The whole configuration."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -70,28 +70,28 @@ class Settings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Values from one place, and how to name a key there."""
+    """The values from one source, and how the source names a key."""
 
     values: Tree = field(repr=False)
-    """As they were written, secrets included."""
-    place: str
-    """A pattern with {section} and {key}."""
+    """The values as written, with the secrets."""
+    pattern: str
+    """The name of a key there, with the fields {section} and {key}."""
 
     def name(self, section: str, key: str) -> str:
-        """Name one key of this layer as the user wrote it."""
-        name = self.place.format(section=section, key=key, SECTION=section.upper(), KEY=key.upper())
-        # Without a key, the pattern leaves its blank.
+        """Return the name of a key as the user wrote it."""
+        name = self.pattern.format(section=section, key=key, SECTION=section.upper(), KEY=key.upper())
+        # Without a key, the pattern leaves two spaces.
         return name.replace("]  in", "] in")
 
     def holds(self, section: str, key: str) -> bool:
-        """Say whether this layer sets the key."""
+        """Return whether this source sets the key."""
         values = self.values.get(section)
         return (isinstance(values, Mapping) and key in values) or (values is not None and not key)
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One setting for a person to read."""
+    """One setting as text."""
 
     section: str
     key: str
@@ -100,22 +100,22 @@ class Row:
 
     @property
     def name(self) -> str:
-        """Name the setting in full."""
+        """The name of the setting, with its section."""
         return f"{self.section}.{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The settings in force, and where each came from."""
+    """The settings in force, and the origin of each."""
 
     settings: Settings
     layers: tuple[Layer, ...]
-    """Lowest precedence first; the file's is the first."""
+    """The layers in ascending precedence; the first is the file."""
     file: Path | None = None
-    """The TOML file, if there is one."""
+    """The TOML file, if one was named."""
 
-    def rows(self) -> list["Row"]:
-        """List every setting, secrets masked."""
+    def rows(self) -> list[Row]:
+        """List every setting, with secrets masked."""
         return [
             Row(section, key, shown(key, getattr(values, name)), _origin(self.layers, section, key) or "default")
             for section, values in ((name, getattr(self.settings, name)) for name in Settings.model_fields)
@@ -124,11 +124,11 @@ class Configuration:
 
 
 def load_configuration(config_file: Path | None = None, options: Tree | None = None) -> Configuration:
-    """Read and check the whole configuration.
+    """Load and check the whole configuration.
 
     Args:
-        config_file: the TOML file; by default the one that TASK_AUDIT_CONFIG names, if any.
-        options: values of command-line options, as a tree of sections.
+        config_file: the TOML file; by default the file that TASK_AUDIT_CONFIG names, if any.
+        options: the values of command-line options, by section.
 
     Raises:
         ConfigurationError: a file cannot be read, or a key is unknown or has a wrong value.
@@ -141,7 +141,7 @@ def load_configuration(config_file: Path | None = None, options: Tree | None = N
     for layer in layers:
         remember(*secrets_in(Settings, layer.values))
     try:
-        # Every source was read above, so that each value keeps its origin: the model only validates.
+        # The model only validates: the sources were read above, so that each value keeps its origin.
         settings = Settings.model_validate(_merge(layers))
     except ValidationError as error:
         raise _configuration_error(error, layers) from None
@@ -149,7 +149,7 @@ def load_configuration(config_file: Path | None = None, options: Tree | None = N
 
 
 def shown(key: str, value: object) -> str:
-    """Format a setting for a person, secrets masked."""
+    """Return a setting as text, with secrets masked."""
     match value:
         case None:
             return ""
@@ -162,7 +162,7 @@ def shown(key: str, value: object) -> str:
 
 
 def _keys(section: type[Section]) -> list[tuple[str, str]]:
-    """List the fields of a section and the keys they have in the configuration."""
+    """List the fields of a section, each with its key in the configuration."""
     return [(name, field.alias or name) for name, field in section.model_fields.items()]
 
 
@@ -175,11 +175,11 @@ def _file_layer(config_file: Path | None) -> Layer:
     if config_file is None:
         return Layer({}, "")
     try:
-        # Editors on Windows put a byte order mark in front.
+        # Editors on Windows write a byte order mark at the start.
         values = tomllib.loads(config_file.read_text(encoding="utf-8-sig"))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
-            f"{config_file} is not valid TOML: {error}.", code=Code.CONFIGURATION_UNREADABLE, remedy="Mend the file."
+            f"{config_file} is not valid TOML: {error}.", code=Code.CONFIGURATION_UNREADABLE, remedy="Fix the file."
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "It is not UTF-8"
@@ -219,7 +219,7 @@ def _environment_layer() -> Layer:
 
 
 def _literal(path: Path) -> str:
-    """Keep braces of a path out of the pattern language of ``Layer.place``."""
+    """Escape the braces of a path for ``Layer.pattern``."""
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
@@ -236,7 +236,7 @@ def _refuse_unknown_variables() -> None:
 
 
 def _refuse_unknown_secrets(directory: Path) -> None:
-    """Refuse a file that looks like a setting and is none; others may lie beside the secrets."""
+    """Refuse a file that looks like a setting but is none; the directory may contain other files."""
     for file in directory.iterdir():
         if "__" in file.name and not file.name.startswith(".") and not _names_a_section(file.name):
             raise ConfigurationError(
@@ -271,7 +271,7 @@ def _configuration_error(error: ValidationError, layers: tuple[Layer, ...]) -> C
     return ConfigurationError(
         "The configuration is wrong: " + "; ".join(problems) + ".",
         code=Code.SETTING_WRONG,
-        remedy="`task-audit config show` lists all keys once this is mended.",
+        remedy="`task-audit config show` lists all keys once this is fixed.",
     )
 
 
@@ -281,7 +281,7 @@ def _problem(details: ErrorDetails, layers: tuple[Layer, ...]) -> str:
     message = details["msg"].removeprefix("Value error, ")
     words = [key] if key else re.findall(r"\w+", message)
     origins = dict.fromkeys(_origin(layers, section, word) for word in words)
-    # A message about a whole section comes from the keys that it speaks of, or from the section as it stands.
+    # The origin of an error about a section is that of the keys in its text, or else that of the section.
     known = list(filter(None, origins)) or list(filter(None, [_origin(layers, section, "")]))
     name = f"{'.'.join(location)} (from {', '.join(known)})" if known else ".".join(location)
     return f"{name} is not a setting" if details["type"] == "extra_forbidden" else f"{name}: {message}"

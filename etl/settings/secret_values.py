@@ -1,6 +1,6 @@
-"""What is secret in the settings, and in the variables of others, so that it can be kept out of everything else.
+"""Finds the secrets in the settings and in the environment variables of libraries, so that no output shows them.
 
-A value counts as it is written, before anybody knows whether it is of any use: a refusal must not show it either.
+It reads values before they are checked, because an error about a wrong value must not show it either.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,11 +12,11 @@ from pydantic import BaseModel, SecretStr
 from etl.database.url import HARMLESS_QUERY_KEYS
 
 Parts = Callable[[str], Iterator[str]]
-"""From a value to what is secret in it."""
+"""Yields the secrets in a value."""
 
 
 def secrets_in(model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[str]:
-    """List the secrets in a tree of settings that is yet to be checked."""
+    """Yield the secrets in settings that are not checked yet."""
     for key, value in values.items():
         field = model.model_fields.get(key)
         if field is None:
@@ -28,27 +28,27 @@ def secrets_in(model: type[BaseModel], values: Mapping[str, Any]) -> Iterator[st
 
 
 def secret_parts(key: str, value: str) -> Iterator[str]:
-    """List what is secret in the value of a setting that is a secret."""
+    """Yield the secrets in the value of a secret setting."""
     return PARTS.get(key, _whole)(value)
 
 
 def secrets_in_variables(variables: Mapping[str, str]) -> Iterator[str]:
-    """List the secrets in variables that libraries read by themselves."""
+    """Yield the secrets in environment variables that libraries read by themselves."""
     for name, parts in VARIABLES.items():
         yield from parts(variables.get(name, ""))
 
 
 def in_token(value: str) -> Iterator[str]:
-    """List what is secret in a token that may have its scheme in front."""
+    """Yield a token without the scheme that may precede it."""
     yield value.rpartition(" ")[2]
 
 
 def in_database_url(value: str) -> Iterator[str]:
-    """List what is secret in a database's URL, as written and as meant."""
+    """Yield the secrets in a database URL, as written and decoded."""
     account, _, place = value.rpartition("@")
     scheme, _, account = account.partition("://")
     user, _, password = account.partition(":")
-    # A password that is the name of the user or the engine is no secret, and the words are needed.
+    # A password that is also a user, engine or host name is not masked: it would garble every other line.
     if password not in f"{scheme} {user} {place.partition('?')[0]}":
         yield from (password, unquote(password))
     for name, argument in parse_qsl(value.partition("?")[2]):
@@ -57,7 +57,7 @@ def in_database_url(value: str) -> Iterator[str]:
 
 
 def in_webhook_url(value: str) -> Iterator[str]:
-    """List what is secret in a webhook's address: everything behind the host."""
+    """Yield the address of a webhook, and the part after the host."""
     yield from (value, value.partition("://")[2].partition("/")[2])
 
 
@@ -76,7 +76,7 @@ def _is_secret(annotation: object) -> bool:
 
 
 PARTS: dict[str, Parts] = {"url": in_database_url, "token": in_token, "webhook_url": in_webhook_url}
-"""Secret keys of which not the value as it stands is the secret."""
+"""The secret settings whose value is not itself the secret, or not only."""
 
 VARIABLES: dict[str, Parts] = {
     "AWS_SECRET_ACCESS_KEY": _whole,
