@@ -5,24 +5,27 @@ from etl.shutdown import Shutdown
 
 
 def test_the_first_order_stands():
-    stop = Shutdown()
-    assert (stop.is_requested, stop.reason) == (False, None)
+    shutdown = Shutdown()
+    assert (shutdown.is_requested, shutdown.reason) == (False, None)
     first, second = (
         StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."),
         CredentialsRefusedError("no", code=Code.CREDENTIALS_REFUSED, remedy="Renew them."),
     )
-    stop.request(first)
-    stop.request(second)
-    assert (stop.is_requested, stop.reason) == (True, first)
+    shutdown.request(first)
+    shutdown.request(second)
+    assert (shutdown.is_requested, shutdown.reason) == (True, first)
 
 
 def test_the_order_wakes_everybody():
     async def scenario():
-        stop = Shutdown()
-        waiting = [asyncio.create_task(stop.wait()), *(asyncio.create_task(stop.sleep(3600)) for _ in range(100))]
+        shutdown = Shutdown()
+        waiting = [
+            asyncio.create_task(shutdown.wait()),
+            *(asyncio.create_task(shutdown.sleep(3600)) for _ in range(100)),
+        ]
         await asyncio.sleep(0)
         assert not any(task.done() for task in waiting)
-        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        shutdown.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
             await asyncio.gather(*waiting)
 
@@ -31,24 +34,24 @@ def test_the_order_wakes_everybody():
 
 def test_after_the_order_nobody_sleeps():
     async def scenario():
-        stop = Shutdown()
-        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        shutdown = Shutdown()
+        shutdown.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
-            await stop.wait()
-            await stop.sleep(3600)
+            await shutdown.wait()
+            await shutdown.sleep(3600)
 
     asyncio.run(scenario())
 
 
 def test_without_an_order_a_sleep_ends_in_time():
     async def scenario():
-        stop = Shutdown()
+        shutdown = Shutdown()
         loop = asyncio.get_running_loop()
         before = loop.time()
-        await stop.sleep(0.01)
-        await stop.sleep(0)
-        await stop.sleep(-1)
+        await shutdown.sleep(0.01)
+        await shutdown.sleep(0)
+        await shutdown.sleep(-1)
         assert 0.01 <= loop.time() - before < 5
-        assert not stop.is_requested
+        assert not shutdown.is_requested
 
     asyncio.run(scenario())

@@ -48,8 +48,8 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
             f"   {parts.warehouse_file} (DuckDB).",
             highlight=False,
         )
-        watch = watch_progress if sys.stderr.isatty() else None
-        finished = asyncio.run(run_until_stopped(parts.settings, RunRequest(), seconds=None, watch=watch))
+        progress = watch_progress if sys.stderr.isatty() else None
+        finished = asyncio.run(run_until_stopped(parts.settings, RunRequest(), seconds=None, progress=progress))
     print_summary(finished, console=console, dry_run=False)
     _answer(parts)
     sys.exit(finished.exit_code)

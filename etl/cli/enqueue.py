@@ -87,10 +87,10 @@ def _from_api(settings: Settings, wanted: Wanted) -> None:
     collected, traffic = Collected(), Traffic()
 
     async def collect_until_told() -> None:
-        stop = stop_on_signals()
+        shutdown = stop_on_signals()
         if shows_progress(settings.telemetry.log_format):
             show_progress(lambda: (collected.listed, traffic.throttled), total=None)
-        await collect(settings, wanted, stop=stop, collected=collected, traffic=traffic)
+        await collect(settings, wanted, shutdown=shutdown, collected=collected, traffic=traffic)
 
     try:
         asyncio.run(collect_until_told())

@@ -60,14 +60,16 @@ def run(
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
     require_shards(shard, settings.source)
     selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
-    order = RunRequest(selection=selection, tasks=limit, dry_run=dry_run)
+    request = RunRequest(selection=selection, tasks=limit, dry_run=dry_run)
     _freeze_imports()
-    watch = watch_progress if shows_progress(settings.telemetry.log_format) else None
-    listeners = RunReporters(settings, order)
+    progress = watch_progress if shows_progress(settings.telemetry.log_format) else None
+    listeners = RunReporters(settings, request)
     try:
         listeners.require()
         seconds = _seconds(settings, stop_at)
-        finished = asyncio.run(run_until_stopped(settings, order, seconds=seconds, watch=watch, listeners=listeners))
+        finished = asyncio.run(
+            run_until_stopped(settings, request, seconds=seconds, progress=progress, listeners=listeners)
+        )
     except TaskAuditError as error:
         listeners.end_unbegun(error)
         raise
@@ -89,23 +91,23 @@ def _freeze_imports() -> None:
 
 async def run_until_stopped(
     settings: Settings,
-    order: RunRequest,
+    request: RunRequest,
     *,
     seconds: float | None,
-    watch: ProgressHook | None = None,
+    progress: ProgressHook | None = None,
     listeners: RunReporters | None = None,
 ) -> AuditRun:
     """Run until everything is done, the time is up, or a signal comes."""
-    stop = stop_on_signals()
+    shutdown = stop_on_signals()
     if seconds is not None:
         time_is_up = StoppedError("The time for this run is up.", code=Code.STOPPED_BY_TIME, remedy=GO_ON)
-        asyncio.get_running_loop().call_later(seconds, stop.request, time_is_up)
-    listeners = listeners or RunReporters(settings, order)
+        asyncio.get_running_loop().call_later(seconds, shutdown.request, time_is_up)
+    listeners = listeners or RunReporters(settings, request)
     return await run_job(
         settings,
-        order,
-        stop=stop,
-        watch=watch,
+        request,
+        shutdown=shutdown,
+        progress=progress,
         begin=listeners.begin,
         note_written=listeners.note_written,
         trace=listeners.trace,

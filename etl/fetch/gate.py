@@ -40,30 +40,30 @@ class Gate:
 
     def __init__(
         self,
-        pace: RateLimiter,
+        limiter: RateLimiter,
         *,
-        stop: Shutdown,
+        shutdown: Shutdown,
         patience_seconds: float,
-        share: RateShare | None = None,
+        rate_share: RateShare | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
         """Set the gate up, open.
 
         Args:
-            pace: when the next request may go.
-            stop: where the end of patience is told.
+            limiter: when the next request may go.
+            shutdown: where the end of patience is told.
             patience_seconds: how long the gate may stay closed before the run ends.
-            share: what this run may send of a rate that it shares with others; None if it shares none.
+            rate_share: what this run may send of a rate that it shares with others; None if it shares none.
             clock: seconds of a clock that never goes back.
             sleep: waits for so many seconds, or for less when the run stops.
         """
-        self._pace = pace
-        self._stop = stop
+        self._limiter = limiter
+        self._shutdown = shutdown
         self._patience = patience_seconds
-        self._share = share
+        self._rate_share = rate_share
         self._clock = clock
-        self._sleep = sleep or stop.sleep
+        self._sleep = sleep or shutdown.sleep
         self._chance = random.SystemRandom()
         self._breaker = Breaker()
         # Only the first in line waits for its time; the others wait for it, so that all are held up alike.
@@ -78,7 +78,7 @@ class Gate:
     @property
     def ceiling(self) -> float | None:
         """Requests per second that were found to be too many, or that the API named as its limit."""
-        return self._pace.ceiling
+        return self._limiter.ceiling
 
     async def wait(self, *, patiently: bool = True) -> bool | None:
         """Wait until one more request may go.
@@ -90,15 +90,15 @@ class Gate:
             Whether it is a probe, whose outcome opens the gate or keeps it closed; None where it may not go at all.
         """
         async with self._turn:
-            while not self._stop.is_requested and (patiently or not self._is_failing):
+            while not self._shutdown.is_requested and (patiently or not self._is_failing):
                 if self._probe_sent:
                     await self._probe_answered.wait()
                 elif (seconds := self._seconds_left()) > 0:
                     await self._sleep(seconds)
-                elif self._share is not None and not self._share.grants_one():
-                    await self._share.next_turn()
+                elif self._rate_share is not None and not self._rate_share.grants_one():
+                    await self._rate_share.next_turn()
                 else:
-                    self._pace.take()
+                    self._limiter.take()
                     return self._is_probe()
         return None
 
@@ -119,8 +119,8 @@ class Gate:
                 if is_news or outcome.wait_seconds is not None:
                     seconds = self._throttled_seconds(outcome, is_news=is_news)
                     self._close(seconds, outcome)
-                    if self._share is not None:
-                        self._share.pause(seconds)
+                    if self._rate_share is not None:
+                        self._rate_share.pause(seconds)
             case FailureReason.UNAUTHORIZED:
                 if is_news:
                     self._close(0.0, outcome)
@@ -142,7 +142,7 @@ class Gate:
         self._probe_answered.set()
 
     def _seconds_left(self) -> float:
-        left = self._pace.seconds_left()
+        left = self._limiter.seconds_left()
         return left if self._closed_at is None else max(left, self._opens_at - self._clock())
 
     def _is_probe(self) -> bool:
@@ -158,12 +158,12 @@ class Gate:
         self._closed_at = None
         self._is_failing = False
         self._throttled = 0
-        log.info("resumed", rate=round(self._pace.rate, 2))
+        log.info("resumed", rate=round(self._limiter.rate, 2))
 
     def _slow_down(self, failure: FetchFailure) -> None:
-        named = failure.allowed_rate is not None and self._pace.limit(failure.allowed_rate)
-        if named or self._pace.slow_down():
-            log.info("rate_changed", rate=round(self._pace.rate, 2), named_by_api=named)
+        named = failure.allowed_rate is not None and self._limiter.limit(failure.allowed_rate)
+        if named or self._limiter.slow_down():
+            log.info("rate_changed", rate=round(self._limiter.rate, 2), named_by_api=named)
 
     def _throttled_seconds(self, failure: FetchFailure, *, is_news: bool) -> float:
         own = 0.0
@@ -180,7 +180,7 @@ class Gate:
             self._closed_at, self._opens_at = now, now
         left = self._closed_at + self._patience - now
         if left <= 0 or (failure.wait_seconds or 0.0) > left:
-            self._stop.request(_out_of_patience(failure, seconds=now - self._closed_at))
+            self._shutdown.request(_out_of_patience(failure, seconds=now - self._closed_at))
             return
         is_news = self._opens_at <= now
         self._opens_at = max(self._opens_at, now + min(seconds, left))

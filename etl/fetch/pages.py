@@ -58,14 +58,14 @@ class Reader:
         gate: Gate,
         policy: RetryPolicy,
         budget: RetryBudget,
-        stop: Shutdown,
+        shutdown: Shutdown,
         traffic: Traffic,
         most_pages: int = MAX_PAGES,
     ) -> None:
         self._gate = gate
         self._policy = policy
         self._budget = budget
-        self._stop = stop
+        self._shutdown = shutdown
         self._traffic = traffic
         self._most_pages = most_pages
 
@@ -109,7 +109,7 @@ class Reader:
             may_retry = self._policy.allows_another(before, attempt=attempt)
             if not (may_retry and self._budget.grants(self._policy.cost(before))):
                 raise _error(before, is_first=cursor is None)
-            await self._stop.sleep(self._policy.delay_seconds(attempt=attempt))
+            await self._shutdown.sleep(self._policy.delay_seconds(attempt=attempt))
             attempt += 1
 
     async def _request(self, ask: Ask[AnyPage], cursor: str | None) -> AnyPage | FetchFailure:
@@ -131,7 +131,7 @@ class Reader:
 
     async def _unless_stopped(self, answer: Awaitable[AnyPage | FetchFailure]) -> AnyPage | FetchFailure:
         """Wait for an answer, but not beyond the order to stop: a page that was not read costs nothing."""
-        asking, stopping = asyncio.ensure_future(answer), asyncio.ensure_future(self._stop.wait())
+        asking, stopping = asyncio.ensure_future(answer), asyncio.ensure_future(self._shutdown.wait())
         await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if asking.done():
@@ -142,8 +142,8 @@ class Reader:
         raise self._reason()
 
     def _reason(self) -> TaskAuditError:
-        assert self._stop.reason is not None  # noqa: S101 - for the type checker: only then is one asked for
-        return self._stop.reason
+        assert self._shutdown.reason is not None  # noqa: S101 - for the type checker: only then is one asked for
+        return self._shutdown.reason
 
 
 def _error(failure: FetchFailure, *, is_first: bool) -> TaskAuditError:

@@ -70,7 +70,7 @@ class Pool:
         policy: RetryPolicy,
         budget: RetryBudget,
         concurrency: int,
-        stop: Shutdown,
+        shutdown: Shutdown,
         traffic: Traffic | None = None,
     ) -> None:
         self._ask = ask
@@ -78,7 +78,7 @@ class Pool:
         self._policy = policy
         self._budget = budget
         self._concurrency = concurrency
-        self._stop = stop
+        self._shutdown = shutdown
         self._doubt = Quarantine()
         self.traffic = traffic or Traffic()
 
@@ -92,7 +92,7 @@ class Pool:
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._concurrency):
                 workers.create_task(self._work(backlog, give))
-        if not self._stop.is_requested:
+        if not self._shutdown.is_requested:
             for outcome in self._doubt.release():
                 await give(outcome)
 
@@ -106,14 +106,14 @@ class Pool:
                     for believed in self._doubt.admit(standing):
                         await give(believed)
             except TaskAuditError as error:
-                self._stop.request(error)
+                self._shutdown.request(error)
 
     async def _request(self, attempt: Attempt) -> Outcome | None:
         """Ask once; None means that the run stopped before."""
         # What has failed before and rested is not worth waiting for, should the API fail again.
         probe = await self._gate.wait(patiently=not attempt.is_deferred)
         if probe is None:
-            return None if self._stop.is_requested else attempt.failure
+            return None if self._shutdown.is_requested else attempt.failure
         self.traffic.requests += 1
         self.traffic.retries += attempt.was_sent
         attempt.was_sent = True

@@ -57,10 +57,10 @@ ProgressHook = Callable[[Pipeline, int | None], None]
 
 async def run_job(
     settings: Settings,
-    order: RunRequest,
+    request: RunRequest,
     *,
-    stop: Shutdown,
-    watch: ProgressHook | None = None,
+    shutdown: Shutdown,
+    progress: ProgressHook | None = None,
     begin: Callable[[AuditRun], None] | None = None,
     note_written: Callable[[], None] | None = None,
     trace: Trace | None = None,
@@ -69,9 +69,9 @@ async def run_job(
 
     Args:
         settings: the configuration.
-        order: what this run is to do.
-        stop: where an early end is ordered.
-        watch: shows how it goes on.
+        request: what this run is to do.
+        shutdown: where an early end is ordered.
+        progress: shows how it goes on.
         begin: told of the run that begins.
         note_written: told that the run's end is in the warehouse, and the messages about it.
         trace: notes how long what took.
@@ -82,16 +82,16 @@ async def run_job(
     with ExitStack() as databases:
         source_engine = databases.enter_context(open_source(settings.source))
         clock = clock_of(source_engine)
-        run = begin_run(order.selection, max_rate=max_rate_of(settings, order), now=clock())
+        run = begin_run(request.selection, max_rate=max_rate_of(settings, request), now=clock())
         databases.enter_context(bound_contextvars(run_id=run.run_id))
         warehouse = None
-        if not order.dry_run or settings.source.mode == "read_only":
+        if not request.dry_run or settings.source.mode == "read_only":
             warehouse = databases.enter_context(open_warehouse(settings.warehouse))
-        source = _source(settings, order, source_engine, warehouse, run_id=run.run_id, clock=clock)
-        announce = _announce(settings, order, source_engine)
+        source = _source(settings, request, source_engine, warehouse, run_id=run.run_id, clock=clock)
+        announce = _announce(settings, request, source_engine)
         traffic = Traffic()
         archive = None
-        if settings.archive.location and not order.dry_run:
+        if settings.archive.location and not request.dry_run:
             archive = Archive(Store(settings.archive), run_id=run.run_id)
         koodrive = open_koodrive(
             settings.api,
@@ -100,14 +100,17 @@ async def run_job(
             keeps_answers=archive is not None,
             note_refresh=traffic.note_refresh,
         )
-        async with koodrive as api, open_gate(settings, order, source_engine, run_id=run.run_id, stop=stop) as gate:
+        async with (
+            koodrive as api,
+            open_gate(settings, request, source_engine, run_id=run.run_id, shutdown=shutdown) as gate,
+        ):
             pipeline = Pipeline(
                 source,
-                _pool(api, gate, settings.api, stop, traffic),
-                DryRun() if order.dry_run or warehouse is None else warehouse,
+                _pool(api, gate, settings.api, shutdown, traffic),
+                DryRun() if request.dry_run or warehouse is None else warehouse,
                 run=run,
-                limits=_limits(settings, order),
-                stop=stop,
+                limits=_limits(settings, request),
+                shutdown=shutdown,
                 clock=clock,
                 shares_database=same_database(settings.source.url, settings.warehouse.url),
                 archive=archive,
@@ -115,11 +118,11 @@ async def run_job(
                 announce=announce,
                 trace=trace,
             )
-            due = _at_most(source.count(), order.tasks)
+            due = _at_most(source.count(), request.tasks)
             if due is not None:
                 log.info("run_planned", **_planned(forecast(due, rate=run.max_rate, now=clock())))
-            if watch is not None:
-                watch(pipeline, due)
+            if progress is not None:
+                progress(pipeline, due)
             if begin is not None:
                 begin(run)
             finished = await pipeline.run_to_end()
@@ -129,37 +132,39 @@ async def run_job(
 
 
 def _source(
-    settings: Settings, order: RunRequest, engine: Engine, warehouse: Warehouse | None, *, run_id: str, clock: Clock
+    settings: Settings, request: RunRequest, engine: Engine, warehouse: Warehouse | None, *, run_id: str, clock: Clock
 ) -> Source:
     if settings.source.mode == "read_only":
         assert warehouse is not None  # noqa: S101 - what is settled stands there, so this mode opens it even to look on
-        return user_table(settings.source, order, engine, warehouse)
+        return user_table(settings.source, request, engine, warehouse)
     table = pending_table(settings.source.table)
     with engine.connect() as connection:
         require_current(connection, queue_schema(table))
-    if order.dry_run:
+    if request.dry_run:
         # A claim would write: a dry run looks on.
-        due = unclaimed(table, order.selection)
-        return ReadOnlySource(engine, due, order.selection, settled=nothing_settled)
+        due = unclaimed(table, request.selection)
+        return ReadOnlySource(engine, due, request.selection, settled=nothing_settled)
     lease = timedelta(seconds=settings.run.lease_seconds)
     allowed = claims_allowed(settings.run.dead_letter_after)
-    return Queue(engine, table, order.selection, owner=run_id, lease=lease, clock=clock, claims_allowed=allowed)
+    return Queue(engine, table, request.selection, owner=run_id, lease=lease, clock=clock, claims_allowed=allowed)
 
 
-def _announce(settings: Settings, order: RunRequest, engine: Engine) -> Announce | None:
+def _announce(settings: Settings, request: RunRequest, engine: Engine) -> Announce | None:
     """Make what writes messages about the run, where a webhook is told of it."""
-    if order.dry_run or open_webhook(settings.notify) is None:
+    if request.dry_run or open_webhook(settings.notify) is None:
         return None
 
     def announce(run: AuditRun) -> Within:
-        return message_writer(settings.notify, run, pending=None if run.claimed else _pending(settings, order, engine))
+        return message_writer(
+            settings.notify, run, pending=None if run.claimed else _pending(settings, request, engine)
+        )
 
     return announce
 
 
-def _pending(settings: Settings, order: RunRequest, engine: Engine) -> int | None:
+def _pending(settings: Settings, request: RunRequest, engine: Engine) -> int | None:
     """Count the pending tasks of all times, where the run was to ask about all of them."""
-    if settings.source.mode == "read_only" or order != RunRequest():
+    if settings.source.mode == "read_only" or request != RunRequest():
         return None
     try:
         states = overview(engine, pending_table(settings.source.table), now=clock_of(engine)())
@@ -169,26 +174,26 @@ def _pending(settings: Settings, order: RunRequest, engine: Engine) -> int | Non
     return sum(state.tasks for state in states if state.state == TaskState.PENDING)
 
 
-def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, stop: Shutdown, traffic: Traffic) -> Pool:
+def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, shutdown: Shutdown, traffic: Traffic) -> Pool:
     return Pool(
         koodrive.ask,
         gate=gate,
         policy=RetryPolicy(attempts=settings.attempts),
         budget=RetryBudget(),
         concurrency=settings.concurrency,
-        stop=stop,
+        shutdown=shutdown,
         traffic=traffic,
     )
 
 
-def _limits(settings: Settings, order: RunRequest) -> Limits:
+def _limits(settings: Settings, request: RunRequest) -> Limits:
     work_ahead = max(2 * settings.api.concurrency, ceil(settings.api.max_rate * CLAIM_SECONDS))
     return Limits(
         batch_size=settings.run.batch_size,
         claim_size=min(settings.run.batch_size, work_ahead, MAX_CLAIM),
         lease_seconds=settings.run.lease_seconds,
         dead_letter_after=settings.run.dead_letter_after,
-        tasks=order.tasks,
+        tasks=request.tasks,
     )
 
 

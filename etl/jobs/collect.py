@@ -135,7 +135,7 @@ async def collect(
     settings: Settings,
     wanted: Wanted,
     *,
-    stop: Shutdown,
+    shutdown: Shutdown,
     collected: Collected,
     traffic: Traffic,
 ) -> None:
@@ -144,7 +144,7 @@ async def collect(
     Args:
         settings: the configuration.
         wanted: which tasks.
-        stop: where an early end is ordered.
+        shutdown: where an early end is ordered.
         collected: counts every page that is done.
         traffic: counts requests.
 
@@ -152,8 +152,8 @@ async def collect(
         TaskAuditError: the list could not be read to its end; what was collected before stands.
     """
     with open_queue(settings.source) as (engine, table):
-        async with _open_api(settings, engine, stop=stop, traffic=traffic) as (api, reader):
-            keep = partial(_keep, DatabaseRetry(stop), stop, partial(enqueue, engine, table))
+        async with _open_api(settings, engine, shutdown=shutdown, traffic=traffic) as (api, reader):
+            keep = partial(_keep, DatabaseRetry(shutdown), shutdown, partial(enqueue, engine, table))
             try:
                 await _collect(api, reader, wanted, collected=collected, keep=keep)
                 collected.is_complete = True
@@ -163,14 +163,14 @@ async def collect(
 
 @asynccontextmanager
 async def _open_api(
-    settings: Settings, engine: Engine, *, stop: Shutdown, traffic: Traffic
+    settings: Settings, engine: Engine, *, shutdown: Shutdown, traffic: Traffic
 ) -> AsyncIterator[tuple[KooDrive, Reader]]:
     """Open the API as a run does: at the rate that all runs on the pending table share."""
     run_id, clock = str(uuid7()), clock_of(engine)
     koodrive = open_koodrive(settings.api, run_id=run_id, clock=clock, note_refresh=traffic.note_refresh)
-    async with koodrive as api, open_gate(settings, RunRequest(), engine, run_id=run_id, stop=stop) as gate:
+    async with koodrive as api, open_gate(settings, RunRequest(), engine, run_id=run_id, shutdown=shutdown) as gate:
         policy = RetryPolicy(attempts=settings.api.attempts)
-        yield api, Reader(gate=gate, policy=policy, budget=RetryBudget(), stop=stop, traffic=traffic)
+        yield api, Reader(gate=gate, policy=policy, budget=RetryBudget(), shutdown=shutdown, traffic=traffic)
 
 
 async def _collect(api: KooDrive, reader: Reader, wanted: Wanted, *, collected: Collected, keep: Keep) -> None:
@@ -190,15 +190,18 @@ async def _collect(api: KooDrive, reader: Reader, wanted: Wanted, *, collected: 
 
 
 async def _keep(
-    retry: DatabaseRetry, stop: Shutdown, add: Callable[[Sequence[PendingRow]], Enqueued], rows: Sequence[PendingRow]
+    retry: DatabaseRetry,
+    shutdown: Shutdown,
+    add: Callable[[Sequence[PendingRow]], Enqueued],
+    rows: Sequence[PendingRow],
 ) -> int:
     """Add tasks to the pending table; returns how many were new."""
     if not rows:
         return 0
     added = await retry.call(add, rows)
     if added is None:
-        assert stop.reason is not None  # noqa: S101 - for the type checker: the failed call has requested the stop
-        raise stop.reason
+        assert shutdown.reason is not None  # noqa: S101 - for the type checker: the failed call has requested the stop
+        raise shutdown.reason
     return added.new
 
 

@@ -85,7 +85,7 @@ def initialize(settings: Settings) -> list[Upgrade]:
 
 @contextmanager
 def open_user_table(
-    settings: SourceSettings, order: RunRequest, warehouse: Warehouse
+    settings: SourceSettings, request: RunRequest, warehouse: Warehouse
 ) -> Iterator[tuple[ReadOnlySource, Clock]]:
     """Open the user's own pending table, with the clock of its database.
 
@@ -93,17 +93,17 @@ def open_user_table(
         ConfigurationError: it is not what the settings say.
     """
     with open_source(settings) as engine:
-        yield user_table(settings, order, engine, warehouse), clock_of(engine)
+        yield user_table(settings, request, engine, warehouse), clock_of(engine)
 
 
-def user_table(settings: SourceSettings, order: RunRequest, engine: Engine, warehouse: Warehouse) -> ReadOnlySource:
+def user_table(settings: SourceSettings, request: RunRequest, engine: Engine, warehouse: Warehouse) -> ReadOnlySource:
     """Make the source that reads the user's own table, and check the table.
 
     Raises:
         ConfigurationError: the table is not what the settings say.
     """
-    settled = nothing_settled if order.selection.refetch else warehouse.settled
-    source = ReadOnlySource(engine, user_relation(settings), order.selection, settled=settled)
+    settled = nothing_settled if request.selection.refetch else warehouse.settled
+    source = ReadOnlySource(engine, user_relation(settings), request.selection, settled=settled)
     source.check()
     return source
 
@@ -113,28 +113,32 @@ def nothing_settled(_task_ids: Sequence[str]) -> set[str]:
     return set()
 
 
-def max_rate_of(settings: Settings, order: RunRequest) -> float:
+def max_rate_of(settings: Settings, request: RunRequest) -> float:
     """Say how many requests a second this run may send by itself; shards have nothing to share a rate by."""
-    shard = order.selection.shard
+    shard = request.selection.shard
     return settings.api.max_rate / shard.count if shard else settings.api.max_rate
 
 
 @asynccontextmanager
 async def open_gate(
-    settings: Settings, order: RunRequest, engine: Engine, *, run_id: str, stop: Shutdown
+    settings: Settings, request: RunRequest, engine: Engine, *, run_id: str, shutdown: Shutdown
 ) -> AsyncIterator[Gate]:
     """Make the gate; all runs on one pending table share one rate, but for those that may not write there."""
-    max_rate, patience_seconds = max_rate_of(settings, order), settings.api.patience_seconds
-    pace = RateLimiter(max_rate)
-    if settings.source.mode == "read_only" or order.dry_run:
-        yield Gate(pace, stop=stop, patience_seconds=patience_seconds)
+    max_rate, patience_seconds = max_rate_of(settings, request), settings.api.patience_seconds
+    limiter = RateLimiter(max_rate)
+    if settings.source.mode == "read_only" or request.dry_run:
+        yield Gate(limiter, shutdown=shutdown, patience_seconds=patience_seconds)
         return
     rate = SharedRate(engine, rate_table(pending_table(settings.source.table)), holder=run_id)
-    retry = DatabaseRetry(stop)
-    share = RateShare(
-        partial(retry.call, rate.lease), partial(retry.run, rate.pause), pace=pace, max_rate=max_rate, stop=stop
+    retry = DatabaseRetry(shutdown)
+    rate_share = RateShare(
+        partial(retry.call, rate.lease),
+        partial(retry.run, rate.pause),
+        limiter=limiter,
+        max_rate=max_rate,
+        shutdown=shutdown,
     )
     try:
-        yield Gate(pace, stop=stop, patience_seconds=patience_seconds, share=share)
+        yield Gate(limiter, shutdown=shutdown, patience_seconds=patience_seconds, rate_share=rate_share)
     finally:
-        await share.end()
+        await rate_share.end()

@@ -34,7 +34,7 @@ class Plan:
         return self.deadline_seconds is None or expected.seconds <= self.deadline_seconds
 
 
-def make_plan(settings: Settings, order: RunRequest) -> Plan:
+def make_plan(settings: Settings, request: RunRequest) -> Plan:
     """Count what is due, and reckon what it takes.
 
     Raises:
@@ -43,15 +43,15 @@ def make_plan(settings: Settings, order: RunRequest) -> Plan:
     with open_warehouse(settings.warehouse) as warehouse:
         reached = reached_rate(warehouse.engine)
         if settings.source.mode == "read_only":
-            with open_user_table(settings.source, order, warehouse) as (source, clock):
+            with open_user_table(settings.source, request, warehouse) as (source, clock):
                 days, now = backlog_by_day_of_pages(source), clock()
     if settings.source.mode == "queue":
         with open_queue(settings.source) as (engine, table):
             now = clock_of(engine)()
-            days = backlog_by_day(engine, table, order.selection, now=now)
+            days = backlog_by_day(engine, table, request.selection, now=now)
     due = sum(day.due for day in days)
-    tasks = due if order.tasks is None else min(due, order.tasks)
-    allowed = max_rate_of(settings, order)
+    tasks = due if request.tasks is None else min(due, request.tasks)
+    allowed = max_rate_of(settings, request)
     return Plan(
         days=days,
         at_allowed_rate=forecast(tasks, rate=allowed, now=now),

@@ -32,9 +32,9 @@ SEND_SECONDS = MAX_REPORTING_SECONDS - 0.3
 class RunReporters:
     """Everybody who is told of one run: who is configured, and none of them in a dry run."""
 
-    def __init__(self, settings: Settings, order: RunRequest) -> None:
+    def __init__(self, settings: Settings, request: RunRequest) -> None:
         self._settings = settings
-        self._order = order
+        self._request = request
         self._telemetry = settings.telemetry
         self._starting: Thread | None = None
         self._is_written = False
@@ -54,7 +54,7 @@ class RunReporters:
 
     def begin(self, run: AuditRun) -> None:
         """Tell of a run that begins, without waiting for it; raises nothing."""
-        if self._telemetry.openlineage_url and not self._order.dry_run:
+        if self._telemetry.openlineage_url and not self._request.dry_run:
             self._starting = start("telemetry.openlineage_url", lambda: self._tell_lineage(run))
 
     def note_written(self) -> None:
@@ -63,7 +63,7 @@ class RunReporters:
 
     def end(self, run: AuditRun) -> None:
         """Tell of a run that has ended, for two seconds at most; raises nothing."""
-        if self._order.dry_run:
+        if self._request.dry_run:
             return
         actions: dict[str, Action] = {}
         if self._telemetry.metrics_textfile or self._telemetry.pushgateway_url or self._telemetry.otlp_endpoint:
@@ -78,13 +78,13 @@ class RunReporters:
     def end_unbegun(self, error: TaskAuditError) -> None:
         """Tell of a run that could not even begin, and has no row."""
         now = datetime.now(UTC)
-        run = begin_run(self._order.selection, max_rate=self._settings.api.max_rate, now=now)
+        run = begin_run(self._request.selection, max_rate=self._settings.api.max_rate, now=now)
         exit_code = error.exit_code
         self.begin(run)
         self.end(replace(run, finished_at=now, outcome=exit_code.outcome, exit_code=int(exit_code), error=str(error)))
 
     def _metric_actions(self, run: AuditRun, standing: JobSnapshot) -> dict[str, Action]:
-        shard = self._order.selection.shard
+        shard = self._request.selection.shard
         actions = metric_actions(self._telemetry, run, snapshot=standing, shard=shard, seconds=MAX_REPORTING_SECONDS)
         if endpoint := self._telemetry.otlp_endpoint:
             actions["telemetry.otlp_endpoint (trace)"] = lambda: _otlp().send_trace(

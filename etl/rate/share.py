@@ -31,9 +31,9 @@ class RateShare:
         lease: Callable[[RateWish], Awaitable[RateLease | None]],
         pause: Callable[[float], Awaitable[object]],
         *,
-        pace: RateLimiter,
+        limiter: RateLimiter,
         max_rate: float,
-        stop: Shutdown,
+        shutdown: Shutdown,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
@@ -42,24 +42,24 @@ class RateShare:
         Args:
             lease: takes the next stretch; None means that it could not, and that the stop was ordered.
             pause: lets no run send for so many seconds.
-            pace: of this run, within its stretches.
+            limiter: of this run, within its stretches.
             max_rate: requests per second, at most.
-            stop: ends the waiting.
+            shutdown: ends the waiting.
             clock: seconds of the clock that leases are timed by.
             sleep: waits for so many seconds, or for less when the run stops.
         """
         self._lease = lease
         self._pause = pause
-        self._pace = pace
+        self._limiter = limiter
         self._max_rate = max_rate
-        self._stop = stop
+        self._shutdown = shutdown
         self._clock = clock
-        self._sleep = sleep or stop.sleep
+        self._sleep = sleep or shutdown.sleep
         self._seconds = SHARED_SECONDS
         self._left = 0
         self._ends_at = float("-inf")
         self._paused_until = float("-inf")
-        self._agreed_rate = pace.rate
+        self._agreed_rate = limiter.rate
         self._ahead: asyncio.Task[RateLease | None] | None = None
         self._pausing: set[asyncio.Task[object]] = set()
 
@@ -72,7 +72,7 @@ class RateShare:
 
     async def next_turn(self) -> None:
         """Wait until the next stretch begins, or the run is to stop."""
-        while not self._stop.is_requested:
+        while not self._shutdown.is_requested:
             lease = await (self._ahead or self._ask())
             self._ahead = None
             if lease is None:
@@ -96,7 +96,7 @@ class RateShare:
     async def _begin(self, lease: RateLease) -> None:
         follows_on = abs(lease.starts_at - self._ends_at) < FOLLOWS_ON_SECONDS
         if not follows_on:
-            self._pace.resume()
+            self._limiter.resume()
         self._left = lease.requests + (self._left if follows_on else 0)
         self._ends_at = lease.ends_at
         if (seconds := lease.starts_at - self._clock()) > 0:
@@ -105,21 +105,21 @@ class RateShare:
 
     async def _ask(self) -> RateLease | None:
         """Ask for the next stretch, and take in what the others have learnt."""
-        rate = self._pace.rate
+        rate = self._limiter.rate
         wish = RateWish(
             seconds=self._seconds,
             max_rate=self._max_rate,
             rate=rate,
             climbed=rate - self._agreed_rate,
-            ceiling=self._pace.ceiling,
+            ceiling=self._limiter.ceiling,
         )
         lease = await self._lease(wish)
         if lease is None:
             return None
         self._agreed_rate = lease.rate or self._max_rate
-        if self._pace.rate >= rate:
+        if self._limiter.rate >= rate:
             # Otherwise it was found too fast while this was under way; the others learn of it the next time.
-            self._agreed_rate = self._pace.agree(lease.rate, lease.ceiling, is_alone=lease.is_alone)
+            self._agreed_rate = self._limiter.agree(lease.rate, lease.ceiling, is_alone=lease.is_alone)
         self._seconds = min(ALONE_SECONDS, 2 * self._seconds) if lease.is_alone else SHARED_SECONDS
         if lease.paused_until > self._clock():
             self._left = 0

@@ -43,7 +43,7 @@ class Claims:
         backlog: Backlog,
         outbox: BatchBuffer,
         limits: Limits,
-        stop: Shutdown,
+        shutdown: Shutdown,
         clock: Callable[[], datetime],
         trace: Trace,
     ) -> None:
@@ -58,7 +58,7 @@ class Claims:
             backlog: takes the tasks that are to be asked about.
             outbox: takes those whose outcome is known without asking.
             limits: how much at a time.
-            stop: where an early end is ordered.
+            shutdown: where an early end is ordered.
             clock: tells the time, aware and in UTC.
             trace: notes how long a claim took.
         """
@@ -70,7 +70,7 @@ class Claims:
         self._backlog = backlog
         self._outbox = outbox
         self._limits = limits
-        self._stop = stop
+        self._shutdown = shutdown
         self._clock = clock
         self._trace = trace
         self._others_held = 0
@@ -81,7 +81,7 @@ class Claims:
 
     async def take_all(self) -> None:
         """Take tasks until there are no more for this run, or it is to stop."""
-        while not self._stop.is_requested and (wanted := self._wanted()):
+        while not self._shutdown.is_requested and (wanted := self._wanted()):
             began_at = self._trace.now()
             tasks = await self._retry.call(self._source.claim, wanted)
             suspects = [] if tasks else await self._retry.call(self._source.claim_suspect)
@@ -91,7 +91,7 @@ class Claims:
                 await self._admit(tasks or [], suspects or [])
                 await self._backlog.runs_low()
             elif await self._others_hold_some():
-                await self._stop.sleep(LEASE_POLL_SECONDS)
+                await self._shutdown.sleep(LEASE_POLL_SECONDS)
             else:
                 break
         self._backlog.end()
@@ -132,8 +132,8 @@ class Claims:
     async def _load_all_but(self, suspects: Sequence[PendingTask]) -> None:
         """Wait until nothing else is under way that would die with a task that kills its runs."""
         self._outbox.hurry()
-        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not self._stop.is_requested:
-            await self._stop.sleep(LOADED_POLL_SECONDS)
+        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not self._shutdown.is_requested:
+            await self._shutdown.sleep(LOADED_POLL_SECONDS)
 
     async def _others_hold_some(self) -> bool:
         """Say whether another run holds tasks that are due here.
@@ -141,7 +141,7 @@ class Claims:
         It may finish them; or it is dead, and they are ours when its leases end. So a run after a crash does not end
         well while the tasks of the crashed one still wait.
         """
-        if self._stop.is_requested:
+        if self._shutdown.is_requested:
             return False
         leased = await self._retry.call(self._source.count_leased) or 0
         if leased not in {0, self._others_held}:

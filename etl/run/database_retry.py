@@ -31,18 +31,18 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 class DatabaseRetry:
     """Calls the databases on behalf of one run."""
 
-    def __init__(self, stop: Shutdown) -> None:
+    def __init__(self, shutdown: Shutdown) -> None:
         """Begin.
 
         Args:
-            stop: receives an error that does not pass; a request to stop ends every pause.
+            shutdown: receives an error that does not pass; a request to stop ends every pause.
         """
-        self._stop = stop
+        self._shutdown = shutdown
         self._trying = AsyncRetrying(
             retry=retry_if_exception_type(TransientError),
             wait=wait_random_exponential(multiplier=0.2, max=MAX_PAUSE_SECONDS),
             stop=self._is_enough,
-            sleep=stop.sleep,
+            sleep=shutdown.sleep,
             before_sleep=_note,
             reraise=True,
         )
@@ -53,7 +53,7 @@ class DatabaseRetry:
             # Each call has a copy, since several operations run at once.
             return await self._trying.copy()(asyncio.to_thread, operation, *arguments)
         except TaskAuditError as error:
-            self._stop.request(error)
+            self._shutdown.request(error)
             return None
 
     async def run(self, operation: Callable[..., object], *arguments: object) -> bool:
@@ -61,7 +61,7 @@ class DatabaseRetry:
         return await self.call(_succeed, operation, *arguments) is not None
 
     def _is_enough(self, state: RetryCallState) -> bool:
-        return state.attempt_number >= (TRIES_WHEN_STOPPING if self._stop.is_requested else TRIES)
+        return state.attempt_number >= (TRIES_WHEN_STOPPING if self._shutdown.is_requested else TRIES)
 
 
 def _succeed(operation: Callable[..., object], *arguments: object) -> bool:

@@ -68,7 +68,7 @@ class Pipeline:
         *,
         run: AuditRun,
         limits: Limits,
-        stop: Shutdown,
+        shutdown: Shutdown,
         clock: Callable[[], datetime],
         shares_database: bool,
         archive: Archive | None = None,
@@ -84,7 +84,7 @@ class Pipeline:
             warehouse: takes the facts.
             run: the row of this run.
             limits: how much at a time.
-            stop: where an early end is ordered.
+            shutdown: where an early end is ordered.
             clock: tells the time, aware and in UTC.
             shares_database: whether source and warehouse are one database, so that one transaction spans both.
             archive: keeps the answers as they came, if wanted.
@@ -97,9 +97,9 @@ class Pipeline:
         self._warehouse = warehouse
         self._loaded = run
         self._limits = limits
-        self._stop = stop
+        self._shutdown = shutdown
         self._clock = clock
-        self._retry = DatabaseRetry(stop)
+        self._retry = DatabaseRetry(shutdown)
         self._shares_database = shares_database
         self._archive = archive
         self._secrets = secrets or Secrets()
@@ -118,7 +118,7 @@ class Pipeline:
             backlog=self._backlog,
             outbox=self._outbox,
             limits=limits,
-            stop=stop,
+            shutdown=shutdown,
             clock=clock,
             trace=self._trace,
         )
@@ -178,7 +178,7 @@ class Pipeline:
             await self._run_stages()
         except* Exception as unforeseen:
             log.exception("bug", exc_info=unforeseen)
-            self._stop.request(
+            self._shutdown.request(
                 BugError(
                     f"Unforeseen: {unforeseen.exceptions[0]!r}.",
                     code=Code.BUG,
@@ -203,9 +203,9 @@ class Pipeline:
 
     async def _fetch(self) -> None:
         fetching = asyncio.ensure_future(self._pool.work(self._backlog, self._take))
-        stopping = asyncio.ensure_future(self._stop.wait())
+        stopping = asyncio.ensure_future(self._shutdown.wait())
         await asyncio.wait({fetching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if self._stop.is_requested:
+        if self._shutdown.is_requested:
             await asyncio.wait({fetching}, timeout=GRACE_SECONDS)
             fetching.cancel()
         stopping.cancel()
@@ -217,8 +217,8 @@ class Pipeline:
         self._answered += 1
 
     async def _watch_for_stop(self) -> None:
-        await self._stop.wait()
-        log.info("stopping", said=str(self._stop.reason))
+        await self._shutdown.wait()
+        log.info("stopping", said=str(self._shutdown.reason))
         self._backlog.close()
 
     async def _keep_leases(self) -> None:
@@ -279,7 +279,7 @@ class Pipeline:
         with self._trace.span("load", tasks=len(final)) as told:
             loaded = await self._retry.call(load)
             if loaded is None:
-                told["error"] = str(self._stop.reason)
+                told["error"] = str(self._shutdown.reason)
         if loaded is None:
             self._can_load = False
             return
@@ -345,7 +345,7 @@ class Pipeline:
         self._warehouse.finish(finished, counters, within=within)
 
     def _finished(self) -> AuditRun:
-        ended_by = self._stop.reason or (_taken_over(self._leases.lost) if self._leases.lost else None)
+        ended_by = self._shutdown.reason or (_taken_over(self._leases.lost) if self._leases.lost else None)
         exit_code, told = verdict(self.run, ended_by), reason(self.run, ended_by)
         return replace(
             self.run,

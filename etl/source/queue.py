@@ -30,13 +30,12 @@ from sqlalchemy import (
 )
 
 from etl.crash_points import crash_point
+from etl.database.clock import Clock
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source import mysql
 from etl.source.bulk_update import Columns, bulk_update
 from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
-
-Clock = Callable[[], datetime]
 
 Conditions = Callable[[datetime], Sequence[ColumnElement[bool]]]
 """Which rows, at a time."""

@@ -74,7 +74,7 @@ def _client(**credentials: object) -> Layer:
 
 
 async def _pool(base_url: str, ids: list[str]) -> object:
-    stop, given = Shutdown(), []
+    shutdown, given = Shutdown(), []
 
     async def give(outcome: Outcome) -> None:
         given.append(outcome)
@@ -82,11 +82,11 @@ async def _pool(base_url: str, ids: list[str]) -> object:
     async with _koodrive(base_url, TOKEN) as koodrive:
         pool = Pool(
             koodrive.ask,
-            gate=Gate(RateLimiter(1_000_000), stop=stop, patience_seconds=0),
+            gate=Gate(RateLimiter(1_000_000), shutdown=shutdown, patience_seconds=0),
             policy=RetryPolicy(attempts=4),
             budget=RetryBudget(),
             concurrency=bare_loop.WORKERS,
-            stop=stop,
+            shutdown=shutdown,
         )
         backlog = Backlog(low=0, rest_seconds=0)
         backlog.fill(PendingTask(task_id=task_id) for task_id in ids)

@@ -54,36 +54,41 @@ def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=9
     """Ask the world about so many tasks; returns the outcomes, the pool, the reason to stop and the seconds it took."""
 
     async def scenario():
-        loop, stop, given = asyncio.get_running_loop(), Shutdown(), []
+        loop, shutdown, given = asyncio.get_running_loop(), Shutdown(), []
         backlog = Backlog(low=0, rest_seconds=60)
 
         async def give(outcome):
             given.append(outcome)
 
         async def close():
-            await stop.wait()
+            await shutdown.wait()
             backlog.close()
 
         pool = Pool(
             world.ask,
             gate=Gate(
-                RateLimiter(max_rate, clock=loop.time), stop=stop, patience_seconds=patience_seconds, clock=loop.time
+                RateLimiter(max_rate, clock=loop.time),
+                shutdown=shutdown,
+                patience_seconds=patience_seconds,
+                clock=loop.time,
             ),
             policy=RetryPolicy(attempts=4),
             budget=RetryBudget(clock=loop.time),
             concurrency=concurrency,
-            stop=stop,
+            shutdown=shutdown,
         )
         backlog.fill(PendingTask(task_id=str(number)) for number in range(tasks))
         backlog.end()
         if stop_after is not None:
             loop.call_later(
-                stop_after, stop.request, StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+                stop_after,
+                shutdown.request,
+                StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."),
             )
         closing = asyncio.create_task(close())
         await pool.work(backlog, give)
         closing.cancel()
-        return given, pool, stop.reason, loop.time() - 1000
+        return given, pool, shutdown.reason, loop.time() - 1000
 
     return run_virtually(scenario())
 
@@ -302,7 +307,7 @@ def test_only_the_first_in_line_sleeps():
             await asyncio.Event().wait()
 
         gate = Gate(
-            RateLimiter(10, clock=lambda: 0.0), stop=Shutdown(), patience_seconds=1, clock=lambda: 0.0, sleep=sleep
+            RateLimiter(10, clock=lambda: 0.0), shutdown=Shutdown(), patience_seconds=1, clock=lambda: 0.0, sleep=sleep
         )
         waiting = [asyncio.create_task(gate.wait()) for _ in range(20)]
         for _ in range(50):
@@ -318,7 +323,7 @@ def test_only_the_first_in_line_sleeps():
 def test_the_first_in_line_goes_first():
     async def scenario():
         loop, order = asyncio.get_running_loop(), []
-        gate = Gate(RateLimiter(10, clock=loop.time), stop=Shutdown(), patience_seconds=1, clock=loop.time)
+        gate = Gate(RateLimiter(10, clock=loop.time), shutdown=Shutdown(), patience_seconds=1, clock=loop.time)
 
         async def go(number):
             await gate.wait()
@@ -333,7 +338,7 @@ def test_the_first_in_line_goes_first():
 def test_who_gives_up_does_not_hold_up_the_others():
     async def scenario():
         loop = asyncio.get_running_loop()
-        gate = Gate(RateLimiter(1, clock=loop.time), stop=Shutdown(), patience_seconds=1, clock=loop.time)
+        gate = Gate(RateLimiter(1, clock=loop.time), shutdown=Shutdown(), patience_seconds=1, clock=loop.time)
         await gate.wait()
         first, second = asyncio.create_task(gate.wait()), asyncio.create_task(gate.wait())
         await asyncio.sleep(0)
@@ -346,11 +351,11 @@ def test_who_gives_up_does_not_hold_up_the_others():
 
 def test_a_stop_sends_everybody_away_at_once():
     async def scenario():
-        stop = Shutdown()
-        gate = Gate(RateLimiter(0.001), stop=stop, patience_seconds=1)
+        shutdown = Shutdown()
+        gate = Gate(RateLimiter(0.001), shutdown=shutdown, patience_seconds=1)
         waiting = [asyncio.create_task(gate.wait()) for _ in range(1000)]
         await asyncio.sleep(0)
-        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        shutdown.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         async with asyncio.timeout(5):
             return await asyncio.gather(*waiting)
 

@@ -79,19 +79,21 @@ class Reading:
 
     async def _read(self, ask, attempts, patience_seconds, order_stop_at, settings):
         loop = asyncio.get_running_loop()
-        stop = Shutdown()
-        gate = Gate(RateLimiter(50, clock=loop.time), stop=stop, patience_seconds=patience_seconds, clock=loop.time)
+        shutdown = Shutdown()
+        gate = Gate(
+            RateLimiter(50, clock=loop.time), shutdown=shutdown, patience_seconds=patience_seconds, clock=loop.time
+        )
         reader = Reader(
             gate=gate,
             policy=RetryPolicy(attempts=attempts),
             budget=RetryBudget(clock=loop.time),
-            stop=stop,
+            shutdown=shutdown,
             traffic=self.traffic,
             **settings,
         )
         if order_stop_at is not None:
             loop.call_later(
-                order_stop_at, stop.request, StoppedError("Enough.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+                order_stop_at, shutdown.request, StoppedError("Enough.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
             )
         began = loop.time()
         try:

@@ -57,16 +57,16 @@ class NoDelay(RetryPolicy):
         return 0.0
 
 
-def pool_of(api, *, attempts=4, concurrency=4, stop=None, max_rate=1e6, policy=None):
-    stop = stop or Shutdown()
+def pool_of(api, *, attempts=4, concurrency=4, shutdown=None, max_rate=1e6, policy=None):
+    shutdown = shutdown or Shutdown()
     loop = asyncio.get_running_loop()
     return Pool(
         api.ask,
-        gate=Gate(RateLimiter(max_rate, clock=loop.time), stop=stop, patience_seconds=900, clock=loop.time),
+        gate=Gate(RateLimiter(max_rate, clock=loop.time), shutdown=shutdown, patience_seconds=900, clock=loop.time),
         policy=policy or NoDelay(attempts=attempts),
         budget=RetryBudget(clock=loop.time),
         concurrency=concurrency,
-        stop=stop,
+        shutdown=shutdown,
     )
 
 
@@ -88,9 +88,9 @@ def outcomes_of(api, tasks, **options):
     """Ask on virtual time; returns the outcomes, the pool and the stop."""
 
     async def scenario():
-        stop = Shutdown()
-        pool = pool_of(api, stop=stop, **options)
-        return await worked(pool, tasks), pool, stop
+        shutdown = Shutdown()
+        pool = pool_of(api, shutdown=shutdown, **options)
+        return await worked(pool, tasks), pool, shutdown
 
     return run_virtually(scenario())
 
@@ -231,12 +231,12 @@ def test_an_error_that_concerns_every_task_orders_the_stop_once(error):
     async def scenario():
         api.answer = asyncio.Event()
         asyncio.get_running_loop().call_later(1, api.answer.set)
-        stop = Shutdown()
-        pool = pool_of(api, concurrency=3, stop=stop)
-        return await worked(pool, [PendingTask(task_id=str(number)) for number in range(500)]), stop
+        shutdown = Shutdown()
+        pool = pool_of(api, concurrency=3, shutdown=shutdown)
+        return await worked(pool, [PendingTask(task_id=str(number)) for number in range(500)]), shutdown
 
-    given, stop = run_virtually(scenario())
-    assert stop.reason is error
+    given, shutdown = run_virtually(scenario())
+    assert shutdown.reason is error
     assert given == []
     assert len(api.asked) == 3
 
@@ -245,12 +245,12 @@ def test_an_answer_that_arrives_after_the_stop_counts():
     async def scenario():
         api = Api()
         api.answer = asyncio.Event()
-        stop = Shutdown()
-        pool = pool_of(api, concurrency=2, stop=stop)
+        shutdown = Shutdown()
+        pool = pool_of(api, concurrency=2, shutdown=shutdown)
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(10)]))
         while api.in_flight < 2:  # noqa: ASYNC110  it is about to be
             await asyncio.sleep(0)
-        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        shutdown.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         api.answer.set()
         return await working, api.asked
 
@@ -260,12 +260,12 @@ def test_an_answer_that_arrives_after_the_stop_counts():
 
 def test_the_stop_ends_workers_that_wait_for_their_turn():
     async def scenario():
-        api, stop = Api(), Shutdown()
-        pool = pool_of(api, max_rate=0.001, concurrency=64, stop=stop)
+        api, shutdown = Api(), Shutdown()
+        pool = pool_of(api, max_rate=0.001, concurrency=64, shutdown=shutdown)
         working = asyncio.create_task(worked(pool, [PendingTask(task_id=str(number)) for number in range(1000)]))
         while not api.asked:  # noqa: ASYNC110  it is about to be
             await asyncio.sleep(0)
-        stop.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+        shutdown.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         return await working, api.asked
 
     given, asked = asyncio.run(scenario())
@@ -286,12 +286,12 @@ def test_what_the_budget_refuses_is_asked_again_at_the_end():
 def test_a_task_that_fails_in_the_deferred_pass_too_stays_for_the_next_run():
     number = 400
     broken = {f"t{each}": [SERVER_ERROR] for each in range(0, number, 3)}
-    given, pool, stop = outcomes_of(Api(**broken), [PendingTask(task_id=str(each)) for each in range(number)])
+    given, pool, shutdown = outcomes_of(Api(**broken), [PendingTask(task_id=str(each)) for each in range(number)])
     failures = [outcome for outcome in given if isinstance(outcome, FetchFailure)]
     assert len(failures) == len(broken)
     assert not any(failure.is_lasting for failure in failures)
     assert pool.traffic.requests <= number + 2 * len(broken)
-    assert stop.reason is None, "half a pass of failures is no outage to wait for"
+    assert shutdown.reason is None, "half a pass of failures is no outage to wait for"
 
 
 def test_refusals_of_every_task_end_the_run_and_none_is_believed():
@@ -300,9 +300,9 @@ def test_refusals_of_every_task_end_the_run_and_none_is_believed():
             await asyncio.sleep(0.01)
             return replace(outcome_of(task, FailureReason.REJECTED), http_status=400)
 
-    given, pool, stop = outcomes_of(Refusing(), [PendingTask(task_id=str(each)) for each in range(5000)])
+    given, pool, shutdown = outcomes_of(Refusing(), [PendingTask(task_id=str(each)) for each in range(5000)])
     assert given == []
-    assert isinstance(stop.reason, ConfigurationError)
+    assert isinstance(shutdown.reason, ConfigurationError)
     assert pool.traffic.requests < 30
 
 

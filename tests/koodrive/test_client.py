@@ -117,7 +117,7 @@ def test_an_address_must_be_set(api_settings):
 
 def test_the_counts_match_what_the_server_received(api_settings):
     task_ids = [str(number) for number in range(1, 301)]
-    stop = Shutdown()
+    shutdown = Shutdown()
     outcomes = []
 
     async def remember(outcome):
@@ -129,11 +129,11 @@ def test_the_counts_match_what_the_server_received(api_settings):
             async with open_koodrive(settings, run_id=str(uuid4()), clock=lambda: datetime.now(UTC)) as koodrive:
                 pool = Pool(
                     koodrive.ask,
-                    gate=Gate(RateLimiter(1e6), stop=stop, patience_seconds=900),
+                    gate=Gate(RateLimiter(1e6), shutdown=shutdown, patience_seconds=900),
                     policy=RetryPolicy(attempts=4, base_seconds=0),
                     budget=RetryBudget(),
                     concurrency=8,
-                    stop=stop,
+                    shutdown=shutdown,
                 )
                 backlog = Backlog(low=0, rest_seconds=0)
                 backlog.fill(PendingTask(task_id=task_id) for task_id in task_ids)

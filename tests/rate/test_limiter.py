@@ -28,16 +28,16 @@ class Time:
     def clock(self):
         return self.now
 
-    def paced(self, pace, number):
+    def paced(self, limiter, number):
         """Go so often, and return when."""
         moments = []
         while len(moments) < number:
-            seconds = pace.seconds_left()
+            seconds = limiter.seconds_left()
             if seconds > 0:
                 self.slept.append(seconds)
                 self.now += seconds + (self.lateness.pop(0) if self.lateness else 0)
             else:
-                pace.take()
+                limiter.take()
                 moments.append(self.now)
         return moments
 
@@ -66,10 +66,10 @@ def test_evenly_spread_at_nearly_the_whole_rate(max_rate):
 @pytest.mark.parametrize("stall", [0.1, 1, 60, 3600])
 def test_a_stall_is_not_followed_by_a_burst(stall):
     time = Time()
-    pace = RateLimiter(200, clock=time.clock)
-    time.paced(pace, 100)
+    limiter = RateLimiter(200, clock=time.clock)
+    time.paced(limiter, 100)
     time.now += stall
-    moments = time.paced(pace, 300)
+    moments = time.paced(limiter, 300)
     assert most_in_any_window(moments, 1) <= 200
     assert most_in_any_window(moments, 0.01) <= 2 + 200 * (0.01 + CATCH_UP_SECONDS)
 
@@ -82,36 +82,36 @@ def test_lateness_that_is_within_the_catch_up_costs_nothing():
 
 def test_too_fast_lowers_the_rate_once_for_a_volley():
     time = Time()
-    pace = RateLimiter(100, clock=time.clock)
-    time.paced(pace, 200)
-    assert pace.slow_down()
-    assert not pace.slow_down()
-    assert pace.ceiling == pytest.approx(98, abs=2)
-    assert pace.rate == pytest.approx(DECREASE * pace.ceiling)
+    limiter = RateLimiter(100, clock=time.clock)
+    time.paced(limiter, 200)
+    assert limiter.slow_down()
+    assert not limiter.slow_down()
+    assert limiter.ceiling == pytest.approx(98, abs=2)
+    assert limiter.rate == pytest.approx(DECREASE * limiter.ceiling)
     time.now += SECONDS_BETWEEN_DECREASES
-    assert pace.slow_down()
+    assert limiter.slow_down()
 
 
 def test_what_was_really_sent_counts_not_what_was_allowed():
     time = Time()
-    pace = RateLimiter(1_000_000, clock=time.clock)
-    time.paced(pace, 60)
-    pace.slow_down()
-    assert pace.ceiling == 60
-    assert pace.rate == pytest.approx(42)
+    limiter = RateLimiter(1_000_000, clock=time.clock)
+    time.paced(limiter, 60)
+    limiter.slow_down()
+    assert limiter.ceiling == 60
+    assert limiter.rate == pytest.approx(42)
 
 
 def test_the_rate_climbs_back_quickly_to_what_was_too_fast_slowly_past_it_and_then_to_the_top():
     time = Time()
-    pace = RateLimiter(100, clock=time.clock)
-    time.paced(pace, 200)
-    pace.slow_down()
-    ceiling, low = pace.ceiling, pace.rate
+    limiter = RateLimiter(100, clock=time.clock)
+    time.paced(limiter, 200)
+    limiter.slow_down()
+    ceiling, low = limiter.ceiling, limiter.rate
     start = time.now
     rates = []
-    while pace.rate < 100:
-        time.paced(pace, 1)
-        rates.append((time.now - start, pace.rate))
+    while limiter.rate < 100:
+        time.paced(limiter, 1)
+        rates.append((time.now - start, limiter.rate))
     assert all(later >= earlier for (_, earlier), (_, later) in pairwise(rates))
     near = next(seconds for seconds, rate in rates if rate >= NEAR * ceiling)
     assert near == pytest.approx((NEAR * ceiling - low) / (CLIMB * 100), rel=0.05)
@@ -122,34 +122,34 @@ def test_the_rate_climbs_back_quickly_to_what_was_too_fast_slowly_past_it_and_th
 
 def test_a_ceiling_that_was_passed_without_a_refusal_is_forgotten():
     time = Time()
-    pace = RateLimiter(200, clock=time.clock)
-    time.paced(pace, 20)
-    pace.slow_down()
-    assert pace.ceiling == 20
-    time.paced(pace, 2000)
-    assert pace.ceiling is None
-    assert pace.rate > 21
+    limiter = RateLimiter(200, clock=time.clock)
+    time.paced(limiter, 20)
+    limiter.slow_down()
+    assert limiter.ceiling == 20
+    time.paced(limiter, 2000)
+    assert limiter.ceiling is None
+    assert limiter.rate > 21
 
 
 def test_a_limit_that_the_api_names_is_never_passed():
     time = Time()
-    pace = RateLimiter(200, clock=time.clock)
-    assert pace.limit(50)
-    assert not pace.limit(50)
-    assert not pace.limit(120)
-    moments = time.paced(pace, 3000)
+    limiter = RateLimiter(200, clock=time.clock)
+    assert limiter.limit(50)
+    assert not limiter.limit(50)
+    assert not limiter.limit(120)
+    moments = time.paced(limiter, 3000)
     assert most_in_any_window(moments, 1) <= 50
-    assert pace.rate == pace.ceiling == 50
+    assert limiter.rate == limiter.ceiling == 50
 
 
 @given(rates=st.lists(st.one_of(st.floats(0, 1e9), st.none()), max_size=60), max_rate=st.floats(0.1, 5000))
 def test_never_above_the_ceiling_and_never_at_a_standstill(rates, max_rate):
     time = Time()
-    pace = RateLimiter(max_rate, clock=time.clock)
+    limiter = RateLimiter(max_rate, clock=time.clock)
     for rate in rates:
-        _ = pace.slow_down() if rate is None else pace.limit(rate)
-        moments = time.paced(pace, 3)
-        assert pace.rate <= max_rate * (1 + 1e-9) or pace.rate == MIN_RATE
+        _ = limiter.slow_down() if rate is None else limiter.limit(rate)
+        moments = time.paced(limiter, 3)
+        assert limiter.rate <= max_rate * (1 + 1e-9) or limiter.rate == MIN_RATE
         assert moments[-1] - moments[0] <= 2 / (MIN_RATE * HEADROOM) + 1
 
 

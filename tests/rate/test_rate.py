@@ -41,7 +41,7 @@ async def asked_at_the_ceiling(base_url):
     """Ask for some seconds; returns the share of the rate that was used."""
     settings = ApiSettings(base_url=base_url, user_id="1", token="t0ken", max_rate=RATE)
     task_ids = [str(number) for number in range(RATE * SECONDS)]
-    stop, sent_at, observed = Shutdown(), [], []
+    shutdown, sent_at, observed = Shutdown(), [], []
     loop = asyncio.get_running_loop()
     async with open_koodrive(settings, run_id=str(uuid4()), clock=lambda: datetime.now(UTC)) as koodrive:
 
@@ -54,11 +54,11 @@ async def asked_at_the_ceiling(base_url):
 
         pool = Pool(
             ask,
-            gate=Gate(RateLimiter(settings.max_rate), stop=stop, patience_seconds=settings.patience_seconds),
+            gate=Gate(RateLimiter(settings.max_rate), shutdown=shutdown, patience_seconds=settings.patience_seconds),
             policy=RetryPolicy(attempts=settings.attempts),
             budget=RetryBudget(),
             concurrency=settings.concurrency,
-            stop=stop,
+            shutdown=shutdown,
         )
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(PendingTask(task_id=task_id) for task_id in task_ids)

@@ -37,10 +37,10 @@ class Row:
         self.is_reachable = True
         self.asks = 0
 
-    async def lease(self, wish, *, holder, stop):
+    async def lease(self, wish, *, holder, shutdown):
         await asyncio.sleep(ROUND_TRIP / 2)
         if not self.is_reachable:
-            stop.request(StoppedError("The row is gone.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+            shutdown.request(StoppedError("The row is gone.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
             return None
         self.asks += 1
         before, now = self.row, asyncio.get_running_loop().time()
@@ -73,19 +73,23 @@ class Run:
         loop = asyncio.get_running_loop()
         self.name = name
         self.sent_at = []
-        self.stop = Shutdown()
-        self.pace = RateLimiter(max_rate, clock=loop.time)
+        self.shutdown = Shutdown()
+        self.limiter = RateLimiter(max_rate, clock=loop.time)
         self.say = say or (lambda _now: None)
-        share = RateShare(
-            lambda wish: row.lease(wish, holder=name, stop=self.stop),
+        rate_share = RateShare(
+            lambda wish: row.lease(wish, holder=name, shutdown=self.shutdown),
             row.pause,
-            pace=self.pace,
+            limiter=self.limiter,
             max_rate=max_rate,
-            stop=self.stop,
+            shutdown=self.shutdown,
             clock=loop.time,
         )
         self.gate = Gate(
-            self.pace, stop=self.stop, patience_seconds=900, share=share if shares else None, clock=loop.time
+            self.limiter,
+            shutdown=self.shutdown,
+            patience_seconds=900,
+            rate_share=rate_share if shares else None,
+            clock=loop.time,
         )
         self.task = asyncio.create_task(self._work())
 
@@ -275,5 +279,5 @@ def test_who_cannot_reach_the_row_sends_no_more():
 
     run = together(scenario)
 
-    assert run.stop.is_requested
+    assert run.shutdown.is_requested
     assert run.sent_at[-1] <= 5 + 2 * ALONE_SECONDS

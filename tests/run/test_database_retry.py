@@ -29,12 +29,12 @@ def ask(database, *, stopping=False):
     """Call the database; returns the answer, the reason to stop and the seconds that the call took."""
 
     async def scenario():
-        loop, stop = asyncio.get_running_loop(), Shutdown()
+        loop, shutdown = asyncio.get_running_loop(), Shutdown()
         if stopping:
-            stop.request(StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
+            shutdown.request(StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         begun = loop.time()
-        answer = await DatabaseRetry(stop).call(database.answer, "a", "b")
-        return answer, stop.reason, loop.time() - begun
+        answer = await DatabaseRetry(shutdown).call(database.answer, "a", "b")
+        return answer, shutdown.reason, loop.time() - begun
 
     return run_virtually(scenario())
 

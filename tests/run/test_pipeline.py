@@ -111,20 +111,22 @@ async def succeed(task):
 
 def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None):
     async def run():
-        stop = Shutdown()
-        gate = Gate(RateLimiter(1_000_000), stop=stop, patience_seconds=0)
+        shutdown = Shutdown()
+        gate = Gate(RateLimiter(1_000_000), shutdown=shutdown, patience_seconds=0)
         pipeline = Pipeline(
             source,
-            Pool(ask, gate=gate, policy=RetryPolicy(attempts=1), budget=RetryBudget(), concurrency=4, stop=stop),
+            Pool(
+                ask, gate=gate, policy=RetryPolicy(attempts=1), budget=RetryBudget(), concurrency=4, shutdown=shutdown
+            ),
             warehouse,
             run=begin_run(Selection(), max_rate=1, now=NOW),
             limits=Limits(batch_size=batch_size, claim_size=7, lease_seconds=300, dead_letter_after=5),
-            stop=stop,
+            shutdown=shutdown,
             clock=lambda: NOW,
             shares_database=shares_database,
         )
         if prepare is not None:
-            prepare(stop)
+            prepare(shutdown)
         return await pipeline.run_to_end()
 
     finished = asyncio.run(run())
@@ -282,7 +284,7 @@ def test_an_order_to_stop_before_the_first_claim_claims_nothing():
     run = run_to_end(
         source,
         MemoryWarehouse(),
-        prepare=lambda stop: stop.request(StoppedError("Now.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")),
+        prepare=lambda shutdown: shutdown.request(StoppedError("Now.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")),
     )
 
     assert (run.exit_code, run.claimed, len(source.waiting)) == (75, 0, 53)

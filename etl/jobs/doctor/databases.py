@@ -40,8 +40,8 @@ def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
     """Read a row of the user's own table, as the settings say."""
     settings = configuration.settings
     with open_warehouse(settings.warehouse) as warehouse:
-        order = RunRequest(selection=Selection(refetch=True))
-        with open_user_table(settings.source, order, warehouse):
+        request = RunRequest(selection=Selection(refetch=True))
+        with open_user_table(settings.source, request, warehouse):
             said = f"{settings.source.table} can be read as configured, and is never written to."
             yield Finding(subject="pending database", said=said)
 
