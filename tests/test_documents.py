@@ -5,23 +5,13 @@ import tomllib
 
 import pytest
 
+from etl import __version__
 from etl.exit_codes import ExitCode
 from etl.resources import resource
 from etl.settings.load import Settings
 from etl.settings.model import Section
 
 README = resource("README.md").read_text(encoding="utf-8")
-
-EXIT_CODES = {
-    ExitCode.OK: ("everything due in the range was audited; tasks that FAILED on KooDrive are data, not errors", "-"),
-    ExitCode.USAGE: ("wrong usage of the command line", "no"),
-    ExitCode.DEAD_LETTERS: ("finished, but some tasks could not be audited and are dead letters", "look first"),
-    ExitCode.UNAVAILABLE: ("the API, the pending database or the warehouse is unavailable", "yes, later"),
-    ExitCode.BUG: ("a bug", "report it"),
-    ExitCode.STOPPED: ("stopped early and cleanly; what is left is still pending", "yes"),
-    ExitCode.CREDENTIALS: ("the API refuses the credentials", "after mending"),
-    ExitCode.CONFIGURATION: ("the configuration is wrong", "after mending"),
-}
 
 
 def settings_of(section):
@@ -34,40 +24,34 @@ def sections():
     }
 
 
-def shown_default(field):
-    default = field.default
-    if hasattr(default, "get_secret_value"):
-        default = default.get_secret_value()
-    return "" if default is None else f"`{default}`"
+def reference(page):
+    return resource("docs", "reference", page).read_text(encoding="utf-8")
 
 
-def table_under(header):
-    lines = README.split(header)[1].split("\n\n")[0].strip().splitlines()[1:]
-    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+def test_the_reference_lists_every_setting():
+    expected = [f"{name}.{key}" for name, section in sections().items() for key in settings_of(section)]
+
+    assert re.findall(r"^\| `([a-z0-9_.]+)` \|", reference("settings.md"), re.MULTILINE) == expected
 
 
-def test_the_readme_lists_every_setting_with_its_default():
-    expected = [
-        (f"`{name}.{key}`", shown_default(field))
-        for name, section in sections().items()
-        for key, field in settings_of(section).items()
-    ]
-
-    assert table_under("| key | default |") == expected
-
-
-def test_the_readme_lists_every_exit_code():
-    assert table_under("| code | meaning | run again? |") == [
-        (str(int(code)), *words) for code, words in EXIT_CODES.items()
-    ]
-    assert set(EXIT_CODES) == set(ExitCode)
-
-
-def test_the_readme_names_every_command():
+def test_the_reference_describes_every_command():
     from etl.cli import COMMANDS
 
-    listed = set(re.findall(r"^\| `task-audit ([a-z-]+)", README, re.MULTILINE))
-    assert listed == set(COMMANDS)
+    assert set(re.findall(r"^## `task-audit ([a-z-]+)`", reference("commands.md"), re.MULTILINE)) == set(COMMANDS)
+
+
+def test_the_readme_lists_every_exit_code_in_its_own_words():
+    rows = re.findall(r"^\| (\d+) \| (.+) \| (yes|no) \|$", README, re.MULTILINE)
+
+    assert rows == [(str(int(code)), code.meaning, "yes" if code.retry else "no") for code in ExitCode]
+
+
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 120
+
+
+def test_the_readme_installs_the_wheel_of_this_version():
+    assert f"dist/koodrive_task_audit-{__version__}-py3-none-any.whl[" in README
 
 
 @pytest.mark.parametrize("file", ["local.toml", "production.toml"])
@@ -93,7 +77,7 @@ def test_the_production_example_is_that_of_the_code():
     assert shown == configuration_file(PRODUCTION), "run `make example`"
 
 
-def test_sql_files_and_links_of_the_readme_exist():
+def test_what_the_readme_links_to_exists():
     for link in re.findall(r"\]\(([^)#]+)\)", README):
         if not link.startswith("http"):
             assert resource(*link.split("/")).exists(), link

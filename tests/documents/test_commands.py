@@ -16,7 +16,8 @@ INSTALLATIONS = {
 """What a page takes for granted, where it is not a night on the embedded engines."""
 
 TRIED_ELSEWHERE = {
-    "README.md": "tests/sql/test_readme.py",
+    "README.md": "tests/sql/test_pages.py",
+    "docs/how-to/sql.md": "tests/sql/test_pages.py",
     "docs/reference/questions.md": "tests/sql/test_questions.py",
 }
 """Pages whose statements are tried on every engine."""

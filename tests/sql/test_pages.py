@@ -1,30 +1,21 @@
-"""What the README tells analysts is true: its SQL runs, and gives the answer of its questions."""
+"""The SQL of the README and of the page for analysts runs on every engine, and gives the answers of the questions."""
 
 import re
 
 import pytest
 
 from etl.resources import resource
-from etl.warehouse.read.questions import questions
 
 README = resource("README.md").read_text(encoding="utf-8")
-ANALYSTS = README.partition("## For analysts\n")[2].partition("\n## ")[0]
-FAILURES, AS_OF = re.findall(r"```sql\n(.+?);\n```", ANALYSTS, re.DOTALL)
+SQL_PAGE = resource("docs", "how-to", "sql.md").read_text(encoding="utf-8")
+STATEMENT = re.compile(r"```sql\n(.+?);\n```", re.DOTALL)
+FAILURES, STORY, AS_OF = STATEMENT.findall(SQL_PAGE)
 TASK_ID = "1534087020903704704"
-
-
-def test_the_list_of_questions():
-    rows = [
-        f"| `{each.name}` | {each.sentence} | {', '.join(f'`{parameter.name}`' for parameter in each.parameters)} |"
-        for each in questions("common").values()
-    ]
-    listed = ANALYSTS.split("| question | asks | parameters |\n|---|---|---|\n")[1].split("\n\n")[0]
-    assert listed.splitlines() == rows
 
 
 @pytest.fixture
 def by_sql(morning):
-    """Run a statement of the README as it says for each engine; rows come as plain text."""
+    """Run a statement as the page says for each engine; rows come as plain text."""
 
     def run(statement):
         if morning.dialect.name in {"sqlite", "mysql"}:
@@ -35,6 +26,14 @@ def by_sql(morning):
     return run
 
 
+def test_the_readme_s_example_is_the_question_of_failures(by_sql, answer):
+    (statement,) = STATEMENT.findall(README)
+    asked = answer("failures_by_result_code")
+    assert {(row["result_code"], row["tasks"]) for row in by_sql(statement)} == {
+        (row["result_code"], row["tasks"]) for row in asked
+    }
+
+
 def test_why_last_nights_failures_rose(by_sql, answer):
     def key(row):
         return (row.get("result_code") or "none", row.get("tenant_id"), row["tasks"], row["tasks_before"])
@@ -43,6 +42,13 @@ def test_why_last_nights_failures_rose(by_sql, answer):
     found = {key(row) for row in by_sql(FAILURES)}
     assert found == {key(row) for row in asked}
     assert ("200", "bee", 2, 0) in found
+
+
+def test_the_story_of_a_task_begins_when_a_run_first_saw_it(by_sql):
+    assert TASK_ID in STORY
+    first, *_ = sorted(by_sql(STORY.replace(TASK_ID, "9")), key=lambda row: str(row["valid_from"]))
+    assert first["status_name"] == "EXECUTING"
+    assert str(first["valid_from"])[:19] == "2026-11-03 03:00:00"
 
 
 def test_how_a_task_stood_on_3_november_at_noon(by_sql, answer):
