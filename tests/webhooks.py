@@ -1,4 +1,4 @@
-"""A real server on the loopback that takes what is posted, as well or as badly as a test wants."""
+"""A real server on the loopback that receives posts, and answers them as a test wants."""
 
 import json
 from contextlib import contextmanager, suppress
@@ -9,15 +9,15 @@ SECRET_PATH = "/services/T0/B0/CANARY-7c41"
 
 
 class Receiver:
-    """What was posted, and how it is answered."""
+    """The posts that a server received, and how it answers."""
 
     def __init__(self):
         self.url = ""
         self.status = 200
         self.seconds = 0.0
-        """Before the answer."""
+        """The delay of an answer."""
         self.posts = []
-        """Path, headers and body of each."""
+        """The path, headers and body of each post."""
         self.is_over = Event()
 
     @property
@@ -51,7 +51,7 @@ def receiving(path=SECRET_PATH):
             pass
 
         def handle(self):
-            # Whoever posted may not have waited for the answer.
+            # The client may have closed the connection before the answer.
             with suppress(OSError):
                 super().handle()
 

@@ -11,7 +11,7 @@ import pytest
 
 from etl.cli import COMMANDS
 from etl.resources import resource
-from tests.told import told
+from tests.reported_errors import reported_error
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def test_wrong_usage_is_2_and_names_the_thing(task_audit, arguments, complaint):
     result = task_audit(*arguments)
 
     assert result.exit_code == 2
-    assert complaint in told(result)
+    assert complaint in reported_error(result)
     assert result.stdout == ""
 
 
@@ -51,7 +51,7 @@ def test_a_range_that_ends_before_it_starts_is_refused_in_any_order(task_audit, 
         result = task_audit(*command.split(), *options)
 
         assert result.exit_code == 2
-        assert "--since is after --until." in told(result)
+        assert "--since is after --until." in reported_error(result)
         assert result.stdout == ""
 
 
@@ -80,7 +80,7 @@ def test_a_wrong_configuration_is_78_and_a_dead_database_69(task_audit, tmp_path
     result = task_audit("--config", file, "init")
 
     assert result.exit_code == (69 if "127.0.0.1:9" in content else 78)
-    assert complaint in told(result)
+    assert complaint in reported_error(result)
     assert "CANARY" not in result.stderr
 
 
@@ -88,7 +88,7 @@ def test_a_missing_configuration_file_is_78(task_audit):
     result = task_audit("--config", "none.toml", "status")
 
     assert result.exit_code == 78
-    assert "none.toml" in told(result)
+    assert "none.toml" in reported_error(result)
 
 
 @pytest.mark.parametrize("command", [["run"], ["status"], ["enqueue", "1"]])
@@ -98,7 +98,7 @@ def test_before_init_every_command_says_what_to_do_and_leaves_no_file(task_audit
     result = task_audit(*command)
 
     assert result.exit_code == 78
-    assert "task-audit init" in told(result)
+    assert "task-audit init" in reported_error(result)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -118,7 +118,7 @@ def test_a_run_without_what_it_needs_is_78(task_audit, configure, settings, comp
     result = task_audit("run")
 
     assert result.exit_code == 78
-    assert complaint in told(result)
+    assert complaint in reported_error(result)
 
 
 def test_init_says_what_it_did(task_audit):
@@ -153,7 +153,7 @@ def test_a_refused_row_adds_nothing(task_audit, tmp_path):
     result = task_audit("enqueue", "--file", "bad.csv")
 
     assert result.exit_code == 2
-    assert "bad.csv, line 3" in told(result)
+    assert "bad.csv, line 3" in reported_error(result)
     with sqlite3.connect("pending.sqlite") as connection:
         assert connection.execute("SELECT COUNT(*) FROM pending_task").fetchone() == (0,)
     connection.close()

@@ -14,7 +14,7 @@ from etl.cli.error_pages import page_of
 from etl.cli.errors import tell
 from etl.errors import BugError, Code, InputError
 from tests.nights import TOKEN, task_ids
-from tests.told import FORM
+from tests.reported_errors import FORM
 
 PASSWORD = "CANARY-pa55"
 PROBE_TASK = f"postgresql://auditor:{PASSWORD}@127.0.0.1:9/audit"

@@ -4,7 +4,7 @@ import io
 import json
 
 from tests.nights import task_ids
-from tests.told import told
+from tests.reported_errors import reported_error
 
 HEADER = "dimension,code,label,category,remedy\n"
 
@@ -39,7 +39,7 @@ def test_a_wrong_file_changes_nothing(night_of, tmp_path):
         before = night.run("labels", "export").stdout
         result = night.run("labels", "import", file)
         assert result.exit_code == 2
-        assert told(result).endswith(
+        assert reported_error(result).endswith(
             "labels.csv, line 3, column code: 'zero' is not the number of a task type. "
             "Nothing was imported; mend the file and give it again."
         )

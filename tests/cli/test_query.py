@@ -10,7 +10,7 @@ from rich.console import Console
 from etl.csv_text import escape_formula, unescape_formula
 from etl.report.answer import answer_csv, answer_json, print_answer
 from tests.nights import task_ids
-from tests.told import told
+from tests.reported_errors import reported_error
 
 
 @pytest.mark.parametrize("arguments", [(), ("--list",), ("as_of", "--list")])
@@ -59,7 +59,7 @@ def test_a_slip_is_a_sentence_with_the_remedy_and_2(task_audit, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     result = task_audit("query", *arguments)
     assert result.exit_code == 2
-    assert complaint in told(result)
+    assert complaint in reported_error(result)
     assert result.stdout == ""
     assert list(tmp_path.iterdir()) == []
 
@@ -68,7 +68,7 @@ def test_before_init_it_says_what_to_do(task_audit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = task_audit("query", "last_runs")
     assert result.exit_code == 78
-    assert "task-audit init" in told(result)
+    assert "task-audit init" in reported_error(result)
 
 
 def test_a_night_is_reconciled_wherever_the_tables_are(night_of, databases):
@@ -92,7 +92,7 @@ def test_a_table_of_ones_own_is_not_reconciled(night_of, configure):
         configure(source__mode="read_only")
         result = night.run("query", "reconciliation")
     assert result.exit_code == 2
-    assert "read_only" in told(result)
+    assert "read_only" in reported_error(result)
 
 
 def test_the_same_rows_in_every_form(night_of):

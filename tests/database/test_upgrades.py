@@ -11,7 +11,7 @@ from etl.exit_codes import ExitCode
 from etl.warehouse.load.loader import Warehouse
 from tests import processes
 from tests.conftest import MYSQL
-from tests.told import told
+from tests.reported_errors import reported_error
 
 
 @pytest.fixture(params=["sqlite+duckdb", "one sqlite", "one postgresql", *(f"one {engine}" for engine in MYSQL)])
@@ -80,4 +80,4 @@ def test_a_newer_database_is_refused_by_every_command(night_of, task_audit, plac
                 assert ended.exit_code == ExitCode.OK, command
                 continue
             assert ended.exit_code == ExitCode.CONFIGURATION, command
-            assert told(ended).endswith("newer than this program. Upgrade koodrive-task-audit.")
+            assert reported_error(ended).endswith("newer than this program. Upgrade koodrive-task-audit.")

@@ -1,4 +1,4 @@
-"""What runs tell, by the names that they tell it under."""
+"""The metrics that a run can report."""
 
 from datetime import UTC, datetime
 
@@ -9,8 +9,8 @@ from etl.runs import AuditRun
 
 
 @pytest.fixture(scope="session")
-def told():
-    """The labels of every metric that a run may tell."""
+def reported_metrics():
+    """Return the labels of every metric that a run can report."""
     now = datetime(2026, 11, 3, 1, tzinfo=UTC)
     run = AuditRun(started_at=now, finished_at=now, max_rate=50)
     snapshot = JobSnapshot(

@@ -1,10 +1,10 @@
-"""PromQL, read by a parser: which metrics an expression asks for, and by which labels."""
+"""Reads PromQL: the metrics that an expression selects, and their labels."""
 
 import promql_parser
 
 
 def selectors(expression):
-    """The metrics of an expression, each with the labels it is selected by."""
+    """Return the metrics of an expression, each with the labels that select it."""
     found = []
 
     def note(part):

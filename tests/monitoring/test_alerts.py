@@ -1,4 +1,4 @@
-"""The alert rules: they ask for metrics that are told, fire when they should, and lead into the runbook."""
+"""The alert rules use metrics that a run reports, fire when they should, and link to the runbook."""
 
 import re
 import shutil
@@ -20,25 +20,25 @@ DEADLY = {Recovery.DEAD_LETTER, Recovery.RETRY_ONCE}
 
 NIGHT = 24 * 60 * 60
 STEP = 4 * 60 * 60
-"""Between two evaluations, each of which costs promtool time: longer than any rule waits before it fires."""
+"""The seconds between two evaluations, each of which costs time: longer than any rule waits before it fires."""
 NOW = 2 * NIGHT
-"""Later than what rules count from 1970 on; what was nights ago is a negative number."""
+"""Seconds since 1970. Earlier nights may be negative."""
 
 
 def sections():
-    """The sections of the runbook, by the anchors that GitHub and mkdocs give them."""
+    """Return the sections of the runbook by their anchors."""
     found = re.split(r"^### (.+)$", RUNBOOK, flags=re.MULTILINE)[1:]
     return {title.lower().replace(" ", "-"): text for title, text in zip(found[::2], found[1::2], strict=True)}
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_a_rule_asks_for_what_is_told(rule, told):
+def test_a_rule_asks_for_metrics_that_a_run_reports(rule, reported_metrics):
     for metric, labels in selectors(rule["expr"]):
-        assert labels <= told[metric] | {"instance", "job"}, metric
+        assert labels <= reported_metrics[metric] | {"instance", "job"}, metric
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_a_rule_says_what_is_wrong_and_leads_into_the_runbook(rule):
+def test_a_rule_has_a_summary_and_links_to_the_runbook(rule):
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert set(rule["annotations"]) == {"summary", "description", "runbook"}
     assert rule["annotations"]["runbook"] == f"docs/runbook.md#{rule['alert'].lower()}"
@@ -59,7 +59,7 @@ def test_the_runbook_names_every_reason_of_a_dead_letter():
 
 
 def metrics(**values):
-    """What a job has told that went well last night, but for some metrics; None is not told."""
+    """Return the metrics of a job that went well last night, changed by ``values``; None removes a metric."""
     seconds = {
         "last_run_timestamp_seconds": NOW - 3600,
         "last_success_timestamp_seconds": NOW - 3600,
@@ -67,8 +67,8 @@ def metrics(**values):
         "oldest_pending_timestamp_seconds": NOW - NIGHT,
     }
     numbers = {"last_run_exit_code": 0, "last_run_requests": 1000, "last_run_throttled": 10}
-    told = {**seconds, **numbers, 'dead_letters{reason="not_found"}': 60, 'dead_letters{reason="forbidden"}': 30}
-    return {name: value for name, value in (told | values).items() if value is not None}
+    reported = {**seconds, **numbers, 'dead_letters{reason="not_found"}': 60, 'dead_letters{reason="forbidden"}': 30}
+    return {name: value for name, value in (reported | values).items() if value is not None}
 
 
 STATES = {
@@ -95,14 +95,14 @@ STATES = {
     "throttling": (metrics(last_run_throttled=201), {"TaskAuditThrottled"}),
     "throttling of a few": (metrics(last_run_throttled=50, last_run_requests=100), set()),
     "nothing was sent": (metrics(last_run_throttled=0, last_run_requests=0), set()),
-    "nothing is told": ({}, {"TaskAuditMetricsAbsent"}),
+    "no metric is reported": ({}, {"TaskAuditMetricsAbsent"}),
 }
 
 
-def firing(state, told, expected):
+def firing(state, values, expected):
     severities = {rule["alert"]: rule["labels"]["severity"] for rule in RULES}
-    # What is absent has no instance.
-    instance = ', instance="host"' if told else ""
+    # An absent metric has no instance.
+    instance = ', instance="host"' if values else ""
     samples = [
         {
             "labels": f'ALERTS{{alertname="{name}", alertstate="firing", severity="{severities[name]}"{instance}}}',
@@ -115,15 +115,15 @@ def firing(state, told, expected):
             "series": f'task_audit_{name.rstrip("}")}{", " if "{" in name else "{"}instance="host"}}',
             "values": f"{value}x{NOW // STEP}",
         }
-        for name, value in told.items()
+        for name, value in values.items()
     ]
     query = {"expr": 'ALERTS{alertstate="firing"}', "eval_time": f"{NOW}s", "exp_samples": samples}
     return {"name": state, "interval": f"{STEP}s", "input_series": series, "promql_expr_test": [query]}
 
 
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not here; the rules were only parsed")
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed; the rules were only parsed")
 def test_the_rules_fire_when_they_should_and_only_then(tmp_path):
-    tests = [firing(state, told, expected) for state, (told, expected) in STATES.items()]
+    tests = [firing(state, values, expected) for state, (values, expected) in STATES.items()]
     file = tmp_path / "tests.yml"
     file.write_text(
         yaml.dump({"rule_files": [str(FILE)], "evaluation_interval": f"{STEP}s", "tests": tests}), encoding="utf-8"

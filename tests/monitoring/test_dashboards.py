@@ -1,4 +1,4 @@
-"""The dashboards: Grafana knows every key, the metrics are told, and the SQL runs on PostgreSQL."""
+"""The dashboards have keys that Grafana knows, metrics that a run reports, and SQL that PostgreSQL runs."""
 
 import json
 import re
@@ -28,7 +28,7 @@ def targets(name):
 
 
 def known(part, beside):
-    """What Grafana's own model keeps of a part of a dashboard."""
+    """Return the part of a dashboard that Grafana's model keeps."""
     if isinstance(part, dict):
         return {key: known(value, beside[key]) for key, value in part.items() if key in beside}
     if isinstance(part, list):
@@ -46,7 +46,7 @@ def test_grafana_knows_every_key(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_the_panels_are_told_apart_and_lie_side_by_side(file):
+def test_the_panels_have_distinct_titles_and_do_not_overlap(file):
     panels = dashboard(file.name)["panels"]
     places = [
         (x, y)
@@ -63,7 +63,7 @@ def test_the_panels_are_told_apart_and_lie_side_by_side(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_the_last_run_has_a_word_for_every_exit_code(file):
+def test_the_panel_of_the_last_run_names_every_exit_code(file):
     (panel,) = [panel for panel in dashboard(file.name)["panels"] if panel["title"] == "Last run"]
     shown = panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
 
@@ -71,13 +71,13 @@ def test_the_last_run_has_a_word_for_every_exit_code(file):
     assert set(shown) == {str(int(code)) for code in ExitCode if code != ExitCode.USAGE}
 
 
-def test_the_metrics_are_told(told):
+def test_the_dashboard_uses_metrics_that_a_run_reports(reported_metrics):
     asked = [selectors(target["expr"]) for _, target in targets("prometheus.json")]
 
-    assert {metric for metrics in asked for metric, _ in metrics} <= set(told)
+    assert {metric for metrics in asked for metric, _ in metrics} <= set(reported_metrics)
     for metrics in asked:
         for metric, labels in metrics:
-            assert labels <= told[metric] | {"instance", "job"}, metric
+            assert labels <= reported_metrics[metric] | {"instance", "job"}, metric
 
 
 @pytest.fixture
@@ -89,11 +89,11 @@ def night(night_of, postgres_url):
 
 
 def as_sent(sql):
-    """A statement as Grafana's PostgreSQL data source sends it, for the last thirty days."""
+    """Return a statement as Grafana sends it to PostgreSQL, for the last thirty days."""
     return TIME_FILTER.sub(r"\1 BETWEEN CURRENT_TIMESTAMP - INTERVAL '30 days' AND CURRENT_TIMESTAMP", sql)
 
 
-def test_the_sql_runs_on_postgresql_and_shows_what_the_night_has_left(night, postgres_url):
+def test_the_sql_runs_on_postgresql_and_shows_the_results_of_a_night(night, postgres_url):
     from etl.database.connections import open_engine
 
     engine = open_engine(SecretStr(postgres_url), name="the warehouse")

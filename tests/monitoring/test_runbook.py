@@ -1,4 +1,4 @@
-"""What the runbook tells people to type is there and works."""
+"""The commands and statements in the runbook work."""
 
 import re
 from typing import get_args

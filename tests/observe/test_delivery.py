@@ -1,4 +1,4 @@
-"""Messages about runs, as a real webhook receives them, after good nights and bad ones."""
+"""The messages about runs, as a real webhook receives them after good and bad nights."""
 
 import json
 import os
@@ -32,8 +32,8 @@ def webhook():
 
 
 @pytest.fixture
-def told_night(night_of, webhook):
-    """Open a night whose runs are told to the webhook."""
+def notified_night(night_of, webhook):
+    """Open a night whose runs send messages to the webhook."""
     return lambda *databases, **settings: night_of(None, *databases, **{"notify__webhook_url": webhook.url} | settings)
 
 
@@ -44,8 +44,8 @@ def outbox(night):
 
 
 @each_engine
-def test_a_failed_run_is_told_once(told_night, databases, webhook, configure):
-    with told_night(*databases) as night:
+def test_a_failed_run_sends_one_message(notified_night, databases, webhook, configure):
+    with notified_night(*databases) as night:
         night.enqueue(str(FIRST_ID))
         configure(api__token="Bearer wrong")
         assert night.run("run").exit_code == 77
@@ -62,8 +62,8 @@ def test_a_failed_run_is_told_once(told_night, databases, webhook, configure):
     assert "The run ended with 77 (credentials refused)" in text
 
 
-def test_a_good_run_is_no_news_and_a_dry_one_neither(told_night, webhook):
-    with told_night() as night:
+def test_a_good_run_and_a_dry_run_send_nothing(notified_night, webhook):
+    with notified_night() as night:
         assert night.run("run").exit_code == 0
         night.enqueue("not-an-id")
         assert night.run("run", "--dry-run").exit_code == 65
@@ -71,7 +71,7 @@ def test_a_good_run_is_no_news_and_a_dry_one_neither(told_night, webhook):
     assert webhook.posts == []
 
 
-def test_without_a_webhook_nothing_is_kept_for_one(night_of, configure):
+def test_without_a_webhook_the_outbox_stays_empty(night_of, configure):
     with night_of() as night:
         night.enqueue("not-an-id")
         assert night.run("run").exit_code == 65
@@ -79,8 +79,8 @@ def test_without_a_webhook_nothing_is_kept_for_one(night_of, configure):
 
 
 @pytest.mark.parametrize(("above", "kinds"), [(0, ["dead_letters"]), (1, ["dead_letters"]), (2, [])])
-def test_dead_letters_above_a_threshold_are_told(told_night, webhook, above, kinds):
-    with told_night(notify__dead_letters_above=above) as night:
+def test_dead_letters_above_a_threshold_send_a_message(notified_night, webhook, above, kinds):
+    with notified_night(notify__dead_letters_above=above) as night:
         night.enqueue("not-an-id", "nor-this")
         assert night.run("run").exit_code == 65
 
@@ -89,8 +89,8 @@ def test_dead_letters_above_a_threshold_are_told(told_night, webhook, above, kin
 
 
 @each_engine
-def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night, databases, webhook):
-    with told_night(*databases) as night:
+def test_a_run_that_audits_nothing_although_tasks_are_pending_sends_a_message(notified_night, databases, webhook):
+    with notified_night(*databases) as night:
         night.enqueue(*task_ids(3))
         night.change("UPDATE pending_task SET next_check_at = '2999-01-01 00:00:00'")
         assert night.run("run").exit_code == 0
@@ -101,8 +101,8 @@ def test_a_run_that_audits_nothing_although_tasks_are_pending_is_told(told_night
 
 
 @each_engine
-def test_new_result_codes_are_told_once(told_night, databases, webhook):
-    with told_night(*databases) as night:
+def test_new_result_codes_are_reported_once(notified_night, databases, webhook):
+    with notified_night(*databases) as night:
         night.enqueue(*task_ids(40))
         assert night.run("run").exit_code == 0
         codes = {
@@ -116,10 +116,10 @@ def test_new_result_codes_are_told_once(told_night, databases, webhook):
 
 
 @pytest.mark.parametrize("trouble", ["answers 500", "hangs", "redirects"])
-def test_what_a_webhook_does_not_take_the_next_run_sends(told_night, webhook, trouble):
+def test_the_next_run_sends_what_the_webhook_did_not_accept(notified_night, webhook, trouble):
     webhook.status = {"answers 500": 500, "redirects": 302}.get(trouble, 200)
     webhook.seconds = 60 if trouble == "hangs" else 0
-    with told_night() as night:
+    with notified_night() as night:
         night.enqueue("not-an-id")
         started_at = time.monotonic()
         result = night.run("run")
@@ -141,8 +141,8 @@ def test_what_a_webhook_does_not_take_the_next_run_sends(told_night, webhook, tr
     assert len(set(webhook.keys)) == 1
 
 
-def test_what_nobody_listens_to_is_sent_by_hand_later(told_night, configure, webhook):
-    with told_night(notify__webhook_url="http://127.0.0.1:9/none") as night:
+def test_notify_sends_later_what_an_unreachable_webhook_missed(notified_night, configure, webhook):
+    with notified_night(notify__webhook_url="http://127.0.0.1:9/none") as night:
         night.enqueue("not-an-id")
         assert night.run("run").exit_code == 65
         refused = night.run("notify")
@@ -156,8 +156,10 @@ def test_what_nobody_listens_to_is_sent_by_hand_later(told_night, configure, web
 
 
 @pytest.mark.parametrize("trouble", ["refuses", "hangs"])
-def test_a_run_whose_warehouse_is_down_is_told_past_it(told_night, configure, webhook, trouble):
-    with socket.socket() as server, told_night() as night:
+def test_a_run_whose_warehouse_is_down_sends_its_message_without_the_outbox(
+    notified_night, configure, webhook, trouble
+):
+    with socket.socket() as server, notified_night() as night:
         server.bind(("127.0.0.1", 0))
         if trouble == "hangs":
             server.listen()
@@ -169,9 +171,9 @@ def test_a_run_whose_warehouse_is_down_is_told_past_it(told_night, configure, we
     assert "69 (unavailable)" in webhook.texts[0]
 
 
-def test_a_run_that_could_not_begin_leaves_its_message_in_the_outbox(told_night, configure, webhook, tmp_path):
+def test_a_run_that_could_not_begin_leaves_its_message_in_the_outbox(notified_night, configure, webhook, tmp_path):
     webhook.status = 503
-    with told_night() as night:
+    with notified_night() as night:
         configure(source__url=f"sqlite:///{tmp_path}/none.sqlite")
         assert night.run("run").exit_code == 78
         webhook.status = 200
@@ -181,8 +183,8 @@ def test_a_run_that_could_not_begin_leaves_its_message_in_the_outbox(told_night,
     assert len(set(webhook.keys)) == 1
 
 
-def test_a_message_whose_sender_died_comes_again_under_its_key(told_night, webhook, configure):
-    with told_night() as night:
+def test_a_message_whose_sender_died_is_sent_again_under_its_key(notified_night, webhook, configure):
+    with notified_night() as night:
         night.enqueue("not-an-id")
         assert night.run("run").exit_code == 65
         before = webhook.keys
@@ -194,12 +196,12 @@ def test_a_message_whose_sender_died_comes_again_under_its_key(told_night, webho
 
 
 def killed_at(night, point):
-    """Run the job in a process of its own, which dies as kill -9 would have it."""
+    """Run the job in a process of its own, which kills itself at a crash point."""
     return night.start("run", environment=os.environ | {"TASK_AUDIT_CRASH_AT": point}).wait(timeout=60)
 
 
-def test_a_run_that_was_killed_before_it_told_is_told_of_by_the_next(told_night, databases, webhook):
-    with told_night(*databases) as night:
+def test_the_next_run_sends_the_message_of_a_run_that_was_killed(notified_night, databases, webhook):
+    with notified_night(*databases) as night:
         night.enqueue("not-an-id")
         assert killed_at(night, "finished") == -signal.SIGKILL
         assert webhook.posts == []
@@ -210,9 +212,9 @@ def test_a_run_that_was_killed_before_it_told_is_told_of_by_the_next(told_night,
 
 
 @pytest.mark.parametrize("warehouse_url", ["sqlite"], indirect=True)
-def test_what_is_in_the_outbox_is_not_told_past_it(told_night, warehouse_url, webhook):
-    """The warehouse becomes of no use in the moment in which the run has ended: the next run tells of it, once."""
-    with told_night(None, warehouse_url) as night:
+def test_a_message_in_the_outbox_is_sent_only_from_there(notified_night, warehouse_url, webhook):
+    """The warehouse becomes unusable just after the run has ended: the next run sends the message, once."""
+    with notified_night(None, warehouse_url) as night:
         night.enqueue("not-an-id")
         night.change(
             "CREATE TRIGGER upgraded AFTER UPDATE ON audit_run WHEN NEW.finished_at IS NOT NULL"
@@ -229,8 +231,8 @@ def test_what_is_in_the_outbox_is_not_told_past_it(told_night, warehouse_url, we
     assert webhook.kinds == ["dead_letters"]
 
 
-def test_the_address_is_nowhere_but_in_the_settings(told_night, webhook, tmp_path, configure):
-    with told_night() as night:
+def test_no_output_contains_the_address_of_the_webhook(notified_night, webhook, tmp_path, configure):
+    with notified_night() as night:
         night.enqueue("not-an-id")
         printed = [night.run("config", "show"), night.run("run", "-v")]
         for trouble in (500, 302):
@@ -240,14 +242,14 @@ def test_the_address_is_nowhere_but_in_the_settings(told_night, webhook, tmp_pat
         printed += [night.run("notify", "--test")]
         rows = night.rows("SELECT * FROM notification")
 
-    said = "".join(each.stdout + each.stderr for each in printed) + repr(rows)
-    assert "CANARY-7c41" not in said
+    output = "".join(each.stdout + each.stderr for each in printed) + repr(rows)
+    assert "CANARY-7c41" not in output
     for file in tmp_path.rglob("*"):
         assert not file.is_file() or b"CANARY-7c41" not in file.read_bytes(), file
 
 
-def test_a_webhook_is_tried_by_a_test_message(told_night, webhook):
-    with told_night() as night:
+def test_notify_test_sends_a_test_message(notified_night, webhook):
+    with notified_night() as night:
         tried = night.run("notify", "--test")
         webhook.status = 404
         failed = night.run("notify", "--test")
@@ -258,17 +260,17 @@ def test_a_webhook_is_tried_by_a_test_message(told_night, webhook):
     assert webhook.kinds == ["test", "test"]
 
 
-def test_without_a_webhook_there_is_nothing_to_try(task_audit):
+def test_notify_without_a_webhook_is_78(task_audit):
     result = task_audit("notify", "--test")
 
     assert result.exit_code == 78
     assert "notify.webhook_url_file" in result.stderr
 
 
-def test_an_own_template_is_filled_in(told_night, webhook, tmp_path):
+def test_a_template_of_the_user_is_filled_in(notified_night, webhook, tmp_path):
     file = tmp_path / "template.json"
     file.write_text('{"attachments": [{"title": "$outcome $exit_code", "n": 1}], "cost": "$$5", "id": "$run_id/$kind"}')
-    with told_night(notify__template=file) as night:
+    with notified_night(notify__template=file) as night:
         assert night.run("notify", "--test").exit_code == 0
 
     ((_, headers, body),) = webhook.posts
@@ -289,11 +291,11 @@ def test_an_own_template_is_filled_in(told_night, webhook, tmp_path):
         ('{"text": "5 $"}', "Invalid placeholder"),
     ],
 )
-def test_a_wrong_template_is_78_before_anything_is_asked(told_night, webhook, tmp_path, content, complaint):
+def test_a_wrong_template_is_78_before_the_run_begins(notified_night, webhook, tmp_path, content, complaint):
     file = tmp_path / "template.json"
     if content is not None:
         file.write_text(content)
-    with told_night(notify__template=file) as night:
+    with notified_night(notify__template=file) as night:
         result = night.run("run")
         assert night.rows("SELECT * FROM audit_run") == []
 
@@ -337,7 +339,7 @@ def test_a_file_that_holds_no_address_is_78(task_audit, configure, tmp_path, con
     assert "CANARY" not in result.stderr
 
 
-def test_the_address_may_be_in_a_file(told_night, night_of, webhook, tmp_path):
+def test_the_address_may_be_in_a_file(notified_night, night_of, webhook, tmp_path):
     file = tmp_path / "webhook_url"
     file.write_text(f"{webhook.url}\n")
     with night_of(Behaviour(token=TOKEN), notify__webhook_url_file=file) as night:
@@ -348,26 +350,26 @@ def test_the_address_may_be_in_a_file(told_night, night_of, webhook, tmp_path):
 
 
 @given(text=st.text(), host=st.text())
-def test_whatever_is_told_is_one_json_document_in_which_slack_finds_no_markup(text, host):
+def test_any_message_is_one_json_document_without_slack_markup(text, host):
     from etl.observe.webhook import _fill, values_of
 
-    told = Message(run_id="r", kind="failed", exit_code=70, host=host, text=text)
-    filled = _fill({"a": ["<b> $text $host"], "$text": 1}, values_of(told))
+    message = Message(run_id="r", kind="failed", exit_code=70, host=host, text=text)
+    filled = _fill({"a": ["<b> $text $host"], "$text": 1}, values_of(message))
 
     assert json.loads(json.dumps(filled)) == filled
     assert filled["a"][0].startswith("<b> ")
     assert not set(filled["a"][0][4:]) & set("<>\0")
 
 
-def test_what_koodrive_names_is_bounded():
+def test_the_result_codes_in_a_message_are_bounded():
     codes = [NewCode(f"{each}" * 5_000, 1) for each in range(10_000)]
-    (told,) = messages_of(RUN, NotifySettings(), new_codes=codes)
+    (message,) = messages_of(RUN, NotifySettings(), new_codes=codes)
 
-    assert len(told.text) < MAX_TEXT_LENGTH
-    assert "and 9,990 more" in told.text
+    assert len(message.text) < MAX_TEXT_LENGTH
+    assert "and 9,990 more" in message.text
 
 
-def test_nobody_is_told_what_nobody_wants_to_hear():
+def test_an_event_that_is_switched_off_makes_no_message():
     from dataclasses import replace
 
     run = replace(RUN, exit_code=75, dead_lettered=3)
@@ -376,6 +378,6 @@ def test_nobody_is_told_what_nobody_wants_to_hear():
     assert messages_of(run, settings, pending=9, new_codes=[NewCode("x", 1)]) == []
 
 
-def test_no_webhook_no_door():
+def test_a_webhook_is_opened_only_if_one_is_configured():
     assert open_webhook(NotifySettings()) is None
     assert isinstance(open_webhook(NotifySettings(webhook_url=SecretStr("https://host/x"))), Webhook)

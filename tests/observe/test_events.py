@@ -1,4 +1,4 @@
-"""The log tells the events that are declared, of the run and the request that they are about, and no flood of them."""
+"""The log contains the declared events, each with its run and its request, and not too many of them."""
 
 import ast
 import json
@@ -14,7 +14,7 @@ LEVELS = {"debug", "info", "warning", "error", "exception", "log"}
 
 
 def written():
-    """What the code writes: events, with the fields that each place names."""
+    """Yield the event and the fields of each log call in the code."""
     for file in resource("etl").rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             match node:
@@ -31,16 +31,16 @@ def of(event, result):
     return [line for line in lines(result) if line["event"] == event]
 
 
-def test_what_is_declared_is_what_the_code_writes():
+def test_the_declared_events_are_those_that_the_code_logs():
     assert {event for event, _ in written()} == set(EVENTS)
     for event, fields in written():
-        # Fields that are spread from a mapping have no name here, and a run shows them.
+        # Fields from a mapping have no name here; the test of a run checks them.
         assert (fields - {None} <= set(EVENTS[event].fields)) if None in fields else fields == set(EVENTS[event].fields)
 
 
 @pytest.fixture
 def bad_night(night_of):
-    """A night with throttling, an answer that lasts as a failure, and a field that nobody knows."""
+    """A night with throttling, a lasting failure, an unknown field and an invalid ID."""
     lost, *_ = ids = task_ids(30)
     faults = (
         Fault(name="not_found", task_ids=frozenset({lost})),
@@ -53,7 +53,7 @@ def bad_night(night_of):
         yield night, night.run("run", "--log-format", "json", "--json")
 
 
-def test_a_run_tells_how_it_goes_with_the_fields_that_are_declared(bad_night):
+def test_a_run_logs_its_events_with_the_declared_fields(bad_night):
     _, result = bad_night
     usual = {"event", "level", "timestamp"}
 
@@ -69,21 +69,21 @@ def test_a_run_tells_how_it_goes_with_the_fields_that_are_declared(bad_night):
     assert (finished["exit_code"], finished["claimed"], finished["dead_lettered"]) == (65, 31, 2)
 
 
-def test_a_dead_letter_is_named_with_the_trace_that_leads_to_the_server(bad_night):
+def test_a_dead_letter_is_logged_with_the_trace_id_that_the_server_knows(bad_night):
     night, result = bad_night
-    told = {line["reason"]: line for line in of("task_dead_lettered", result)}
+    by_reason = {line["reason"]: line for line in of("task_dead_lettered", result)}
 
-    assert told["not_found"]["task_id"] == task_ids(1)[0]
-    assert told["not_found"]["trace_id"] in night.api.stats.trace_ids
-    assert (told["not_found"]["http_status"], told["not_found"]["level"]) == (404, "warning")
-    assert told["invalid_id"]["trace_id"] is None
-    assert told["invalid_id"]["task_id"].startswith(r"no\nID\x1b[31mxxx")
-    assert len(told["invalid_id"]["task_id"]) < 100
+    assert by_reason["not_found"]["task_id"] == task_ids(1)[0]
+    assert by_reason["not_found"]["trace_id"] in night.api.stats.trace_ids
+    assert (by_reason["not_found"]["http_status"], by_reason["not_found"]["level"]) == (404, "warning")
+    assert by_reason["invalid_id"]["trace_id"] is None
+    assert by_reason["invalid_id"]["task_id"].startswith(r"no\nID\x1b[31mxxx")
+    assert len(by_reason["invalid_id"]["task_id"]) < 100
     (paused,) = of("paused", result)
     assert paused["trace_id"] in night.api.stats.trace_ids
 
 
-def test_a_night_of_dead_letters_floods_no_log(night_of, monkeypatch):
+def test_a_night_of_dead_letters_does_not_flood_the_log(night_of, monkeypatch):
     monkeypatch.setattr("etl.run.pipeline.MAX_LETTERS_LOGGED", 5)
     with night_of(run__batch_size=4) as night:
         night.enqueue(*(f"no-{number}" for number in range(14)))
@@ -95,7 +95,7 @@ def test_a_night_of_dead_letters_floods_no_log(night_of, monkeypatch):
     assert letters == of("run_finished", result)[0]["dead_lettered"] == 14
 
 
-def test_what_a_target_failed_at_is_told_of_its_run(night_of):
+def test_the_failure_of_a_target_is_logged_with_the_run_id(night_of):
     with night_of(
         telemetry__pushgateway_url="http://127.0.0.1:9", telemetry__openlineage_url="http://127.0.0.1:9"
     ) as n:

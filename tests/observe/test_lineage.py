@@ -1,4 +1,4 @@
-"""Where facts come from and go to, as an OpenLineage server receives it."""
+"""The lineage of facts, as an OpenLineage server receives it."""
 
 import json
 import socket
@@ -35,7 +35,7 @@ def columns(dataset):
     return [field["name"] for field in dataset["facets"]["schema"]["fields"]]
 
 
-def test_a_run_tells_its_beginning_and_its_end_with_what_it_reads_and_writes(night_of, databases, server):
+def test_a_run_reports_its_beginning_and_its_end_with_its_inputs_and_outputs(night_of, databases, server):
     with night_of(None, *databases, telemetry__openlineage_url=server.url) as night:
         night.enqueue(*task_ids(5), "not-an-id")
         assert night.run("run").exit_code == 65
@@ -86,7 +86,7 @@ def test_a_run_tells_its_beginning_and_its_end_with_what_it_reads_and_writes(nig
         assert pending["namespace"] == facts["namespace"]
 
 
-def test_a_run_that_failed_says_why(night_of, server, configure):
+def test_the_event_of_a_failed_run_has_its_error(night_of, server, configure):
     with night_of(telemetry__openlineage_url=server.url) as night:
         night.enqueue(*task_ids(1))
         configure(api__token="Bearer wrong-CANARY")
@@ -98,7 +98,7 @@ def test_a_run_that_failed_says_why(night_of, server, configure):
     assert "CANARY" not in json.dumps([begin, end])
 
 
-def test_a_run_that_could_not_begin_is_a_failure(night_of, server, configure, tmp_path):
+def test_a_run_that_could_not_begin_is_reported_as_failed(night_of, server, configure, tmp_path):
     with night_of(telemetry__openlineage_url=server.url) as night:
         configure(source__url=f"sqlite:///{tmp_path}/none.sqlite")
         assert night.run("run").exit_code == 78
@@ -106,14 +106,14 @@ def test_a_run_that_could_not_begin_is_a_failure(night_of, server, configure, tm
     assert [event["eventType"] for event in events(server)] == ["START", "FAIL"]
 
 
-def test_a_dry_run_tells_no_server(night_of, server):
+def test_a_dry_run_sends_no_events(night_of, server):
     with night_of(telemetry__openlineage_url=server.url) as night:
         assert night.run("run", "--dry-run").exit_code == 0
 
     assert server.posts == []
 
 
-def test_the_key_for_the_server_goes_there_and_nowhere_else(night_of, server, monkeypatch):
+def test_the_key_of_the_server_is_sent_there_only(night_of, server, monkeypatch):
     monkeypatch.setenv("OPENLINEAGE_API_KEY", "CANARY-lineage")
     with night_of(telemetry__openlineage_url=server.url) as night:
         good = night.run("run", "-v")
@@ -127,7 +127,7 @@ def test_the_key_for_the_server_goes_there_and_nowhere_else(night_of, server, mo
 
 
 @pytest.mark.parametrize("kind", ["hangs", "refuses", "answers 500"])
-def test_a_server_that_is_no_good_costs_two_seconds_at_most_and_never_the_verdict(night_of, server, configure, kind):
+def test_a_broken_server_delays_a_run_by_two_seconds_at_most_and_does_not_fail_it(night_of, server, configure, kind):
     server.status = 500 if kind == "answers 500" else 200
     server.seconds = 60 if kind == "hangs" else 0
     with ExitStack() as stack:
@@ -163,7 +163,7 @@ def test_a_server_that_is_no_good_costs_two_seconds_at_most_and_never_the_verdic
         (ExitCode.CONFIGURATION, "FAIL"),
     ],
 )
-def test_every_end_has_its_event(code, event):
+def test_every_exit_code_has_its_event(code, event):
     run = AuditRun(started_at=NOW, exit_code=code, max_rate=50)
     assert event_of(run, Settings()).eventType.value == event
 
@@ -179,7 +179,7 @@ def test_every_end_has_its_event(code, event):
         ("sqlite:///w.sqlite", None, (f"sqlite://{Path.cwd()}/w.sqlite", "fact_task_status")),
     ],
 )
-def test_a_table_has_the_name_that_others_give_it_and_no_secret(url, schema, dataset):
+def test_the_name_of_a_table_follows_the_convention_and_holds_no_secret(url, schema, dataset):
     settings = Settings.model_validate({"warehouse": {"url": SecretStr(url), "schema": schema}})
     event = event_of(AuditRun(started_at=NOW, max_rate=50), settings)
 
@@ -188,7 +188,7 @@ def test_a_table_has_the_name_that_others_give_it_and_no_secret(url, schema, dat
     assert "CANARY" not in repr(event)
 
 
-def test_a_table_of_ones_own_has_the_columns_that_are_named(tmp_path):
+def test_a_table_of_the_user_has_the_configured_columns(tmp_path):
     source = {
         "url": SecretStr("postgresql://me@db/ops"),
         "table": "hr.leaver",

@@ -1,4 +1,4 @@
-"""Metrics as node_exporter and a Pushgateway receive them, after good runs and bad ones."""
+"""The metrics, as node_exporter and a Pushgateway receive them after good and bad runs."""
 
 import socket
 import time
@@ -25,7 +25,7 @@ def samples(text):
 
 @contextmanager
 def pushgateway(status=200):
-    """A server that takes what is pushed."""
+    """A server that receives pushed metrics."""
     received = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -50,7 +50,7 @@ def pushgateway(status=200):
 
 @contextmanager
 def target(kind):
-    """A Pushgateway that is no good."""
+    """The URL of a broken Pushgateway."""
     if kind == "answers 500":
         with pushgateway(status=500) as (url, _):
             yield url
@@ -63,7 +63,7 @@ def target(kind):
 
 
 @each_engine
-def test_a_run_tells_how_it_went_and_how_the_job_stands(night_of, databases, tmp_path):
+def test_a_run_reports_its_numbers_and_the_state_of_the_job(night_of, databases, tmp_path):
     file = tmp_path / "task_audit.prom"
     began_at = datetime.now(UTC).timestamp()
     with (
@@ -74,22 +74,27 @@ def test_a_run_tells_how_it_went_and_how_the_job_stands(night_of, databases, tmp
         result = night.run("run")
         last_success = night.rows("SELECT COUNT(*) FROM audit_run WHERE exit_code = 0")
 
-    told = samples(file.read_text(encoding="utf-8"))
+    reported = samples(file.read_text(encoding="utf-8"))
     assert result.exit_code == 65
-    assert told["last_run_exit_code",] == 65
-    assert told["last_run_tasks", "dead_lettered"] == told["dead_letters", "invalid_id"] == told["tasks", "dead"] == 1
-    assert told["last_run_tasks", "audited"] == 4
-    assert began_at - 1 < told["last_complete_timestamp_seconds",]
+    assert reported["last_run_exit_code",] == 65
+    assert (
+        reported["last_run_tasks", "dead_lettered"]
+        == reported["dead_letters", "invalid_id"]
+        == reported["tasks", "dead"]
+        == 1
+    )
+    assert reported["last_run_tasks", "audited"] == 4
+    assert began_at - 1 < reported["last_complete_timestamp_seconds",]
     assert last_success == [(0,)]
-    assert ("last_success_timestamp_seconds",) not in told
+    assert ("last_success_timestamp_seconds",) not in reported
     ((path, body),) = received
     assert path == "/metrics/job/task-audit"
-    assert str(samples(body)) == str(told)
+    assert str(samples(body)) == str(reported)
     assert list(tmp_path.glob("task_audit.prom*")) == [file]
 
 
 @each_engine
-def test_a_failed_run_leaves_the_last_success_and_the_backlog_true(night_of, databases, tmp_path, configure):
+def test_a_failed_run_keeps_the_last_success_and_the_backlog_true(night_of, databases, tmp_path, configure):
     file = tmp_path / "task_audit.prom"
     with night_of(None, *databases, telemetry__metrics_textfile=file) as night:
         assert night.run("run").exit_code == 0
@@ -110,7 +115,7 @@ def test_a_failed_run_leaves_the_last_success_and_the_backlog_true(night_of, dat
 
 
 @pytest.mark.parametrize("kind", ["hangs", "refuses", "answers 500"])
-def test_a_target_that_is_no_good_costs_two_seconds_at_most_and_never_the_verdict(night_of, kind):
+def test_a_broken_target_delays_a_run_by_two_seconds_at_most_and_does_not_fail_it(night_of, kind):
     with target(kind) as url, night_of(Behaviour(token=TOKEN)) as night:
         started_at = time.monotonic()
         assert night.run("run").exit_code == 0
@@ -135,7 +140,7 @@ def test_a_textfile_that_cannot_be_written_is_a_warning(night_of, tmp_path):
     assert "telemetry.metrics_textfile" in result.stderr
 
 
-def test_a_dry_run_tells_nothing(night_of, tmp_path):
+def test_a_dry_run_reports_no_metrics(night_of, tmp_path):
     file = tmp_path / "x.prom"
     with night_of(telemetry__metrics_textfile=file) as night:
         assert night.run("run", "--dry-run").exit_code == 0

@@ -1,4 +1,4 @@
-"""What took how long, as an OpenTelemetry collector receives it."""
+"""The trace of a run, as an OpenTelemetry collector receives it."""
 
 import math
 import os
@@ -20,7 +20,7 @@ from tests.nights import task_ids
 from tests.observe.test_metrics import samples
 from tests.webhooks import receiving
 
-PROCESS_SECRETS = ("run_id", "outcome", "exit_code", "claimed", "audited")
+RUN_ATTRIBUTES = ("run_id", "outcome", "exit_code", "claimed", "audited")
 
 
 @pytest.fixture
@@ -62,22 +62,22 @@ def test_a_run_is_one_trace_under_its_own_id(night_of, databases, collector):
         night.enqueue(*task_ids(25), "not-an-id")
         assert night.run("run").exit_code == 65
         ((run_id, audited),) = night.rows("SELECT run_id, audited FROM audit_run")
-    resource, told = spans(collector)
+    resource, reported = spans(collector)
 
     assert resource["service.name"] == "task-audit"
-    assert {span.trace_id for span in told} == {UUID(run_id).bytes}
-    (root,) = [span for span in told if not span.parent_span_id]
+    assert {span.trace_id for span in reported} == {UUID(run_id).bytes}
+    (root,) = [span for span in reported if not span.parent_span_id]
     assert (root.name, root.status.code) == ("run", Status.STATUS_CODE_UNSET)
-    assert {name: attributes(root)[name] for name in PROCESS_SECRETS} == {
+    assert {name: attributes(root)[name] for name in RUN_ATTRIBUTES} == {
         "run_id": run_id,
         "outcome": "dead_letters",
         "exit_code": 65,
         "claimed": 26,
         "audited": audited,
     }
-    below = [span for span in told if span is not root]
+    below = [span for span in reported if span is not root]
     assert {span.parent_span_id for span in below} == {root.span_id}
-    assert all(span.start_time_unix_nano <= span.end_time_unix_nano for span in told)
+    assert all(span.start_time_unix_nano <= span.end_time_unix_nano for span in reported)
     for name in ("claim", "fetch", "load"):
         assert sum(attributes(span)["tasks"] for span in below if span.name == name) == 26, name
     assert sum(span.name == "load" for span in below) >= 3
@@ -89,31 +89,31 @@ def test_the_metrics_are_those_of_the_textfile(night_of, collector, tmp_path):
     with night_of(telemetry__otlp_endpoint=collector.url, telemetry__metrics_textfile=file) as night:
         night.enqueue(*task_ids(5))
         assert night.run("run").exit_code == 0
-    told = samples(file.read_text(encoding="utf-8"))
+    metrics = samples(file.read_text(encoding="utf-8"))
 
-    assert points(collector) == {name: value for name, value in told.items() if not math.isnan(value)}
+    assert points(collector) == {name: value for name, value in metrics.items() if not math.isnan(value)}
 
 
-def test_a_run_that_failed_is_an_error(night_of, collector, configure):
+def test_the_trace_of_a_failed_run_is_an_error(night_of, collector, configure):
     with night_of(telemetry__otlp_endpoint=collector.url) as night:
         night.enqueue(*task_ids(1))
         configure(api__token="Bearer wrong")
         assert night.run("run").exit_code == 77
-    _, told = spans(collector)
-    (root,) = [span for span in told if span.name == "run"]
+    _, reported = spans(collector)
+    (root,) = [span for span in reported if span.name == "run"]
 
     assert root.status.code == Status.STATUS_CODE_ERROR
     assert "credentials" in root.status.message
 
 
-def test_a_load_that_failed_is_an_error_of_its_own(night_of, collector, sqlite_warehouse):
+def test_the_span_of_a_failed_load_is_an_error(night_of, collector, sqlite_warehouse):
     with night_of(None, None, sqlite_warehouse, telemetry__otlp_endpoint=collector.url) as night:
         night.enqueue(*task_ids(1))
         night.change("DROP TABLE fact_task_status_change", "warehouse")
         assert night.run("run").exit_code == 78
-    _, told = spans(collector)
+    _, reported = spans(collector)
 
-    assert {span.name: span.status.code for span in told if span.name in {"claim", "load"}} == {
+    assert {span.name: span.status.code for span in reported if span.name in {"claim", "load"}} == {
         "claim": Status.STATUS_CODE_UNSET,
         "load": Status.STATUS_CODE_ERROR,
     }
@@ -124,7 +124,7 @@ def sqlite_warehouse(tmp_path):
     return SecretStr(f"sqlite:///{tmp_path}/warehouse.sqlite")
 
 
-def test_the_sdks_own_settings_are_honoured(night_of, collector, monkeypatch):
+def test_the_sdk_reads_its_own_settings(night_of, collector, monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20CANARY-otlp")
     monkeypatch.setenv("OTEL_SERVICE_NAME", "audit-of-leavers")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment=test")
@@ -138,7 +138,7 @@ def test_the_sdks_own_settings_are_honoured(night_of, collector, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["hangs", "refuses", "answers 500", "answers 503"])
-def test_a_collector_that_is_no_good_costs_two_seconds_at_most_and_never_the_verdict(
+def test_a_broken_collector_delays_a_run_by_two_seconds_at_most_and_does_not_fail_it(
     night_of, collector, kind, monkeypatch
 ):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Bearer%20CANARY-otlp")
@@ -168,7 +168,7 @@ def test_a_collector_that_is_no_good_costs_two_seconds_at_most_and_never_the_ver
     assert "CANARY" not in result.stderr
 
 
-def test_a_dry_run_tells_no_collector(night_of, collector):
+def test_a_dry_run_sends_no_trace(night_of, collector):
     with night_of(telemetry__otlp_endpoint=collector.url) as night:
         assert night.run("run", "--dry-run").exit_code == 0
 
@@ -195,8 +195,8 @@ def test_a_missing_extra_is_78_and_says_how_to_get_it(night_of, key, extra, pack
 def test_a_long_run_keeps_its_first_spans_and_counts_the_rest():
     trace = Trace(clock=iter(range(10**6)).__next__)
     for _ in range(MAX_SPANS + 7):
-        with trace.span("load", tasks=1) as told:
-            told["more"] = 2
+        with trace.span("load", tasks=1) as added:
+            added["more"] = 2
 
     assert (len(trace.spans), trace.dropped) == (MAX_SPANS, 7)
     first = trace.spans[0]
@@ -204,7 +204,7 @@ def test_a_long_run_keeps_its_first_spans_and_counts_the_rest():
     assert first.attributes == {"tasks": 1, "more": 2}
 
 
-def test_what_failed_is_a_span_all_the_same():
+def test_a_failed_step_is_a_span_too():
     trace = Trace()
     with pytest.raises(RuntimeError), trace.span("load"):
         raise RuntimeError

@@ -1,4 +1,4 @@
-"""Where a value comes from, what is refused and in which words, and that no secret is in any of them."""
+"""The origin of each value, and the errors about wrong ones, none of which contains a secret."""
 
 import pytest
 from pydantic import SecretStr
@@ -51,7 +51,7 @@ def refusal(*arguments):
     return message
 
 
-def test_each_place_overrides_the_one_before(toml, secrets, configure):
+def test_each_source_overrides_the_one_before(toml, secrets, configure):
     configuration = rows(load_configuration())
     assert configuration["api.attempts"] == ("4", "default")
 
@@ -67,7 +67,7 @@ def test_each_place_overrides_the_one_before(toml, secrets, configure):
     assert configuration["run.batch_size"] == ("5000", "default")
 
 
-def test_the_environment_may_name_the_file(toml, monkeypatch):
+def test_an_environment_variable_may_name_the_file(toml, monkeypatch):
     monkeypatch.setenv("TASK_AUDIT_CONFIG", str(toml("[run]\nbatch_size = 7\n")))
     assert load_configuration().settings.run.batch_size == 7
 
@@ -75,7 +75,7 @@ def test_the_environment_may_name_the_file(toml, monkeypatch):
     assert load_configuration().settings.run.batch_size == 5_000
 
 
-def test_an_alias_is_the_name_of_the_key(toml, configure):
+def test_a_key_is_known_by_its_alias_only(toml, configure):
     configure(warehouse__schema="audit")
     configuration = load_configuration(toml("[warehouse]\nschema = 'other'\n"))
 
@@ -85,7 +85,7 @@ def test_an_alias_is_the_name_of_the_key(toml, configure):
     assert "warehouse.schema_name (from TASK_AUDIT_WAREHOUSE__SCHEMA_NAME) is not a setting" in refusal()
 
 
-def test_a_file_with_a_byte_order_mark_and_braces_in_its_name(tmp_path):
+def test_a_file_may_have_a_byte_order_mark_and_braces_in_its_name(tmp_path):
     file = tmp_path / "{section}.toml"
     file.write_bytes(b"\xef\xbb\xbf[run]\r\nbatch_size = 7\r\n")
 
@@ -126,13 +126,13 @@ def test_a_file_with_a_byte_order_mark_and_braces_in_its_name(tmp_path):
         (b"\xff\xfe[\0", "The configuration file FILE cannot be read: It is not UTF-8"),
     ],
 )
-def test_what_is_wrong_in_a_file_is_named_with_its_place(toml, content, complaint):
+def test_an_error_in_a_file_names_the_key_and_the_file(toml, content, complaint):
     file = toml(content)
 
     assert complaint.replace("FILE", str(file)) in refusal(file)
 
 
-def test_everything_that_is_wrong_is_said_at_once(toml, configure):
+def test_one_error_names_everything_that_is_wrong(toml, configure):
     configure(run__batch_size="many")
 
     message = refusal(toml("[api]\nmax_rat = 3\n"))
@@ -142,7 +142,7 @@ def test_everything_that_is_wrong_is_said_at_once(toml, configure):
 
 
 @pytest.mark.parametrize("name", ["missing.toml", ".", "loop.toml"])
-def test_a_file_that_cannot_be_read(tmp_path, name):
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path, name):
     (tmp_path / "loop.toml").symlink_to("loop.toml")
 
     assert f"The configuration file {tmp_path / name} cannot be read: " in refusal(tmp_path / name)
@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_read(tmp_path, name):
     "variable",
     ["TASK_AUDIT_TOKEN", "TASK_AUDIT_AIP__TOKEN", "TASK_AUDIT_API", "TASK_AUDIT_API_TOKEN", "task_audit_aip__token"],
 )
-def test_a_variable_that_names_nothing(monkeypatch, variable):
+def test_a_variable_without_a_setting_is_an_error(monkeypatch, variable):
     monkeypatch.setenv(variable, CANARY)
 
     assert f"The environment variable {variable} names no setting" in refusal()
@@ -172,13 +172,13 @@ def test_a_variable_that_names_nothing(monkeypatch, variable):
         ({"run__batch_size": ""}, "run.batch_size (from TASK_AUDIT_RUN__BATCH_SIZE): Input should be a valid integer"),
     ],
 )
-def test_what_is_wrong_in_the_environment(configure, settings, complaint):
+def test_an_error_in_the_environment_names_the_key_and_the_variable(configure, settings, complaint):
     configure(**settings)
 
     assert complaint in refusal()
 
 
-def test_what_is_wrong_among_the_secrets(secrets):
+def test_an_error_in_a_secret_file_names_the_key_and_the_file(secrets):
     folder = secrets(api__tokn=CANARY, api__app_secret="\n", README="not ours", api="{}")
 
     message = refusal()
@@ -187,14 +187,14 @@ def test_what_is_wrong_among_the_secrets(secrets):
     assert f"api.app_secret (from {folder}/api__app_secret): is empty" in message
 
 
-def test_a_secret_that_names_nothing(secrets):
+def test_a_secret_file_without_a_setting_is_an_error(secrets):
     folder = secrets(aip__token=CANARY)
 
     assert f"The secret file {folder}/aip__token names no setting" in refusal()
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
-def test_secrets_that_are_not_mounted(tmp_path, monkeypatch, name):
+def test_a_missing_secrets_directory_is_an_error(tmp_path, monkeypatch, name):
     (tmp_path / "file").touch()
     monkeypatch.setenv("TASK_AUDIT_SECRETS_DIR", str(tmp_path / name))
 
@@ -202,7 +202,7 @@ def test_secrets_that_are_not_mounted(tmp_path, monkeypatch, name):
 
 
 @pytest.mark.parametrize("secret", ["token", "app_secret"])
-def test_a_secret_in_two_places(toml, configure, secret):
+def test_a_secret_in_two_places_is_an_error(toml, configure, secret):
     file = toml(f"[api]\n{secret}_file = '/run/secret'\n")
     configure(**{f"api__{secret}": CANARY})
 
@@ -224,7 +224,7 @@ def test_a_secret_in_two_places(toml, configure, secret):
         "http://[::1]:8080",
     ],
 )
-def test_an_address_that_may_be_asked(configure, url):
+def test_a_base_url_may_be_https_or_on_this_machine(configure, url):
     configure(api__base_url=url)
 
     assert load_configuration().settings.api.base_url == url.strip().rstrip("/")
@@ -246,7 +246,7 @@ def test_an_address_that_may_be_asked(configure, url):
         ("https://example.com:port", "is not a URL"),
     ],
 )
-def test_an_address_that_may_not(configure, url, complaint):
+def test_any_other_base_url_is_refused(configure, url, complaint):
     configure(api__base_url=url)
 
     assert f"api.base_url (from TASK_AUDIT_API__BASE_URL): {complaint}" in refusal()
@@ -267,13 +267,13 @@ def test_an_address_that_may_not(configure, url, complaint):
         ("sqlite:///:memory:", "names no file"),
     ],
 )
-def test_a_database_that_cannot_be_one(configure, url, complaint):
+def test_an_unusable_database_url_is_refused(configure, url, complaint):
     configure(source__url=url)
 
     assert f"source.url (from TASK_AUDIT_SOURCE__URL): {complaint}" in refusal()
 
 
-def test_duckdb_holds_a_warehouse_and_no_queue(configure):
+def test_duckdb_can_be_the_warehouse_and_not_the_queue(configure):
     configure(warehouse__url="duckdb:///x")
     assert load_configuration().settings.warehouse.url.get_secret_value() == "duckdb:///x"
 
@@ -287,11 +287,11 @@ def test_a_url_need_not_name_the_driver(scheme):
 
 
 @pytest.mark.parametrize("scheme", ["mysql", "mysql+pymysql", "mariadb", "mariadb+pymysql"])
-def test_mariadb_is_mysql(scheme):
+def test_mariadb_uses_the_driver_of_mysql(scheme):
     assert parse_database_url(SecretStr(f"{scheme}://u@h/d")).drivername == "mysql+pymysql"
 
 
-def test_a_schema_of_mysql_is_its_database(configure):
+def test_mysql_has_no_schema_setting(configure):
     configure(warehouse__url="mysql://u@h/d", warehouse__schema="audit")
 
     assert "name it in the URL" in refusal()
@@ -310,7 +310,7 @@ def test_a_schema_of_mysql_is_its_database(configure):
         ),
     ],
 )
-def test_secrets_are_masked_wherever_they_are_shown(configure, toml, settings, name, shown):
+def test_secrets_are_masked_in_every_text_of_a_configuration(configure, toml, settings, name, shown):
     (key, value) = settings.copy().popitem()
     section, _, word = key.partition("__")
     by_environment, by_file, by_option = (

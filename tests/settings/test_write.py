@@ -1,4 +1,4 @@
-"""What is written as a first configuration can be read, holds no secret, and says what every key means."""
+"""A written configuration can be loaded, holds no secret, and explains every key."""
 
 import re
 import tomllib
@@ -23,7 +23,7 @@ def uncommented(text):
     return tomllib.loads(re.sub(r"^# ([a-z0-9_]+ = )", r"\1", text, flags=re.MULTILINE))
 
 
-def test_whatever_is_chosen_can_be_read_and_is_what_was_chosen(tmp_path):
+def test_a_written_file_loads_with_the_choices_it_was_made_from(tmp_path):
     file = tmp_path / "new.toml"
     for choices in ALL:
         file.write_text(configuration_file(choices.values), encoding="utf-8")
@@ -45,7 +45,7 @@ def test_no_secret_is_written():
         assert not re.search(r"^url = .*:[^/]*@", text, re.MULTILINE)
 
 
-def test_every_key_is_there_with_its_default_and_its_meaning():
+def test_a_file_has_every_key_with_its_default_and_its_meaning():
     text = configuration_file({})
     shown = uncommented(text)
     for name, section in Settings.model_fields.items():
@@ -64,23 +64,23 @@ def test_every_key_is_there_with_its_default_and_its_meaning():
     assert all(len(line) <= 120 for line in text.splitlines())
 
 
-def test_an_example_is_a_value_that_is_taken():
+def test_every_example_is_a_valid_value():
     shown = uncommented(configuration_file(PRODUCTION))
     for name, section in Settings.model_fields.items():
         for key, value in shown[name].items():
-            # One of several places for a secret, or what only a table of one's own has.
+            # Some keys are valid only together with another one.
             others = {"source": {"mode": "read_only"}, "archive": {"location": "s3://task-audit/answers"}}.get(name, {})
             if value != "":
                 type(section.default).model_validate(others | {key: value})
 
 
 @pytest.mark.parametrize("text", ['a"b\\c', "ü\x7f\x00\n", "C:\\new", "😀"])
-def test_any_path_can_stand_in_the_file(text):
+def test_any_text_is_escaped(text):
     written = configuration_file({"api": {"token_file": text}})
     assert tomllib.loads(written)["api"] == {"token_file": text}
 
 
-def test_the_next_steps_name_the_secrets_and_what_only_the_user_knows():
+def test_the_next_steps_name_the_secrets_and_the_values_that_are_missing():
     for choices in ALL:
         steps = "\n".join(chain.from_iterable(next_steps(choices, "a b.toml")))
         assert all(str(file) in steps for file in choices.secret_files.values())

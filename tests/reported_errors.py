@@ -1,4 +1,4 @@
-"""How an error is told that ends a command, where no JSON is wanted and nobody sits at a terminal."""
+"""Reads the error that ends a command, as it is printed without JSON and without a terminal."""
 
 import re
 
@@ -8,8 +8,8 @@ FORM = re.compile(
 )
 
 
-def told(result):
-    """The sentence and the remedy of the error that a command ended with."""
+def reported_error(result):
+    """Return the sentence and the remedy of the error that ended a command."""
     found = FORM.search(result.stderr)
     assert found, result.stderr
     assert "Traceback" not in result.stderr
