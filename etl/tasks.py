@@ -6,10 +6,12 @@ Nothing here does I/O, reads a clock or knows a database. All times are aware an
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import Enum, IntEnum, StrEnum, auto
+from enum import IntEnum, StrEnum
 from zlib import crc32
 
 import msgspec
+
+from etl.failure_reasons import FailureReason, Recovery
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -93,55 +95,6 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """The answer itself, where there is an archive to keep it."""
 
 
-class Recovery(Enum):
-    """What happens after a failure."""
-
-    RETRY = auto()
-    """Ask again within the run; at the last attempt the task stays pending."""
-
-    RETRY_ONCE = auto()
-    """Ask once more; seen twice, it lasts."""
-
-    AGAIN = auto()
-    """Ask again as soon as the API lets anybody ask: the failure says nothing of the task, and is no attempt at it."""
-
-    DEAD_LETTER = auto()
-    """Asking again will not help."""
-
-
-class FailureReason(StrEnum):
-    """Why a task could not be audited."""
-
-    NOT_FOUND = "not_found"
-    FORBIDDEN = "forbidden"
-    BAD_PAYLOAD = "bad_payload"
-    TOO_LARGE = "too_large"
-    INVALID_ID = "invalid_id"
-    REJECTED = "rejected"
-    EXHAUSTED = "exhausted"
-    THROTTLED = "throttled"
-    UNAUTHORIZED = "unauthorized"
-    SERVER_ERROR = "server_error"
-    UNREACHABLE = "unreachable"
-    TIMEOUT = "timeout"
-
-
-RECOVERY: dict[FailureReason, Recovery] = {
-    FailureReason.NOT_FOUND: Recovery.DEAD_LETTER,
-    FailureReason.FORBIDDEN: Recovery.DEAD_LETTER,
-    FailureReason.BAD_PAYLOAD: Recovery.RETRY_ONCE,
-    FailureReason.TOO_LARGE: Recovery.DEAD_LETTER,
-    FailureReason.INVALID_ID: Recovery.DEAD_LETTER,
-    FailureReason.REJECTED: Recovery.DEAD_LETTER,
-    FailureReason.EXHAUSTED: Recovery.DEAD_LETTER,
-    FailureReason.THROTTLED: Recovery.AGAIN,
-    FailureReason.UNAUTHORIZED: Recovery.AGAIN,
-    FailureReason.SERVER_ERROR: Recovery.RETRY,
-    FailureReason.UNREACHABLE: Recovery.RETRY,
-    FailureReason.TIMEOUT: Recovery.RETRY,
-}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFailure:
     """A task that gave no observation."""
@@ -165,8 +118,8 @@ class FetchFailure:
 
     @property
     def recovery(self) -> Recovery:
-        """What the reason allows."""
-        return RECOVERY[self.reason]
+        """The job's reaction to the reason."""
+        return self.reason.recovery
 
     @property
     def is_lasting(self) -> bool:

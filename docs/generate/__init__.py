@@ -4,12 +4,23 @@
 contain this package.
 """
 
-from docs.generate import commands, dictionary, error_index, events, exit_codes, metrics, questions, settings
+from docs.generate import (
+    commands,
+    dictionary,
+    error_index,
+    events,
+    exit_codes,
+    failure_reasons,
+    metrics,
+    questions,
+    settings,
+)
 
 PAGES = {
     "reference/commands.md": commands.page,
     "reference/settings.md": settings.page,
     "reference/exit-codes.md": exit_codes.page,
+    "reference/failure-reasons.md": failure_reasons.page,
     "reference/questions.md": questions.page,
     "reference/dictionary.md": dictionary.page,
     "reference/metrics.md": metrics.page,

@@ -13,12 +13,11 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration
 from etl.database.clock import clock_of
 from etl.errors import Code, InputError
+from etl.failure_reasons import FailureReason, advice_on
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.answer import answer_json, print_answer
-from etl.report.remedies import OTHER_REMEDY, REMEDIES
 from etl.settings.load import Settings
 from etl.source.requeue import requeue
-from etl.tasks import FailureReason
 from etl.warehouse.read.dead_letters import Choice, begin_again, discard, letter_of, open_letters
 
 SHOWN = ("task_id", "reason", "last_failed_at", "attempts", "http_status", "error_code", "trace_id", "detail")
@@ -106,7 +105,7 @@ def show(context: Context, *, task_id: str, as_json: bool) -> None:
     """
     with open_warehouse(context.settings().warehouse) as warehouse:
         letter = letter_of(warehouse.engine, task_id)
-    letter["remedy"] = REMEDIES.get(letter["reason"], OTHER_REMEDY)
+    letter["remedy"] = advice_on(letter["reason"])
     if as_json:
         click.echo(msgspec.json.encode(letter))
     else:

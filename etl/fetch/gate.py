@@ -12,11 +12,12 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from etl.errors import Code, OutageError, StoppedError, TaskAuditError
+from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.breaker import Breaker
 from etl.rate.limiter import RateLimiter
 from etl.rate.share import RateShare
 from etl.shutdown import Shutdown
-from etl.tasks import FailureReason, FetchFailure, Recovery
+from etl.tasks import FetchFailure
 
 THROTTLED_SECONDS = 2.0
 """How long to pause at most where the API throttles and does not say for how long; doubled each time."""

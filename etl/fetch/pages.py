@@ -16,12 +16,13 @@ from etl.errors import (
     TaskAuditError,
     UnavailableError,
 )
+from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Traffic, seen_again
 from etl.fetch.retry import RetryPolicy
 from etl.shutdown import Shutdown
-from etl.tasks import FailureReason, FetchFailure, Recovery
+from etl.tasks import FetchFailure
 
 MAX_PAGES = 200_000
 """Twice what a list of ten million tasks has."""

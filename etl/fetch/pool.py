@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 
 from etl.crash_points import crash_point
 from etl.errors import TaskAuditError
+from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.backlog import Attempt, Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.quarantine import Quarantine
 from etl.fetch.retry import RetryPolicy
 from etl.shutdown import Shutdown
-from etl.tasks import FailureReason, FetchFailure, Outcome, PendingTask, Recovery
+from etl.tasks import FetchFailure, Outcome, PendingTask
 
 Ask = Callable[[PendingTask], Awaitable[Outcome]]
 Give = Callable[[Outcome], Awaitable[None]]

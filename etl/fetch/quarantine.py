@@ -7,7 +7,8 @@ believe the first ones would make dead letters of a whole queue.
 from http import HTTPStatus
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError
-from etl.tasks import FailureReason, FetchFailure, Outcome
+from etl.failure_reasons import FailureReason
+from etl.tasks import FetchFailure, Outcome
 
 MAX_REFUSED = 25
 """HTTP 400, or 404 without a code, before the first good answer: half of the first 50."""

@@ -3,7 +3,8 @@
 import random
 from dataclasses import dataclass, field
 
-from etl.tasks import FailureReason, FetchFailure, Recovery
+from etl.failure_reasons import FailureReason, Recovery
+from etl.tasks import FetchFailure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

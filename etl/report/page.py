@@ -7,7 +7,7 @@ from typing import Any
 
 from etl.errors import Code, ConfigurationError
 from etl.exit_codes import ExitCode, Grade
-from etl.report.remedies import OTHER_REMEDY, REMEDIES
+from etl.failure_reasons import advice_on
 
 TEMPLATE = "page.html"
 
@@ -78,15 +78,13 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "moment": _moment, "span": _span}
+    environment.filters |= {"number": _number, "moment": _moment, "span": _span, "advice": advice_on}
     return environment.get_template(TEMPLATE).render(
         report=report,
         grade=_grade(report.run),
         totals=_totals(report.reported_runs),
         charts=drawings,
         unit="Minutes" if _lasts_minutes(report.runs) else "Seconds",
-        remedies=REMEDIES,
-        other_remedy=OTHER_REMEDY,
         most=max((row["tasks"] for row in report.failures), default=1),
     )
 

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from etl.failure_reasons import FailureReason
 from etl.tasks import (
     TERMINAL_STATUSES,
-    FailureReason,
     FetchFailure,
     Observation,
     Outcome,

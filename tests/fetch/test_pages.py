@@ -14,6 +14,7 @@ from etl.errors import (
     TaskAuditError,
     UnavailableError,
 )
+from etl.failure_reasons import FailureReason
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pages import Reader
@@ -21,7 +22,7 @@ from etl.fetch.pool import Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.rate.limiter import RateLimiter
 from etl.shutdown import Shutdown
-from etl.tasks import FailureReason, FetchFailure, PendingTask
+from etl.tasks import FetchFailure, PendingTask
 from tests.fetch.virtual_time import run_virtually
 
 

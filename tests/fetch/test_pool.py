@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
+from etl.failure_reasons import FailureReason
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
@@ -13,7 +14,7 @@ from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.rate.limiter import RateLimiter
 from etl.shutdown import Shutdown
-from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, TaskDetail
+from etl.tasks import FetchFailure, Observation, PendingTask, TaskDetail
 from tests.fetch.virtual_time import run_virtually
 
 NOW = datetime(2026, 11, 7, tzinfo=UTC)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.retry import RetryPolicy
-from etl.tasks import RECOVERY, FailureReason, FetchFailure, PendingTask, Recovery
+from etl.tasks import FetchFailure, PendingTask
 
 
 def failure(reason, *, sightings=1):
@@ -41,12 +42,12 @@ class Chance(random.Random):
     ],
 )
 def test_which_failures_are_tried_again(recovery, sightings, attempt, expected):
-    for reason in (reason for reason, what in RECOVERY.items() if what is recovery):
+    for reason in (reason for reason in FailureReason if reason.recovery is recovery):
         again = RetryPolicy(attempts=4).allows_another(failure(reason, sightings=sightings), attempt=attempt)
         assert again is expected
 
 
-@pytest.mark.parametrize("reason", [reason for reason, what in RECOVERY.items() if what is not Recovery.AGAIN])
+@pytest.mark.parametrize("reason", [reason for reason in FailureReason if reason.recovery is not Recovery.AGAIN])
 def test_one_attempt_is_one_request(reason):
     assert not RetryPolicy(attempts=1).allows_another(failure(reason), attempt=1)
 

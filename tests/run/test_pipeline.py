@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import Code, LeaseLostError, StoppedError, UnavailableError
+from etl.failure_reasons import FailureReason
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool
@@ -17,7 +18,7 @@ from etl.run.limits import Limits
 from etl.run.pipeline import Pipeline
 from etl.runs import begin_run
 from etl.shutdown import Shutdown
-from etl.tasks import FailureReason, FetchFailure, Observation, PendingTask, Selection, TaskDetail
+from etl.tasks import FetchFailure, Observation, PendingTask, Selection, TaskDetail
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -4,8 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from etl.failure_reasons import FailureReason, Recovery
 from etl.run.settlement import exhaust_if_due, is_finished, reject_unaskable, settlement_of
-from etl.tasks import RECOVERY, FailureReason, FetchFailure, Observation, PendingTask, Recovery, TaskDetail, TaskState
+from etl.tasks import FetchFailure, Observation, PendingTask, TaskDetail, TaskState
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LIMIT = 5
@@ -29,7 +30,7 @@ def observation(status):
 
 
 def test_every_reason_is_for_good_or_for_now():
-    assert set(FailureReason) == FOR_GOOD | FOR_NOW == set(RECOVERY)
+    assert set(FailureReason) == FOR_GOOD | FOR_NOW
 
 
 @pytest.mark.parametrize("reason", FailureReason)
