@@ -1,34 +1,29 @@
-"""The clock of a run: the database server's where there is one, so that runs on several machines agree on leases."""
+"""The clock of a run: the database server's if there is one, so that runs on several machines agree on leases."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, Engine, literal_column, select
 
+from etl.database.engines import engine_of
 from etl.database.types import UtcDateTime
 
 Clock = Callable[[], datetime]
 
-SERVER_NOW = {
-    "mysql": "UTC_TIMESTAMP(6)",
-    "postgresql": "clock_timestamp()",
-    "sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now')",
-}
-
 
 def server_now(engine: Engine) -> ColumnElement[datetime]:
-    """Name the time that an engine's own clock shows, in its words."""
-    return literal_column(SERVER_NOW[engine.dialect.name], UtcDateTime).label("now")
+    """Return the expression for the time by an engine's own clock."""
+    return literal_column(engine_of(engine).now_sql, UtcDateTime).label("now")
 
 
 def system_clock() -> datetime:
-    """Tell this machine's time."""
+    """Return this machine's time."""
     return datetime.now(UTC)
 
 
 def clock_of(engine: Engine) -> Clock:
-    """Make a clock that tells a server's time from this machine's and the difference measured now."""
-    if engine.dialect.name not in {"mysql", "postgresql"}:
+    """Make a clock that shows a server's time: this machine's, and the difference measured now."""
+    if engine_of(engine).is_file:
         return system_clock
     with engine.connect() as connection:
         asked_at = system_clock()
@@ -43,24 +38,24 @@ def _shifted(difference: timedelta) -> Clock:
 
 
 class ServerClock:
-    """Tells when a server's clock shows a time, on a monotonic clock of this process.
+    """Converts times of a server's clock to a monotonic clock of this process.
 
-    What the server shows, it has shown between the question and the answer; so each reading bounds the difference of
-    the two clocks, and all of them together do so better than the quickest alone.
+    The server reads its clock between the question and the answer. Each reading therefore bounds the difference of the
+    two clocks, and all of them together bound it more tightly than the quickest alone.
     """
 
     def __init__(self) -> None:
-        self._least, self._most = float("-inf"), float("inf")
-        """Seconds that the server's clock, as seconds from 1970, is ahead."""
+        self._min_ahead, self._max_ahead = float("-inf"), float("inf")
+        """The bounds of the seconds that the server's clock, as seconds from 1970, is ahead."""
 
     def note(self, asked_at: float, shown: datetime, answered_at: float) -> None:
         """Learn that the server's clock showed a time between two instants of the monotonic clock."""
-        least, most = shown.timestamp() - answered_at, shown.timestamp() - asked_at
-        self._least, self._most = max(self._least, least), min(self._most, most)
-        if self._least > self._most:
-            # One of the clocks was set meanwhile, or this machine slept: only what was read last still holds.
-            self._least, self._most = least, most
+        min_ahead, max_ahead = shown.timestamp() - answered_at, shown.timestamp() - asked_at
+        self._min_ahead, self._max_ahead = max(self._min_ahead, min_ahead), min(self._max_ahead, max_ahead)
+        if self._min_ahead > self._max_ahead:
+            # One of the clocks was set meanwhile, or this machine slept: only the last reading still holds.
+            self._min_ahead, self._max_ahead = min_ahead, max_ahead
 
     def at(self, shown: datetime) -> float:
-        """Say at which instant of the monotonic clock the server's clock shows a time."""
-        return shown.timestamp() - (self._least + self._most) / 2
+        """Return the instant of the monotonic clock at which the server's clock shows a time."""
+        return shown.timestamp() - (self._min_ahead + self._max_ahead) / 2

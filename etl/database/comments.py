@@ -1,17 +1,19 @@
-"""Comments: what tables and columns mean, where analysts' tools look for it."""
+"""Comments in the database: what tables, views and columns mean, shown by the tools of analysts."""
 
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, Table, inspect, literal
 from sqlalchemy.schema import SetColumnComment, SetTableComment
 
+from etl.database.engines import engine_of
+
 
 def write_comments(connection: Connection, tables: Sequence[Table]) -> None:
-    """Write the comments of one schema's tables that a database does not have so yet; SQLite has none.
+    """Write the comments of one schema's tables that differ from those in the database.
 
-    Those that it has are left alone, since MySQL locks a table to comment on it.
+    The others are left alone, since MySQL locks a table to comment on it.
     """
-    if connection.dialect.name == "sqlite":
+    if not engine_of(connection).has_comments:
         return
     found, names, schema = inspect(connection), [table.name for table in tables], tables[0].schema
     comments = found.get_multi_table_comment(schema, filter_names=names)
@@ -23,16 +25,16 @@ def write_comments(connection: Connection, tables: Sequence[Table]) -> None:
         for column in table.columns:
             if written[column.name] != column.comment:
                 connection.execute(SetColumnComment(column))
-    # The dialect of MySQL leaves it on, and without the events no error would be translated.
+    # The dialect of MySQL leaves the option on, and without the events no error would be translated.
     connection.execution_options(skip_user_error_events=False)
 
 
 def comment_on_view(connection: Connection, name: str, meaning: str, meaning_of: Callable[[str], str]) -> None:
-    """Comment on a view and its columns, on engines whose views can have comments."""
-    if connection.dialect.name not in {"postgresql", "duckdb"}:
+    """Comment on a view and its columns if the engine's views can have comments."""
+    if not engine_of(connection).has_view_comments:
         return
     columns = connection.exec_driver_sql(f"SELECT * FROM {name} LIMIT 0").keys()  # noqa: S608 - a view of ours
     commented = {f"VIEW {name}": meaning} | {f"COLUMN {name}.{column}": meaning_of(column) for column in columns}
-    for thing, words in commented.items():
-        quoted = literal(words).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
+    for thing, comment in commented.items():
+        quoted = literal(comment).compile(dialect=connection.dialect, compile_kwargs={"literal_binds": True})
         connection.exec_driver_sql(f"COMMENT ON {thing} IS {quoted}")

@@ -1,22 +1,20 @@
-"""Migrations of MySQL and MariaDB, which commit with every DDL statement: what was done is not done again.
+"""DDL that can be repeated, for engines that commit with every DDL statement.
 
-An upgrade that broke off is repeated from the revision it broke off in, so each operation leaves alone what it finds. A
-revision that changes rows by SQL of its own must bear repetition by itself.
+An upgrade that broke off is repeated from the revision in which it broke off, so each operation leaves alone what it
+finds. A revision that changes rows by SQL of its own must be repeatable by itself.
 """
 
 from typing import Any
 
-from alembic.ddl.mysql import MySQLImpl
+from alembic.ddl.impl import DefaultImpl
 from sqlalchemy import Column, Connection, Index, Inspector, Table, TableClause, inspect
 
 
-class RepeatableMySQLImpl(MySQLImpl):
-    """Stands in for Alembic's own, under the same name of the dialect."""
-
-    __dialect__ = "mysql"
+class IdempotentDdl(DefaultImpl):
+    """Precedes Alembic's own class for a dialect among the bases of the class that replaces it."""
 
     def create_table(self, table: Table, **options: Any) -> None:
-        """Make a table with its indexes, or the indexes that it lacks."""
+        """Create a table with its indexes, or the indexes that it lacks."""
         if not self._inspector().has_table(table.name, schema=table.schema):
             super().create_table(table, **options)
             return
@@ -24,7 +22,7 @@ class RepeatableMySQLImpl(MySQLImpl):
             self.create_index(index)
 
     def create_index(self, index: Index, **options: Any) -> None:
-        """Make an index that is not there yet."""
+        """Create an index that is not there yet."""
         table: Any = index.table
         if index.name not in {found["name"] for found in self._inspector().get_indexes(table.name, table.schema)}:
             super().create_index(index, **options)

@@ -1,17 +1,17 @@
-"""Which processes hold a lock on an SQLite file; DuckDB says so itself. Linux only: elsewhere nobody is named."""
+"""Which processes hold a lock on an SQLite file; DuckDB reports them itself. It works on Linux only."""
 
 import os
 from pathlib import Path
 
 LOCKS = Path("/proc/locks")
 PROCESS, FILE = 4, 5
-"""Fields of a line, counted after the arrow that marks who waits has been left out."""
+"""The fields of a line, counted without the arrow that marks a waiting process."""
 
 
 def lock_holders_of(file: str) -> str:
     """Name the other processes that hold a lock on an SQLite file, for example "process 4711 (task-audit)".
 
-    Source: proc_locks(5). A lock whose process this one may not see is listed without it, and is not named.
+    Source: proc_locks(5). A process that this one may not see is listed without its number, and left out here.
     """
     inodes = {path.stat().st_ino for path in map(Path, (file, f"{file}-wal", f"{file}-shm")) if path.exists()}
     processes = sorted(_holding(inodes) - {os.getpid(), 0, -1})

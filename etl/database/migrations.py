@@ -1,32 +1,26 @@
 """Brings a schema to the version this program was written for, by Alembic, and refuses any other version at run time.
 
 The pending table and the warehouse are migrated apart: each has its own folder of revisions and its own version table,
-so that both may stand in one database.
+so both can be in one database.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from alembic import command, context
 from alembic.config import Config
-from alembic.ddl.impl import DefaultImpl
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.schema import CreateSchema
 
-from etl.database import idempotent_ddl, mysql  # noqa: F401 - Alembic finds the former by the name of its dialect
+from etl.database.engines import ENGINES, engine_of
 from etl.errors import Code, ConfigurationError
 
-
-class DuckDBImpl(DefaultImpl):
-    """Teaches Alembic the name of the dialect; its own SQL does for the rest."""
-
-    __dialect__ = "duckdb"
-    transactional_ddl = True
+for _engine in ENGINES:
+    _engine.register_ddl()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,16 +28,16 @@ class Schema:
     """A versioned schema."""
 
     name: str
-    """How to call it in messages, for example "the warehouse"."""
+    """The name in messages, for example "the warehouse"."""
     revisions: Path
     """The folder with Alembic's env.py and versions."""
     version_table: str
     schema: str | None = None
-    """The database schema it lives in."""
+    """The database schema that holds the tables."""
     table: str | None = None
-    """The name of its one table, where that is the user's choice."""
+    """The name of its one table, if the user chooses it."""
     refresh: Callable[[Connection], None] | None = None
-    """Makes anew, after the revisions, what has no versions since it holds no data, such as views."""
+    """Recreates, after the revisions, what has no versions because it holds no data, such as views."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +51,16 @@ class Upgrade:
 
 
 def upgrade(engine: Engine, schema: Schema) -> Upgrade:
-    """Create or upgrade a schema, in one transaction where the engine has them for DDL.
+    """Create or upgrade a schema, in one transaction if the engine has them for DDL.
 
-    Safe to repeat, also after an upgrade that broke off, and by two at a time.
+    Two processes may do so at once, and an upgrade that broke off can be repeated.
 
     Raises:
-        ConfigurationError: the database is of a newer version than this program, or its table's name is taken.
+        ConfigurationError: The database is of a newer version than this program, or its table's name is taken.
     """
-    with _turn(engine), engine.begin() as connection:
-        _wait_for_turn(connection)
+    kind = engine_of(engine)
+    with kind.hold_migration_lock(engine), engine.begin() as connection:
+        kind.lock_migrations(connection)
         _create_schema(connection, schema.schema)
         before = _revision(connection, schema)
         _refuse_unknown(before, schema)
@@ -86,7 +81,7 @@ def require_current(connection: Connection, schema: Schema) -> None:
     """Check that a schema is of the version this program was written for.
 
     Raises:
-        ConfigurationError: it is missing, older or newer.
+        ConfigurationError: The schema is missing, older or newer.
     """
     revision = _revision(connection, schema)
     if revision == read_revisions(schema.revisions).get_current_head():
@@ -102,12 +97,12 @@ def require_current(connection: Connection, schema: Schema) -> None:
 
 @cache
 def read_revisions(folder: Path) -> ScriptDirectory:
-    """Read a folder of revisions: once, since each of them is a module to be compiled."""
+    """Read a folder of revisions once, since Python compiles each of them."""
     return ScriptDirectory(str(folder))
 
 
 def run_in_environment() -> None:
-    """Do what Alembic's env.py is for: run the revisions on the connection that ``upgrade`` opened."""
+    """Run the revisions on the connection that ``upgrade`` opened, as Alembic's env.py must."""
     connection: Connection = context.config.attributes["connection"]
     schema: Schema = context.config.attributes["schema"]
     context.configure(
@@ -121,39 +116,24 @@ def run_in_environment() -> None:
 
 
 def current_schema() -> Schema:
-    """Tell a revision which schema it is run for."""
+    """Return the schema that a revision is run for."""
     schema: Schema = context.config.attributes["schema"]
     return schema
 
 
-@contextmanager
-def _turn(engine: Engine) -> Iterator[None]:
-    if engine.dialect.name != "mysql":
-        yield
-        return
-    with mysql.alone(engine, "task-audit init"):
-        yield
-
-
-def _wait_for_turn(connection: Connection) -> None:
-    # SQLite's and DuckDB's writers wait for each other anyway.
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('task-audit init'))"))
-
-
 def _create_schema(connection: Connection, name: str | None) -> None:
-    # CREATE SCHEMA IF NOT EXISTS asks for the right to create even where there is nothing to be created.
+    # CREATE SCHEMA IF NOT EXISTS needs the right to create even if the schema exists.
     if name is not None and not inspect(connection).has_schema(name):
         connection.execute(CreateSchema(name))
 
 
 def _refuse_taken(connection: Connection, schema: Schema) -> None:
     found = inspect(connection)
-    # Where DDL is not undone, a table without a version may be what an upgrade that broke off has left.
+    # If the engine commits DDL, an upgrade that broke off may have left a table without a version.
     broke_off = found.has_table(schema.version_table, schema=schema.schema)
     if schema.table and not broke_off and found.has_table(schema.table, schema=schema.schema):
         raise ConfigurationError(
-            f"There is a table {schema.table} already that this program has not made.",
+            f"There is a table {schema.table} already that this program did not create.",
             code=Code.TABLE_TAKEN,
             remedy="Give source.table another name; or read that table as it is, with source.mode = 'read_only'.",
         )

@@ -3,32 +3,16 @@
 from pydantic import SecretStr
 from sqlalchemy import URL, make_url
 
-DRIVERS = {
-    "mariadb": "mysql+pymysql",
-    "mariadb+pymysql": "mysql+pymysql",
-    "mysql": "mysql+pymysql",
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "sqlite+pysqlite": "sqlite",
-}
-"""The driver to take where a URL names only the engine, or in another way."""
+from etl.database.engines import ENGINES
 
-DRIVER_NAMES = {
-    "sqlite": "sqlite",
-    "duckdb": "duckdb",
-    "postgresql": "postgresql+psycopg",
-    "mysql": "mysql+pymysql",
-}
-"""The driver of each engine, as a URL names it."""
-
-FILES = frozenset({"sqlite", "duckdb"})
-"""Engines that keep a database in a file."""
+DRIVERS = {alias: engine.driver for engine in ENGINES for alias in engine.aliases}
+"""The driver that a URL means by another name, or by that of the engine alone."""
 
 HARMLESS_QUERY_KEYS = frozenset({"host", "port", "sslmode", "application_name", "unix_socket"})
 
 
 def parse_database_url(url: SecretStr) -> URL:
-    """Read an SQLAlchemy URL, naming the driver where the URL leaves it out."""
+    """Read an SQLAlchemy URL, and name the driver if the URL does not."""
     parsed = make_url(url.get_secret_value())
     return parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
 

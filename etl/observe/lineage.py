@@ -28,7 +28,8 @@ from pydantic import SecretStr
 from sqlalchemy import URL, Table
 
 from etl import __version__
-from etl.database.url import FILES, parse_database_url
+from etl.database.engines import engine_of
+from etl.database.url import parse_database_url
 from etl.exit_codes import ExitCode
 from etl.runs import AuditRun
 from etl.settings.load import Settings
@@ -40,11 +41,6 @@ from etl.warehouse.tables import dead_letter, fact_task_status, fact_task_status
 JOB = "audit"
 
 API_PATH = "/koodrive/ose/v1/task/{task_id}"
-
-SCHEMES = {"postgresql": "postgres"}
-"""The names that OpenLineage gives engines, if they differ from SQLAlchemy's."""
-
-PORTS = {"postgresql": 5432, "mysql": 3306}
 
 END_STATES = {
     ExitCode.OK: RunState.COMPLETE,
@@ -161,18 +157,16 @@ def _outputs(run: AuditRun, settings: Settings, origins: Origins) -> list[Output
 def _dataset(secret_url: SecretStr, schema: str | None, table: str) -> tuple[str, str]:
     """Return the namespace and the name of a table by OpenLineage's naming convention."""
     url = parse_database_url(secret_url)
-    engine = url.get_backend_name()
+    engine = engine_of(url)
     given_schema, _, plain = table.rpartition(".")
-    schema = given_schema or schema
-    if engine in FILES:
-        return f"{engine}://{Path(url.database or '').resolve()}", f"{schema}.{plain}" if schema else plain
-    scheme = SCHEMES.get(engine, engine)
-    parts = (schema or url.database, plain) if engine == "mysql" else (url.database, schema or "public", plain)
-    return f"{scheme}://{_place(url, engine)}", ".".join(part or "" for part in parts)
+    path = engine.path_to_tables(database=url.database, schema=given_schema or schema)
+    scheme = engine.lineage_scheme or engine.name
+    place = str(Path(url.database or "").resolve()) if engine.is_file else _place(url, engine.port)
+    return f"{scheme}://{place}", ".".join([*path, plain])
 
 
-def _place(url: URL, engine: str) -> str:
-    host, port = url.host or url.query.get("host"), url.port or url.query.get("port") or PORTS[engine]
+def _place(url: URL, default_port: int | None) -> str:
+    host, port = url.host or url.query.get("host"), url.port or url.query.get("port") or default_port
     # A path is a socket on this machine.
     is_remote = isinstance(host, str) and host and not host.startswith("/")
     return f"{host if is_remote else 'localhost'}:{port}"

@@ -8,11 +8,12 @@ import yarl
 from pydantic import BaseModel, SecretStr
 from sqlalchemy.exc import ArgumentError
 
-from etl.database.url import DRIVER_NAMES, FILES, parse_database_url
+from etl.database.engines import ENGINES, engine_of
+from etl.database.url import parse_database_url
 
-SOURCE_ENGINES = ("sqlite", "postgresql", "mysql")
+SOURCE_ENGINES = tuple(engine.name for engine in ENGINES if engine.holds_queue)
 
-WAREHOUSE_ENGINES = ("duckdb", "sqlite", "postgresql", "mysql")
+WAREHOUSE_ENGINES = tuple(engine.name for engine in ENGINES)
 
 BASE_URL_EXAMPLE = "https://cn.myhuaweicloud-koodrive.com"
 
@@ -41,16 +42,17 @@ def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
         parsed = parse_database_url(url)
     except ArgumentError:
         raise ValueError("is not an SQLAlchemy URL such as postgresql://user@host/database") from None
-    engine = parsed.get_backend_name()
-    if engine not in engines:
-        raise ValueError(f"names the engine {engine!r}; supported here: {', '.join(engines)}")
-    if parsed.drivername != DRIVER_NAMES[engine]:
-        raise ValueError(f"names the driver {parsed.get_driver_name()!r}; supported here: {DRIVER_NAMES[engine]}")
-    if engine in FILES and parsed.database in {None, "", ":memory:"}:
+    name = parsed.get_backend_name()
+    if name not in engines:
+        raise ValueError(f"names the engine {name!r}; supported here: {', '.join(engines)}")
+    engine = engine_of(parsed)
+    if parsed.drivername != engine.driver:
+        raise ValueError(f"names the driver {parsed.get_driver_name()!r}; supported here: {engine.driver}")
+    if engine.is_file and parsed.database in {None, "", ":memory:"}:
         raise ValueError("names no file; a database in memory would be lost with the run")
-    if engine == "mysql" and not parsed.database:
-        raise ValueError("names no database, as in mysql://user@host/database")
-    if engine not in FILES and url.get_secret_value().count("@") > 1:
+    if engine.url_names_database and not parsed.database:
+        raise ValueError(f"names no database, as in {name}://user@host/database")
+    if not engine.is_file and url.get_secret_value().count("@") > 1:
         # SQLAlchemy would read the rest of such a password as the host, and a log would show it.
         raise ValueError("contains more than one @; write an @ in a password as %40, and a / as %2F")
     return url

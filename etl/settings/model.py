@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from etl.database.engines import engine_of
 from etl.database.url import parse_database_url
 from etl.settings.checks import (
     check_base_url,
@@ -76,8 +77,9 @@ class SourceSettings(Section):
     @model_validator(mode="after")
     def _table_fits_the_engine(self) -> Self:
         schema, _, name = self.table.rpartition(".")
-        if schema and parse_database_url(self.url).get_backend_name() == "sqlite":
-            raise ValueError(f"table {self.table}: SQLite has no schemas")
+        engine = engine_of(parse_database_url(self.url))
+        if schema and not engine.has_schemas:
+            raise ValueError(f"table {self.table}: {engine.schema_refusal}")
         if self.mode == "queue" and len(name) > MAX_QUEUE_NAME_LENGTH:
             raise ValueError(f"table: with mode = 'queue' a name has at most {MAX_QUEUE_NAME_LENGTH} characters")
         return self
@@ -152,11 +154,8 @@ class WarehouseSettings(Section):
 
     @model_validator(mode="after")
     def _schema_fits_the_engine(self) -> Self:
-        engine = parse_database_url(self.url).get_backend_name() if self.schema_name else None
-        if engine == "sqlite":
-            raise ValueError("schema: SQLite has no schemas")
-        if engine == "mysql":
-            raise ValueError("schema: a schema of MySQL is a database; name it in the URL")
+        if self.schema_name and (refusal := engine_of(parse_database_url(self.url)).schema_refusal):
+            raise ValueError(f"schema: {refusal}")
         return self
 
 

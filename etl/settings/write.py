@@ -16,7 +16,7 @@ from shlex import quote
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from etl.database.url import FILES
+from etl.database.engines import engine_named
 from etl.settings.load import Settings
 from etl.settings.model import ApiSettings, Section
 
@@ -100,7 +100,9 @@ def next_steps(choices: Choices, file: str) -> Iterator[tuple[str, ...]]:
     """Yield the steps before the first run: each is a sentence and the commands that do it."""
     keys = ["api.user_id"]
     keys += ["api.app_id"] * (choices.auth == "app") + ["api.token_command"] * (choices.auth == "command")
-    keys += ["source.url"] * (choices.source not in FILES) + ["warehouse.url"] * (choices.warehouse not in FILES)
+    keys += [
+        f"{section}.url" for section in ("source", "warehouse") if not engine_named(getattr(choices, section)).is_file
+    ]
     keys += ["source.table and its columns"] * choices.read_only
     yield (
         f"Look at {', '.join(keys)} in {file}. The comment at its top explains where a URL with a password belongs.",
@@ -123,7 +125,11 @@ def next_steps(choices: Choices, file: str) -> Iterator[tuple[str, ...]]:
 
 def _url(engine: str, name: str) -> str:
     """Return the default URL of an embedded database, or the URL of a server on this machine."""
-    return f"{engine}:///{name}.{engine}" if engine in FILES else f"{engine}://task_audit@localhost/task_audit"
+    return (
+        f"{engine}:///{name}.{engine}"
+        if engine_named(engine).is_file
+        else f"{engine}://task_audit@localhost/task_audit"
+    )
 
 
 def configuration_file(values: Values) -> str:

@@ -11,7 +11,8 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, column, or_, select, text, update
 from sqlalchemy.types import TypeEngine
 
-from etl.database.types import UtcDateTime, plain_text
+from etl.database.engines.base import plain_text
+from etl.database.types import UtcDateTime
 from etl.source.tables import submitted_ms
 
 

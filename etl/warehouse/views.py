@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from etl.database.comments import comment_on_view
+from etl.database.engines import engine_of
 from etl.resources import resource
 from etl.warehouse.tables import METADATA
 
@@ -55,12 +56,7 @@ def create_views(connection: Connection) -> None:
     """Make all views anew, as the files have them."""
     # The common files explain the columns, for all engines.
     explained = {file.stem: read_view(file) for file in view_files("")}
-    for view in map(read_view, view_files(connection.dialect.name)):
-        statement = f"VIEW {view.name} AS\n{view.select}"
-        if connection.dialect.name == "sqlite":
-            connection.exec_driver_sql(f"DROP VIEW IF EXISTS {view.name}")
-            connection.exec_driver_sql(f"CREATE {statement}")
-        else:
-            # Replacing keeps the grants on a view, and what others have built upon it.
-            connection.exec_driver_sql(f"CREATE OR REPLACE {statement}")
+    engine = engine_of(connection)
+    for view in map(read_view, view_files(engine.name)):
+        engine.create_view(connection, view.name, view.select)
         comment_on_view(connection, view.name, view.meaning, explained[view.name].meaning_of)

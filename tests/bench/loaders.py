@@ -16,12 +16,12 @@ from sqlalchemy import Column, Connection, Engine, MetaData, delete
 from sqlalchemy import Table as SqlTable
 
 from etl.database.connections import open_engine
+from etl.database.engines.base import PLAIN_TIME
 from etl.normalize import FACTS
 from etl.runs import AuditRun, begin_run
 from etl.tasks import Selection
 from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.loader import Warehouse
-from etl.warehouse.load.staging import PLAIN_TIME
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import stage_facts
 from tests.bench.parts import NAMES, Sizes, databases, new_table, task_ids

@@ -112,7 +112,7 @@ def test_on_a_night(night, configure, monkeypatch, tmp_path):
         changed.setenv("TASK_AUDIT_SOURCE__TASK_ID_COLUMN", "id")
         require_form(night.run("plan"), Code.SOURCE_UNREADABLE)
     with monkeypatch.context() as changed, sqlite3.connect("night.sqlite", isolation_level=None) as holder:
-        changed.setattr("etl.database.connections.LOCK_WAIT_SECONDS", 0.1)
+        changed.setattr("etl.database.engines.sqlite.LOCK_WAIT_SECONDS", 0.1)
         holder.execute("BEGIN EXCLUSIVE")
         require_form(night.run("enqueue", "1"), Code.DATABASE_LOCKED)
     holder.close()

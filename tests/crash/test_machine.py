@@ -12,7 +12,6 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from etl.database import connections as engine_module
 from tests.crash.auditor import opened
 from tests.crash.test_servers import ended, wait_for_requests
 from tests.nights import FINISHED
@@ -64,7 +63,7 @@ def test_a_file_that_another_process_holds_is_waited_for(night_of, tmp_path, war
 @pytest.mark.parametrize("warehouse", ["sqlite", "duckdb"])
 def test_who_holds_a_file_for_too_long_is_named(night_of, tmp_path, warehouse, monkeypatch):
     with opened(night_of, embedded(tmp_path, warehouse), tasks=10) as ledger:
-        monkeypatch.setattr(engine_module, "LOCK_WAIT_SECONDS", 0.5)
+        monkeypatch.setattr(f"etl.database.engines.{warehouse}.LOCK_WAIT_SECONDS", 0.5)
         with holding(tmp_path / f"w.{warehouse}") as holder:
             refused = ledger.night.run("run")
             assert refused.exit_code == 75

@@ -14,9 +14,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from etl.database import connections as engine_module
 from etl.database.connections import open_engine
-from etl.database.error_map import translate
+from etl.database.engines import ENGINES, engine_named
 from etl.errors import ConfigurationError, StoppedError, TransientError, UnavailableError
 from tests.conftest import MYSQL
 
@@ -103,10 +102,10 @@ def postgresql_error(sqlstate, message="something is wrong"):
     ids=repr,
 )
 def test_every_error_has_one_meaning(error, fault):
-    translated = translate(error, database="the warehouse")
+    meanings = [translated for engine in ENGINES if (translated := engine.translate(error, database="the warehouse"))]
 
-    assert type(translated) is (fault or type(None))
-    if translated is not None:
+    assert [type(translated) for translated in meanings] == ([fault] if fault else [])
+    for translated in meanings:
         assert translated.message.startswith("The warehouse says: ")
         assert translated.remedy
 
@@ -116,7 +115,9 @@ def test_every_error_has_one_meaning(error, fault):
     [("one.\nSELECT 'data'", "one"), ("", "OperationalError"), ("  two\r\nthree", "two")],
 )
 def test_tells_the_first_line_alone(said, told):
-    assert translate(psycopg.OperationalError(said), database="the warehouse").message == f"The warehouse says: {told}."
+    translated = engine_named("postgresql").translate(psycopg.OperationalError(said), database="the warehouse")
+
+    assert translated.message == f"The warehouse says: {told}."
 
 
 def refused(url, *, fault, statement="SELECT 1", create=False, name="the pending database"):
@@ -268,7 +269,7 @@ def test_a_file_that_may_only_be_read(tmp_path):
 
 
 def test_a_locked_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(engine_module, "LOCK_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("etl.database.engines.sqlite.LOCK_WAIT_SECONDS", 0.01)
     file = tmp_path / "pending.sqlite"
 
     with closing(sqlite3.connect(file)) as holder:

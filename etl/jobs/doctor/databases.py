@@ -7,6 +7,7 @@ import polars as pl
 from sqlalchemy import Connection, Engine, Table, false, func, insert, literal_column, select, update
 
 from etl.database.clock import clock_of, system_clock
+from etl.database.engines import engine_of
 from etl.jobs.doctor.finding import Finding, warning
 from etl.jobs.opening import open_queue, open_user_table, open_warehouse
 from etl.normalize import FACTS
@@ -14,16 +15,10 @@ from etl.rate.table import rate_table
 from etl.runs import RunRequest
 from etl.settings.load import Configuration
 from etl.tasks import Selection
-from etl.warehouse.load.staging import staged
-from etl.warehouse.tables import METADATA
+from etl.warehouse.tables import METADATA, stage_facts
 
 MAX_CLOCK_SKEW = timedelta(seconds=30)
 """Runs go by the server's clock; a person who compares times would wonder."""
-
-ZONES = {
-    "mysql": "@@global.time_zone",
-    "postgresql": "(SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')",
-}
 
 
 def examine_queue(configuration: Configuration) -> Iterator[Finding]:
@@ -67,7 +62,7 @@ def _try_writing(engine: Engine, tables: Sequence[Table], *, stages: bool = Fals
 
 
 def _try_staging(connection: Connection) -> None:
-    with staged(connection, pl.DataFrame(schema=FACTS)):
+    with engine_of(connection).staged(connection, pl.DataFrame(schema=FACTS), stage_facts):
         pass
 
 
@@ -80,12 +75,13 @@ def _examined(subject: str, engine: Engine, said: str) -> Iterator[Finding]:
             f"Its clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's.",
             "Let both keep time by NTP; runs go by the database's clock.",
         )
-    yield Finding(subject=subject, said=f"{engine.dialect.name}: {said}{_zone(engine)}")
+    yield Finding(subject=subject, said=f"{engine_of(engine).name}: {said}{_zone(engine)}")
 
 
 def _zone(engine: Engine) -> str:
-    if engine.dialect.name not in ZONES:
+    zone_sql = engine_of(engine).zone_sql
+    if zone_sql is None:
         return ""
     with engine.execution_options(read_only=True).connect() as connection:
-        zone = connection.scalar(select(literal_column(ZONES[engine.dialect.name])))
+        zone = connection.scalar(select(literal_column(zone_sql)))
     return f" Sessions of others show times in {zone}; the job's are in UTC."

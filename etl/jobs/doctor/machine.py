@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from etl.database.engines import engine_of
 from etl.database.url import parse_database_url
 from etl.errors import Code, ConfigurationError, UnavailableError
 from etl.jobs.doctor.finding import Finding, warning
@@ -90,7 +91,7 @@ def examine_disk(configuration: Configuration) -> Iterator[Finding]:
 def _folders(configuration: Configuration) -> set[Path]:
     settings = configuration.settings
     urls = map(parse_database_url, (settings.source.url, settings.warehouse.url))
-    files = [Path(url.database) for url in urls if url.get_backend_name() in {"sqlite", "duckdb"} and url.database]
+    files = [Path(url.database) for url in urls if engine_of(url).is_file and url.database]
     folders = [file.parent for file in files]
     if settings.archive.location and "://" not in settings.archive.location:
         folders.append(Path(settings.archive.location))

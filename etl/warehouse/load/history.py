@@ -18,16 +18,15 @@ from sqlalchemy import (
     Update,
     and_,
     case,
-    delete,
     func,
     literal,
     not_,
     or_,
     select,
-    tuple_,
     update,
 )
 
+from etl.database.engines.base import Engine
 from etl.warehouse.load.statements import CONTENT, TERMINAL, fact, stage
 from etl.warehouse.tables import dim_result_code, fact_task_status, fact_task_status_change, stage_facts
 
@@ -38,18 +37,18 @@ _is_as_known = and_(*(stage[name].is_not_distinct_from(fact[name]) for name in C
 _is_terminal = fact.status.in_(TERMINAL)
 
 
-def correct_history(dialect: str, *, run_id: str) -> Iterator[Executable]:
+def correct_history(engine: Engine, *, run_id: str) -> Iterator[Executable]:
     """Give the statements in the order in which they count on each other.
 
     Args:
-        dialect: the engine's.
+        engine: The engine of the warehouse.
         run_id: of the run that learnt what is late.
     """
     # Bound here: a parameter that an UPDATE is executed with becomes one of its assignments.
     learnt_by = literal(run_id, Text)
     yield _insert_interrupted()
     yield _insert_late(learnt_by)
-    yield _delete_repetitions(dialect)
+    yield _delete_repetitions(engine)
     yield _chain()
     yield _date_facts()
     yield _date_versions(learnt_by)
@@ -123,7 +122,7 @@ def _insert_late(run_id: ColumnElement[str]) -> Insert:
     return _into_changes(late.where(is_late, not_(is_known)))
 
 
-def _delete_repetitions(dialect: str) -> Delete:
+def _delete_repetitions(engine: Engine) -> Delete:
     """Drop the rows that, for what was observed before them, are no changes."""
     story = _story()
     repeats = and_(
@@ -131,12 +130,7 @@ def _delete_repetitions(dialect: str) -> Delete:
         story.c.status == story.c.status_before,
         story.c.result_code.is_not_distinct_from(story.c.result_code_before),
     )
-    repetitions = delete(fact_task_status_change)
-    if dialect == "mysql":
-        # It would look for each row of the table in the subquery.
-        return repetitions.where(change.task_id == story.c.task_id, change.observed_at == story.c.observed_at, repeats)
-    keys = select(story.c.task_id, story.c.observed_at).where(repeats)
-    return repetitions.where(tuple_(change.task_id, change.observed_at).in_(keys))
+    return engine.delete_found(fact_task_status_change, story, repeats)
 
 
 def _chain() -> Update:

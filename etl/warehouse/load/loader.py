@@ -4,19 +4,18 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
-from zlib import crc32
 
-from sqlalchemy import Connection, Engine, Executable, column, func, insert, select, table, update
+from sqlalchemy import Connection, Engine, Executable, insert, select, update
 
 from etl.crash_points import crash_point
+from etl.database.engines import engine_of
 from etl.database.migrations import require_current
 from etl.runs import AuditRun, Counters
 from etl.tasks import FetchFailure
 from etl.warehouse.load import history, statements
 from etl.warehouse.load.batch import Batch, Within
-from etl.warehouse.load.staging import staged
 from etl.warehouse.schema import warehouse_schema
-from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter
+from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter, stage_facts
 from etl.warehouse.text import storable_text
 
 LOADED = ("audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
@@ -28,6 +27,7 @@ class Warehouse:
 
     def __init__(self, engine: Engine, *, schema: str | None = None) -> None:
         self.engine = engine
+        self._kind = engine_of(engine)
         self._schema = warehouse_schema(schema)
 
     def require_current(self) -> None:
@@ -58,11 +58,11 @@ class Warehouse:
             The counters after this batch, as they were written.
         """
         with self.engine.begin() as connection:
-            self._wait_for_turn(connection)
+            self._kind.lock_loads(connection, schema=self._schema.schema, version_table=self._schema.version_table)
             written = _written(connection, run)
             if written.accounted == run.accounted + batch.tasks:
                 return written
-            with staged(connection, batch.facts):
+            with self._kind.staged(connection, batch.facts, stage_facts):
                 crash_point("staged")
                 counted = connection.execute(statements.count_batch()).one()
                 self._write_facts(connection, batch.run_id or run.run_id)
@@ -107,11 +107,11 @@ class Warehouse:
 
     def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
         """Say of which tasks a run that never ended has written how they ended."""
-        return self._matching(statements.audited_by_dead_runs(self.engine.dialect.name), task_ids)
+        return self._matching(statements.audited_by_dead_runs(self._kind), task_ids)
 
     def settled(self, task_ids: Sequence[str]) -> set[str]:
         """Say which tasks have a terminal fact, or a dead letter that keeps them from being asked about."""
-        return self._matching(statements.settled(self.engine.dialect.name), task_ids)
+        return self._matching(statements.settled(self._kind), task_ids)
 
     def _matching(self, query: Executable, task_ids: Sequence[str]) -> set[str]:
         keys = {task_id: storable_text(task_id, MAX_KEY_CHARACTERS) for task_id in task_ids}
@@ -119,25 +119,13 @@ class Warehouse:
             found = set(connection.scalars(query, {"task_ids": json.dumps(list(keys.values()))}))
         return {task_id for task_id, key in keys.items() if key in found}
 
-    def _wait_for_turn(self, connection: Connection) -> None:
-        # DuckDB and SQLite have one writer anyway. A server's loads take turns for as long as their transaction lasts,
-        # since a change is found by comparing with facts that nobody else may be writing.
-        match connection.dialect.name:
-            case "postgresql":
-                turn = crc32(f"task-audit load {self._schema.schema}".encode())
-                connection.execute(select(func.pg_advisory_xact_lock(turn)))
-            case "mysql":
-                # A lock that MySQL knows by name belongs to the session; that of a row ends with the transaction.
-                version = table(self._schema.version_table, column("version_num"))
-                connection.execute(select(version.c.version_num).with_for_update())
-
     def _write_facts(self, connection: Connection, learnt_by: str) -> None:
         run_id = {"run_id": learnt_by}
         # Changes come first: they are read off the facts as they were before this batch.
         connection.execute(statements.insert_changes(), run_id)
-        connection.execute(statements.upsert_facts(connection.dialect.name), run_id)
+        connection.execute(statements.upsert_facts(self._kind), run_id)
         if connection.execute(history.count_late()).scalar_one():
-            for statement in history.correct_history(connection.dialect.name, run_id=learnt_by):
+            for statement in history.correct_history(self._kind, run_id=learnt_by):
                 connection.execute(statement)
         connection.execute(statements.insert_unknown_statuses())
         connection.execute(statements.insert_unknown_types())
@@ -149,7 +137,7 @@ class Warehouse:
         rows = [_dead_letter_row(failure, learnt_by) for failure in batch.dead_letters]
         if rows:
             rows.sort(key=lambda row: row["task_id"])
-            connection.execute(statements.upsert_dead_letter(connection.dialect.name), rows)
+            connection.execute(statements.upsert_dead_letter(self._kind), rows)
             connection.execute(statements.resolve_overtaken_dead_letters(learnt_by))
 
 

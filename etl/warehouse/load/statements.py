@@ -31,8 +31,8 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from etl.database.engines.base import Engine
 from etl.tasks import TERMINAL_STATUSES
 from etl.warehouse.tables import (
     MAX_KEY_CHARACTERS,
@@ -63,16 +63,6 @@ CONTENT = (
 )
 """The columns whose change makes a new version of a fact. The response's own code and wording are not among them: the
 API words the same answer in several ways."""
-
-ASKED = {
-    "duckdb": "SELECT unnest(CAST(CAST(:task_ids AS JSON) AS TEXT[])) AS task_id",
-    # The default may be another character set, which would lose text.
-    "mysql": "SELECT task_id FROM JSON_TABLE(:task_ids, '$[*]' COLUMNS ("
-    "task_id LONGTEXT CHARACTER SET utf8mb4 PATH '$')) AS asked",
-    "postgresql": "SELECT json_array_elements_text(CAST(:task_ids AS JSON)) AS task_id",
-    "sqlite": "SELECT value AS task_id FROM json_each(:task_ids)",
-}
-"""The way from a JSON array to rows. With a value for each ID a statement is slow in DuckDB, and limited elsewhere."""
 
 _known: FromClause = stage_facts.outerjoin(fact_task_status, fact.task_id == stage.task_id)
 _is_first = fact.task_id.is_(None)
@@ -110,7 +100,7 @@ def insert_changes() -> Insert:
     )
 
 
-def upsert_facts(dialect: str) -> Insert:
+def upsert_facts(engine: Engine) -> Insert:
     """Write new versions of facts, and when tasks that are still open were last checked."""
     values: dict[str, ColumnElement[Any]] = {
         **{column.name: stage[column.name] for column in fact if column.name in stage},
@@ -126,7 +116,7 @@ def upsert_facts(dialect: str) -> Insert:
         # One order for everybody, so that two writers cannot wait for each other.
         .order_by(stage.task_id)
     )
-    return _upsert(dialect, fact_task_status, list(values), news)
+    return engine.upsert(fact_task_status, list(values), news)
 
 
 def insert_unknown_statuses() -> Insert:
@@ -177,13 +167,13 @@ def resolve_overtaken_dead_letters(run: str) -> Update:
     )
 
 
-def settled(dialect: str) -> CompoundSelect[str]:
+def settled(engine: Engine) -> CompoundSelect[str]:
     """List those of the bound ``task_ids``, a JSON array, with a terminal fact or a dead letter that keeps them out.
 
     A dead letter does while it is open, unless its task is to be tried again; and when it was discarded, which is where
     no fact says what has settled it.
     """
-    asked = text(ASKED[dialect]).columns(task_id=Text)
+    asked = text(engine.rows_of_json("task_ids", "task_id")).columns(task_id=Text)
     ended = select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL))
     letters = dead_letter.c
     audited_since = exists().where(fact.task_id == letters.task_id, fact.last_checked_at >= letters.resolved_at)
@@ -197,35 +187,17 @@ def settled(dialect: str) -> CompoundSelect[str]:
     return ended.union(dead)
 
 
-def audited_by_dead_runs(dialect: str) -> Select[str]:
+def audited_by_dead_runs(engine: Engine) -> Select[str]:
     """List those of the bound ``task_ids``, a JSON array, whose terminal fact a run has written that never ended."""
-    asked = text(ASKED[dialect]).columns(task_id=Text)
+    asked = text(engine.rows_of_json("task_ids", "task_id")).columns(task_id=Text)
     dead_runs = select(audit_run.c.run_id).where(audit_run.c.finished_at.is_(None))
     return select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL), fact.run_id.in_(dead_runs))
 
 
-def upsert_dead_letter(dialect: str) -> Insert:
+def upsert_dead_letter(engine: Engine) -> Insert:
     """Write a dead letter, keeping the time of its first failure; a failure replaces only an older one."""
-    if dialect == "mysql":
-        return _upsert_dead_letter_mysql()
-    insert = _insert_into(dialect, dead_letter)
     changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
-    return insert.on_conflict_do_update(
-        index_elements=["task_id"],
-        set_={name: insert.excluded[name] for name in changing},
-        where=insert.excluded.last_failed_at > dead_letter.c.last_failed_at,
-    )
-
-
-def _upsert_dead_letter_mysql() -> Insert:
-    insert = mysql.insert(dead_letter)
-    is_newer = insert.inserted.last_failed_at > dead_letter.c.last_failed_at
-    changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
-    # Each assignment sees those before it, so the time that they are decided by comes last.
-    changing.sort(key="last_failed_at".__eq__)
-    return insert.on_duplicate_key_update(
-        [(name, func.IF(is_newer, insert.inserted[name], dead_letter.c[name])) for name in changing]
-    )
+    return engine.upsert_if_newer(dead_letter, changing, time="last_failed_at")
 
 
 def insert_new_code_counters(run: str, started_at: datetime) -> Insert:
@@ -250,21 +222,3 @@ def _insert_missing(dimension: Table, row: dict[str, ColumnElement[Any]]) -> Ins
     known = select(dimension.c[key_name]).where(dimension.c[key_name] == key).correlate(stage_facts).exists()
     missing = select(*(value.label(name) for name, value in row.items())).where(key.is_not(None), not_(known))
     return dimension.insert().from_select(list(row), missing.group_by(key))
-
-
-def _upsert(dialect: str, table: Table, columns: list[str], rows: Select[Any]) -> Insert:
-    if dialect == "mysql":
-        news = mysql.insert(table).from_select(columns, rows)
-        return news.on_duplicate_key_update(
-            {name: news.inserted[name] for name in columns if name not in table.primary_key.columns}
-        )
-    insert = _insert_into(dialect, table)
-    changing = {name: insert.excluded[name] for name in columns if name not in table.primary_key.columns}
-    return insert.from_select(columns, rows).on_conflict_do_update(
-        index_elements=list(table.primary_key.columns.keys()), set_=changing
-    )
-
-
-def _insert_into(dialect: str, table: Table) -> postgresql.Insert | sqlite.Insert:
-    # DuckDB's dialect speaks PostgreSQL's ON CONFLICT.
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)

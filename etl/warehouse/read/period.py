@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, Connection, Engine, Text, case, cast, column, func, literal_column, select
+from sqlalchemy import CTE, Connection, Engine, case, column, func, select
 
+from etl.database.engines import engine_of
 from etl.tasks import TaskStatus
 from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
 
@@ -89,7 +90,7 @@ def _days(connection: Connection, period: Period) -> Rows:
     status = news.c.status
     by_status = {"succeeded": status == TaskStatus.SUCCESS, "failed": status == TaskStatus.FAILED}
     by_status["still_open"] = status.not_in([TaskStatus.SUCCESS, TaskStatus.FAILED])
-    day = _day(connection.dialect.name)
+    day = engine_of(connection).utc_date(fact_task_status.c.submitted_at)
     query = (
         select(day.label("day"), *(func.count(case((is_so, 1))).label(name) for name, is_so in by_status.items()))
         .select_from(news.join(fact_task_status, fact.task_id == news.c.task_id))
@@ -99,16 +100,6 @@ def _days(connection: Connection, period: Period) -> Rows:
         .limit(MAX_DAYS)
     )
     return [{**row, "day": str(row["day"])} for row in reversed(connection.execute(query).mappings().all())]
-
-
-def _day(dialect: str) -> ColumnElement[Any]:
-    match dialect:
-        case "sqlite":
-            return func.substr(cast(fact.submitted_at, Text), 1, 10)
-        case "mysql":
-            return func.date(fact.submitted_at)
-        case _:
-            return literal_column("CAST(fact_task_status.submitted_at AT TIME ZONE 'UTC' AS DATE)")
 
 
 def _failures(connection: Connection, period: Period) -> Rows:

@@ -23,9 +23,9 @@ import polars as pl
 from sqlalchemy import BigInteger, Dialect, Double, Engine, Text, bindparam, text
 from sqlalchemy.types import TypeEngine
 
+from etl.database.engines import engine_of
 from etl.database.types import UtcDateTime
 from etl.resources import resource
-from etl.warehouse.load.staging import staged
 from etl.warehouse.tables import queue_state
 
 Kind = Literal["text", "integer", "number", "time", "end"]
@@ -119,7 +119,7 @@ def ask(
     # MySQL makes no temporary table within a transaction that only reads.
     connecting = engine.execution_options(read_only=queue is None)
     with connecting.begin() as connection:
-        beside = nullcontext() if queue is None else staged(connection, queue, queue_state)
+        beside = nullcontext() if queue is None else engine_of(connection).staged(connection, queue, queue_state)
         with beside:
             result = connection.execute(text(question.statement).bindparams(*binds))
             columns = tuple(result.keys())

@@ -67,7 +67,7 @@ def test_text_is_stored_without_loss_and_compared_by_code_points_whatever_the_da
 
 def test_a_load_waits_for_another_and_gives_up_in_the_end(on_mysql, warehouse_url, audit_on, monkeypatch):
     audit = on_mysql
-    monkeypatch.setattr("etl.database.mysql.LOCK_WAIT_SECONDS", 1)
+    monkeypatch.setattr("etl.database.engines.mysql.LOCK_WAIT_SECONDS", 1)
     impatient = open_engine(warehouse_url, name="the warehouse")
     run = audit.begin("run-1")
     with audit.engine.begin() as holder:
@@ -79,7 +79,7 @@ def test_a_load_waits_for_another_and_gives_up_in_the_end(on_mysql, warehouse_ur
 
 
 def test_an_init_waits_for_another_and_gives_up_in_the_end(engine, warehouse_url, audit_on, monkeypatch):
-    monkeypatch.setattr("etl.database.mysql.LOCK_WAIT_SECONDS", 0)
+    monkeypatch.setattr("etl.database.engines.mysql.LOCK_WAIT_SECONDS", 0)
     with engine.connect() as holder:
         holder.execute(text("SELECT GET_LOCK('task-audit init', 0)"))
         impatient = open_engine(warehouse_url, name="the warehouse")

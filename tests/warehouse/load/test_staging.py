@@ -5,9 +5,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
+from etl.database.engines.postgresql import POSTGRESQL
 from etl.errors import UnavailableError
 from etl.normalize import normalize
-from etl.warehouse.load.staging import staged
+from etl.warehouse.tables import stage_facts
 
 
 class FatefulFrame:
@@ -30,7 +31,7 @@ def test_a_copy_that_the_server_ends_is_a_database_that_is_unavailable(postgres_
     def load():
         with engine.begin() as connection:
             backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-            with staged(connection, FatefulFrame(engine, backend, end)):
+            with POSTGRESQL.staged(connection, FatefulFrame(engine, backend, end), stage_facts):
                 pytest.fail("the rows cannot have arrived")
 
     with pytest.raises(UnavailableError, match="warehouse"):

@@ -1,0 +1,242 @@
+"""The base of the engines: everything in which one database engine differs from another.
+
+Each engine fills it in once, in a file of its own beside this one. No table of this program is named here. Drivers,
+dialects and polars are imported where they are used: most commands need none of them, or those of one engine alone.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import URL, Column, ColumnElement, Connection, Delete, Insert, Select, Subquery, Table, Text
+from sqlalchemy.types import TypeEngine
+
+from etl.database.error_map import MEANING, Fault, first_line
+from etl.errors import Code, TaskAuditError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MIGRATION_LOCK = "task-audit init"
+"""The name of the lock by which migrations of a server take turns."""
+
+CONNECT_TIMEOUT_SECONDS = 10
+
+PLAIN_TIME = "%Y-%m-%d %H:%M:%S%.6f"
+"""The form of ``plain_text`` in the language of polars."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine(ABC):
+    """A database engine, as this program needs to know it."""
+
+    name: str
+    """The name of its SQLAlchemy dialect, and of its folders below ``sql``."""
+    driver: str
+    """The engine and the driver, as a URL names them."""
+    aliases: tuple[str, ...] = ()
+    """Other names in a URL that mean the same driver."""
+    extra: str | None = None
+    """The optional extra of this package that installs the driver."""
+    is_file: bool = False
+    """Whether a database is a file, which one process at a time writes to, with the clock of this machine."""
+    holds_queue: bool = True
+    """Whether the pending table may be there, too; every engine can be a warehouse."""
+    url_names_database: bool = False
+    """Whether a URL without a database is refused."""
+    has_schemas: bool = True
+    """Whether a table may be named with a schema."""
+    schema_refusal: str | None = None
+    """The reason why the warehouse cannot be given a schema; None if it can."""
+    port: int | None = None
+    """The port of a server whose URL names none."""
+    lineage_scheme: str | None = None
+    """The name that OpenLineage gives the engine, if it is another one."""
+    now_sql: str = "CURRENT_TIMESTAMP"
+    """The time by the engine's own clock, which must advance within a transaction."""
+    zone_sql: str | None = None
+    """The time zone of sessions that set none; None if the engine has no such setting."""
+    has_comments: bool = True
+    """Whether tables and columns can have comments."""
+    has_view_comments: bool = True
+    """Whether views and their columns can have comments."""
+
+    # Connections
+
+    def connect_options(self, url: URL) -> dict[str, Any]:
+        """Return the arguments of ``create_engine``."""
+        return {}
+
+    @abstractmethod
+    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
+        """Listen to the events of a new engine, so that its sessions keep time and transactions as all others do.
+
+        Args:
+            engine: The engine, which has not connected yet.
+            schema: The schema that is searched first for a table named without one.
+            create: Whether a database file may be created.
+        """
+
+    # Errors
+
+    @abstractmethod
+    def fault_of(self, error: BaseException) -> Fault | None:
+        """Return what an exception of the driver means for a run; None for a bug."""
+
+    def lock_holders_of(self, file: str) -> str:
+        """Name the processes that hold a lock on a database file; empty if that is unknown."""
+        return ""
+
+    def translate(self, error: BaseException, *, database: str, file: str | None = None) -> TaskAuditError | None:
+        """Return this program's error for one of the driver; None for a bug.
+
+        Args:
+            error: The exception of the driver itself, not SQLAlchemy's around it.
+            database: The name of the database in the message, for example "the warehouse".
+            file: The file of an embedded database.
+        """
+        fault = self.fault_of(error)
+        if fault is None:
+            return None
+        message = f"{database[0].upper()}{database[1:]} says: {first_line(error)}."
+        code, remedy = MEANING[fault]
+        if file and code is Code.DATABASE_LOCKED and (holders := self.lock_holders_of(file)):
+            message = f"{message} It is held by {holders}."
+        return fault(message, code=code, remedy=remedy)
+
+    # Column types
+
+    def key_type(self, dialect: sa.Dialect, characters: int) -> TypeEngine[Any]:
+        """Return the type of text that an index can hold, of at most so many characters."""
+        return Text()
+
+    def instant_type(self) -> TypeEngine[Any]:
+        """Return the type of an instant."""
+        return sa.DateTime(timezone=True)
+
+    def bind_instant(self, instant: datetime) -> datetime | str:
+        """Return an aware instant in UTC as the driver takes it for a column of ``instant_type``."""
+        return instant
+
+    # Migrations
+
+    def register_ddl(self) -> None:
+        """Teach Alembic the DDL of the dialect, unless Alembic knows it."""
+
+    def hold_migration_lock(self, engine: sa.Engine) -> AbstractContextManager[None]:
+        """Hold a lock of the session while a migration runs, for engines whose DDL ends the transaction."""
+        return nullcontext()
+
+    def lock_migrations(self, connection: Connection) -> None:
+        """Wait, within the transaction of a migration, until no other migration runs.
+
+        The writers of an embedded database wait for each other anyway.
+        """
+
+    def create_view(self, connection: Connection, name: str, select: str) -> None:
+        """Create a view, or replace it, which keeps the grants on it and the views that others built upon it."""
+        connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {name} AS\n{select}")
+
+    # Loads
+
+    def lock_loads(self, connection: Connection, *, schema: str | None, version_table: str) -> None:
+        """Wait until no other load runs, and keep others waiting until the transaction ends.
+
+        A load finds changes by a comparison with facts that nothing else may be writing. An embedded database has one
+        writer anyway.
+
+        Args:
+            connection: A connection within the transaction of the load.
+            schema: The schema of the warehouse.
+            version_table: The table of its version, which has one row.
+        """
+
+    @abstractmethod
+    def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> AbstractContextManager[None]:
+        """Offer rows, under the table's name, to the statements of this transaction.
+
+        Args:
+            connection: A connection within a transaction.
+            rows: One column for each column of the table, by the same names.
+            table: A temporary table.
+        """
+
+    @abstractmethod
+    def rows_of_json(self, bind: str, column: str) -> str:
+        """Return a SELECT of one text column with the elements of the JSON array that is bound to a name.
+
+        A bound value for each element would be slow in DuckDB, and their number is limited elsewhere.
+        """
+
+    def insert(self, table: Table) -> Any:
+        """Return an INSERT that knows ON CONFLICT."""
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+
+    def insert_or_ignore(self, table: Table) -> Insert:
+        """Return an INSERT that leaves alone the rows whose key is there already."""
+        insert: Insert = self.insert(table).on_conflict_do_nothing()
+        return insert
+
+    def upsert(self, table: Table, columns: Sequence[str], rows: Select[Any]) -> Insert:
+        """Return a statement that writes the selected rows over those with the same key."""
+        insert = self.insert(table)
+        key = list(table.primary_key.columns.keys())
+        changing = {name: insert.excluded[name] for name in columns if name not in key}
+        upsert: Insert = insert.from_select(columns, rows).on_conflict_do_update(index_elements=key, set_=changing)
+        return upsert
+
+    def upsert_if_newer(self, table: Table, changing: Sequence[str], *, time: str) -> Insert:
+        """Return a statement that writes a row, unless the row with the same key is as new.
+
+        Args:
+            table: The table.
+            changing: The columns that a newer row overwrites, ``time`` among them.
+            time: The column that says which row is newer.
+        """
+        insert = self.insert(table)
+        upsert: Insert = insert.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns.keys()),
+            set_={name: insert.excluded[name] for name in changing},
+            where=insert.excluded[time] > table.c[time],
+        )
+        return upsert
+
+    def delete_found(self, table: Table, found: Subquery, where: ColumnElement[bool]) -> Delete:
+        """Return a statement that deletes the rows whose key is in those rows of a subquery that meet a condition."""
+        key = list(table.primary_key.columns)
+        keys = sa.select(*(found.c[column.name] for column in key)).where(where)
+        return sa.delete(table).where(sa.tuple_(*key).in_(keys))
+
+    # Reading
+
+    def utc_date(self, column: Column[Any]) -> ColumnElement[Any]:
+        """Return the day of an instant, in UTC."""
+        return sa.literal_column(f"CAST({column} AT TIME ZONE 'UTC' AS DATE)")
+
+    def path_to_tables(self, *, database: str | None, schema: str | None) -> list[str]:
+        """Return what precedes a table's name in its full name."""
+        if self.is_file:
+            return [schema] if schema else []
+        return [database or "", schema or "public"]
+
+
+def plain_text(instant: datetime) -> str:
+    """Write an instant without its zone: sortable as text, and understood by the functions of SQLite and MySQL."""
+    return instant.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
+
+
+def insert_frame(connection: Connection, frame: "pl.DataFrame", table: Table, *, mark: str) -> None:
+    """Insert the rows of a frame by the driver's ``executemany``, with instants as ``plain_text`` writes them."""
+    import polars.selectors as cs
+
+    rows = frame.with_columns(cs.datetime().dt.strftime(PLAIN_TIME)).rows()
+    if rows:
+        marks = ", ".join([mark] * len(frame.columns))
+        insert = f"INSERT INTO {table.name} ({', '.join(frame.columns)}) VALUES ({marks})"  # noqa: S608 - our own names
+        connection.exec_driver_sql(insert, rows)
