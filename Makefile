@@ -1,10 +1,10 @@
-# The doors of this project. `make demo` and `make test` set up everything they need in .venv.
+# The targets for developers. `make demo` and `make test` install everything that they need into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
 	--custom-compile-command "make lock"
 CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
-# Without compiled modules, each of the processes that a test or the demo starts would compile all of them again.
+# Without compiled modules, each process that a test or the demo starts would compile all of them again.
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
@@ -37,27 +37,27 @@ check-overlays: .venv/.checkov
 		kubectl kustomize $$overlay > build/$$overlay/rendered.yaml || exit; done
 	$(CHECKOV) --directory build/cron/kubernetes/overlays
 
-sbom: .venv/.development      ## list what the image is made of, as a CycloneDX file in dist/
+sbom: .venv/.development      ## list the packages of the image as a CycloneDX file in dist/
 	mkdir -p dist
 	$(BIN)/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml --mc-type application \
 		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json
 
-bench: .venv/.development     ## measure the job beside its parts; prints ratios
+bench: .venv/.development     ## measure the job and its parts, and print ratios
 	$(BIN)/python -m tests.bench
 
 docs: .venv/.development      ## build the site of docs/ into build/site; a warning is an error
-# Not quietly: then a warning would be no error either. The theme advertises its successor at every build otherwise.
+# --quiet would also keep a warning from being an error. The variable turns off the theme's notice about its successor.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-reference: .venv/.runtime     ## write docs/reference and docs/errors/index.md anew from the code
+reference: .venv/.runtime     ## write docs/reference and docs/errors/index.md from the code
 	$(BIN)/python -m docs.generate docs
 
-picture: .venv/.runtime       ## draw docs/images/demo.svg anew from a demo that is really run
+picture: .venv/.runtime       ## run the demo and draw it in docs/images/demo.svg
 	mkdir -p build
 	$(BIN)/python -m docs.generate.picture > build/demo.svg
 	mv build/demo.svg docs/images/demo.svg
 
-example: .venv/.runtime       ## write configs/production.toml anew from the code
+example: .venv/.runtime       ## write configs/production.toml from the code
 	$(BIN)/python -m etl.settings.write > configs/production.toml
 
 lock:                         ## renew the lock files from pyproject.toml
@@ -66,13 +66,13 @@ lock:                         ## renew the lock files from pyproject.toml
 	$(COMPILE) --all-extras --group dev --constraint requirements-image.lock --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --group pyproject.toml:checkov --output-file requirements-checkov.lock
 
-clean:                        ## remove what the targets above made
+clean:                        ## remove the files that the targets above made
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
-# Only hashed packages are installed; the project itself is built by the pinned backend already in .venv.
+# pip installs only hashed packages; the pinned backend in .venv builds the project itself.
 .venv/.runtime: requirements.lock pyproject.toml | .venv/bin/python
 	$(PIP) install --require-hashes --requirement requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
@@ -82,7 +82,7 @@ clean:                        ## remove what the targets above made
 	$(PIP) install --require-hashes --requirement requirements-dev.lock
 	touch $@
 
-# In an environment of its own: what checkov asks for contradicts what the job needs.
+# checkov has its own environment, since its requirements contradict those of the job.
 .venv/.checkov: requirements-checkov.lock | .venv/bin/python
 	$(PYTHON) -m venv .venv/checkov
 	.venv/checkov/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-checkov.lock

@@ -1,8 +1,8 @@
--- Rights to the pending table on PostgreSQL, for the job; nobody may delete from it.
+-- Grants the job its rights to the pending table on PostgreSQL. The job may not delete rows.
 --
--- Run it after `task-audit init`, as who owns the table, in the database and with the schema of `source.table` on the path:
+-- Run it after `task-audit init` as the owner of the table, with the schema of `source.table` on the search path:
 --     psql --set ON_ERROR_STOP=1 --file pending_table.sql 'dbname=drive'
--- Where `source.table` has another name, put that in the place of pending_task below.
+-- If `source.table` has another name, replace pending_task below.
 -- A program that only adds tasks needs: GRANT INSERT (task_id, submitted_at) ON pending_task TO it;
 
 DO $$ BEGIN
@@ -12,7 +12,7 @@ END $$;
 
 DO $$ BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO task_audit_job', current_database());
-    -- Tasks that `enqueue` adds come through a temporary table.
+    -- `task-audit enqueue` adds tasks through a temporary table.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO task_audit_job', current_database());
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO task_audit_job', current_schema());
 END $$;

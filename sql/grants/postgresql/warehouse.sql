@@ -1,10 +1,10 @@
--- Rights in the warehouse on PostgreSQL: a role for the job, and one that only reads, for analysts.
+-- Creates two roles for the warehouse on PostgreSQL: one for the job, and a read-only one for analysts.
 --
--- Run it after each `task-audit init`, as who owns the tables:
+-- Run it after each `task-audit init` as the owner of the tables:
 --     psql --set ON_ERROR_STOP=1 --file warehouse.sql 'dbname=warehouse'
--- With `warehouse.schema`, put it on the path: 'dbname=warehouse options=--search_path=audit'.
--- Then give the roles to users: GRANT task_audit_job TO nightly; GRANT task_audit_analyst TO ann;
--- `task-audit init` itself is for the owner: the job may neither make, change nor empty a table.
+-- If `warehouse.schema` is set, add it to the search path: 'dbname=warehouse options=--search_path=audit'.
+-- Then grant the roles to users: GRANT task_audit_job TO nightly; GRANT task_audit_analyst TO ann;
+-- Run `task-audit init` itself as the owner: the role of the job may not create, alter or truncate a table.
 
 DO $$ BEGIN
     CREATE ROLE task_audit_job NOLOGIN;
@@ -18,7 +18,7 @@ END $$;
 
 DO $$ BEGIN
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO task_audit_job, task_audit_analyst', current_database());
-    -- The staging table of a batch is a temporary one.
+    -- The staging table of a batch is temporary.
     EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO task_audit_job', current_database());
     EXECUTE format('GRANT USAGE ON SCHEMA %I TO task_audit_job, task_audit_analyst', current_schema());
 END $$;
@@ -35,7 +35,7 @@ GRANT SELECT, INSERT, UPDATE ON
     notification
 TO task_audit_job;
 
--- A late observation can show that a later change was none.
+-- A late observation can show that a recorded change did not happen.
 GRANT DELETE ON fact_task_status_change TO task_audit_job;
 
 GRANT SELECT ON
