@@ -14,8 +14,8 @@ class Recovery(Enum):
     RETRY_ONCE = auto()
     """The run asks once more; the same failure a second time makes a dead letter."""
 
-    AGAIN = auto()
-    """The run asks again as soon as the API accepts requests; no attempt is counted for the task."""
+    REQUEUE = auto()
+    """The run repeats the request later: the failure concerns every task, and does not count as an attempt."""
 
     DEAD_LETTER = auto()
     """Another request would not help, so the task becomes a dead letter."""
@@ -115,7 +115,7 @@ class FailureReason(StrEnum):
     THROTTLED = (
         "throttled",
         Handling(
-            recovery=Recovery.AGAIN,
+            recovery=Recovery.REQUEUE,
             cause="KooDrive accepts no more requests at the moment.",
             remedy="Nothing; the next run asks again.",
         ),
@@ -123,7 +123,7 @@ class FailureReason(StrEnum):
     UNAUTHORIZED = (
         "unauthorized",
         Handling(
-            recovery=Recovery.AGAIN,
+            recovery=Recovery.REQUEUE,
             cause="KooDrive refused the credentials.",
             remedy="Renew the credentials; the next run asks again.",
         ),

@@ -1,1 +1,1 @@
-"""The pool: how fast, how many at once, and how often again. It knows nothing of KooDrive's fields."""
+"""Sends many requests at once: at a limited rate, with retries and a circuit breaker. It does not know KooDrive."""

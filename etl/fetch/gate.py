@@ -1,7 +1,7 @@
-"""The gate before the API: requests pass one at a time, at the pace; in a pause none, and after it one, as a probe.
+"""The gate in front of the API admits requests one at a time, at the limited rate; after a pause it admits one probe.
 
-Whatever concerns every request alike ends here: throttling, an outage, refused credentials. All three close the gate
-for the whole pool, since asking about another task would meet the same answer.
+Throttling, an outage and refused credentials concern every request alike. All three close the gate for the whole pool,
+since a request about another task would fail in the same way.
 """
 
 import asyncio
@@ -19,25 +19,26 @@ from etl.rate.share import RateShare
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure
 
-THROTTLED_SECONDS = 2.0
-"""How long to pause at most where the API throttles and does not say for how long; doubled each time."""
+FIRST_THROTTLED_SECONDS = 2.0
+"""The longest first pause if the API throttles without naming a time; it doubles with each repetition."""
 
-THROTTLED_FLOOR_SECONDS = 1.0
-"""Flow control counts by the second: within it, the next request would meet the same answer."""
+MIN_THROTTLED_SECONDS = 1.0
+"""The API limits requests per second: within the same second, the next request would be throttled, too."""
 
-THROTTLED_CAP_SECONDS = 60.0
+MAX_THROTTLED_SECONDS = 60.0
+"""A longer pause would waste time: flow control of the gateway counts in seconds or minutes."""
 
 JITTER = 0.1
-"""Added to a pause that the API orders, since others are told the same."""
+"""A share of a pause that the API names, added at random: other clients got the same time."""
 
-TASK_MATTERS = frozenset({Recovery.RETRY_ONCE, Recovery.DEAD_LETTER})
-"""Failures that say that the API works, and something of one task."""
+TASK_RECOVERIES = frozenset({Recovery.RETRY_ONCE, Recovery.DEAD_LETTER})
+"""Recoveries from failures that concern one task, and show that the API itself works."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Gate:
-    """Lets requests go."""
+    """Admits requests to the API."""
 
     def __init__(
         self,
@@ -49,15 +50,15 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
-        """Set the gate up, open.
+        """Create an open gate.
 
         Args:
-            limiter: when the next request may go.
-            shutdown: where the end of patience is told.
+            limiter: decides when the next request may be sent.
+            shutdown: is requested when the gate stays closed for too long.
             patience_seconds: how long the gate may stay closed before the run ends.
-            rate_share: what this run may send of a rate that it shares with others; None if it shares none.
-            clock: seconds of a clock that never goes back.
-            sleep: waits for so many seconds, or for less when the run stops.
+            rate_share: this run's part of a rate that several runs share; None if the rate is not shared.
+            clock: returns the seconds of a monotonic clock.
+            sleep: sleeps for some seconds, or less if the run stops.
         """
         self._limiter = limiter
         self._shutdown = shutdown
@@ -67,8 +68,8 @@ class Gate:
         self._sleep = sleep or shutdown.sleep
         self._chance = random.SystemRandom()
         self._breaker = Breaker()
-        # Only the first in line waits for its time; the others wait for it, so that all are held up alike.
-        self._turn = asyncio.Lock()
+        # Only the first request in line waits for its time. The others wait for the first, which keeps their order.
+        self._line = asyncio.Lock()
         self._closed_at: float | None = None
         self._opens_at = 0.0
         self._is_failing = False
@@ -78,19 +79,19 @@ class Gate:
 
     @property
     def ceiling(self) -> float | None:
-        """Requests per second that were found to be too many, or that the API named as its limit."""
+        """The rate that turned out to be too high, or that the API named as its limit, in requests per second."""
         return self._limiter.ceiling
 
     async def wait(self, *, patiently: bool = True) -> bool | None:
-        """Wait until one more request may go.
+        """Wait until one more request may be sent.
 
         Args:
-            patiently: also while the API is down.
+            patiently: whether to wait while the API is down as well.
 
         Returns:
-            Whether it is a probe, whose outcome opens the gate or keeps it closed; None where it may not go at all.
+            Whether the request is a probe, whose outcome opens or closes the gate; None if it must not be sent.
         """
-        async with self._turn:
+        async with self._line:
             while not self._shutdown.is_requested and (patiently or not self._is_failing):
                 if self._probe_sent:
                     await self._probe_answered.wait()
@@ -103,16 +104,16 @@ class Gate:
                     return self._is_probe()
         return None
 
-    def learn(self, outcome: object, *, probe: bool) -> None:
-        """Take in what became of a request that has passed: a failure, or anything else that is an answer."""
+    def record(self, outcome: object, *, probe: bool) -> None:
+        """Record the outcome of an admitted request: a ``FetchFailure``, or any other value for an answer."""
         if probe:
-            self.lose_probe()
-        if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_MATTERS:
-            self._breaker.note(failed=False)
+            self.release_probe()
+        if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_RECOVERIES:
+            self._breaker.record(failed=False)
             if probe:
                 self._open()
             return
-        # What was under way when the gate closed meets the same trouble, and is no news.
+        # A request that was in flight when the gate closed fails for the same cause, which is known already.
         is_news = probe or self._closed_at is None
         match outcome.reason:
             case FailureReason.THROTTLED:
@@ -129,16 +130,16 @@ class Gate:
                 self._fail(outcome, probe=probe, is_news=is_news)
 
     def _fail(self, failure: FetchFailure, *, probe: bool, is_news: bool) -> None:
-        breaks = self._breaker.note(failed=True)
+        breaks = self._breaker.record(failed=True)
         if (breaks and is_news) or (probe and self._is_failing):
             self._is_failing = True
             self._close(self._breaker.next_pause_seconds(), failure)
         elif probe:
-            # It was to show that we are not too fast any more, and that it has shown.
+            # The probe was not throttled, so the new rate is acceptable.
             self._open()
 
-    def lose_probe(self) -> None:
-        """Let the next request be the probe: the one that was out is back, or will not come back."""
+    def release_probe(self) -> None:
+        """Let another request be the probe, after the last one ended with or without an outcome."""
         self._probe_sent = False
         self._probe_answered.set()
 
@@ -169,8 +170,8 @@ class Gate:
     def _throttled_seconds(self, failure: FetchFailure, *, is_news: bool) -> float:
         own = 0.0
         if is_news:
-            longest = min(THROTTLED_CAP_SECONDS, THROTTLED_SECONDS * 2.0**self._throttled)
-            own = self._chance.uniform(THROTTLED_FLOOR_SECONDS, longest)
+            longest = min(MAX_THROTTLED_SECONDS, FIRST_THROTTLED_SECONDS * 2.0**self._throttled)
+            own = self._chance.uniform(MIN_THROTTLED_SECONDS, longest)
             self._throttled += 1
         ordered = failure.wait_seconds or 0.0
         return max(own, ordered) * (1 + self._chance.uniform(0, JITTER if ordered else 0))
@@ -192,10 +193,10 @@ class Gate:
 
 
 def _out_of_patience(failure: FetchFailure, *, seconds: float) -> TaskAuditError:
-    remedy = "What was not audited is still pending: run again later, or raise api.patience_seconds."
+    remedy = "The tasks that were not audited are still pending: run again later, or raise api.patience_seconds."
     if failure.reason is not FailureReason.THROTTLED:
         return OutageError(
-            f"The API has failed for {seconds:,.0f} s, at last: {failure.detail}.",
+            f"The API has failed for {seconds:,.0f} s, most recently: {failure.detail}.",
             code=Code.API_UNAVAILABLE,
             remedy=remedy,
         )

@@ -1,7 +1,7 @@
-"""Reads a list page by page, as fast as the gate lets it: each page names the one after it.
+"""Reads a list page by page, as fast as the gate admits requests: each page names the next one.
 
-It knows nothing of what stands on a page. A page that cannot be had ends the reading, since nobody can know what comes
-after it; a list that leads back to where it was, or never ends, does so too.
+The reader does not know the content of a page. A page that cannot be read ends the reading, since only that page names
+the next one. A list that leads back to a former page or never ends stops the reading, too.
 """
 
 import asyncio
@@ -19,39 +19,39 @@ from etl.errors import (
 from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.pool import Traffic, seen_again
+from etl.fetch.pool import Traffic, count_sighting
 from etl.fetch.retry import RetryPolicy
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure
 
 MAX_PAGES = 200_000
-"""Twice what a list of ten million tasks has."""
+"""A list of ten million tasks has half as many pages."""
 
-AGAIN_REMEDY = "What was read before stands; run it again later."
+AGAIN_REMEDY = "The tasks that were read so far are kept; run the command again later."
 
-OUR_FAULT = frozenset(
+WRONG_ADDRESS_REASONS = frozenset(
     {FailureReason.NOT_FOUND, FailureReason.REJECTED, FailureReason.BAD_PAYLOAD, FailureReason.TOO_LARGE}
 )
-"""Failures of the first page that say that we ask in the wrong place."""
+"""Failures of the first page that indicate a wrong address."""
 
 
 class Page(Protocol):
-    """What is to be known of a page."""
+    """A page of a list."""
 
     @property
     def next_cursor(self) -> str | None:
-        """What to ask for the next page with; None: this is the last."""
+        """Requests the next page; None on the last page."""
         ...
 
 
 AnyPage = TypeVar("AnyPage", bound=Page)
 
-Ask = Callable[[str | None], Awaitable[AnyPage | FetchFailure]]
-"""Asks for one page, by the cursor of the page before; None is for the first."""
+FetchPage = Callable[[str | None], Awaitable[AnyPage | FetchFailure]]
+"""Requests one page by the cursor of the page before; None stands for the first page."""
 
 
-class Reader:
-    """Asks for pages."""
+class PageReader:
+    """Requests the pages of a list."""
 
     def __init__(
         self,
@@ -61,103 +61,105 @@ class Reader:
         budget: RetryBudget,
         shutdown: Shutdown,
         traffic: Traffic,
-        most_pages: int = MAX_PAGES,
+        max_pages: int = MAX_PAGES,
     ) -> None:
         self._gate = gate
         self._policy = policy
         self._budget = budget
         self._shutdown = shutdown
         self._traffic = traffic
-        self._most_pages = most_pages
+        self._max_pages = max_pages
 
-    async def read(self, ask: Ask[AnyPage]) -> AsyncGenerator[AnyPage, None]:
-        """Yield page after page.
+    async def read(self, fetch_page: FetchPage[AnyPage]) -> AsyncGenerator[AnyPage, None]:
+        """Yield the pages in their order.
 
         Raises:
-            TaskAuditError: a page cannot be had, the list does not end, or the stop was ordered.
+            TaskAuditError: a page cannot be read, the list does not end, or a shutdown is requested.
         """
         cursor: str | None = None
-        met: set[str] = set()
-        for _ in range(self._most_pages):
-            page = await self._page(ask, cursor)
+        seen: set[str] = set()
+        for _ in range(self._max_pages):
+            page = await self._page(fetch_page, cursor)
             yield page
             cursor = page.next_cursor
             if cursor is None:
                 return
-            if cursor in met:
+            if cursor in seen:
                 raise UnavailableError(
                     "The list leads back to a page that was read before.",
                     code=Code.API_LIST_UNENDING,
                     remedy=AGAIN_REMEDY,
                 )
-            met.add(cursor)
+            seen.add(cursor)
         raise UnavailableError(
-            f"The list has not ended after {self._most_pages:,} pages.",
+            f"The list has not ended after {self._max_pages:,} pages.",
             code=Code.API_LIST_UNENDING,
             remedy=AGAIN_REMEDY,
         )
 
-    async def _page(self, ask: Ask[AnyPage], cursor: str | None) -> AnyPage:
-        """Ask for a page, as often as is allowed."""
-        attempt, before = 1, None
+    async def _page(self, fetch_page: FetchPage[AnyPage], cursor: str | None) -> AnyPage:
+        """Request a page, with as many retries as are allowed."""
+        attempt, failure = 1, None
         while True:
-            outcome = await self._request(ask, cursor)
+            outcome = await self._request(fetch_page, cursor)
             if not isinstance(outcome, FetchFailure):
                 return outcome
-            if outcome.recovery is Recovery.AGAIN:
+            if outcome.recovery is Recovery.REQUEUE:
                 continue
-            before = seen_again(outcome, before)
-            may_retry = self._policy.allows_another(before, attempt=attempt)
-            if not (may_retry and self._budget.grants(self._policy.cost(before))):
-                raise _error(before, is_first=cursor is None)
+            failure = count_sighting(outcome, failure)
+            may_retry = self._policy.allows_another(failure, attempt=attempt)
+            if not (may_retry and self._budget.grants(self._policy.cost(failure))):
+                raise _error(failure, is_first=cursor is None)
             await self._shutdown.sleep(self._policy.delay_seconds(attempt=attempt))
             attempt += 1
 
-    async def _request(self, ask: Ask[AnyPage], cursor: str | None) -> AnyPage | FetchFailure:
+    async def _request(self, fetch_page: FetchPage[AnyPage], cursor: str | None) -> AnyPage | FetchFailure:
         probe = await self._gate.wait()
         if probe is None:
-            raise self._reason()
+            raise self._shutdown_reason()
         self._traffic.requests += 1
-        self._budget.note_request()
+        self._budget.record_request()
         try:
-            outcome = await self._unless_stopped(ask(cursor))
+            outcome = await self._until_shutdown(fetch_page(cursor))
         except TaskAuditError:
             if probe:
-                self._gate.lose_probe()
+                self._gate.release_probe()
             raise
         if isinstance(outcome, FetchFailure):
             self._traffic.count(outcome)
-        self._gate.learn(outcome, probe=probe)
+        self._gate.record(outcome, probe=probe)
         return outcome
 
-    async def _unless_stopped(self, answer: Awaitable[AnyPage | FetchFailure]) -> AnyPage | FetchFailure:
-        """Wait for an answer, but not beyond the order to stop: a page that was not read costs nothing."""
-        asking, stopping = asyncio.ensure_future(answer), asyncio.ensure_future(self._shutdown.wait())
-        await asyncio.wait({asking, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    async def _until_shutdown(self, answer: Awaitable[AnyPage | FetchFailure]) -> AnyPage | FetchFailure:
+        """Wait for a response, but not beyond a request to stop: a page that was not read costs nothing."""
+        response, stopping = asyncio.ensure_future(answer), asyncio.ensure_future(self._shutdown.wait())
+        await asyncio.wait({response, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        if asking.done():
-            return asking.result()
-        asking.cancel()
+        if response.done():
+            return response.result()
+        response.cancel()
         with suppress(asyncio.CancelledError):
-            await asking
-        raise self._reason()
+            await response
+        raise self._shutdown_reason()
 
-    def _reason(self) -> TaskAuditError:
-        assert self._shutdown.reason is not None  # noqa: S101 - for the type checker: only then is one asked for
+    def _shutdown_reason(self) -> TaskAuditError:
+        assert self._shutdown.reason is not None  # noqa: S101 - for the type checker: the shutdown is requested
         return self._shutdown.reason
 
 
 def _error(failure: FetchFailure, *, is_first: bool) -> TaskAuditError:
-    said = f"{failure.reason}: {failure.detail}".rstrip(".") + "."
+    cause = f"{failure.reason}: {failure.detail}".rstrip(".") + "."
     if failure.reason is FailureReason.FORBIDDEN:
         return CredentialsRefusedError(
-            f"The API forbids us to read the list. {said}", code=Code.API_FORBIDDEN, remedy="Grant the user the right."
+            f"The API forbids us to read the list. {cause}", code=Code.API_FORBIDDEN, remedy="Grant the user the right."
         )
     if is_first:
-        is_ours = failure.reason in OUR_FAULT
-        return (ConfigurationError if is_ours else UnavailableError)(
-            f"The API does not give the list. {said}",
-            code=Code.API_ADDRESS_WRONG if is_ours else Code.API_UNAVAILABLE,
+        is_wrong_address = failure.reason in WRONG_ADDRESS_REASONS
+        return (ConfigurationError if is_wrong_address else UnavailableError)(
+            f"The API does not return the list. {cause}",
+            code=Code.API_ADDRESS_WRONG if is_wrong_address else Code.API_UNAVAILABLE,
             remedy="Check api.base_url, api.user_id and the network.",
         )
-    return UnavailableError(f"A page of the list cannot be had. {said}", code=Code.API_UNAVAILABLE, remedy=AGAIN_REMEDY)
+    return UnavailableError(
+        f"A page of the list cannot be read. {cause}", code=Code.API_UNAVAILABLE, remedy=AGAIN_REMEDY
+    )

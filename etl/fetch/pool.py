@@ -1,4 +1,4 @@
-"""The workers: each takes a task, asks when the gate lets it, and hands the outcome on or puts the task back."""
+"""The workers: each takes a task, sends a request when the gate admits it, and delivers or retries the outcome."""
 
 import asyncio
 from collections import Counter
@@ -16,32 +16,35 @@ from etl.fetch.retry import RetryPolicy
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, Outcome, PendingTask
 
-Ask = Callable[[PendingTask], Awaitable[Outcome]]
-Give = Callable[[Outcome], Awaitable[None]]
+Fetch = Callable[[PendingTask], Awaitable[Outcome]]
+"""Sends one request about a task."""
+
+Deliver = Callable[[Outcome], Awaitable[None]]
+"""Receives the final outcome of a task."""
 
 MAX_DRIFT_NAMES = 50
-"""Kinds of drift that are told apart in one run; what is beyond them is counted together."""
+"""Kinds of drift that one run counts separately; all others are counted together."""
 
 OTHER_DRIFT = "anything else"
 
 
 @dataclass(slots=True)
 class Traffic:
-    """What the pool has sent, and what came back."""
+    """Counts of requests and responses."""
 
     requests: int = 0
     retries: int = 0
-    """Requests about a task that had been asked about in this run before."""
+    """Requests about a task after the first one in this run."""
     throttled: int = 0
-    """Answers that said: too fast."""
+    """Responses that throttle."""
     observations: int = 0
-    """Answers that became facts."""
+    """Responses that became facts."""
     failures: Counter[str] = field(default_factory=Counter)
-    """All other answers by HTTP status, or by reason where there was none."""
+    """All other responses by HTTP status, or by reason if there was no response."""
     drift: Counter[str] = field(default_factory=Counter)
-    """Answers that differ from the documentation, by what differs."""
+    """Responses that differ from the documentation, by the difference."""
     refreshes: int = 0
-    """Requests that refreshed the session; they are among the ``requests`` as well."""
+    """Requests that refreshed the session; ``requests`` includes them."""
 
     def note_refresh(self) -> None:
         """Count a request that refreshes the session."""
@@ -49,7 +52,7 @@ class Traffic:
         self.refreshes += 1
 
     def count(self, outcome: Outcome) -> None:
-        """Count what came back."""
+        """Count an outcome."""
         if isinstance(outcome, FetchFailure):
             self.failures[str(outcome.http_status or outcome.reason)] += 1
             self.throttled += outcome.reason is FailureReason.THROTTLED
@@ -61,11 +64,11 @@ class Traffic:
 
 
 class Pool:
-    """Asks about tasks, many at once."""
+    """Sends requests about many tasks at once."""
 
     def __init__(
         self,
-        ask: Ask,
+        fetch: Fetch,
         *,
         gate: Gate,
         policy: RetryPolicy,
@@ -74,79 +77,79 @@ class Pool:
         shutdown: Shutdown,
         traffic: Traffic | None = None,
     ) -> None:
-        self._ask = ask
+        self._fetch = fetch
         self._gate = gate
         self._policy = policy
         self._budget = budget
         self._concurrency = concurrency
         self._shutdown = shutdown
-        self._doubt = Quarantine()
+        self._quarantine = Quarantine()
         self.traffic = traffic or Traffic()
 
     @property
     def ceiling(self) -> float | None:
-        """Requests per second that were found to be too many, if any were."""
+        """The rate that turned out to be too high, in requests per second; None if there was none."""
         return self._gate.ceiling
 
-    async def work(self, backlog: Backlog, give: Give) -> None:
-        """Ask about every task of the backlog, until it ends or the run is to stop."""
+    async def work(self, backlog: Backlog, deliver: Deliver) -> None:
+        """Send requests about the tasks of the backlog until it ends or the run stops."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._concurrency):
-                workers.create_task(self._work(backlog, give))
+                workers.create_task(self._work(backlog, deliver))
         if not self._shutdown.is_requested:
-            for outcome in self._doubt.release():
-                await give(outcome)
+            for outcome in self._quarantine.release():
+                await deliver(outcome)
 
-    async def _work(self, backlog: Backlog, give: Give) -> None:
+    async def _work(self, backlog: Backlog, deliver: Deliver) -> None:
         while (attempt := await backlog.take()) is not None:
             try:
                 outcome = await self._request(attempt)
                 if outcome is None:
                     return
-                if (standing := self._standing(outcome, attempt, backlog)) is not None:
-                    for believed in self._doubt.admit(standing):
-                        await give(believed)
+                if (final := self._final_outcome(outcome, attempt, backlog=backlog)) is not None:
+                    for trusted in self._quarantine.admit(final):
+                        await deliver(trusted)
             except TaskAuditError as error:
                 self._shutdown.request(error)
 
     async def _request(self, attempt: Attempt) -> Outcome | None:
-        """Ask once; None means that the run stopped before."""
-        # What has failed before and rested is not worth waiting for, should the API fail again.
+        """Send one request; None means that the run stopped before it."""
+        # A deferred task is not worth another wait if the API is down again.
         probe = await self._gate.wait(patiently=not attempt.is_deferred)
         if probe is None:
             return None if self._shutdown.is_requested else attempt.failure
         self.traffic.requests += 1
         self.traffic.retries += attempt.was_sent
         attempt.was_sent = True
-        self._budget.note_request()
+        self._budget.record_request()
         crash_point("asking", attempt.task.task_id)
         try:
-            outcome = await self._ask(attempt.task)
+            outcome = await self._fetch(attempt.task)
         except TaskAuditError:
             if probe:
-                self._gate.lose_probe()
+                self._gate.release_probe()
             raise
         self.traffic.count(outcome)
-        self._gate.learn(outcome, probe=probe)
+        self._gate.record(outcome, probe=probe)
         return outcome
 
-    def _standing(self, outcome: Outcome, attempt: Attempt, backlog: Backlog) -> Outcome | None:
-        """Return the outcome that stands; None means that the task is to be asked about again, and was put back."""
+    def _final_outcome(self, outcome: Outcome, attempt: Attempt, *, backlog: Backlog) -> Outcome | None:
+        """Return the final outcome of a task; None means that the task was put back for a retry."""
         if isinstance(outcome, FetchFailure):
-            if outcome.recovery is Recovery.AGAIN:
-                backlog.again(attempt)
+            if outcome.recovery is Recovery.REQUEUE:
+                backlog.requeue(attempt)
                 return None
-            outcome = seen_again(outcome, attempt.failure)
-            if self._put_back(attempt, outcome, backlog):
+            outcome = count_sighting(outcome, attempt.failure)
+            if self._retry(attempt, outcome, backlog=backlog):
                 return None
-        backlog.drop()
+        backlog.finish()
         return outcome
 
-    def _put_back(self, attempt: Attempt, failure: FetchFailure, backlog: Backlog) -> bool:
-        """Let a task be asked about again, soon where the budget grants it, else at the end of the run.
+    def _retry(self, attempt: Attempt, failure: FetchFailure, *, backlog: Backlog) -> bool:
+        """Put a task back for a retry: after a delay if the budget allows it, otherwise at the end of the run.
 
         Returns:
-            Whether it will be; where not, the failure stands.
+            Whether there will be a retry; without one, the failure is final.
         """
         if not self._policy.allows_another(failure, attempt=attempt.number):
             return False
@@ -154,13 +157,13 @@ class Pool:
         attempt.number += 1
         attempt.failure = failure
         if self._budget.grants(self._policy.cost(failure)):
-            backlog.later(attempt, seconds=delay)
+            backlog.retry_later(attempt, seconds=delay)
             return True
         return not attempt.is_deferred and backlog.defer(attempt)
 
 
-def seen_again(failure: FetchFailure, before: FetchFailure | None) -> FetchFailure:
-    """Count how often a failure that is believed at its second sighting was seen."""
+def count_sighting(failure: FetchFailure, before: FetchFailure | None) -> FetchFailure:
+    """Count the sightings of a failure that becomes final at its second sighting."""
     if failure.recovery is Recovery.RETRY_ONCE and before is not None and before.recovery is Recovery.RETRY_ONCE:
         return replace(failure, sightings=before.sightings + 1)
     return failure

@@ -1,4 +1,4 @@
-"""Whether a failure is tried again, and after how long. Pure."""
+"""Decides whether a failure is retried, and after which delay. Pure."""
 
 import random
 from dataclasses import dataclass, field
@@ -9,19 +9,19 @@ from etl.tasks import FetchFailure
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """Exponential backoff with full jitter: a random time up to ``base · 2^n``, capped.
+    """Exponential backoff with full jitter: a random delay up to ``base · 2^n``, with a cap.
 
     Source: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/.
     """
 
     attempts: int
-    """Requests for one task, at most."""
+    """Attempts at one task, at most."""
     base_seconds: float = 0.5
     cap_seconds: float = 30.0
     chance: random.Random = field(default_factory=random.SystemRandom)
 
     def allows_another(self, failure: FetchFailure, *, attempt: int) -> bool:
-        """Say whether a task may be asked about again after its ``attempt``-th request failed."""
+        """Return whether a failed attempt may be followed by another; ``attempt`` counts from 1."""
         match failure.recovery:
             case Recovery.DEAD_LETTER:
                 return False
@@ -29,13 +29,13 @@ class RetryPolicy:
                 return failure.sightings == 1 and attempt < self.attempts
             case Recovery.RETRY:
                 return attempt < self.attempts
-            case Recovery.AGAIN:
+            case Recovery.REQUEUE:
                 return True
 
     def delay_seconds(self, *, attempt: int) -> float:
-        """Choose how long to wait before the next request."""
+        """Choose the delay before the next attempt."""
         return self.chance.uniform(0.0, min(self.cap_seconds, self.base_seconds * 2 ** (attempt - 1)))
 
     def cost(self, failure: FetchFailure) -> int:
-        """Say what another request costs the retry budget; one that may hang again costs double."""
+        """Return what a retry costs the budget; a retry that may hang again costs double."""
         return 2 if failure.reason is FailureReason.TIMEOUT else 1

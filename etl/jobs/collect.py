@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from etl.database.clock import clock_of
 from etl.errors import Code, UnavailableError
 from etl.fetch.budget import RetryBudget
-from etl.fetch.pages import AGAIN_REMEDY, Reader
+from etl.fetch.pages import AGAIN_REMEDY, PageReader
 from etl.fetch.pool import Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.jobs.opening import open_gate, open_queue
@@ -164,16 +164,16 @@ async def collect(
 @asynccontextmanager
 async def _open_api(
     settings: Settings, engine: Engine, *, shutdown: Shutdown, traffic: Traffic
-) -> AsyncIterator[tuple[KooDrive, Reader]]:
+) -> AsyncIterator[tuple[KooDrive, PageReader]]:
     """Open the API as a run does: at the rate that all runs on the pending table share."""
     run_id, clock = str(uuid7()), clock_of(engine)
     koodrive = open_koodrive(settings.api, run_id=run_id, clock=clock, note_refresh=traffic.note_refresh)
     async with koodrive as api, open_gate(settings, RunRequest(), engine, run_id=run_id, shutdown=shutdown) as gate:
         policy = RetryPolicy(attempts=settings.api.attempts)
-        yield api, Reader(gate=gate, policy=policy, budget=RetryBudget(), shutdown=shutdown, traffic=traffic)
+        yield api, PageReader(gate=gate, policy=policy, budget=RetryBudget(), shutdown=shutdown, traffic=traffic)
 
 
-async def _collect(api: KooDrive, reader: Reader, wanted: Wanted, *, collected: Collected, keep: Keep) -> None:
+async def _collect(api: KooDrive, reader: PageReader, wanted: Wanted, *, collected: Collected, keep: Keep) -> None:
     for status in wanted.readings:
         repetitions = Repetitions()
         async with aclosing(reader.read(partial(api.list_tasks, status=status))) as pages:

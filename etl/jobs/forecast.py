@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 
-from etl.fetch.budget import FLOOR, SHARE
+from etl.fetch.budget import MAX_RETRY_SHARE, MIN_RETRIES
 from etl.rate.values import HEADROOM
 
 
@@ -36,7 +36,7 @@ def forecast(tasks: int, *, rate: float, now: datetime) -> Forecast:
     return Forecast(
         tasks=tasks,
         requests=tasks,
-        requests_at_most=tasks + ceil(tasks * SHARE) + FLOOR if tasks else 0,
+        requests_at_most=tasks + ceil(tasks * MAX_RETRY_SHARE) + MIN_RETRIES if tasks else 0,
         rate=rate,
         seconds=seconds,
         ends_at=now + timedelta(seconds=seconds),

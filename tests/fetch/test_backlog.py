@@ -12,21 +12,21 @@ def tasks(*numbers):
 
 
 async def all_of(backlog):
-    """Take and drop until there is nothing more."""
+    """Take and finish attempts until there are no more."""
     taken = []
     while (attempt := await backlog.take()) is not None:
         taken.append(attempt.task)
-        backlog.drop()
+        backlog.finish()
     return taken
 
 
 async def settled():
-    """Let everybody run who can."""
+    """Let every task run that can."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-def test_tasks_leave_in_the_order_in_which_they_came():
+def test_tasks_leave_in_the_order_of_their_arrival():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(tasks(3, 1))
@@ -38,7 +38,7 @@ def test_tasks_leave_in_the_order_in_which_they_came():
     asyncio.run(scenario())
 
 
-def test_who_finds_nothing_waits_for_more():
+def test_a_worker_waits_while_the_backlog_is_empty():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         takers = [asyncio.create_task(backlog.take()) for _ in range(3)]
@@ -49,7 +49,7 @@ def test_who_finds_nothing_waits_for_more():
         assert [taker.done() for taker in takers].count(True) == 2
         backlog.end()
         for _ in range(2):
-            backlog.drop()
+            backlog.finish()
         taken = [attempt.task for taker in takers if (attempt := await taker)]
         assert sorted(task.task_id for task in taken) == ["1", "2"]
 
@@ -57,7 +57,7 @@ def test_who_finds_nothing_waits_for_more():
 
 
 @pytest.mark.parametrize(("low", "taken"), [(0, 4), (1, 3), (2, 2), (3, 1)])
-def test_more_are_wanted_when_they_run_low(low, taken):
+def test_the_backlog_signals_when_it_runs_low(low, taken):
     async def scenario():
         backlog = Backlog(low=low, rest_seconds=60)
         await backlog.runs_low()
@@ -73,7 +73,7 @@ def test_more_are_wanted_when_they_run_low(low, taken):
     asyncio.run(scenario())
 
 
-def test_too_few_to_fill_it_leave_it_low():
+def test_a_backlog_with_too_few_tasks_stays_low():
     async def scenario():
         backlog = Backlog(low=5, rest_seconds=60)
         backlog.fill(tasks(1, 2, 3, 4, 5))
@@ -84,7 +84,7 @@ def test_too_few_to_fill_it_leave_it_low():
     asyncio.run(scenario())
 
 
-def test_the_end_leaves_what_is_there_to_be_taken():
+def test_remaining_tasks_can_be_taken_after_the_end():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(tasks(1))
@@ -95,7 +95,7 @@ def test_the_end_leaves_what_is_there_to_be_taken():
     asyncio.run(scenario())
 
 
-def test_a_close_drops_what_is_there_and_wakes_everybody():
+def test_a_close_drops_the_tasks_and_wakes_the_claimer():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(tasks(1, 2))
@@ -110,7 +110,7 @@ def test_a_close_drops_what_is_there_and_wakes_everybody():
     asyncio.run(scenario())
 
 
-def test_a_close_wakes_who_waits_for_a_task():
+def test_a_close_wakes_the_workers():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         takers = [asyncio.create_task(backlog.take()) for _ in range(3)]
@@ -122,18 +122,18 @@ def test_a_close_wakes_who_waits_for_a_task():
     asyncio.run(scenario())
 
 
-def test_an_attempt_that_is_put_back_goes_last():
+def test_a_requeued_attempt_goes_last():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(tasks(1, 2))
         backlog.end()
-        backlog.again(await backlog.take())
+        backlog.requeue(await backlog.take())
         assert await all_of(backlog) == tasks(2, 1)
 
     asyncio.run(scenario())
 
 
-def test_nobody_leaves_while_an_attempt_may_come_back():
+def test_workers_stay_while_an_attempt_may_come_back():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(tasks(1))
@@ -142,17 +142,17 @@ def test_nobody_leaves_while_an_attempt_may_come_back():
         other = asyncio.create_task(backlog.take())
         await settled()
         assert not other.done()
-        backlog.later(attempt, seconds=3600)
+        backlog.retry_later(attempt, seconds=3600)
         started = asyncio.get_running_loop().time()
         assert await other is attempt
         assert asyncio.get_running_loop().time() - started == pytest.approx(3600)
-        backlog.drop()
+        backlog.finish()
         assert await backlog.take() is None
 
     run_virtually(scenario())
 
 
-def test_what_was_deferred_comes_once_all_else_is_done_after_a_rest():
+def test_deferred_attempts_come_back_after_all_others_and_a_rest():
     async def scenario():
         time = asyncio.get_running_loop().time
         backlog = Backlog(low=0, rest_seconds=60)
@@ -162,21 +162,21 @@ def test_what_was_deferred_comes_once_all_else_is_done_after_a_rest():
         second, third = await backlog.take(), await backlog.take()
         assert backlog.defer(second)
         started = time()
-        backlog.later(third, seconds=10)
+        backlog.retry_later(third, seconds=10)
         assert await backlog.take() is third
-        backlog.drop()
+        backlog.finish()
         deferred = [await backlog.take(), await backlog.take()]
         assert time() - started == pytest.approx(70)
         assert sorted(attempt.task.task_id for attempt in deferred) == ["1", "2"]
         assert all(attempt.is_deferred for attempt in deferred)
-        backlog.drop()
-        backlog.drop()
+        backlog.finish()
+        backlog.finish()
         assert await backlog.take() is None
 
     run_virtually(scenario())
 
 
-def test_only_so_many_can_be_deferred(monkeypatch):
+def test_the_number_of_deferred_attempts_is_bounded(monkeypatch):
     async def scenario():
         monkeypatch.setattr("etl.fetch.backlog.MAX_DEFERRED", 2)
         backlog = Backlog(low=0, rest_seconds=60)
@@ -186,12 +186,12 @@ def test_only_so_many_can_be_deferred(monkeypatch):
     asyncio.run(scenario())
 
 
-def test_a_close_does_not_wait_for_what_rests():
+def test_a_close_does_not_wait_for_resting_attempts():
     async def scenario():
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(tasks(1, 2))
         backlog.end()
-        backlog.later(await backlog.take(), seconds=3600)
+        backlog.retry_later(await backlog.take(), seconds=3600)
         backlog.defer(await backlog.take())
         backlog.close()
         assert await backlog.take() is None

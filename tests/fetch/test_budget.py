@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.fetch.budget import FLOOR, SHARE, WINDOW_SECONDS, RetryBudget
+from etl.fetch.budget import MAX_RETRY_SHARE, MIN_RETRIES, WINDOW_SECONDS, RetryBudget
 
 
 class Clock:
@@ -13,7 +13,7 @@ class Clock:
 
 
 def spent(budget):
-    """Take retries until there are no more."""
+    """Spend retries until the budget is empty; returns how many."""
     retries = 0
     while budget.grants():
         retries += 1
@@ -21,45 +21,45 @@ def spent(budget):
 
 
 def test_a_few_retries_are_always_granted():
-    assert spent(RetryBudget(clock=Clock())) == FLOOR
+    assert spent(RetryBudget(clock=Clock())) == MIN_RETRIES
 
 
-def test_a_tenth_of_the_requests():
+def test_retries_are_at_most_a_tenth_of_the_requests():
     budget = RetryBudget(clock=Clock())
     for _ in range(5000):
-        budget.note_request()
+        budget.record_request()
     assert spent(budget) == 500
 
 
-def test_what_costs_double_is_refused_earlier():
+def test_a_retry_of_double_cost_uses_double_budget():
     budget = RetryBudget(clock=Clock())
-    assert sum(budget.grants(2) for _ in range(100)) == FLOOR // 2
+    assert sum(budget.grants(2) for _ in range(100)) == MIN_RETRIES // 2
 
 
-def test_what_is_long_past_counts_no_more():
+def test_old_requests_do_not_count():
     clock = Clock()
     budget = RetryBudget(clock=clock)
     for _ in range(5000):
-        budget.note_request()
+        budget.record_request()
     assert spent(budget) == 500
     clock.now += WINDOW_SECONDS - 1
     assert spent(budget) == 0
     clock.now += 2
-    assert spent(budget) == FLOOR
+    assert spent(budget) == MIN_RETRIES
 
 
 @given(st.lists(st.tuples(st.floats(0, 40), st.integers(0, 50), st.integers(0, 20)), max_size=60))
-def test_never_more_than_the_share_in_any_window(steps):
+def test_retries_never_exceed_their_share_in_any_window(steps):
     clock = Clock()
     budget = RetryBudget(clock=clock)
     requests, retries = [], []
-    for seconds, asked, wanted in steps:
+    for seconds, sent, wanted in steps:
         clock.now += seconds
-        for _ in range(asked):
-            budget.note_request()
-        requests += [clock.now] * asked
+        for _ in range(sent):
+            budget.record_request()
+        requests += [clock.now] * sent
         granted = sum(budget.grants() for _ in range(wanted))
         retries += [clock.now] * granted
         second = int(clock.now)
         of_window = [sum(int(moment) > second - WINDOW_SECONDS for moment in each) for each in (requests, retries)]
-        assert not granted or of_window[1] <= max(FLOOR, SHARE * of_window[0])
+        assert not granted or of_window[1] <= max(MIN_RETRIES, MAX_RETRY_SHARE * of_window[0])

@@ -1,4 +1,4 @@
-"""The gate on virtual time, before an API that behaves by the hour."""
+"""The gate on virtual time, in front of APIs whose behaviour depends on the time."""
 
 import asyncio
 from collections import deque
@@ -24,7 +24,7 @@ LATENCY = 0.05
 
 
 class World:
-    """An API with a clock; what it says depends on the time and on what it was asked before."""
+    """An API whose responses depend on the time and on the requests before."""
 
     def __init__(self):
         self.sent_at = []
@@ -33,17 +33,17 @@ class World:
     async def ask(self, task):
         now = asyncio.get_running_loop().time() - 1000
         self.sent_at.append(now)
-        said = self.say(now, task)
+        response = self.outcome(now, task)
         await asyncio.sleep(LATENCY)
-        self.answers.append(said)
-        if isinstance(said, Exception):
-            raise said
-        if isinstance(said, FetchFailure):
-            return said
+        self.answers.append(response)
+        if isinstance(response, Exception):
+            raise response
+        if isinstance(response, FetchFailure):
+            return response
         return Observation(task=task, detail=TaskDetail(task_id=task.task_id, status=2), observed_at=NOW)
 
     def share_of(self, reason):
-        refused = sum(isinstance(said, FetchFailure) and said.reason is reason for said in self.answers)
+        refused = sum(isinstance(response, FetchFailure) and response.reason is reason for response in self.answers)
         return refused / len(self.answers)
 
 
@@ -52,14 +52,14 @@ def failure(task, reason, **more):
 
 
 def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=900, stop_after=None):
-    """Ask the world about so many tasks; returns the outcomes, the pool, the reason to stop and the seconds it took."""
+    """Fetch ``tasks`` tasks from the world; returns the outcomes, the pool, the reason to stop and the seconds."""
 
     async def scenario():
-        loop, shutdown, given = asyncio.get_running_loop(), Shutdown(), []
+        loop, shutdown, delivered = asyncio.get_running_loop(), Shutdown(), []
         backlog = Backlog(low=0, rest_seconds=60)
 
-        async def give(outcome):
-            given.append(outcome)
+        async def deliver(outcome):
+            delivered.append(outcome)
 
         async def close():
             await shutdown.wait()
@@ -87,33 +87,33 @@ def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=9
                 StoppedError("The time is up.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."),
             )
         closing = asyncio.create_task(close())
-        await pool.work(backlog, give)
+        await pool.work(backlog, deliver)
         closing.cancel()
-        return given, pool, shutdown.reason, loop.time() - 1000
+        return delivered, pool, shutdown.reason, loop.time() - 1000
 
     return run_virtually(scenario())
 
 
-def observed(given):
-    return sum(isinstance(outcome, Observation) for outcome in given)
+def observed(delivered):
+    return sum(isinstance(outcome, Observation) for outcome in delivered)
 
 
 class Down(World):
-    def say(self, now, task):
+    def outcome(self, now, task):
         return failure(task, FailureReason.SERVER_ERROR)
 
 
-def test_an_outage_costs_a_few_requests_and_no_task_an_attempt():
+def test_an_outage_costs_few_requests_and_no_attempts():
     world = Down()
-    given, pool, reason, seconds = night(world, tasks=5000)
+    delivered, pool, reason, seconds = night(world, tasks=5000)
     assert isinstance(reason, OutageError)
     assert reason.exit_code is ExitCode.UNAVAILABLE
     assert pool.traffic.requests == len(world.sent_at) < 200
-    assert given == []
+    assert delivered == []
     assert seconds == pytest.approx(900, abs=60)
 
 
-def test_no_patience_is_no_probe():
+def test_without_patience_there_is_no_probe():
     world = Down()
     _, _, reason, seconds = night(world, tasks=5000, patience_seconds=0)
     assert isinstance(reason, OutageError)
@@ -126,113 +126,113 @@ def test_a_deadline_ends_a_pause():
 
 
 class DownInTheMiddle(World):
-    def say(self, now, task):
+    def outcome(self, now, task):
         return failure(task, FailureReason.UNREACHABLE) if 5 < now < 65 else None
 
 
-def test_an_outage_that_ends_is_waited_out_by_single_probes():
+def test_single_probes_wait_for_the_end_of_an_outage():
     world = DownInTheMiddle()
-    given, pool, reason, _ = night(world, tasks=3000)
+    delivered, pool, reason, _ = night(world, tasks=3000)
     assert reason is None
-    assert observed(given) == 3000
+    assert observed(delivered) == 3000
     assert pool.traffic.requests <= 1.1 * 3000
-    # The volley that was under way when it began, and then one at a time.
+    # The requests in flight when the outage began, and then one at a time.
     assert sum(6 < moment < 65 for moment in world.sent_at) <= 4
 
 
 class Flapping(World):
-    """Up for 10 seconds, down for 10."""
+    """An API that is up for 10 seconds and down for 10, in turn."""
 
-    def say(self, now, task):
+    def outcome(self, now, task):
         return failure(task, FailureReason.SERVER_ERROR) if now % 20 >= 10 else None
 
 
-def test_a_flapping_api_is_worked_off():
+def test_every_task_is_observed_on_a_flapping_api():
     world = Flapping()
-    given, pool, reason, seconds = night(world, tasks=5000)
+    delivered, pool, reason, seconds = night(world, tasks=5000)
     assert reason is None
-    assert observed(given) == 5000
+    assert observed(delivered) == 5000
     assert pool.traffic.requests <= 1.1 * 5000
     assert seconds < 4 * 5000 / 200 + 120
 
 
 class HiddenLimit(World):
-    """Accepts so many in any one second, and does not say how many."""
+    """Accepts ``limit`` requests in any one second, without naming the limit."""
 
-    def __init__(self, limit, **said):
+    def __init__(self, limit, **details):
         super().__init__()
         self.limit = limit
-        self.said = said
+        self.details = details
         self.accepted_at = deque(maxlen=limit)
 
-    def say(self, now, task):
+    def outcome(self, now, task):
         if len(self.accepted_at) == self.limit and self.accepted_at[0] > now - 1:
-            return failure(task, FailureReason.THROTTLED, **self.said)
+            return failure(task, FailureReason.THROTTLED, **self.details)
         self.accepted_at.append(now)
         return None
 
 
 @pytest.mark.parametrize("limit", [5, 50, 250])
-def test_a_hidden_limit_of_a_quarter_is_found_and_used(limit):
+def test_a_hidden_limit_at_a_quarter_of_the_rate_is_found_and_used(limit):
     world = HiddenLimit(limit)
     number = 150 * limit
-    given, pool, reason, seconds = night(world, tasks=number, max_rate=4 * limit)
+    delivered, pool, reason, seconds = night(world, tasks=number, max_rate=4 * limit)
     assert reason is None
-    assert observed(given) == number
+    assert observed(delivered) == number
     assert world.share_of(FailureReason.THROTTLED) < 0.05
     assert number / seconds >= 0.75 * limit
     later = world.answers[len(world.answers) // 2 :]
-    assert sum(said is not None for said in later) < 0.01 * len(later)
+    assert sum(response is not None for response in later) < 0.01 * len(later)
     assert pool.ceiling == pytest.approx(limit, rel=0.1)
     assert pool.traffic.throttled == len(world.answers) - number
 
 
-def test_a_limit_that_the_api_names_is_kept_at_once():
+def test_a_limit_that_the_api_names_is_adopted_at_once():
     world = HiddenLimit(50, allowed_rate=50.0)
-    given, pool, _, seconds = night(world, tasks=5000, max_rate=200)
-    assert observed(given) == 5000
+    delivered, pool, _, seconds = night(world, tasks=5000, max_rate=200)
+    assert observed(delivered) == 5000
     assert pool.traffic.throttled < 20
     assert 5000 / seconds >= 0.95 * 50
     assert pool.ceiling == 50
 
 
 class Storm(World):
-    """Throttles everything for a while, once."""
+    """Throttles every request for one period."""
 
-    def __init__(self, start, end, **said):
+    def __init__(self, start, end, **details):
         super().__init__()
-        self.start, self.end, self.said = start, end, said
+        self.start, self.end, self.details = start, end, details
 
-    def say(self, now, task):
-        return failure(task, FailureReason.THROTTLED, **self.said) if self.start <= now < self.end else None
+    def outcome(self, now, task):
+        return failure(task, FailureReason.THROTTLED, **self.details) if self.start <= now < self.end else None
 
 
-def test_an_order_to_wait_is_kept_by_the_whole_pool():
+def test_the_whole_pool_observes_a_wait_that_the_api_names():
     world = Storm(2, 2.1, wait_seconds=30.0)
-    given, _, reason, _ = night(world)
-    assert (observed(given), reason) == (1000, None)
+    delivered, _, reason, _ = night(world)
+    assert (observed(delivered), reason) == (1000, None)
     assert not [moment for moment in world.sent_at if 2.2 < moment < 32]
     after = [moment for moment in world.sent_at if moment >= 32]
     assert after[1] - after[0] >= 0.99 * LATENCY, "a probe goes first"
 
 
-def test_throttling_is_no_attempt():
+def test_throttling_does_not_count_as_an_attempt():
     world = Storm(0, 100)
-    given, pool, reason, _ = night(world, tasks=50)
-    assert (observed(given), reason) == (50, None)
+    delivered, pool, reason, _ = night(world, tasks=50)
+    assert (observed(delivered), reason) == (50, None)
     assert pool.traffic.requests < 50 + 64 + 20
 
 
 @pytest.mark.parametrize("seconds", [901.0, 86_400.0, 1e300])
-def test_an_order_to_wait_for_too_long_ends_the_run_cleanly(seconds):
-    given, pool, reason, took = night(Storm(2, 1e9, wait_seconds=seconds))
+def test_a_named_wait_that_is_too_long_ends_the_run_cleanly(seconds):
+    delivered, pool, reason, took = night(Storm(2, 1e9, wait_seconds=seconds))
     assert isinstance(reason, StoppedError)
     assert "asks to wait" in reason.message
     assert took < 3
-    assert observed(given) == pool.traffic.observations
+    assert observed(delivered) == pool.traffic.observations
 
 
-def test_throttling_without_end_ends_the_run_cleanly():
+def test_endless_throttling_ends_the_run_cleanly():
     _, pool, reason, seconds = night(Storm(0, 1e9))
     assert reason.message.startswith("The API has throttled every request for")
     assert reason.exit_code is ExitCode.STOPPED
@@ -240,25 +240,25 @@ def test_throttling_without_end_ends_the_run_cleanly():
     assert pool.traffic.requests < 120
 
 
-def test_a_task_that_alone_is_throttled_holds_up_nobody_for_long():
+def test_one_throttled_task_does_not_delay_the_others_for_long():
     class OneIsThrottled(World):
-        def say(self, now, task):
+        def outcome(self, now, task):
             return failure(task, FailureReason.THROTTLED) if task.task_id == "7" and now < 200 else None
 
     world = OneIsThrottled()
-    given, _, reason, _ = night(world, tasks=500)
-    assert (observed(given), reason) == (500, None)
-    assert world.sent_at[499] < 30, "all others were asked"
+    delivered, _, reason, _ = night(world, tasks=500)
+    assert (observed(delivered), reason) == (500, None)
+    assert world.sent_at[499] < 30, "all others were fetched"
 
 
 class TokenExpires(World):
-    """Refuses what it is asked between the end of a token and its renewal at the first refusal."""
+    """Refuses requests between the end of a token and its renewal after the first refusal."""
 
     def __init__(self):
         super().__init__()
         self.expired, self.renewed = 3.0, None
 
-    def say(self, now, task):
+    def outcome(self, now, task):
         if now < self.expired or (self.renewed is not None and now >= self.renewed):
             return None
         if self.renewed is None:
@@ -266,40 +266,40 @@ class TokenExpires(World):
         return failure(task, FailureReason.UNAUTHORIZED)
 
 
-def test_a_token_that_expires_costs_what_was_in_flight_and_a_probe():
+def test_an_expired_token_costs_the_requests_in_flight_and_a_probe():
     world = TokenExpires()
-    given, pool, reason, _ = night(world, tasks=2000)
-    assert (observed(given), reason) == (2000, None)
+    delivered, pool, reason, _ = night(world, tasks=2000)
+    assert (observed(delivered), reason) == (2000, None)
     assert pool.traffic.requests <= 2000 + 64
     assert world.share_of(FailureReason.UNAUTHORIZED) * len(world.answers) <= 64
 
 
-def test_credentials_that_stay_refused_are_shown_to_the_api_once_more():
+def test_refused_credentials_are_sent_once_more_only():
     class Refusing(World):
-        def say(self, now, task):
+        def outcome(self, now, task):
             if len(self.answers) < 64:
                 return failure(task, FailureReason.UNAUTHORIZED)
             return CredentialsRefusedError("no", code=Code.CREDENTIALS_REFUSED, remedy="Renew them.")
 
     world = Refusing()
-    given, pool, reason, _ = night(world, tasks=5000, max_rate=1e6)
+    delivered, pool, reason, _ = night(world, tasks=5000, max_rate=1e6)
     assert isinstance(reason, CredentialsRefusedError)
-    assert given == []
+    assert delivered == []
     assert pool.traffic.requests <= 64 + 2
 
 
-def test_a_probe_about_a_task_that_is_refused_opens_the_gate():
+def test_a_probe_about_a_refused_task_opens_the_gate():
     class OneIsGone(DownInTheMiddle):
-        def say(self, now, task):
-            return super().say(now, task) or (
+        def outcome(self, now, task):
+            return super().outcome(now, task) or (
                 failure(task, FailureReason.NOT_FOUND, error_code="1") if now > 60 else None
             )
 
-    given, _, reason, _ = night(OneIsGone(), tasks=2000)
-    assert (len(given), reason) == (2000, None)
+    delivered, _, reason, _ = night(OneIsGone(), tasks=2000)
+    assert (len(delivered), reason) == (2000, None)
 
 
-def test_only_the_first_in_line_sleeps():
+def test_only_the_first_request_in_line_sleeps():
     async def scenario():
         asleep = []
 
@@ -321,7 +321,7 @@ def test_only_the_first_in_line_sleeps():
     assert asyncio.run(scenario()) == (1, 1)
 
 
-def test_the_first_in_line_goes_first():
+def test_requests_pass_in_the_order_of_their_arrival():
     async def scenario():
         loop, order = asyncio.get_running_loop(), []
         gate = Gate(RateLimiter(10, clock=loop.time), shutdown=Shutdown(), patience_seconds=1, clock=loop.time)
@@ -336,7 +336,7 @@ def test_the_first_in_line_goes_first():
     assert run_virtually(scenario()) == list(range(50))
 
 
-def test_who_gives_up_does_not_hold_up_the_others():
+def test_a_cancelled_request_does_not_delay_the_others():
     async def scenario():
         loop = asyncio.get_running_loop()
         gate = Gate(RateLimiter(1, clock=loop.time), shutdown=Shutdown(), patience_seconds=1, clock=loop.time)
@@ -350,7 +350,7 @@ def test_who_gives_up_does_not_hold_up_the_others():
     assert run_virtually(scenario())
 
 
-def test_a_stop_sends_everybody_away_at_once():
+def test_a_shutdown_releases_every_waiting_request_at_once():
     async def scenario():
         shutdown = Shutdown()
         gate = Gate(RateLimiter(0.001), shutdown=shutdown, patience_seconds=1)

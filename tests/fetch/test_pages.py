@@ -1,4 +1,4 @@
-"""How a list is read: again after failures, slower when told so, and never for ever."""
+"""Reading a list: with retries, at the rate that the API allows, and never without end."""
 
 import asyncio
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from etl.errors import (
 from etl.failure_reasons import FailureReason
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.pages import Reader
+from etl.fetch.pages import PageReader
 from etl.fetch.pool import Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.rate.limiter import RateLimiter
@@ -28,7 +28,7 @@ from tests.fetch.virtual_time import run_virtually
 
 @dataclass
 class Numbered:
-    """A page with a number, which is the cursor that leads to it."""
+    """A page with a number, which is the cursor of the page."""
 
     number: int
     next_cursor: str | None
@@ -45,7 +45,7 @@ def failure(reason, **changed):
 
 
 def counted(last=10):
-    """A list of numbered pages."""
+    """Return a function that serves a list of numbered pages."""
 
     async def ask(cursor):
         number = int(cursor or 0)
@@ -54,37 +54,37 @@ def counted(last=10):
     return ask
 
 
-def troubled(ask, *troubles):
-    """Answer the first requests with troubles: failures, or errors to raise."""
-    waiting = list(troubles)
+def failing_first(ask, *failures):
+    """Answer the first requests with failures, or with errors to raise."""
+    waiting = list(failures)
 
-    async def ask_troubled(cursor):
+    async def ask_failing(cursor):
         if not waiting:
             return await ask(cursor)
-        trouble = waiting.pop(0)
-        if isinstance(trouble, Exception):
-            raise trouble
-        return trouble
+        failure = waiting.pop(0)
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
 
-    return ask_troubled
+    return ask_failing
 
 
 class Reading:
-    """What came of reading a list."""
+    """The pages, the error and the duration of reading a list."""
 
-    def __init__(self, ask, *, attempts=4, patience_seconds=900, order_stop_at=None, **settings):
+    def __init__(self, ask, *, attempts=4, patience_seconds=900, stop_at=None, **settings):
         self.pages = []
         self.error = None
         self.traffic = Traffic()
-        run_virtually(self._read(ask, attempts, patience_seconds, order_stop_at, settings))
+        run_virtually(self._read(ask, attempts, patience_seconds, stop_at, settings))
 
-    async def _read(self, ask, attempts, patience_seconds, order_stop_at, settings):
+    async def _read(self, ask, attempts, patience_seconds, stop_at, settings):
         loop = asyncio.get_running_loop()
         shutdown = Shutdown()
         gate = Gate(
             RateLimiter(50, clock=loop.time), shutdown=shutdown, patience_seconds=patience_seconds, clock=loop.time
         )
-        reader = Reader(
+        reader = PageReader(
             gate=gate,
             policy=RetryPolicy(attempts=attempts),
             budget=RetryBudget(clock=loop.time),
@@ -92,9 +92,9 @@ class Reading:
             traffic=self.traffic,
             **settings,
         )
-        if order_stop_at is not None:
+        if stop_at is not None:
             loop.call_later(
-                order_stop_at, shutdown.request, StoppedError("Enough.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
+                stop_at, shutdown.request, StoppedError("Enough.", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")
             )
         began = loop.time()
         try:
@@ -105,7 +105,7 @@ class Reading:
         self.seconds = loop.time() - began
 
 
-def test_pages_are_read_to_the_last_at_the_pace():
+def test_all_pages_are_read_at_the_rate_limit():
     reading = Reading(counted(100))
     assert reading.error is None
     assert reading.pages == list(range(101))
@@ -116,28 +116,28 @@ def test_pages_are_read_to_the_last_at_the_pace():
 @pytest.mark.parametrize(
     "reason", [FailureReason.SERVER_ERROR, FailureReason.TIMEOUT, FailureReason.UNREACHABLE, FailureReason.UNAUTHORIZED]
 )
-def test_a_failure_for_now_is_asked_again(reason):
-    reading = Reading(troubled(counted(), failure(reason), failure(reason)))
+def test_a_passing_failure_is_retried(reason):
+    reading = Reading(failing_first(counted(), failure(reason), failure(reason)))
     assert reading.error is None
     assert reading.pages == list(range(11))
     assert reading.traffic.requests == 13
 
 
-def test_nonsense_is_believed_at_its_second_sighting():
-    assert Reading(troubled(counted(), failure(FailureReason.BAD_PAYLOAD))).error is None
+def test_a_bad_payload_is_final_at_its_second_sighting():
+    assert Reading(failing_first(counted(), failure(FailureReason.BAD_PAYLOAD))).error is None
     twice = [failure(FailureReason.BAD_PAYLOAD)] * 2
-    assert isinstance(Reading(troubled(counted(), *twice)).error, ConfigurationError)
+    assert isinstance(Reading(failing_first(counted(), *twice)).error, ConfigurationError)
 
 
-def test_a_page_is_asked_for_as_often_as_a_task_would_be():
-    reading = Reading(troubled(counted(), *[failure(FailureReason.SERVER_ERROR)] * 9), attempts=3)
+def test_a_page_gets_as_many_attempts_as_a_task():
+    reading = Reading(failing_first(counted(), *[failure(FailureReason.SERVER_ERROR)] * 9), attempts=3)
     assert isinstance(reading.error, UnavailableError)
     assert reading.traffic.requests == 3
 
 
 def test_retries_stay_within_their_budget():
     failing = [failure(FailureReason.SERVER_ERROR)] * 50
-    reading = Reading(troubled(counted(), *failing), attempts=40)
+    reading = Reading(failing_first(counted(), *failing), attempts=40)
     assert isinstance(reading.error, UnavailableError)
     assert reading.traffic.requests == 11
 
@@ -151,31 +151,31 @@ def test_retries_stay_within_their_budget():
         (FailureReason.TOO_LARGE, ConfigurationError, UnavailableError),
     ],
 )
-def test_what_stays_ends_the_reading_and_the_first_page_says_whose_fault_it_is(reason, first, later):
+def test_a_lasting_failure_ends_the_reading_and_on_the_first_page_it_shows_a_wrong_address(reason, first, later):
     async def ask(cursor):
         return Numbered(0, "1") if cursor is None else failure(reason)
 
-    assert type(Reading(troubled(counted(), failure(reason))).error) is first
+    assert type(Reading(failing_first(counted(), failure(reason))).error) is first
     reading = Reading(ask)
     assert type(reading.error) is later
     assert reading.pages == [0]
     assert str(reason) in str(reading.error)
 
 
-def test_a_pause_that_the_api_orders_is_kept():
+def test_a_wait_that_the_api_names_is_observed():
     throttled = failure(FailureReason.THROTTLED, wait_seconds=60.0)
-    reading = Reading(troubled(counted(), throttled))
+    reading = Reading(failing_first(counted(), throttled))
     assert reading.error is None
     assert reading.seconds >= 60
     assert reading.traffic.throttled == 1
 
 
 def test_a_pause_beyond_patience_stops_cleanly():
-    reading = Reading(troubled(counted(), failure(FailureReason.THROTTLED, wait_seconds=901.0)))
+    reading = Reading(failing_first(counted(), failure(FailureReason.THROTTLED, wait_seconds=901.0)))
     assert isinstance(reading.error, StoppedError)
 
 
-def test_an_api_that_throttles_for_ever_is_given_up():
+def test_endless_throttling_ends_the_reading():
     async def ask(_cursor):
         return failure(FailureReason.THROTTLED)
 
@@ -184,18 +184,18 @@ def test_an_api_that_throttles_for_ever_is_given_up():
     assert reading.seconds == pytest.approx(900, rel=0.1)
 
 
-def test_an_error_that_concerns_everybody_ends_the_reading():
-    refused = CredentialsRefusedError("No.", code=Code.CREDENTIALS_REFUSED, remedy="Mend them.")
-    assert Reading(troubled(counted(), refused)).error is refused
-    assert Reading(troubled(counted(), failure(FailureReason.UNAUTHORIZED), refused)).error is refused
+def test_an_error_that_concerns_every_request_ends_the_reading():
+    refused = CredentialsRefusedError("No.", code=Code.CREDENTIALS_REFUSED, remedy="Fix them.")
+    assert Reading(failing_first(counted(), refused)).error is refused
+    assert Reading(failing_first(counted(), failure(FailureReason.UNAUTHORIZED), refused)).error is refused
 
 
-def test_the_order_to_stop_ends_a_request_and_a_pause():
+def test_a_shutdown_ends_a_request_and_a_pause():
     async def hang(_cursor):
         await asyncio.sleep(3_600)
 
-    for ask in (hang, troubled(counted(), failure(FailureReason.THROTTLED, wait_seconds=600.0))):
-        reading = Reading(ask, order_stop_at=7)
+    for ask in (hang, failing_first(counted(), failure(FailureReason.THROTTLED, wait_seconds=600.0))):
+        reading = Reading(ask, stop_at=7)
         assert reading.error.message == "Enough."
         assert reading.seconds == pytest.approx(7)
         assert reading.pages == []
@@ -213,7 +213,7 @@ def test_a_list_that_leads_back_ends_with_an_error():
 
 
 def test_a_list_without_end_ends_with_an_error():
-    reading = Reading(counted(10**9), most_pages=500)
+    reading = Reading(counted(10**9), max_pages=500)
     assert isinstance(reading.error, UnavailableError)
     assert "not ended after 500 pages" in str(reading.error)
     assert len(reading.pages) == 500

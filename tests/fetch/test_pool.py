@@ -21,17 +21,17 @@ NOW = datetime(2026, 11, 7, tzinfo=UTC)
 TASK = PendingTask(task_id="17")
 
 
-def outcome_of(task, said):
-    if isinstance(said, FailureReason):
-        return FetchFailure(task=task, reason=said, failed_at=NOW, detail=said.value)
-    return Observation(task=task, detail=TaskDetail(task_id=task.task_id, status=said), observed_at=NOW)
+def outcome_of(task, response):
+    if isinstance(response, FailureReason):
+        return FetchFailure(task=task, reason=response, failed_at=NOW, detail=response.value)
+    return Observation(task=task, detail=TaskDetail(task_id=task.task_id, status=response), observed_at=NOW)
 
 
 class Api:
-    """Says of each task what the script has for it, the last word again and again; an exception is raised."""
+    """Returns the scripted responses of each task in order and repeats the last one; an exception is raised."""
 
     def __init__(self, **script):
-        self.script = {name.removeprefix("t"): list(words) for name, words in script.items()}
+        self.script = {name.removeprefix("t"): list(responses) for name, responses in script.items()}
         self.asked = []
         self.in_flight = self.most_in_flight = 0
         self.answer = asyncio.Event()
@@ -46,11 +46,11 @@ class Api:
             await asyncio.sleep(0)
         finally:
             self.in_flight -= 1
-        words = self.script.get(task.task_id, [2])
-        said = words.pop(0) if len(words) > 1 else words[0]
-        if isinstance(said, Exception):
-            raise said
-        return outcome_of(task, said)
+        responses = self.script.get(task.task_id, [2])
+        response = responses.pop(0) if len(responses) > 1 else responses[0]
+        if isinstance(response, Exception):
+            raise response
+        return outcome_of(task, response)
 
 
 class NoDelay(RetryPolicy):
@@ -72,21 +72,21 @@ def pool_of(api, *, attempts=4, concurrency=4, shutdown=None, max_rate=1e6, poli
 
 
 async def worked(pool, tasks, *, backlog=None):
-    """Let the pool work off the tasks; returns what it gave."""
-    given = []
+    """Let the pool fetch the tasks; returns the delivered outcomes."""
+    delivered = []
 
-    async def give(outcome):
-        given.append(outcome)
+    async def deliver(outcome):
+        delivered.append(outcome)
 
     backlog = backlog or Backlog(low=0, rest_seconds=60)
     backlog.fill(tasks)
     backlog.end()
-    await pool.work(backlog, give)
-    return given
+    await pool.work(backlog, deliver)
+    return delivered
 
 
 def outcomes_of(api, tasks, **options):
-    """Ask on virtual time; returns the outcomes, the pool and the stop."""
+    """Fetch tasks on virtual time; returns the outcomes, the pool and the shutdown."""
 
     async def scenario():
         shutdown = Shutdown()
@@ -111,7 +111,12 @@ NOT_FOUND, BAD, SERVER_ERROR, THROTTLED = (
         ([SERVER_ERROR, 2], 2, 2, None),
         ([SERVER_ERROR, SERVER_ERROR, SERVER_ERROR, 2], 4, 2, None),
         ([SERVER_ERROR], 4, SERVER_ERROR, False),
-        ([THROTTLED, SERVER_ERROR, THROTTLED, FailureReason.TIMEOUT, 2], 5, 2, None),  # throttling is no attempt
+        (
+            [THROTTLED, SERVER_ERROR, THROTTLED, FailureReason.TIMEOUT, 2],
+            5,
+            2,
+            None,
+        ),  # throttling does not count as an attempt
         ([THROTTLED] * 7 + [SERVER_ERROR], 11, SERVER_ERROR, False),
         ([NOT_FOUND, 2], 1, NOT_FOUND, True),
         ([SERVER_ERROR, NOT_FOUND, 2], 2, NOT_FOUND, True),
@@ -119,10 +124,10 @@ NOT_FOUND, BAD, SERVER_ERROR, THROTTLED = (
         ([BAD, BAD, 2], 2, BAD, True),
         ([SERVER_ERROR, BAD, BAD, 2], 3, BAD, True),
         ([BAD, SERVER_ERROR, BAD, 2], 4, 2, None),  # not twice in a row
-        ([SERVER_ERROR, SERVER_ERROR, SERVER_ERROR, BAD], 4, BAD, False),  # no request left for the second sighting
+        ([SERVER_ERROR, SERVER_ERROR, SERVER_ERROR, BAD], 4, BAD, False),  # no attempt left for the second sighting
     ],
 )
-def test_how_often_a_task_is_asked_about(script, requests, last, is_lasting):
+def test_the_failures_decide_the_number_of_requests_about_a_task(script, requests, last, is_lasting):
     api = Api(t17=script)
     (outcome,), pool, _ = outcomes_of(api, [TASK])
     assert len(api.asked) == pool.traffic.requests == requests
@@ -141,7 +146,7 @@ def test_attempts_bound_the_requests_for_a_task(attempts):
     assert len(api.asked) == attempts
 
 
-def test_delays_are_those_of_the_policy():
+def test_the_policy_decides_the_delays():
     class Minutes(RetryPolicy):
         def delay_seconds(self, *, attempt):
             return 60.0 * attempt
@@ -162,24 +167,24 @@ def test_delays_are_those_of_the_policy():
     assert (second - first, third - second) == pytest.approx((60, 120))
 
 
-def test_traffic_is_counted():
+def test_requests_and_responses_are_counted():
     api = Api(t1=[THROTTLED, THROTTLED, 2], t2=[SERVER_ERROR, 2], t3=[NOT_FOUND])
-    given, pool, _ = outcomes_of(api, [PendingTask(task_id=str(number)) for number in range(1, 11)])
-    assert len(given) == 10
+    delivered, pool, _ = outcomes_of(api, [PendingTask(task_id=str(number)) for number in range(1, 11)])
+    assert len(delivered) == 10
     failures = {"throttled": 2, "server_error": 1, "not_found": 1}
     assert pool.traffic == Traffic(requests=13, retries=3, throttled=2, observations=9, failures=Counter(failures))
     assert len(api.asked) == 13
 
 
-def test_every_task_has_one_outcome_whatever_the_others_do():
+def test_every_task_has_exactly_one_outcome():
     api = Api(**{f"t{number}": [SERVER_ERROR, BAD, 2] for number in range(0, 200, 3)})
     tasks = [PendingTask(task_id=str(number)) for number in range(200)]
-    given, _, _ = outcomes_of(api, tasks, concurrency=7)
-    assert sorted(int(outcome.task.task_id) for outcome in given) == list(range(200))
+    delivered, _, _ = outcomes_of(api, tasks, concurrency=7)
+    assert sorted(int(outcome.task.task_id) for outcome in delivered) == list(range(200))
 
 
 @pytest.mark.parametrize("concurrency", [1, 5, 64])
-def test_so_many_at_once_and_no_more(concurrency):
+def test_the_concurrency_is_used_and_never_exceeded(concurrency):
     api = Api()
 
     async def scenario():
@@ -198,17 +203,17 @@ def test_so_many_at_once_and_no_more(concurrency):
 
 def test_a_slow_consumer_slows_the_workers():
     async def scenario():
-        api, room = Api(), asyncio.Semaphore(3)
+        api, capacity = Api(), asyncio.Semaphore(3)
         pool = pool_of(api, concurrency=2)
         backlog = Backlog(low=0, rest_seconds=60)
         backlog.fill(PendingTask(task_id=str(number)) for number in range(50))
         backlog.end()
-        working = asyncio.create_task(pool.work(backlog, lambda _outcome: room.acquire()))
+        working = asyncio.create_task(pool.work(backlog, lambda _outcome: capacity.acquire()))
         for _ in range(500):
             await asyncio.sleep(0)
         asked_while_full = len(api.asked)
         for _ in range(50):
-            room.release()
+            capacity.release()
         await working
         return asked_while_full, len(api.asked)
 
@@ -222,7 +227,7 @@ def test_a_slow_consumer_slows_the_workers():
         UnavailableError("quota", code=Code.DATABASE_UNAVAILABLE, remedy="Wait."),
     ],
 )
-def test_an_error_that_concerns_every_task_orders_the_stop_once(error):
+def test_an_error_that_concerns_every_task_requests_the_shutdown_once(error):
     api = Api(
         t0=[error],
         t1=[StoppedError("another", code=Code.STOPPED_BY_SIGNAL, remedy="Go on.")],
@@ -236,13 +241,13 @@ def test_an_error_that_concerns_every_task_orders_the_stop_once(error):
         pool = pool_of(api, concurrency=3, shutdown=shutdown)
         return await worked(pool, [PendingTask(task_id=str(number)) for number in range(500)]), shutdown
 
-    given, shutdown = run_virtually(scenario())
+    delivered, shutdown = run_virtually(scenario())
     assert shutdown.reason is error
-    assert given == []
+    assert delivered == []
     assert len(api.asked) == 3
 
 
-def test_an_answer_that_arrives_after_the_stop_counts():
+def test_a_response_after_the_shutdown_request_counts():
     async def scenario():
         api = Api()
         api.answer = asyncio.Event()
@@ -255,11 +260,11 @@ def test_an_answer_that_arrives_after_the_stop_counts():
         api.answer.set()
         return await working, api.asked
 
-    given, asked = asyncio.run(scenario())
-    assert [outcome.task.task_id for outcome in given] == asked == ["0", "1"]
+    delivered, asked = asyncio.run(scenario())
+    assert [outcome.task.task_id for outcome in delivered] == asked == ["0", "1"]
 
 
-def test_the_stop_ends_workers_that_wait_for_their_turn():
+def test_a_shutdown_ends_workers_that_wait_at_the_gate():
     async def scenario():
         api, shutdown = Api(), Shutdown()
         pool = pool_of(api, max_rate=0.001, concurrency=64, shutdown=shutdown)
@@ -269,45 +274,45 @@ def test_the_stop_ends_workers_that_wait_for_their_turn():
         shutdown.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
         return await working, api.asked
 
-    given, asked = asyncio.run(scenario())
-    assert len(given) == len(asked) == 1
+    delivered, asked = asyncio.run(scenario())
+    assert len(delivered) == len(asked) == 1
 
 
-def test_what_the_budget_refuses_is_asked_again_at_the_end():
+def test_retries_beyond_the_budget_happen_at_the_end():
     number = 400
     api = Api(**{f"t{each}": [SERVER_ERROR, 2] for each in range(0, number, 3)})
-    given, pool, _ = outcomes_of(api, [PendingTask(task_id=str(each)) for each in range(number)])
-    assert sum(isinstance(outcome, Observation) for outcome in given) == number
+    delivered, pool, _ = outcomes_of(api, [PendingTask(task_id=str(each)) for each in range(number)])
+    assert sum(isinstance(outcome, Observation) for outcome in delivered) == number
     failing = len(range(0, number, 3))
     assert pool.traffic.requests == number + failing
     last = api.asked[number:]
     assert len(last) > 0.5 * failing, "most of them had to wait"
 
 
-def test_a_task_that_fails_in_the_deferred_pass_too_stays_for_the_next_run():
+def test_a_task_that_fails_in_the_deferred_pass_stays_for_the_next_run():
     number = 400
     broken = {f"t{each}": [SERVER_ERROR] for each in range(0, number, 3)}
-    given, pool, shutdown = outcomes_of(Api(**broken), [PendingTask(task_id=str(each)) for each in range(number)])
-    failures = [outcome for outcome in given if isinstance(outcome, FetchFailure)]
+    delivered, pool, shutdown = outcomes_of(Api(**broken), [PendingTask(task_id=str(each)) for each in range(number)])
+    failures = [outcome for outcome in delivered if isinstance(outcome, FetchFailure)]
     assert len(failures) == len(broken)
     assert not any(failure.is_lasting for failure in failures)
     assert pool.traffic.requests <= number + 2 * len(broken)
-    assert shutdown.reason is None, "half a pass of failures is no outage to wait for"
+    assert shutdown.reason is None, "failures in half a pass are not an outage to wait for"
 
 
-def test_refusals_of_every_task_end_the_run_and_none_is_believed():
+def test_refusals_of_every_task_end_the_run_without_dead_letters():
     class Refusing:
         async def ask(self, task):
             await asyncio.sleep(0.01)
             return replace(outcome_of(task, FailureReason.REJECTED), http_status=400)
 
-    given, pool, shutdown = outcomes_of(Refusing(), [PendingTask(task_id=str(each)) for each in range(5000)])
-    assert given == []
+    delivered, pool, shutdown = outcomes_of(Refusing(), [PendingTask(task_id=str(each)) for each in range(5000)])
+    assert delivered == []
     assert isinstance(shutdown.reason, ConfigurationError)
     assert pool.traffic.requests < 30
 
 
-def test_a_bug_ends_the_work():
+def test_an_unexpected_exception_ends_the_work():
     api = Api(t3=[ZeroDivisionError("a bug")])
     with pytest.raises(ExceptionGroup) as caught:
         outcomes_of(api, [PendingTask(task_id=str(number)) for number in range(100)])

@@ -21,12 +21,12 @@ FORBIDDEN = failure(FailureReason.FORBIDDEN, 403)
 PAGE_NOT_FOUND = failure(FailureReason.NOT_FOUND, 404)
 
 
-@pytest.mark.parametrize("doubted", [REJECTED, FORBIDDEN, PAGE_NOT_FOUND])
-def test_a_refusal_waits_for_a_good_answer(doubted):
-    doubt = Quarantine()
-    assert doubt.admit(doubted) == []
-    assert doubt.admit(GOOD) == [doubted, GOOD]
-    assert doubt.release() == []
+@pytest.mark.parametrize("doubtful", [REJECTED, FORBIDDEN, PAGE_NOT_FOUND])
+def test_a_refusal_waits_for_a_good_answer(doubtful):
+    quarantine = Quarantine()
+    assert quarantine.admit(doubtful) == []
+    assert quarantine.admit(GOOD) == [doubtful, GOOD]
+    assert quarantine.release() == []
 
 
 @pytest.mark.parametrize(
@@ -39,39 +39,41 @@ def test_a_refusal_waits_for_a_good_answer(doubted):
         failure(FailureReason.SERVER_ERROR, 500),
     ],
 )
-def test_what_surely_concerns_its_task_is_passed_on(certain):
+def test_an_unambiguous_failure_is_released_at_once(certain):
     assert Quarantine().admit(certain) == [certain]
 
 
 @pytest.mark.parametrize("refused", [REJECTED, PAGE_NOT_FOUND])
-def test_refusals_after_a_good_answer_are_believed(refused):
-    doubt = Quarantine()
-    doubt.admit(GOOD)
-    assert [doubt.admit(refused) for _ in range(1000)] == [[refused]] * 1000
+def test_refusals_after_a_good_answer_are_trusted(refused):
+    quarantine = Quarantine()
+    quarantine.admit(GOOD)
+    assert [quarantine.admit(refused) for _ in range(1000)] == [[refused]] * 1000
 
 
 @pytest.mark.parametrize("refused", [REJECTED, PAGE_NOT_FOUND])
-def test_nothing_but_refusals_is_our_fault(refused):
-    doubt = Quarantine()
-    assert [doubt.admit(refused) for _ in range(MAX_REFUSED - 1)] == [[]] * (MAX_REFUSED - 1)
-    with pytest.raises(ConfigurationError, match=r"refused 25 requests and answered none, at last: no\. Check api"):
-        doubt.admit(refused)
+def test_only_refusals_indicate_a_wrong_address(refused):
+    quarantine = Quarantine()
+    assert [quarantine.admit(refused) for _ in range(MAX_REFUSED - 1)] == [[]] * (MAX_REFUSED - 1)
+    with pytest.raises(
+        ConfigurationError, match=r"refused 25 requests and answered none, most recently: no\. Check api"
+    ):
+        quarantine.admit(refused)
 
 
-def test_many_forbidden_in_a_row_are_our_fault_even_after_good_answers():
-    doubt = Quarantine()
-    doubt.admit(GOOD)
+def test_many_403s_in_a_row_end_the_run_even_after_good_answers():
+    quarantine = Quarantine()
+    quarantine.admit(GOOD)
     for _ in range(MAX_FORBIDDEN - 1):
-        doubt.admit(FORBIDDEN)
-    assert len(doubt.admit(GOOD)) == MAX_FORBIDDEN
+        quarantine.admit(FORBIDDEN)
+    assert len(quarantine.admit(GOOD)) == MAX_FORBIDDEN
     for _ in range(MAX_FORBIDDEN - 1):
-        doubt.admit(FORBIDDEN)
+        quarantine.admit(FORBIDDEN)
     with pytest.raises(CredentialsRefusedError, match="forbids 20 tasks in a row"):
-        doubt.admit(FORBIDDEN)
+        quarantine.admit(FORBIDDEN)
 
 
-def test_at_the_end_the_few_that_are_left_are_believed():
-    doubt = Quarantine()
+def test_the_last_held_refusals_are_released_at_the_end():
+    quarantine = Quarantine()
     for refused in (REJECTED, FORBIDDEN):
-        doubt.admit(refused)
-    assert doubt.release() == [REJECTED, FORBIDDEN]
+        quarantine.admit(refused)
+    assert quarantine.release() == [REJECTED, FORBIDDEN]

@@ -16,7 +16,7 @@ def failure(reason, *, sightings=1):
 
 
 class Chance(random.Random):
-    """Always draws the same fraction of what may be drawn."""
+    """Always draws the same fraction of the range."""
 
     def __init__(self, fraction):
         super().__init__(0)
@@ -33,34 +33,34 @@ class Chance(random.Random):
         (Recovery.RETRY, 1, 3, True),
         (Recovery.RETRY, 1, 4, False),  # the last attempt
         (Recovery.RETRY_ONCE, 1, 1, True),
-        (Recovery.RETRY_ONCE, 1, 3, True),  # seen for the first time at a later attempt
-        (Recovery.RETRY_ONCE, 2, 2, False),  # seen twice, it lasts
+        (Recovery.RETRY_ONCE, 1, 3, True),  # the first sighting at a later attempt
+        (Recovery.RETRY_ONCE, 2, 2, False),  # the second sighting is final
         (Recovery.RETRY_ONCE, 1, 4, False),
         (Recovery.DEAD_LETTER, 1, 1, False),
-        (Recovery.AGAIN, 1, 1, True),
-        (Recovery.AGAIN, 1, 99, True),  # it was no attempt
+        (Recovery.REQUEUE, 1, 1, True),
+        (Recovery.REQUEUE, 1, 99, True),  # it does not count as an attempt
     ],
 )
-def test_which_failures_are_tried_again(recovery, sightings, attempt, expected):
+def test_the_recovery_decides_which_failures_are_retried(recovery, sightings, attempt, expected):
     for reason in (reason for reason in FailureReason if reason.recovery is recovery):
-        again = RetryPolicy(attempts=4).allows_another(failure(reason, sightings=sightings), attempt=attempt)
-        assert again is expected
+        retries = RetryPolicy(attempts=4).allows_another(failure(reason, sightings=sightings), attempt=attempt)
+        assert retries is expected
 
 
-@pytest.mark.parametrize("reason", [reason for reason in FailureReason if reason.recovery is not Recovery.AGAIN])
-def test_one_attempt_is_one_request(reason):
+@pytest.mark.parametrize("reason", [reason for reason in FailureReason if reason.recovery is not Recovery.REQUEUE])
+def test_one_attempt_allows_no_retry(reason):
     assert not RetryPolicy(attempts=1).allows_another(failure(reason), attempt=1)
 
 
 @pytest.mark.parametrize(("attempt", "longest"), [(1, 0.5), (2, 1), (3, 2), (9, 30)])
-def test_delays(attempt, longest):
+def test_delays_are_random_up_to_a_doubling_bound(attempt, longest):
     delays = [
         RetryPolicy(attempts=10, chance=Chance(fraction)).delay_seconds(attempt=attempt) for fraction in (0, 0.5, 1)
     ]
     assert delays == [0, longest / 2, longest]
 
 
-def test_what_hangs_costs_double():
+def test_the_retry_of_a_timeout_costs_double():
     policy = RetryPolicy(attempts=4)
     assert [policy.cost(failure(reason)) for reason in (FailureReason.TIMEOUT, FailureReason.SERVER_ERROR)] == [2, 1]
 

@@ -1,11 +1,11 @@
-"""An event loop whose clock jumps to the next timer when nobody has anything to do: hours pass in milliseconds."""
+"""An event loop whose clock jumps to the next timer when no task can run: hours pass in milliseconds."""
 
 import asyncio
 import selectors
 
 
 class JumpingSelector(selectors.SelectSelector):
-    """Never waits: says that as much time has passed as it was to wait."""
+    """Never waits, and advances the clock by the time-out instead."""
 
     now = 1000.0
 

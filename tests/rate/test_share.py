@@ -107,7 +107,7 @@ class Run:
             await asyncio.sleep(LATENCY)
             task = PendingTask(task_id="1")
             outcome = Observation(task=task, detail=TaskDetail(task_id="1", status=2), observed_at=NOW)
-            self.gate.learn(replace(said, task=task) if said else outcome, probe=probe)
+            self.gate.record(replace(said, task=task) if said else outcome, probe=probe)
 
     async def die(self):
         self.task.cancel()

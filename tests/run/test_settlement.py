@@ -39,7 +39,7 @@ def test_what_lasts(reason, sightings):
     lasts = reason in FOR_GOOD and (reason is not FailureReason.BAD_PAYLOAD or sightings == 2)
 
     assert failure(reason, sightings=sightings).is_lasting is lasts
-    assert (failure(reason).recovery in {Recovery.RETRY, Recovery.AGAIN}) is (reason in FOR_NOW)
+    assert (failure(reason).recovery in {Recovery.RETRY, Recovery.REQUEUE}) is (reason in FOR_NOW)
 
 
 @pytest.mark.parametrize(
