@@ -15,13 +15,13 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from etl.errors import TaskAuditError, TransientError
 from etl.shutdown import Shutdown
 
-TRIES = 10
-"""With the pauses between them, ten tries take 40 seconds on average: a server restarts or fails over in that time."""
+MAX_ATTEMPTS = 10
+"""Ten attempts with their delays take 40 seconds on average: a server restarts or fails over in that time."""
 
-TRIES_WHEN_STOPPING = 3
-"""There are no pauses while the run stops: three tries outlast a deadlock, and the stop does not wait for more."""
+MAX_ATTEMPTS_WHEN_STOPPING = 3
+"""There are no delays while the run stops: three attempts outlast a deadlock, and the stop does not wait for more."""
 
-MAX_PAUSE_SECONDS = 15.0
+MAX_DELAY_SECONDS = 15.0
 
 T = TypeVar("T")
 
@@ -35,12 +35,12 @@ class DatabaseRetry:
         """Begin.
 
         Args:
-            shutdown: receives an error that does not pass; a request to stop ends every pause.
+            shutdown: receives an error that does not pass; a request to stop ends every delay.
         """
         self._shutdown = shutdown
-        self._trying = AsyncRetrying(
+        self._retrying = AsyncRetrying(
             retry=retry_if_exception_type(TransientError),
-            wait=wait_random_exponential(multiplier=0.2, max=MAX_PAUSE_SECONDS),
+            wait=wait_random_exponential(multiplier=0.2, max=MAX_DELAY_SECONDS),
             stop=self._is_enough,
             sleep=shutdown.sleep,
             before_sleep=_note,
@@ -51,7 +51,7 @@ class DatabaseRetry:
         """Run an operation in a thread; an error that does not pass stops the run, and the result is None."""
         try:
             # Each call has a copy, since several operations run at once.
-            return await self._trying.copy()(asyncio.to_thread, operation, *arguments)
+            return await self._retrying.copy()(asyncio.to_thread, operation, *arguments)
         except TaskAuditError as error:
             self._shutdown.request(error)
             return None
@@ -61,7 +61,7 @@ class DatabaseRetry:
         return await self.call(_succeed, operation, *arguments) is not None
 
     def _is_enough(self, state: RetryCallState) -> bool:
-        return state.attempt_number >= (TRIES_WHEN_STOPPING if self._shutdown.is_requested else TRIES)
+        return state.attempt_number >= (MAX_ATTEMPTS_WHEN_STOPPING if self._shutdown.is_requested else MAX_ATTEMPTS)
 
 
 def _succeed(operation: Callable[..., object], *arguments: object) -> bool:

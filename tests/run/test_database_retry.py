@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from etl.errors import Code, StoppedError, TransientError, UnavailableError
-from etl.run.database_retry import TRIES, TRIES_WHEN_STOPPING, DatabaseRetry
+from etl.run.database_retry import MAX_ATTEMPTS, MAX_ATTEMPTS_WHEN_STOPPING, DatabaseRetry
 from etl.shutdown import Shutdown
 from tests.fetch.virtual_time import run_virtually
 
@@ -39,7 +39,7 @@ def ask(database, *, stopping=False):
     return run_virtually(scenario())
 
 
-@pytest.mark.parametrize("failures", [0, 1, TRIES - 1])
+@pytest.mark.parametrize("failures", [0, 1, MAX_ATTEMPTS - 1])
 def test_what_stumbles_is_done_again(failures):
     database = Database(failures=failures)
 
@@ -54,7 +54,7 @@ def test_what_goes_on_stumbling_ends_the_run():
 
     answer, reason, _ = ask(database)
 
-    assert (answer, database.tries) == (None, TRIES)
+    assert (answer, database.tries) == (None, MAX_ATTEMPTS)
     assert isinstance(reason, TransientError)
 
 
@@ -67,7 +67,9 @@ def test_what_will_not_pass_is_not_tried_again():
     assert reason.message == "The server has restarted."
 
 
-@pytest.mark.parametrize(("failures", "answer"), [(TRIES_WHEN_STOPPING - 1, ("a", "b")), (TRIES_WHEN_STOPPING, None)])
+@pytest.mark.parametrize(
+    ("failures", "answer"), [(MAX_ATTEMPTS_WHEN_STOPPING - 1, ("a", "b")), (MAX_ATTEMPTS_WHEN_STOPPING, None)]
+)
 def test_whoever_ordered_a_stop_does_not_wait(failures, answer):
     found, reason, seconds = ask(Database(failures=failures), stopping=True)
 
