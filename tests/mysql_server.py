@@ -13,6 +13,8 @@ from pathlib import Path
 
 PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/libexec"])
 SERVER = shutil.which("mariadbd", path=PATH) or shutil.which("mysqld", path=PATH)
+MYSQL = ["mysql"] if SERVER else []
+"""The name of the engine, for lists of engines to test; a machine without a server leaves it out."""
 
 MAX_START_SECONDS = 60  # A loaded machine needs a few seconds for the first start.
 

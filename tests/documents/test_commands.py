@@ -40,7 +40,13 @@ def is_typed(page, step):
 TO_TYPE = {page: [step for step in STEPS[page] if is_typed(page, step)] for page in PAGES}
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if TO_TYPE[page]])
+def page_to_type(page):
+    """Mark a page whose installation is on PostgreSQL."""
+    return pytest.param(page, marks=pytest.mark.postgresql if page in INSTALLATIONS else ())
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("page", [page_to_type(page) for page in PAGES if TO_TYPE[page]])
 def test_what_a_page_says_can_be_typed(page, request):
     terminal = request.getfixturevalue(INSTALLATIONS.get(page, "after_a_night"))
 
