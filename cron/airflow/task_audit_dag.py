@@ -1,7 +1,7 @@
 """An Airflow DAG (tried with 3.3) that starts the job every night and retries by its exit code.
 
 Put it into the DAGs folder. The workers need the program, the settings and the secrets (TASK_AUDIT_CONFIG,
-TASK_AUDIT_SECRETS_DIR); with the program in an image of its own, do the same with a KubernetesPodOperator.
+TASK_AUDIT_SECRETS_DIR). If the program is in an image of its own, use a KubernetesPodOperator in the same way.
 """
 
 import json
@@ -19,8 +19,8 @@ NEEDS_A_PERSON = {2, 65, 70, 77, 78}
 
 @task(retries=3, retry_delay=timedelta(minutes=10), execution_timeout=timedelta(hours=2))
 def audit(program: str = PROGRAM) -> dict[str, object]:
-    """Run the job once; its numbers are the task's result."""
-    # Logs go to the task's log; the run ends by itself well before Airflow ends it.
+    """Run the job once, and return its numbers as the result of the task."""
+    # The run ends by itself well before the execution timeout. Its logs go to the log of the task.
     command = [program, "run", "--max-duration", "1h", "--log-format", "json", "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)  # noqa: S603 - a fixed command line
     if done.returncode in NEEDS_A_PERSON:

@@ -1,7 +1,7 @@
-"""A Dagster asset (tried with 1.13): the facts in the warehouse, made every night by the job, retried by its exit code.
+"""A Dagster asset (tried with 1.13) for the facts: the job makes them every night and is retried by its exit code.
 
-Put it into a code location. The program, the settings and the secrets (TASK_AUDIT_CONFIG, TASK_AUDIT_SECRETS_DIR)
-must be where the run happens.
+Put it into a code location. The machine of the run needs the program, the settings and the secrets
+(TASK_AUDIT_CONFIG, TASK_AUDIT_SECRETS_DIR).
 """
 
 import json
@@ -16,7 +16,7 @@ NEEDS_A_PERSON = {2, 65, 70, 77, 78}
 
 
 def run_job(program: str = PROGRAM) -> dict[str, object]:
-    """Run the job once and return its numbers."""
+    """Run the job once, and return its numbers."""
     command = [program, "run", "--max-duration", "1h", "--log-format", "json", "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False)  # noqa: S603 - a fixed command line
     if done.returncode:

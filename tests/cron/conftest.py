@@ -1,4 +1,4 @@
-"""What every file of cron/ has to agree on."""
+"""The facts that all files of cron/ agree on."""
 
 from pathlib import Path
 
@@ -20,5 +20,5 @@ def retryable() -> set[int]:
 
 @pytest.fixture(scope="session")
 def final(retryable) -> set[int]:
-    """The codes after which somebody has to do something first."""
+    """The codes after which a person must do something first."""
     return set(ExitCode) - retryable - {ExitCode.OK}

@@ -1,4 +1,4 @@
-"""Every schedule gives a command line that the program understands."""
+"""The program accepts the command line of every schedule."""
 
 import shlex
 
@@ -31,7 +31,7 @@ def kubernetes_line():
 
 
 @pytest.mark.parametrize("line", [crontab_line(), systemd_line(), kubernetes_line()])
-def test_the_program_understands_the_command_line(line):
+def test_the_program_accepts_the_command_line(line):
     command, *arguments = shlex.split(line)
 
     with click.Context(cli) as parent:

@@ -1,4 +1,4 @@
-"""The crontab parses as cron would, and its job line does what its comments say."""
+"""The crontab is valid for cron, and its job line does what its comments say."""
 
 import re
 import shutil
@@ -45,7 +45,7 @@ def job(request):
     return request.param
 
 
-def test_every_line_has_its_reason_above_it():
+def test_every_line_has_a_comment_above_it():
     lines = CRONTAB.splitlines()
 
     for number, line in enumerate(lines):
@@ -53,7 +53,7 @@ def test_every_line_has_its_reason_above_it():
             assert lines[number - 1].startswith("#"), line
 
 
-def test_cron_reads_the_last_line_only_if_it_ends():
+def test_the_last_line_ends_with_a_newline():
     assert CRONTAB.endswith("\n")
     assert "\r" not in CRONTAB
 
@@ -62,7 +62,7 @@ def test_there_is_a_job():
     assert JOBS
 
 
-def test_the_environment_is_whole():
+def test_the_environment_is_complete():
     assert ENVIRONMENT["CRON_TZ"] == "UTC"
     assert ENVIRONMENT["SHELL"] == "/bin/sh"
     assert {"/usr/bin", "/bin", "/usr/sbin"} <= set(ENVIRONMENT["PATH"].split(":"))
@@ -71,17 +71,17 @@ def test_the_environment_is_whole():
     assert not any("$" in value for value in ENVIRONMENT.values())
 
 
-def test_the_five_fields_are_times_and_the_sixth_is_the_user(job):
+def test_five_fields_are_times_and_the_sixth_is_the_user(job):
     for field, (low, high) in zip(job.schedule, FIELDS, strict=True):
         assert all(part == "*" or low <= int(part) <= high for part in field.split(","))
     assert job.user == "task-audit"
 
 
-def test_no_percent_sign_becomes_a_line_break(job):
+def test_every_percent_sign_is_escaped(job):
     assert not re.search(r"(?<!\\)%", job.command)
 
 
-def test_a_run_never_starts_beside_another(job):
+def test_a_lock_prevents_two_runs_at_once(job):
     assert job.command.startswith(f"/usr/bin/flock -n -E {ExitCode.STOPPED} -F /var/lib/task-audit/")
 
 
@@ -93,7 +93,7 @@ def test_a_run_ends_before_morning(job):
     assert last_hour < 6
 
 
-def test_every_path_is_absolute_and_the_one_of_the_other_files(job):
+def test_every_path_is_absolute_and_the_same_as_in_the_other_files(job):
     unit = (CRON / "systemd" / "task-audit.service").read_text()
     program = re.search(r"(\S*/task-audit) run", job.command)[1]
     log = re.search(r">>(\S+)", job.command)[1]
@@ -107,7 +107,7 @@ def test_every_path_is_absolute_and_the_one_of_the_other_files(job):
 
 @pytest.fixture
 def run(job, tmp_path):
-    """The job line with its folders moved into tmp_path, run as cron would, with a program that ends with a code."""
+    """Run the job line as cron does, with its folders in tmp_path and a program that ends with a given code."""
 
     def run_with(code: int) -> subprocess.CompletedProcess[str]:
         program = tmp_path / "opt/task-audit/bin/task-audit"
@@ -126,7 +126,7 @@ def run(job, tmp_path):
 
 @contextmanager
 def held(lock: Path):
-    """Hold the lock with a second flock, as a run that still goes on would."""
+    """Hold the lock with a second flock, like a run that is still going on."""
     command = ["flock", "-n", "-E", str(int(ExitCode.STOPPED)), lock, "cat"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         holder.stdin.write("held\n")
@@ -146,7 +146,7 @@ def test_a_good_run_is_silent_and_logged(run, tmp_path):
 
 @needs_flock
 @pytest.mark.parametrize("code", [code for code in ExitCode if code is not ExitCode.OK])
-def test_any_other_run_is_one_line_of_mail_with_its_code(run, code):
+def test_any_other_run_causes_one_line_of_mail_with_its_code(run, code):
     done = run(code)
 
     assert done.returncode == code
@@ -155,7 +155,7 @@ def test_any_other_run_is_one_line_of_mail_with_its_code(run, code):
 
 
 @needs_flock
-def test_a_run_that_meets_another_ends_with_75_and_starts_nothing(run, tmp_path):
+def test_a_run_during_another_ends_with_75_and_starts_nothing(run, tmp_path):
     lock = tmp_path / "var/lib/task-audit/run.lock"
 
     with held(lock):

@@ -34,7 +34,7 @@ PERSONAL_VOLUMES = {"configMap", "emptyDir", "secret", "projected", "downwardAPI
 
 @pytest.fixture(scope="module")
 def validator():
-    """Imported only here: that takes seconds, and every process of the tests would spend them."""
+    """Import the validator here, since the import takes seconds in every process of the tests."""
     import kubernetes_validate
 
     return kubernetes_validate
@@ -42,7 +42,7 @@ def validator():
 
 @pytest.fixture(params=["1.29", "1.31", "1.33", "latest"])
 def version(request, validator):
-    """A version of Kubernetes, up to the latest that the validator knows."""
+    """A version of Kubernetes that the validator knows."""
     return ".".join(validator.latest_version().split(".")[:2]) if request.param == "latest" else request.param
 
 
@@ -52,11 +52,11 @@ def exit_codes(action: str, job=JOB) -> set[int]:
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_a_manifest_is_valid_and_has_no_field_kubernetes_does_not_know(name, version, validator):
+def test_a_manifest_is_valid_and_has_no_unknown_field(name, version, validator):
     assert validator.validate(MANIFESTS[name], version, strict=True) == version
 
 
-def test_the_validator_sees_a_misspelt_field_deep_inside(version, validator):
+def test_the_validator_finds_a_misspelt_field_deep_inside(version, validator):
     manifest = deepcopy(MANIFESTS["cronjob.yaml"])
     manifest["spec"]["jobTemplate"]["spec"]["podFailurePolcy"] = {}
 
@@ -94,7 +94,7 @@ needs_kubectl = pytest.mark.skipif(
 
 
 def rendered(overlay: str) -> dict[str, dict]:
-    """The manifests of an overlay by kind, as ``kubectl apply -k`` would send them."""
+    """Return the manifests of an overlay by kind, as ``kubectl apply -k`` sends them."""
     command = ["kubectl", "kustomize", FOLDER / "overlays" / overlay]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {manifest["kind"]: manifest for manifest in yaml.safe_load_all(text)}
@@ -106,7 +106,7 @@ def job_of(overlay: str):
 
 @needs_kubectl
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_kustomize_renders_what_is_valid(overlay, version, validator):
+def test_kustomize_renders_valid_manifests(overlay, version, validator):
     by_kind = rendered(overlay)
     pod = by_kind["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]
 
@@ -119,7 +119,7 @@ def test_kustomize_renders_what_is_valid(overlay, version, validator):
 
 @needs_kubectl
 @pytest.mark.parametrize("overlay", OVERLAYS)
-def test_an_overlay_takes_nothing_from_the_pod_s_safety(overlay):
+def test_an_overlay_keeps_the_restrictions_of_the_pod(overlay):
     pod = job_of(overlay)["template"]["spec"]
     added = {"topologySpreadConstraints"} & set(pod)
     (container,) = pod["containers"]
@@ -138,7 +138,7 @@ def environment(container) -> dict[str, str]:
 
 @needs_kubectl
 @pytest.mark.parametrize("overlay", MANY_WORKERS)
-def test_many_workers_share_a_night(overlay):
+def test_many_workers_share_the_work_of_a_night(overlay):
     job = job_of(overlay)
 
     assert job["completionMode"] == "Indexed"
@@ -146,14 +146,14 @@ def test_many_workers_share_a_night(overlay):
 
 
 @needs_kubectl
-def test_workers_on_one_queue_are_told_the_whole_rate():
+def test_workers_on_one_queue_have_the_whole_rate():
     (container,) = job_of("many-workers")["template"]["spec"]["containers"]
 
     assert container == CONTAINER
 
 
 @needs_kubectl
-def test_each_shard_takes_its_part_of_the_table_and_of_the_rate(monkeypatch):
+def test_each_shard_has_its_part_of_the_table_and_of_the_rate(monkeypatch):
     job = job_of("sharded")
     (container,) = job["template"]["spec"]["containers"]
     allowed = CONFIG["api"].get("max_rate", ApiSettings.model_fields["max_rate"].default)
@@ -168,7 +168,7 @@ def test_each_shard_takes_its_part_of_the_table_and_of_the_rate(monkeypatch):
 
 @needs_kubectl
 @pytest.mark.parametrize("overlay", MANY_WORKERS)
-def test_what_one_of_many_workers_finds_does_not_end_the_others(overlay, final, retryable):
+def test_a_dead_letter_or_bug_of_one_worker_does_not_end_the_others(overlay, final, retryable):
     job = job_of(overlay)
 
     assert job["backoffLimitPerIndex"] == JOB["backoffLimit"]
@@ -195,12 +195,12 @@ def test_the_pod_meets_the_restricted_standard():
     assert MANIFESTS["namespace.yaml"]["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
-def test_nobody_gets_a_token_for_the_cluster():
+def test_the_pod_has_no_token_for_the_cluster():
     assert MANIFESTS["serviceaccount.yaml"]["automountServiceAccountToken"] is False
     assert POD["automountServiceAccountToken"] is False
 
 
-def test_nothing_may_call_the_pod():
+def test_the_network_policy_refuses_inbound_connections():
     policy = MANIFESTS["networkpolicy.yaml"]["spec"]
 
     assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
@@ -234,15 +234,15 @@ def test_a_run_has_time_to_end_cleanly():
     assert POD["terminationGracePeriodSeconds"] == 120
 
 
-def test_a_code_that_needs_a_person_ends_the_job_and_the_others_count(final, retryable):
+def test_a_code_that_needs_a_person_ends_the_job_and_the_others_are_retried(final, retryable):
     assert POD["restartPolicy"] == "Never"
     assert JOB["backoffLimit"] == 3
     assert exit_codes("FailJob") == final
-    # 137 is a kill, mostly for memory, and 143 a second SIGTERM: neither is a verdict of the program.
+    # 137 is a kill, usually for memory, and 143 a second SIGTERM: neither is an exit code of the program itself.
     assert exit_codes("Count") == retryable | {137, 143}
 
 
-def test_the_rules_name_the_container_and_keep_to_the_form_kubernetes_wants():
+def test_the_rules_name_the_container_and_sort_their_codes():
     for rule in JOB["podFailurePolicy"]["rules"]:
         if codes := rule.get("onExitCodes"):
             assert codes["containerName"] == CONTAINER["name"]
@@ -257,7 +257,7 @@ def test_a_disruption_uses_up_no_attempt():
 
 @pytest.fixture
 def mounted(tmp_path, monkeypatch):
-    """The configuration and the secrets as the kubelet mounts them, behind links to a dated folder."""
+    """Mount the configuration and the secrets as the kubelet does, behind links to a dated folder."""
     secrets = tmp_path / "secrets"
     dated = secrets / "..2026_11_01_00_00_00.1"
     dated.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The examples for orchestrators: they know the exit codes, and load where the orchestrator is installed."""
+"""The examples for orchestrators agree with the exit codes, and load if the orchestrator is installed."""
 
 import ast
 import subprocess
@@ -16,7 +16,7 @@ RAN = 'print(\'{"claimed": 3, "audited": 3}\')'
 
 
 def constants(file):
-    """What a file says of the exit codes, without importing it."""
+    """Return the constants of a file without importing it."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     return {
         node.targets[0].id: ast.literal_eval(node.value)
@@ -31,7 +31,7 @@ def test_an_example_agrees_with_the_exit_codes(name, final):
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_gives_a_command_line_that_the_program_understands(name, task_audit):
+def test_the_program_accepts_the_command_line_of_an_example(name, task_audit):
     text = EXAMPLES[name].read_text(encoding="utf-8")
     (line,) = [line for line in text.splitlines() if "command = [" in line]
     arguments = ast.literal_eval(line.partition("[program, ")[2].join(["[", ""]))
@@ -42,7 +42,7 @@ def test_an_example_gives_a_command_line_that_the_program_understands(name, task
 
 @pytest.fixture
 def program(tmp_path):
-    """A program that ends with a code, or prints the row of a run."""
+    """Make a program that prints the row of a run and ends with a given code."""
 
     def make(code):
         file = tmp_path / f"ends-with-{code}"
@@ -55,7 +55,7 @@ def program(tmp_path):
 
 if "dagster" in INSTALLED:
 
-    def test_the_asset_loads_and_knows_whether_to_retry(program, final, retryable):
+    def test_the_asset_loads_and_is_retried_by_exit_code(program, final, retryable):
         import dagster
 
         from cron.dagster import task_audit_asset as example
@@ -70,7 +70,7 @@ if "dagster" in INSTALLED:
 
 if "airflow" in INSTALLED:
 
-    def test_the_dag_loads_and_knows_whether_to_retry(program, final, retryable):
+    def test_the_dag_loads_and_is_retried_by_exit_code(program, final, retryable):
         from airflow.sdk.exceptions import AirflowFailException
 
         from cron.airflow import task_audit_dag as example

@@ -15,7 +15,7 @@ UNITS = {"h": "hours", "min": "minutes", "s": "seconds", "": "seconds"}
 
 
 def installed_version() -> int:
-    """The version of systemd on this machine; 0 is none."""
+    """Return the version of systemd on this machine, or 0 without systemd."""
     if not shutil.which("systemd-analyze"):
         return 0
     shown = subprocess.run(["systemd-analyze", "--version"], check=True, capture_output=True, text=True).stdout
@@ -28,7 +28,7 @@ needs_systemd = pytest.mark.skipif(
 
 
 def unit(name: str) -> dict[str, dict[str, list[str]]]:
-    """Parse a unit; a key may be given more than once, which configparser would not keep."""
+    """Parse a unit, in which a key may occur more than once; configparser would keep the last value only."""
     sections: dict[str, dict[str, list[str]]] = {}
     for line in (SYSTEMD / name).read_text().splitlines():
         if header := re.fullmatch(r"\[(\w+)\]", line):
@@ -56,7 +56,7 @@ def timer():
 
 @pytest.fixture
 def installed(tmp_path):
-    """The units beside a program that exists, since systemd looks whether it does."""
+    """The units with a program that exists, since systemd checks that."""
     program = tmp_path / "task-audit"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
@@ -67,7 +67,7 @@ def installed(tmp_path):
 
 @needs_systemd
 @pytest.mark.parametrize("name", ["task-audit.service", "task-audit.timer"])
-def test_systemd_accepts_the_unit_without_a_word(installed, name):
+def test_systemd_accepts_the_unit_without_a_warning(installed, name):
     command = ["systemd-analyze", "verify", "--recursive-errors=no", installed / name]
     verified = subprocess.run(command, check=False, capture_output=True, text=True)
 
@@ -75,7 +75,7 @@ def test_systemd_accepts_the_unit_without_a_word(installed, name):
 
 
 @needs_systemd
-def test_systemd_sees_little_that_the_service_could_do(installed):
+def test_systemd_rates_the_service_as_safe(installed):
     # The score is 0 to 10, the threshold in tenths; the network access that an API client needs is most of the rest.
     command = ["systemd-analyze", "security", "--offline=true", "--threshold=15", installed / "task-audit.service"]
     rated = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -90,17 +90,17 @@ def test_the_service_runs_once_as_its_own_user(service):
     assert command.startswith(f"{PROGRAM} run ")
 
 
-def test_a_code_that_needs_a_person_is_not_tried_again(service, final):
+def test_a_code_that_needs_a_person_is_not_retried(service, final):
     (prevented,) = service["Service"]["RestartPreventExitStatus"]
 
     assert {int(code) for code in prevented.split()} == final
 
 
-def test_every_other_failure_is_tried_again(service, retryable):
+def test_every_other_failure_is_retried(service, retryable):
     assert service["Service"]["Restart"] == ["on-failure"]
     # Before version 256 systemd refuses a oneshot that has it; on-failure says the same without it.
     assert "RestartForceExitStatus" not in service["Service"]
-    # A code that counted as success would neither be tried again nor show in "systemctl --failed".
+    # A code that counts as success would neither be retried nor appear in "systemctl --failed".
     assert "SuccessExitStatus" not in service["Service"]
 
 
@@ -130,13 +130,13 @@ def test_a_run_ends_itself_before_systemd_does(service):
     assert seconds(service["Service"]["TimeoutStartSec"][0]) >= longest + 300
 
 
-def test_a_run_is_asked_to_stop_and_has_time_to(service):
+def test_a_run_gets_sigterm_and_time_to_end_cleanly(service):
     assert service["Service"]["KillSignal"] == ["SIGTERM"]
     assert service["Service"]["KillMode"] == ["mixed"]
     assert seconds(service["Service"]["TimeoutStopSec"][0]) == 120
 
 
-def test_the_secrets_come_as_credentials_with_the_names_of_settings(service):
+def test_the_credentials_have_the_names_of_settings(service):
     credentials = dict(value.split(":") for value in service["Service"]["LoadCredential"])
 
     assert set(credentials) == {"api__token", "source__url", "warehouse__url"}
@@ -162,7 +162,7 @@ def test_the_service_is_locked_down(service, key):
     assert service["Service"][key] == ["true"]
 
 
-def test_the_service_writes_only_where_its_state_is(service):
+def test_the_service_writes_only_into_its_state_directory(service):
     assert service["Service"]["ProtectSystem"] == ["strict"]
     assert service["Service"]["StateDirectory"] == ["task-audit"]
     assert service["Service"]["WorkingDirectory"] == ["%S/task-audit"]

@@ -1,4 +1,4 @@
-"""The outbox, on every engine: written once, claimed by one sender at a time, marked when sent."""
+"""The outbox on every engine: a message is written once, claimed by one sender at a time, and marked when sent."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -45,17 +45,17 @@ def test_a_message_is_written_once(audit, sender):
 def test_a_message_is_written_with_the_row_of_the_run_or_not_at_all(audit):
     run = audit.begin("run-1")
 
-    def tell_and_fail(connection):
+    def write_and_fail(connection):
         put(connection, [message()], now=audit.noon)
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        audit.warehouse.finish(run, {}, within=tell_and_fail)
+        audit.warehouse.finish(run, {}, within=write_and_fail)
     assert audit.rows("notification") == []
     assert audit.row("audit_run")["finished_at"] is None
 
 
-def test_what_one_sender_holds_is_not_for_another_until_its_lease_ends(sender, clock):
+def test_a_claimed_message_is_free_again_when_its_lease_ends(sender, clock):
     sender().put([message()])
     assert sender().claim() == [message()]
     assert sender().claim() == []
@@ -65,7 +65,7 @@ def test_what_one_sender_holds_is_not_for_another_until_its_lease_ends(sender, c
     assert sender().claim() == [message()]
 
 
-def test_what_is_sent_is_not_sent_again(audit, sender, clock):
+def test_a_sent_message_is_not_sent_again(audit, sender, clock):
     sender().put([message()])
     one = sender()
     one.claim()
@@ -77,7 +77,7 @@ def test_what_is_sent_is_not_sent_again(audit, sender, clock):
     assert (row["sent_at"], row["attempts"], row["claimed_by"]) == (audit.noon, 1, None)
 
 
-def test_what_is_given_back_is_for_the_next_at_once(audit, sender):
+def test_the_next_sender_can_claim_a_released_message_at_once(audit, sender):
     sender().put([message()])
     one = sender()
     one.claim()
@@ -86,7 +86,7 @@ def test_what_is_given_back_is_for_the_next_at_once(audit, sender):
     assert sender().claim() == [message()]
 
 
-def test_who_has_lost_a_message_neither_marks_it_nor_gives_it_back(audit, sender, clock):
+def test_a_sender_that_lost_a_message_neither_marks_nor_releases_it(audit, sender, clock):
     sender().put([message()])
     slow, quick = sender(), sender()
     slow.claim()
@@ -100,7 +100,7 @@ def test_who_has_lost_a_message_neither_marks_it_nor_gives_it_back(audit, sender
     assert sender().claim() == []
 
 
-def test_the_oldest_come_first(sender, clock):
+def test_the_oldest_messages_come_first(sender, clock):
     sender().put([message(run_id="z")])
     clock.now += timedelta(seconds=1)
     sender().put([message(run_id="a"), message("dead_letters", run_id="a")])
@@ -112,7 +112,7 @@ def test_the_oldest_come_first(sender, clock):
     ]
 
 
-def test_senders_at_the_same_time_never_hold_the_same_message(audit, sender):
+def test_two_senders_at_the_same_time_never_claim_the_same_message(audit, sender):
     def claim(one, start):
         start.wait()
         try:
