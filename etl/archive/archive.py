@@ -29,4 +29,4 @@ class Archive:
         rows = archive_rows(outcomes, run_id=self._run_id)
         number = next(self._numbers)
         for (day,), day_rows in rows.group_by(pl.col("observed_at").dt.date(), maintain_order=True):
-            self._store.write(file_name(cast("date", day), self._run_id, number), day_rows)
+            self._store.write(file_name(cast("date", day), self._run_id, number=number), day_rows)

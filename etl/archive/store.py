@@ -137,7 +137,7 @@ def storage_options(settings: ArchiveSettings) -> dict[str, str]:
     return {name: value for name, value in options.items() if value}
 
 
-def file_name(day: date, run_id: str, number: int) -> str:
+def file_name(day: date, run_id: str, *, number: int) -> str:
     """Return the name of a file."""
     return f"{day.isoformat()}/{run_id}-{number:06d}.parquet"
 

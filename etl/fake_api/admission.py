@@ -16,7 +16,7 @@ from aiohttp import web
 
 from etl.fake_api.behaviour import Behaviour
 from etl.fake_api.responses import gateway_error, service_error
-from etl.koodrive.signature import ALGORITHM, REQUIRED_HEADERS, format_x_date, sign
+from etl.koodrive.signature import ALGORITHM, REQUIRED_HEADERS, RequestToSign, format_x_date, sign
 
 SIGNATURE_LIFETIME = timedelta(minutes=15)
 
@@ -77,7 +77,7 @@ REJECTION_RESPONSES: Mapping[Rejection, Callable[[], web.Response]] = {
 
 
 def find_rejection(
-    method: str, raw_path: str, headers: Mapping[str, str], *, behaviour: Behaviour, now: datetime
+    method: str, raw_path: str, *, headers: Mapping[str, str], behaviour: Behaviour, now: datetime
 ) -> Rejection | None:
     """Return why a request without a body is rejected; None admits it. ``headers`` must ignore case."""
     authorization = headers.get("Authorization")
@@ -88,7 +88,7 @@ def find_rejection(
     if len(headers.get("X-Traceid", " " * TRACE_ID_LENGTH)) != TRACE_ID_LENGTH:
         return Rejection.TRACE_ID_LENGTH
     return _refused_date(headers.get("X-Date"), now) or _refused_credentials(
-        authorization, method, raw_path, headers, behaviour=behaviour
+        authorization, method, raw_path=raw_path, headers=headers, behaviour=behaviour
     )
 
 
@@ -111,17 +111,17 @@ def _accepted_dates(now: datetime) -> tuple[str, str]:
 
 
 def _refused_credentials(
-    authorization: str, method: str, raw_path: str, headers: Mapping[str, str], *, behaviour: Behaviour
+    authorization: str, method: str, *, raw_path: str, headers: Mapping[str, str], behaviour: Behaviour
 ) -> Rejection | None:
     if behaviour.app_id is not None and (authorization.startswith(ALGORITHM) or behaviour.token is None):
-        return _refused_signature(authorization, method, raw_path, headers, behaviour=behaviour)
+        return _refused_signature(authorization, method, raw_path=raw_path, headers=headers, behaviour=behaviour)
     if behaviour.token is not None and not is_same(authorization, behaviour.token):
         return Rejection.WRONG_TOKEN
     return None
 
 
 def _refused_signature(
-    authorization: str, method: str, raw_path: str, headers: Mapping[str, str], *, behaviour: Behaviour
+    authorization: str, method: str, *, raw_path: str, headers: Mapping[str, str], behaviour: Behaviour
 ) -> Rejection | None:
     """Sign the request again over the headers that the client names as signed, and compare the whole value."""
     signed = SIGNED_HEADERS_SYNTAX.search(authorization)
@@ -131,15 +131,10 @@ def _refused_signature(
     if REQUIRED_HEADERS.difference(headers_to_sign):
         return Rejection.UNSIGNED_HEADER
     path, _, query = raw_path.partition("?")
-    expected = sign(
-        method,
-        path,
-        parse_qsl(query, keep_blank_values=True),
-        headers_to_sign,
-        b"",
-        app_id=behaviour.app_id or "",
-        app_secret=behaviour.app_secret or "",
+    request = RequestToSign(
+        method=method, raw_path=path, query=parse_qsl(query, keep_blank_values=True), headers=headers_to_sign
     )
+    expected = sign(request, app_id=behaviour.app_id or "", app_secret=behaviour.app_secret or "")
     return None if is_same(authorization, expected) else Rejection.WRONG_SIGNATURE
 
 

@@ -40,7 +40,7 @@ class Fault:
         return self.rate > 0 and draw(seed, self.name, task_id, drawn_ask) < self.rate
 
 
-def striking_fault(faults: Sequence[Fault], task_id: str, ask: int, *, seed: int) -> Fault | None:
+def striking_fault(faults: Sequence[Fault], task_id: str, *, ask: int, seed: int) -> Fault | None:
     """Return the first fault in order that strikes this request."""
     for fault in faults:
         if fault.strikes(task_id, ask, seed=seed):

@@ -66,7 +66,7 @@ class Handler:
         path, _, query = raw_path.partition("?")
         name = path.removeprefix(TASK_PATH)
         try:
-            response = self._rejection(request, name) or await self._resource(request, name, query)
+            response = self._rejection(request, name) or await self._resource(request, name, query=query)
         except asyncio.CancelledError:
             self.stats.by_status[NO_STATUS] += 1
             raise
@@ -90,16 +90,16 @@ class Handler:
             return self._throttled(self._rate_window.limit)
         if self._outages is not None and self._outages.are_on(self.stats.arrivals[-1]):
             return html_response(503)
-        rejection = self._find_rejection(request.method, request.raw_path, headers)
+        rejection = self._find_rejection(request.method, request.raw_path, headers=headers)
         if rejection is None:
             return None
         self.stats.rejected[rejection] += 1
         return REJECTION_RESPONSES[rejection]()
 
-    def _find_rejection(self, method: str, raw_path: str, headers: Mapping[str, str]) -> Rejection | None:
+    def _find_rejection(self, method: str, raw_path: str, *, headers: Mapping[str, str]) -> Rejection | None:
         if self._sessions is not None:
-            return self._sessions.find_rejection(method, raw_path, headers, now=self._now())
-        return find_rejection(method, raw_path, headers, behaviour=self.behaviour, now=self._now())
+            return self._sessions.find_rejection(method, raw_path, headers=headers, now=self._now())
+        return find_rejection(method, raw_path, headers=headers, behaviour=self.behaviour, now=self._now())
 
     def _throttled(self, limit: int) -> web.Response:
         seconds = self.behaviour.retry_after
@@ -107,7 +107,7 @@ class Handler:
             None if self.behaviour.silent_limit else limit, retry_after=None if seconds is None else str(seconds)
         )
 
-    async def _resource(self, request: web.BaseRequest, name: str, query: str) -> web.StreamResponse:
+    async def _resource(self, request: web.BaseRequest, name: str, *, query: str) -> web.StreamResponse:
         if request.method != "GET" or "/" in name:
             if self._sessions is not None and self._sessions.renews(request.method, request.raw_path):
                 return await self._sessions.renew(request, self._now())
@@ -125,8 +125,8 @@ class Handler:
             await asyncio.sleep(self._latency_seconds(task_id, ask))
         task = self.world.task(task_id, ask)
         faults = self._detail_faults
-        fault = striking_fault(faults, task_id, ask, seed=self.behaviour.seed) if faults else None
-        return json_response(task) if fault is None else await self._show(fault, request, task)
+        fault = striking_fault(faults, task_id, ask=ask, seed=self.behaviour.seed) if faults else None
+        return json_response(task) if fault is None else await self._show(fault, request, honest=task)
 
     async def _list(self, request: web.BaseRequest, query: str) -> web.StreamResponse:
         self._admitted_asks[LIST] += 1
@@ -134,13 +134,13 @@ class Handler:
         await asyncio.sleep(self._latency_seconds(LIST, ask))
         known_task_ids = sorted({*self.behaviour.task_ids, *self.world.overrides}, key=int)
         try:
-            page = list_page(self.world, known_task_ids, parse_qs(query))
+            page = list_page(self.world, known_task_ids, query=parse_qs(query))
         except ValueError:
             return service_error(13000102, "Parameter check failed")
-        fault = striking_fault(self._page_faults, LIST, ask, seed=self.behaviour.seed)
-        return json_response(page) if fault is None else await self._show(fault, request, page)
+        fault = striking_fault(self._page_faults, LIST, ask=ask, seed=self.behaviour.seed)
+        return json_response(page) if fault is None else await self._show(fault, request, honest=page)
 
-    async def _show(self, fault: Fault, request: web.BaseRequest, honest: object) -> web.StreamResponse:
+    async def _show(self, fault: Fault, request: web.BaseRequest, *, honest: object) -> web.StreamResponse:
         """Show a configured fault instead of the honest response."""
         self.stats.faults[fault.name] += 1
         behaviour = self.behaviour

@@ -26,7 +26,7 @@ def a_minute_apart(number: int) -> tuple[str, ...]:
     return tuple(str(FIRST_TASK_ID + each * MINUTE) for each in range(number))
 
 
-def list_page(world: World, known_task_ids: Sequence[str], query: Mapping[str, Sequence[str]]) -> dict[str, object]:
+def list_page(world: World, known_task_ids: Sequence[str], *, query: Mapping[str, Sequence[str]]) -> dict[str, object]:
     """Return one page; ``query`` holds the decoded values of each parameter.
 
     Raises:

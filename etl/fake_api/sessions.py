@@ -49,12 +49,12 @@ class Sessions:
         self._secrets = {SESSION_PATH: behaviour.session_id, CARRIER_PATH: behaviour.refresh_token}
 
     def find_rejection(
-        self, method: str, raw_path: str, headers: Mapping[str, str], *, now: datetime
+        self, method: str, raw_path: str, *, headers: Mapping[str, str], now: datetime
     ) -> Rejection | None:
         """Return why a request is rejected; None admits it. ``renew`` checks the calls that renew the token."""
         if self.renews(method, raw_path):
             return None
-        rejection = find_rejection(method, raw_path, headers, behaviour=self._accepted, now=now)
+        rejection = find_rejection(method, raw_path, headers=headers, behaviour=self._accepted, now=now)
         if rejection is not None or self._uses_left is None or headers["Authorization"].startswith(ALGORITHM):
             return rejection
         if self._uses_left == 0:
@@ -73,7 +73,7 @@ class Sessions:
             given_secret = await _given_secret(request)
         except msgspec.MsgspecError as error:
             return service_error(13000102, f"Parameter check failed: {error}")
-        rejection = self._refused_renewal(request.headers.get("Authorization"), given_secret, path)
+        rejection = self._refused_renewal(request.headers.get("Authorization"), given_secret, path=path)
         if rejection is not None:
             self._stats.rejected[rejection] += 1
             return REJECTION_RESPONSES[rejection]()
@@ -81,10 +81,10 @@ class Sessions:
         if path == SESSION_PATH:
             return json_response({"accessToken": self._next_token("Bearer"), **SUCCESS})
         return json_response(
-            {"data": {"sessionInfo": _session_info(self._next_token("AT"), given_secret, now)}, **SUCCESS}
+            {"data": {"sessionInfo": _session_info(self._next_token("AT"), given_secret, now=now)}, **SUCCESS}
         )
 
-    def _refused_renewal(self, authorization: str | None, given_secret: str, path: str) -> Rejection | None:
+    def _refused_renewal(self, authorization: str | None, given_secret: str, *, path: str) -> Rejection | None:
         if not authorization:
             return Rejection.NO_AUTHORIZATION
         # Without a configured token, any token may be renewed.
@@ -110,7 +110,7 @@ async def _given_secret(request: web.BaseRequest) -> str:
     return msgspec.json.decode(await request.read(), type=CarrierCall).refresh_token
 
 
-def _session_info(token: str, refresh_token: str, now: datetime) -> dict[str, object]:
+def _session_info(token: str, refresh_token: str, *, now: datetime) -> dict[str, object]:
     """Describe a session as the carrier edition does, in the JSON types of the documented example."""
     return {
         "accessToken": token,

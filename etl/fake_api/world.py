@@ -104,7 +104,7 @@ class World:
         status_draw, ending_draw, code_draw, type_draw, name_draw, user_draw = _draws(self._seed, task_id)
         override = self.overrides.get(task_id)
         if override is None or override.status is msgspec.UNSET:
-            status = self._status(ask, status_draw, ending_draw)
+            status = self._status(ask, status_draw=status_draw, ending_draw=ending_draw)
         else:
             status = override.status
         task = StandInTask(
@@ -118,7 +118,7 @@ class World:
         )
         return task if override is None else _overridden(task, override)
 
-    def _status(self, ask: int, status_draw: float, ending_draw: float) -> int:
+    def _status(self, ask: int, *, status_draw: float, ending_draw: float) -> int:
         """Draw the first status; with progress, an unfinished task advances by one with every later request."""
         first_status = pick(self._first_statuses, status_draw)
         if not self._progress or first_status in TERMINAL_STATUSES:

@@ -17,7 +17,7 @@ from etl.koodrive.renewal import (
     renew_by_command,
     run_token_command,
 )
-from etl.koodrive.signature import format_x_date, sign
+from etl.koodrive.signature import RequestToSign, format_x_date, sign
 from etl.redaction import Secrets, remember
 from etl.settings.model import ApiSettings
 from etl.settings.secret_files import load_secret
@@ -103,7 +103,8 @@ class AppCredentials:
         """Make the headers that authorize one request; the signature covers the host as well."""
         named = {"X-Date": _x_date(now), "X-User-Id": self._user_id}
         signed = {"Host": self._host, **named}
-        authorization = sign("GET", path, query, signed, b"", app_id=self._app_id, app_secret=self._app_secret)
+        request = RequestToSign(raw_path=path, query=query, headers=signed)
+        authorization = sign(request, app_id=self._app_id, app_secret=self._app_secret)
         return {"Authorization": authorization, **named}
 
     async def renew(self) -> None:

@@ -28,7 +28,7 @@ def interpret(response: Response, task: PendingTask, *, now: datetime) -> Outcom
     try:
         answer, drift = read_answer(response.body)
     except MALFORMED as error:
-        return malformed_failure(response, task, error, now=now)
+        return malformed_failure(response, task, error=error, now=now)
     if answer.error_code or answer.response_code not in SUCCESS_CODES:
         return error_failure(response, task, now=now)
     if answer.task_id != task.task_id and str(answer.task_id) != task.task_id:

@@ -65,7 +65,7 @@ def status_failure(response: Response, task: PendingTask, *, now: datetime) -> F
     return None
 
 
-def malformed_failure(response: Response, task: PendingTask, error: Exception, *, now: datetime) -> FetchFailure:
+def malformed_failure(response: Response, task: PendingTask, *, error: Exception, now: datetime) -> FetchFailure:
     """Classify a 200 whose body could not be read: it is an error with the wrong status, or a bad payload.
 
     Raises:

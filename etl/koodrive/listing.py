@@ -95,7 +95,7 @@ def read_page(response: Response, *, now: datetime) -> TaskPage | FetchFailure:
             return error_failure(response, LIST, now=now)
         return TaskPage(tuple(map(_task, _records(body))), _cursor(body.next_cursor))
     except MALFORMED as error:
-        return malformed_failure(response, LIST, error, now=now)
+        return malformed_failure(response, LIST, error=error, now=now)
 
 
 def _records(body: PageBody) -> list[Record]:

@@ -11,12 +11,27 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from urllib.parse import quote
 
+import msgspec
+
 ALGORITHM = "HMAC-SHA256"
 
 REQUIRED_HEADERS = frozenset({"x-date", "x-user-id"})
 """Headers that every signature must cover; clients usually sign ``host`` as well."""
 
 EMPTY_BODY_SHA256 = sha256(b"").hexdigest()
+
+
+class RequestToSign(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of a request that its signature covers."""
+
+    method: str = "GET"
+    raw_path: str
+    """The path as it is sent, percent-encoded."""
+    query: Sequence[tuple[str, str]] = ()
+    """Decoded names and values."""
+    headers: Mapping[str, str]
+    """The headers to sign, which need not be all headers of the request."""
+    body: bytes = b""
 
 
 def format_x_date(moment: datetime) -> str:
@@ -46,30 +61,24 @@ def canonical_query(query: Sequence[tuple[str, str]]) -> str:
     return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in sorted(query))
 
 
-def canonical_request(
-    method: str,
-    raw_path: str,
-    query: Sequence[tuple[str, str]],
-    headers_to_sign: Mapping[str, str],
-    body: bytes,
-) -> str:
+def canonical_request(request: RequestToSign) -> str:
     """Write a request in its canonical form, which both sides sign."""
-    signed = _sorted_lower_case(headers_to_sign)
+    signed = _sorted_lower_case(request.headers)
     return "\n".join(
         (
-            method.upper(),
-            canonical_uri(raw_path),
-            canonical_query(query) if query else "",
+            request.method.upper(),
+            canonical_uri(request.raw_path),
+            canonical_query(request.query) if request.query else "",
             # Each header ends its own line, which leaves the empty line that the rule demands before the names.
             "".join(f"{name}:{value}\n" for name, value in signed),
             ";".join(name for name, _ in signed),
-            sha256(body).hexdigest() if body else EMPTY_BODY_SHA256,
+            sha256(request.body).hexdigest() if request.body else EMPTY_BODY_SHA256,
         )
     )
 
 
-def _sorted_lower_case(headers_to_sign: Mapping[str, str]) -> list[tuple[str, str]]:
-    return sorted((name.lower(), value.strip()) for name, value in headers_to_sign.items())
+def _sorted_lower_case(headers: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted((name.lower(), value.strip()) for name, value in headers.items())
 
 
 def string_to_sign(canonical: str) -> str:
@@ -82,22 +91,13 @@ def signature(canonical: str, *, app_secret: str) -> str:
     return hmac.digest(app_secret.encode(), string_to_sign(canonical).encode(), "sha256").hex()
 
 
-def sign(
-    method: str,
-    raw_path: str,
-    query: Sequence[tuple[str, str]],
-    headers_to_sign: Mapping[str, str],
-    body: bytes,
-    *,
-    app_id: str,
-    app_secret: str,
-) -> str:
+def sign(request: RequestToSign, *, app_id: str, app_secret: str) -> str:
     """Return the ``Authorization`` header for a request that is sent with exactly these headers.
 
     Raises:
         ValueError: a header that every signature must cover is missing.
     """
-    canonical = canonical_request(method, raw_path, query, headers_to_sign, body)
+    canonical = canonical_request(request)
     signed = canonical.rsplit("\n", 2)[1]
     if missing := REQUIRED_HEADERS.difference(signed.split(";")):
         raise ValueError(f"A signature must cover {', '.join(sorted(missing))}.")

@@ -121,7 +121,7 @@ def test_a_damaged_file_is_named(tmp_path):
 def test_an_unreachable_location_is_unavailable(tmp_path, object_store):
     (tmp_path / "file").write_text("", encoding="utf-8")
     rows = archive_rows([seen()], run_id="run-1")
-    name = file_name(date(2026, 11, 2), "run-1", 1)
+    name = file_name(date(2026, 11, 2), "run-1", number=1)
     for place in (
         {"location": str(tmp_path / "file")},
         {**object_store, "location": "s3://no-such-bucket"},

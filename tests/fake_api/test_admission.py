@@ -8,7 +8,7 @@ from multidict import CIMultiDict
 from etl.fake_api import Behaviour
 from etl.fake_api.admission import REJECTION_RESPONSES, RateWindow, Rejection, find_rejection
 from etl.fake_api.stats import peak_per_second
-from etl.koodrive.signature import format_x_date, sign
+from etl.koodrive.signature import RequestToSign, format_x_date, sign
 
 TASK_ID = "1534087020903704704"
 
@@ -25,7 +25,7 @@ def headers(*, signed_path=None, signed_query=(), now=NOW, secret=APP["app_secre
     given = CIMultiDict({"Host": "127.0.0.1:8080", "X-Date": format_x_date(now), "X-User-Id": "1505084218764547200"})
     if signed_path is not None:
         given["Authorization"] = sign(
-            "GET", signed_path, signed_query, given, b"", app_id="a378331e", app_secret=secret
+            RequestToSign(raw_path=signed_path, query=signed_query, headers=given), app_id="a378331e", app_secret=secret
         )
     given.update({"Authorization": TOKEN, "X-Traceid": "t" * 58} | dict(given))
     for name, value in changed.items():
@@ -36,7 +36,7 @@ def headers(*, signed_path=None, signed_query=(), now=NOW, secret=APP["app_secre
 
 
 def rejection(given, *, raw_path=PATH, **behaviour):
-    return find_rejection("GET", raw_path, given, behaviour=Behaviour(**behaviour), now=NOW)
+    return find_rejection("GET", raw_path, headers=given, behaviour=Behaviour(**behaviour), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_rejected_request_gets_its_error_over_http(responses_of, behaviour, se
 
 def test_a_signed_request_is_admitted_over_http(responses_of):
     signed = {"Host": "cn.myhuaweicloud-koodrive.com", "X-Date": format_x_date(datetime.now(UTC)), "X-User-Id": "1"}
-    authorization = sign("GET", PATH, (), signed, b"", **APP)
+    authorization = sign(RequestToSign(raw_path=PATH, headers=signed), **APP)
     (response,), _ = responses_of(Behaviour(**APP), TASK_ID, headers=signed | {"Authorization": authorization})
     assert (response.status, response.json["taskId"]) == (200, TASK_ID)
 

@@ -69,5 +69,5 @@ def test_a_fault_by_id_strikes_no_other_task():
 
 def test_the_first_fault_in_order_is_shown():
     faults = (Fault(name="reset", task_ids=frozenset({"17"})), Fault(name="stall", rate=1))
-    assert [striking_fault(faults, task_id, 1, seed=0).name for task_id in ("17", "18")] == ["reset", "stall"]
-    assert striking_fault((), "17", 1, seed=0) is None
+    assert [striking_fault(faults, task_id, ask=1, seed=0).name for task_id in ("17", "18")] == ["reset", "stall"]
+    assert striking_fault((), "17", ask=1, seed=0) is None

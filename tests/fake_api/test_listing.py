@@ -9,10 +9,10 @@ TASK_IDS = tuple(str(1534087020903704704 + (number << 23)) for number in range(2
 
 
 def pages(world, known_task_ids, **query):
-    page = list_page(world, known_task_ids, query)
+    page = list_page(world, known_task_ids, query=query)
     yield page
     while "nextCursor" in page:
-        page = list_page(world, known_task_ids, {**query, "pageCursor": [str(page["nextCursor"])]})
+        page = list_page(world, known_task_ids, query={**query, "pageCursor": [str(page["nextCursor"])]})
         yield page
 
 
@@ -27,7 +27,7 @@ def test_all_pages_together_list_every_task():
 
 @pytest.mark.parametrize(("page_size", "expected"), [("7", 7), ("100", 100), ("1000", 100), ("", 100)])
 def test_the_page_size_is_at_most_one_hundred(page_size, expected):
-    assert len(list_page(World(), TASK_IDS, {"pageSize": [page_size]})["taskListDtos"]) == expected
+    assert len(list_page(World(), TASK_IDS, query={"pageSize": [page_size]})["taskListDtos"]) == expected
 
 
 @pytest.mark.parametrize("status", [["2", "3"], ["2,3"]])
@@ -35,7 +35,7 @@ def test_a_filter_leaves_short_pages_before_the_end(status):
     world = World()
     expected = [task_id for task_id in TASK_IDS if world.task(task_id).status in {2, 3}]
     assert listed(world, TASK_IDS, status=status) == expected
-    assert len(list_page(world, TASK_IDS, {"status": status})["taskListDtos"]) < 100
+    assert len(list_page(world, TASK_IDS, query={"status": status})["taskListDtos"]) < 100
 
 
 def test_pages_can_be_empty_before_the_end():
@@ -128,6 +128,6 @@ def test_faults_of_the_list_strike_no_detail_and_faults_of_the_detail_no_list(re
 def test_a_new_task_shifts_the_pages_while_a_client_reads_the_list(responses_of):
     world = World()
     ids = list(a_minute_apart(3))
-    first = list_page(world, ids[1:], {"pageSize": ["1"]})
-    second = list_page(world, ids, {"pageSize": ["1"], "pageCursor": [str(first["nextCursor"])]})
+    first = list_page(world, ids[1:], query={"pageSize": ["1"]})
+    second = list_page(world, ids, query={"pageSize": ["1"], "pageCursor": [str(first["nextCursor"])]})
     assert first["taskListDtos"] == second["taskListDtos"]

@@ -91,7 +91,7 @@ def test_a_path_prefix_is_sent_as_it_was_signed(asked_scripted, prefix):
     assert path.isascii()
     names = ("Host", "Authorization", "X-Date", "X-User-Id", "X-Traceid")
     seen = make_mocked_request("GET", path, {name: header(request, name) for name in names})
-    assert find_rejection("GET", path, seen.headers, behaviour=APP_BEHAVIOUR, now=datetime.now(UTC)) is None
+    assert find_rejection("GET", path, headers=seen.headers, behaviour=APP_BEHAVIOUR, now=datetime.now(UTC)) is None
 
 
 @pytest.mark.parametrize(

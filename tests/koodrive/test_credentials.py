@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from etl.errors import ConfigurationError, CredentialsRefusedError
 from etl.koodrive.credentials import load_credentials
-from etl.koodrive.signature import sign
+from etl.koodrive.signature import RequestToSign, sign
 from etl.redaction import MASK
 from etl.settings.model import ApiSettings
 
@@ -49,7 +49,7 @@ def test_an_app_signs_host_date_and_user():
     named = {"X-Date": "20240909T033325Z", "X-User-Id": "1505084218764547200"}
     signed = {"Host": "127.0.0.1:8080", **named}
     assert headers == {
-        "Authorization": sign("GET", PATH, (), signed, b"", app_id="a378331e", app_secret="s3cret"),
+        "Authorization": sign(RequestToSign(raw_path=PATH, headers=signed), app_id="a378331e", app_secret="s3cret"),
         **named,
     }
 
