@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import Connection, Engine, Insert, Table
-from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy import Connection, Engine, Table
 
+from etl.database.engines import engine_of
 from etl.source.task_files import PendingRow
 
 CHUNK_ROWS = 5_000
@@ -14,7 +14,7 @@ CHUNK_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """How many tasks were given, and how many of them were new."""
+    """The numbers of tasks that were given, and of those that were new."""
 
     given: int
     new: int
@@ -31,19 +31,11 @@ def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueue
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[PendingRow]) -> int:
-    """Add the tasks that are not there yet, and say how many those are."""
-    # Without the option, the rowcount of an INSERT is not kept.
-    statement = _insert(connection.dialect.name, table).execution_options(preserve_rowcount=True)
+    """Add the tasks that are not there yet, and return how many those are."""
+    # Without the option, SQLAlchemy does not keep the rowcount of an INSERT.
+    statement = engine_of(connection).insert_or_ignore(table).execution_options(preserve_rowcount=True)
     given = [{"task_id": task_id, "submitted_at": submitted_at} for task_id, submitted_at in rows]
     return connection.execute(statement, given).rowcount
-
-
-def _insert(dialect: str, table: Table) -> Insert:
-    if dialect == "mysql":
-        # A row that is there counts as updated if it is written again, even with what it holds.
-        return mysql.insert(table).prefix_with("IGNORE")
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    return insert(table).on_conflict_do_nothing()
 
 
 def _chunks(rows: Iterable[PendingRow]) -> Iterator[list[PendingRow]]:

@@ -21,25 +21,23 @@ from sqlalchemy import (
     Table,
     Update,
     func,
-    literal,
     null,
     or_,
     select,
-    tuple_,
     update,
 )
 
 from etl.crash_points import crash_point
 from etl.database.clock import Clock
 from etl.errors import LeaseLostError, UnavailableError
-from etl.source import mysql
-from etl.source.bulk_update import Columns, bulk_update
+from etl.source.bulk_update import bulk_update
+from etl.source.engines import queue_sql_of
+from etl.source.engines.base import Claim, Columns, Position, claimed_columns
 from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
 
 Conditions = Callable[[datetime], Sequence[ColumnElement[bool]]]
 """Which rows, at a time."""
-Position = tuple[int, str]
 Rows = Sequence[Row[Any]]
 
 
@@ -168,38 +166,22 @@ class Queue:
         lease_until: datetime,
     ) -> Rows:
         table = self._table
-        position = self._position()
         leased = {
             "lease_owner": self._owner,
             "lease_until": lease_until,
             "fence": table.c.fence + 1,
             "attempts": table.c.attempts + 1,
         }
-        if connection.dialect.name == "mysql":
-            return mysql.claim(
-                connection, table, *conditions, states=self._states(), after=after, limit=limit, values=leased
-            )
-        if connection.dialect.name == "postgresql":
-            # Without statistics, as after a bulk insert, the planner would sort the whole table for every claim
-            # instead of walking the index that has the order.
-            connection.exec_driver_sql("SET LOCAL enable_sort = off")
-        due = (
-            select(table.c.task_id)
-            .where(*conditions, *self._beyond(after))
-            .order_by(*position)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-            .cte("due")
-            # Without this fence the planner may run the LIMIT more than once and claim too many.
-            .prefix_with("MATERIALIZED", dialect="postgresql")
+        claim = Claim(
+            table=table,
+            conditions=conditions,
+            states=self._states(),
+            position=self._position()[0],
+            after=after,
+            limit=limit,
+            lease=leased,
         )
-        claimed = (
-            update(table)
-            .where(table.c.task_id.in_(select(due.c.task_id)))
-            .values(**leased)
-            .returning(*self._claimed_columns())
-        )
-        return sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
+        return queue_sql_of(connection).claim(connection, claim)
 
     def _recovered(self) -> Rows:
         """Read what a claim in doubt has taken, by the end of its leases, which no other claim of this run shares."""
@@ -207,7 +189,7 @@ class Queue:
             return []
         columns = self._table.c
         query = (
-            select(*self._claimed_columns())
+            select(*claimed_columns(self._table, self._position()[0]))
             .where(columns.lease_owner == self._owner, columns.lease_until == self._in_doubt)
             .order_by(*self._position())
         )
@@ -215,10 +197,6 @@ class Queue:
             rows = connection.execute(query).all()
         self._in_doubt = None
         return rows
-
-    def _claimed_columns(self) -> tuple[ColumnElement[Any], ...]:
-        columns = self._table.c
-        return columns.task_id, columns.submitted_at, columns.attempts, columns.fence, self._position()[0].label("ms")
 
     def _position(self) -> tuple[ColumnElement[int], ColumnElement[str]]:
         return submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id
@@ -245,9 +223,6 @@ class Queue:
             or_(table.c.last_checked_at.is_(None), table.c.last_checked_at < self._started_at),
             *within_range(submitted_ms(table.c.submitted_at, table.c.task_id), selection),
         ]
-
-    def _beyond(self, after: Position | None) -> list[ColumnElement[bool]]:
-        return [] if after is None else [tuple_(*self._position()) > tuple_(literal(after[0]), literal(after[1]))]
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> int:
         table = self._table

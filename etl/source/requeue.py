@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Engine, Table, Update, null, update
 
-from etl.source.bulk_update import Columns, bulk_update
+from etl.source.bulk_update import bulk_update
+from etl.source.engines.base import Columns
 from etl.source.enqueue import insert_new
 from etl.tasks import TaskState
 

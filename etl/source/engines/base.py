@@ -1,0 +1,133 @@
+"""The base of the engines' statements: the form that most engines understand."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Connection,
+    Index,
+    Row,
+    Table,
+    Update,
+    bindparam,
+    cast,
+    literal,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.types import TypeEngine
+
+from etl.database.types import UtcDateTime
+
+Position = tuple[int, str]
+"""The place of a task in the order of claims: its milliseconds of submission, and its ID."""
+
+Columns = Mapping[str, ColumnElement[Any]]
+"""The values of one row of an update, by name."""
+
+Compile = Callable[[ColumnElement[Any]], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The rows that one claim takes, and the values that it writes."""
+
+    table: Table
+    conditions: Sequence[ColumnElement[bool]]
+    """The conditions of a due row, the state among them."""
+    states: Sequence[str]
+    """The states of a due row; each has an order of its own in the index."""
+    position: ColumnElement[int]
+    """The milliseconds of submission, by which the index is ordered within a state."""
+    after: Position | None
+    """The position where the last claim ended."""
+    limit: int
+    lease: Mapping[str, Any]
+    """The values that a claim writes, by column."""
+
+
+class QueueSql(ABC):
+    """The statements of the pending table in the SQL of one engine."""
+
+    def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
+        """Take the first rows that meet the conditions, and write the lease into them.
+
+        Args:
+            connection: A connection within a transaction.
+            claim: The rows and the lease.
+
+        Returns:
+            The ``claimed_columns`` after the claim, in order.
+        """
+        due = self._due(claim)
+        table = claim.table
+        claimed = (
+            update(table)
+            .where(table.c.task_id.in_(select(due.c.task_id)))
+            .values(**claim.lease)
+            .returning(*claimed_columns(table, claim.position))
+        )
+        return sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
+
+    def bulk_update(
+        self,
+        connection: Connection,
+        statement: Callable[[Columns], Update],
+        rows: Sequence[Mapping[str, Any]],
+        types: Mapping[str, TypeEngine[Any]],
+    ) -> int:
+        """Run an update for every row, and return how many rows of the table it updated.
+
+        Args:
+            connection: A connection within a transaction.
+            statement: A function that makes the update from a row's columns.
+            rows: At least one row: values by name, with the same names in all.
+            types: The types of the values, by name.
+        """
+        given = {name: bindparam(name, type_=types[name]) for name in rows[0]}
+        return connection.execute(statement(given), rows).rowcount
+
+    def position(self, submitted_at: ColumnElement[Any], task_id: ColumnElement[str], compiled: Compile) -> str:
+        """Return the SQL of ``submitted_ms``.
+
+        Args:
+            submitted_at: The time of submission, which may be null.
+            task_id: The task ID.
+            compiled: A function that returns the SQL of an expression.
+        """
+        return self.position_sql(compiled(submitted_at), compiled(task_id))
+
+    @abstractmethod
+    def position_sql(self, time: str, key: str) -> str:
+        """Return the SQL of ``submitted_ms`` for the SQL of a time and of a task ID."""
+
+    def instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
+        """Return the SQL of ``as_instant`` for a value."""
+        return compiled(cast(value, UtcDateTime))
+
+    def create_due_index(self, connection: Connection, table: Table, position: ColumnElement[int]) -> None:
+        """Create the index that holds the order of claims, within the revision that creates the table."""
+        Index(f"{table.name}_due", table.c.state, position, table.c.task_id).create(connection)
+
+    def time_condition(self) -> str:
+        """Return the CHECK of ``submitted_at``: one row with a time that no reader can read would stop every run."""
+        return "submitted_at BETWEEN '0002-01-01' AND '9999-12-31'"
+
+    def _due(self, claim: Claim) -> CTE:
+        order = claim.position, claim.table.c.task_id
+        due = select(claim.table.c.task_id).where(*claim.conditions)
+        if claim.after is not None:
+            due = due.where(tuple_(*order) > tuple_(literal(claim.after[0]), literal(claim.after[1])))
+        return due.order_by(*order).limit(claim.limit).with_for_update(skip_locked=True).cte("due")
+
+
+def claimed_columns(table: Table, position: ColumnElement[int]) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns that a claim reads: task ID, submission, attempts and fence, and the position as ``ms``."""
+    columns = table.c
+    return columns.task_id, columns.submitted_at, columns.attempts, columns.fence, position.label("ms")

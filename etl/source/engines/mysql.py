@@ -1,0 +1,153 @@
+"""The pending table in MySQL and MariaDB.
+
+They have no UPDATE that returns rows, lock every row that a sort reads, and take rows as JSON in a form of their own.
+MariaDB has no indexes of expressions, so the table has a column with the position.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    Update,
+    and_,
+    column,
+    inspect,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.types import TypeEngine
+
+from etl.database.engines.base import plain_text
+from etl.database.types import UtcDateTime
+from etl.source.engines.base import Claim, Columns, Compile, QueueSql
+from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
+
+ZONE = "[+-][0-9]{2}:[0-9]{2}"
+
+TIME_FORM = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]+)?)? *([Zz]|{ZONE})?)?$"
+"""The forms of a time that MySQL converts; ``UtcDateTime`` reads the others."""
+
+
+class MySQLQueue(QueueSql):
+    """The statements in the SQL of MySQL."""
+
+    def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
+        """Lock the rows of each state in the order of the index, and update the first of them."""
+        table = claim.table
+        rows: list[Row[Any]] = []
+        for state in claim.states:
+            due = _in_order(claim).where(table.c.state == state, *claim.conditions).limit(claim.limit)
+            rows += connection.execute(due.with_for_update(skip_locked=True)).all()
+        taken = sorted(rows, key=attrgetter("ms", "task_id"))[: claim.limit]
+        if taken:
+            task_ids = [row.task_id for row in taken]
+            connection.execute(update(table).where(table.c.task_id.in_(task_ids)).values(**claim.lease))
+        return taken
+
+    def bulk_update(
+        self,
+        connection: Connection,
+        statement: Callable[[Columns], Update],
+        rows: Sequence[Mapping[str, Any]],
+        types: Mapping[str, TypeEngine[Any]],
+    ) -> int:
+        """Update all rows by one statement, which receives them as one JSON array."""
+        names = list(rows[0])
+        fields = ", ".join(f"{name} {_json_type(types[name])} PATH '$.{name}'" for name in names)
+        given = (
+            text(f"SELECT * FROM JSON_TABLE(:rows, '$[*]' COLUMNS ({fields})) AS given")  # noqa: S608 - our own names
+            .columns(*(column(name, types[name]) for name in names))
+            .subquery("held")
+        )
+        array = msgspec.json.encode([_json_row(row, types) for row in rows]).decode()
+        return connection.execute(statement({name: given.c[name] for name in names}), {"rows": array}).rowcount
+
+    def position(self, submitted_at: ColumnElement[Any], task_id: ColumnElement[str], compiled: Compile) -> str:
+        """Read the stored position if the table has one."""
+        relation = getattr(task_id, "table", None)
+        if isinstance(relation, Table) and "stored_position" in relation.info:
+            stored: ColumnElement[int] = column(relation.info["stored_position"], _selectable=relation)
+            return compiled(stored)
+        return super().position(submitted_at, task_id, compiled)
+
+    def position_sql(self, time: str, key: str) -> str:
+        """Compute with microseconds and unsigned integers."""
+        return (
+            f"COALESCE(CAST(FLOOR(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {time}) / 1000) AS SIGNED), "
+            f"CASE WHEN {key} NOT REGEXP '[^0-9]' AND CHAR_LENGTH({key}) BETWEEN 1 AND {MAX_TASK_ID_DIGITS} "
+            f"THEN CAST((CAST({key} AS UNSIGNED) >> {ID_TIME_SHIFT}) + {ID_EPOCH_MS} AS SIGNED) ELSE 0 END)"
+        )
+
+    def instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
+        """Write the instant as text: MySQL's casts ignore a zone, and make null of a text that is no time.
+
+        Text in another form stays as it is, and ``UtcDateTime`` reads or refuses it as any text.
+        """
+        given = f"TRIM({compiled(value)})"
+        zone = f"RIGHT({given}, 6)"
+        # The expression cuts after the microseconds, since MySQL would round.
+        local = f"CAST(REGEXP_REPLACE({given}, '((?<=[.][0-9]{{6}})[0-9]+)? *([Zz]|{ZONE})?$', '') AS DATETIME(6))"
+        minutes = f"CAST(SUBSTR({zone}, 2, 2) * 60 + SUBSTR({zone}, 5, 2) AS SIGNED)"
+        return (
+            f"CASE WHEN {given} NOT REGEXP '{TIME_FORM}' THEN {given} "
+            f"WHEN {zone} NOT REGEXP '^{ZONE}$' THEN CAST({local} AS CHAR) "
+            f"WHEN LEFT({zone}, 1) = '-' THEN CAST(TIMESTAMPADD(MINUTE, {minutes}, {local}) AS CHAR) "
+            f"ELSE CAST(TIMESTAMPADD(MINUTE, -{minutes}, {local}) AS CHAR) END"
+        )
+
+    def create_due_index(self, connection: Connection, table: Table, position: ColumnElement[int]) -> None:  # noqa: ARG002 - stored
+        """Add a column with the position, which ``SELECT *`` and INSERT do not see, and its index, if it is missing."""
+        found = {column["name"] for column in inspect(connection).get_columns(table.name, schema=table.schema)}
+        if "submitted_ms" not in found:
+            connection.exec_driver_sql(
+                f"ALTER TABLE {connection.dialect.identifier_preparer.format_table(table)} "
+                f"ADD COLUMN submitted_ms BIGINT GENERATED ALWAYS AS ({self.position_sql('submitted_at', 'task_id')}) "
+                f"STORED INVISIBLE, ADD INDEX {table.name}_due (state, submitted_ms, task_id)"
+            )
+
+
+def _in_order(claim: Claim) -> Select[Any]:
+    table, ms, task_id = claim.table, claim.position, claim.table.c.task_id
+    query = (
+        select(
+            task_id,
+            table.c.submitted_at,
+            (table.c.attempts + 1).label("attempts"),
+            (table.c.fence + 1).label("fence"),
+            ms.label("ms"),
+        )
+        # A sort locks every row that it reads, taken or not; a walk along the index sorts nothing.
+        .with_hint(table, f"FORCE INDEX ({table.name}_due)", "mysql")
+        .order_by(ms, task_id)
+    )
+    if claim.after is None:
+        return query
+    # A comparison of pairs would not use the index.
+    return query.where(
+        ms >= claim.after[0], or_(ms > claim.after[0], and_(ms == claim.after[0], task_id > claim.after[1]))
+    )
+
+
+def _json_type(type_: TypeEngine[Any]) -> str:
+    if isinstance(type_, UtcDateTime):
+        return "DATETIME(6)"
+    # The default may be another character set, which would lose text.
+    return "BIGINT" if type_.python_type is int else "LONGTEXT CHARACTER SET utf8mb4"
+
+
+def _json_row(row: Mapping[str, Any], types: Mapping[str, TypeEngine[Any]]) -> dict[str, Any]:
+    """Write times as MySQL reads them, and leave nulls out, which JSON has in two ways."""
+    return {
+        name: plain_text(value) if isinstance(types[name], UtcDateTime) else value
+        for name, value in row.items()
+        if value is not None
+    }

@@ -1,0 +1,36 @@
+"""The pending table in SQLite, which takes any text for a time and rounds where other engines cut."""
+
+from etl.source.engines.base import QueueSql
+from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
+
+
+class SQLiteQueue(QueueSql):
+    """The statements in the SQL of SQLite."""
+
+    def position_sql(self, time: str, key: str) -> str:
+        """Compute with Julian days, and with the ID in two halves."""
+        # SQLite rounds to the millisecond; all others cut. The expression therefore cuts off finer digits first.
+        cut = (
+            f"CASE WHEN {time} GLOB '*.[0-9][0-9][0-9][0-9]*' "
+            f"THEN substr({time}, 1, 23) || ltrim(substr({time}, 24), '0123456789') ELSE {time} END"
+        )
+        # 19 digits can be more than its integers hold: id >> 23 is (a * 5^9 + (b >> 9)) >> 14 for id = a * 10^9 + b.
+        upper, lower = f"substr({key}, 1, length({key}) - 9)", f"substr({key}, -9)"
+        in_id = f"(CAST({upper} AS INTEGER) * {5**9} + (CAST({lower} AS INTEGER) >> 9)) >> {ID_TIME_SHIFT - 9}"
+        return (
+            # SQLite counts in whole milliseconds inside, and its Julian days are exact to a fraction of one.
+            f"COALESCE(CAST(round((julianday({cut}) - 2440587.5) * 86400000.0) AS INTEGER), "
+            f"CASE WHEN {key} NOT GLOB '*[^0-9]*' AND length({key}) BETWEEN 1 AND {MAX_TASK_ID_DIGITS} "
+            f"THEN ({in_id}) + {ID_EPOCH_MS} ELSE 0 END)"
+        )
+
+    def time_condition(self) -> str:
+        """Check the form as well: SQLite's functions accept more forms of a time than other engines do."""
+        day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+        return f"""submitted_at IS NULL OR (
+        submitted_at BETWEEN '0002' AND '9999-12-31'
+        AND (submitted_at GLOB '{day}' OR submitted_at GLOB '{day}[ T][0-9][0-9]:[0-9][0-9]*')
+        AND substr(submitted_at, 12, 2) < '24'
+        AND date(julianday(substr(submitted_at, 1, 10))) = substr(submitted_at, 1, 10)
+        AND julianday(submitted_at) IS NOT NULL
+    )"""
