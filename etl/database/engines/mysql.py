@@ -3,7 +3,6 @@
 Both go by the name ``mysql``. Where they differ, the difference is here.
 """
 
-import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,14 +12,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import (
     URL,
-    Column,
     ColumnElement,
     Connection,
-    Delete,
     Dialect,
-    Insert,
-    Select,
-    Subquery,
     Table,
     Text,
     column,
@@ -36,6 +30,7 @@ from sqlalchemy.types import TypeEngine
 
 from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, MIGRATION_LOCK, Engine, insert_frame
 from etl.database.error_map import Fault
+from etl.database.keepalive import keep_alive
 from etl.errors import Code, ConfigurationError, StoppedError, TransientError, UnavailableError
 
 if TYPE_CHECKING:
@@ -46,9 +41,6 @@ LOCK_WAIT_SECONDS = 300
 
 MAX_INDEXED_CHARACTERS = 768
 """The characters of utf8mb4 that fit into the 3,072 bytes of a key."""
-
-KEEPALIVES = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-"""In seconds: a connection that a firewall forgot fails within a minute instead of hours."""
 
 SESSION = """
     SET SESSION
@@ -84,10 +76,7 @@ FAULTS: dict[int, Fault] = {
     1146: ConfigurationError,  # no such table
     1152: TransientError,  # connection aborted
     1153: ConfigurationError,  # a packet larger than max_allowed_packet
-    1158: TransientError,  # network errors, to 1161
-    1159: TransientError,
-    1160: TransientError,
-    1161: TransientError,
+    **dict.fromkeys(range(1158, 1162), TransientError),  # network errors
     1203: TransientError,  # too many connections of the user
     1205: StoppedError,  # lock wait timeout
     1206: UnavailableError,  # lock table full
@@ -220,36 +209,36 @@ class MySQL(Engine):
 
         return mysql.insert(table)
 
-    def insert_or_ignore(self, table: Table) -> Insert:
+    def insert_or_ignore(self, table: Table) -> sa.Insert:
         """Ignore duplicates: a row written over itself would count as updated."""
-        insert: Insert = self.insert(table).prefix_with("IGNORE")
+        insert: sa.Insert = self.insert(table).prefix_with("IGNORE")
         return insert
 
-    def upsert(self, table: Table, columns: Sequence[str], rows: Select[Any]) -> Insert:
+    def upsert(self, table: Table, columns: Sequence[str], rows: sa.Select[Any]) -> sa.Insert:
         """Return a statement that writes the selected rows over those with the same key."""
         insert = self.insert(table).from_select(columns, rows)
-        upsert: Insert = insert.on_duplicate_key_update(
+        upsert: sa.Insert = insert.on_duplicate_key_update(
             {name: insert.inserted[name] for name in columns if name not in table.primary_key.columns}
         )
         return upsert
 
-    def upsert_if_newer(self, table: Table, changing: Sequence[str], *, time: str) -> Insert:
+    def upsert_if_newer(self, table: Table, changing: Sequence[str], *, time: str) -> sa.Insert:
         """Decide for each column: ON DUPLICATE KEY UPDATE has no condition."""
         insert = self.insert(table)
         is_newer = insert.inserted[time] > table.c[time]
         # Each assignment sees those before it, so the time that decides comes last.
         in_order = sorted(changing, key=time.__eq__)
-        upsert: Insert = insert.on_duplicate_key_update(
+        upsert: sa.Insert = insert.on_duplicate_key_update(
             [(name, func.IF(is_newer, insert.inserted[name], table.c[name])) for name in in_order]
         )
         return upsert
 
-    def delete_found(self, table: Table, found: Subquery, where: ColumnElement[bool]) -> Delete:
+    def delete_found(self, table: Table, found: sa.Subquery, where: ColumnElement[bool]) -> sa.Delete:
         """Join the subquery: MySQL would run one of IN for each row of the table."""
         keys = (column == found.c[column.name] for column in table.primary_key.columns)
         return sa.delete(table).where(*keys, where)
 
-    def utc_date(self, column: Column[Any]) -> ColumnElement[Any]:
+    def utc_date(self, column: sa.Column[Any]) -> ColumnElement[Any]:
         """Return the date of a time that has no zone, and is in UTC."""
         return func.date(column)
 
@@ -287,21 +276,12 @@ def _set_up(connection: DBAPIConnection, _record: object) -> None:
     # Gaps that a reader has locked would keep others from adding tasks.
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.close()
-    _keep_alive(driver._sock)  # noqa: SLF001 - the driver has no option for it
+    keep_alive(driver._sock)  # noqa: SLF001 - the driver has no option for it
 
 
 def _begin(connection: Connection) -> None:
     if connection.get_execution_options().get("read_only", False):
         connection.exec_driver_sql("START TRANSACTION READ ONLY")
-
-
-def _keep_alive(connected: socket.socket) -> None:
-    if connected.family == socket.AF_UNIX:
-        return
-    connected.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in KEEPALIVES:
-        if hasattr(socket, option):
-            connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 MYSQL = MySQL(

@@ -13,6 +13,7 @@ from sqlalchemy.schema import CreateTable
 
 from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, MIGRATION_LOCK, Engine
 from etl.database.error_map import Fault
+from etl.database.keepalive import IDLE_SECONDS, MAX_PROBES, PROBE_SECONDS
 from etl.errors import ConfigurationError, StoppedError, TransientError, UnavailableError
 
 if TYPE_CHECKING:
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
 
 LOCK_WAIT_SECONDS = 300
 """The holder of a server's lock is at work, for example in a long migration."""
-IDLE_SECONDS = 60
+MAX_PAUSE_SECONDS = 60
 """The longest pause between two statements of a transaction; it takes milliseconds while the client lives."""
 
-KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""In seconds: a connection that a firewall forgot fails within a minute instead of hours."""
+KEEPALIVES = {
+    "keepalives_idle": IDLE_SECONDS,
+    "keepalives_interval": PROBE_SECONDS,
+    "keepalives_count": MAX_PROBES,
+}
 
 FAULTS: dict[str, Fault] = {
     "08": TransientError,  # connection exception
@@ -76,7 +80,7 @@ class PostgreSQL(Engine):
             cursor = connection.cursor()
             cursor.execute("SET TIME ZONE 'UTC'")
             # The server notices a client that was cut off after hours; its locks would stop every run until then.
-            cursor.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
+            cursor.execute(f"SET idle_in_transaction_session_timeout = '{MAX_PAUSE_SECONDS}s'")
             cursor.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'")
             if schema:
                 # The rest of the path stays: the pending table may live in another schema of the same database.
