@@ -10,7 +10,7 @@ from etl.failure_reasons import FailureReason
 from etl.fake_api import Behaviour, FakeApi
 from etl.koodrive.client import open_koodrive
 from etl.tasks import FetchFailure, Observation, PendingTask
-from tests.koodrive.raw_http import APP, APP_BEHAVIOUR, RUN_ID, TASK_ID, TOKEN
+from tests.koodrive.raw_http import APP, APP_BEHAVIOUR, RUN_ID, TASK_ID, TOKEN, http
 
 
 @pytest.mark.parametrize("settings", [{}, APP])
@@ -71,6 +71,12 @@ def test_a_refused_session_ends_the_run(asked_stand_in):
     with pytest.raises(CredentialsRefusedError, match="cannot be renewed: HTTP 401") as caught:
         asked_stand_in(expiring, session_id="s3ssion")
     assert "s3ssion" not in str(caught.value)
+
+
+def test_a_connection_that_breaks_during_a_refresh_ends_the_run(asked_scripted):
+    refused = http(b"{}", status="401 Unauthorized")
+    with pytest.raises(CredentialsRefusedError, match="cannot be renewed: ConnectionLostError"):
+        asked_scripted(refused, None, session_id="s3ssion")
 
 
 @pytest.mark.parametrize("seconds", [-3600, -600, 600, 3600])
