@@ -1,6 +1,6 @@
-"""Turns observations into fact rows: pure polars, an explicit schema on the way in and on the way out.
+"""Turns observations into fact rows with polars. An explicit schema checks the rows on the way in and on the way out.
 
-What a field means is settled here, not whether an answer may be believed: that was decided where it was read.
+This module settles what a field means. ``etl.koodrive`` decides before whether a response can be believed.
 """
 
 from collections.abc import Sequence
@@ -8,59 +8,38 @@ from collections.abc import Sequence
 import polars as pl
 
 from etl.redaction import MASK
+from etl.task_detail import API_FIELDS, FIELDS, MAX_CODE_CHARACTERS, Kind
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Observation
 
-INSTANT = pl.Datetime("us", "UTC")
+UTC_TIME = pl.Datetime("us", "UTC")
+
+POLARS_TYPES: dict[Kind, pl.DataType] = {
+    Kind.ID: pl.String(),
+    Kind.TEXT: pl.String(),
+    Kind.CODE: pl.String(),
+    Kind.NUMBER: pl.Int64(),
+    Kind.TIME: UTC_TIME,
+}
 
 RAW = pl.Schema(
-    {
-        "task_id": pl.String(),
-        "task_name": pl.String(),
-        "task_type": pl.String(),
-        "tenant_id": pl.String(),
-        "user_id": pl.String(),
-        "status": pl.String(),
-        "result_code": pl.String(),
-        "response_code": pl.String(),
-        "response_message": pl.String(),
-        "queue_submitted_at": INSTANT,
-        "observed_at": INSTANT,
-    }
+    {field.name: pl.String() for field in API_FIELDS} | {"queue_submitted_at": UTC_TIME, "observed_at": UTC_TIME}
 )
-"""Observations as they came: every field that the API types in two ways is text."""
+"""Observations before normalizing: every field of the API is text, since the API sends some as numbers or as text."""
 
-MAX_CODE_CHARACTERS = 500
-"""Of a code, which is a key in the warehouse; no engine's index takes one of any length."""
-
-FACTS = pl.Schema(
-    {
-        "task_id": pl.String(),
-        "task_name": pl.String(),
-        "task_type": pl.Int64(),
-        "tenant_id": pl.String(),
-        "user_id": pl.String(),
-        "status": pl.Int64(),
-        "result_code": pl.String(),
-        "response_code": pl.String(),
-        "response_message": pl.String(),
-        "submitted_at": INSTANT,
-        "submitted_at_source": pl.String(),
-        "observed_at": INSTANT,
-    }
-)
+FACTS = pl.Schema({field.name: POLARS_TYPES[field.kind] for field in FIELDS} | {"observed_at": UTC_TIME})
 """One row per task, as last observed, ordered by task ID."""
 
-
-WORDS = ("task_name", "tenant_id", "user_id", "result_code", "response_code", "response_message")
-"""Columns that may hold any text of the API's."""
+TEXTS = [field.name for field in API_FIELDS if field.kind in {Kind.TEXT, Kind.CODE}]
+CODES = [field.name for field in API_FIELDS if field.kind is Kind.CODE]
+NUMBERS = [field.name for field in API_FIELDS if field.kind is Kind.NUMBER]
 
 
 def normalize(observations: Sequence[Observation], *, secrets: Sequence[str] = ()) -> pl.DataFrame:
-    """Make one fact row of each observed task, the newest where it was observed more than once.
+    """Make one fact row of each observed task. The newest observation of a task counts.
 
     Args:
         observations: answers about tasks with valid IDs, in any order.
-        secrets: texts that no fact may hold, in whatever form they might appear, longer ones first.
+        secrets: texts that no fact may hold, in every form that could appear, longer ones first.
 
     Returns:
         A frame of schema ``FACTS``.
@@ -68,11 +47,11 @@ def normalize(observations: Sequence[Observation], *, secrets: Sequence[str] = (
     return (
         raw_frame(observations)
         .pipe(_newest_of_each_task)
-        .with_columns(pl.col(WORDS).str.replace_many(dict.fromkeys(secrets, MASK), leftmost=True))
+        .with_columns(pl.col(TEXTS).str.replace_many(dict.fromkeys(secrets, MASK), leftmost=True))
         .pipe(_with_storable_text)
-        .with_columns(pl.col("status", "task_type").str.strip_chars().cast(pl.Int64))
-        # Absent and empty are the same: no code was sent.
-        .with_columns(pl.col("result_code", "response_code").str.head(MAX_CODE_CHARACTERS).replace("", None))
+        .with_columns(pl.col(NUMBERS).str.strip_chars().cast(pl.Int64))
+        # An absent code and an empty code mean the same: KooDrive sent none.
+        .with_columns(pl.col(CODES).str.head(MAX_CODE_CHARACTERS).replace("", None))
         .pipe(_with_submission)
         .select(FACTS.names())
         .match_to_schema(FACTS)
@@ -82,16 +61,17 @@ def normalize(observations: Sequence[Observation], *, secrets: Sequence[str] = (
 def raw_frame(observations: Sequence[Observation]) -> pl.DataFrame:
     """Lay observations out in columns, numbers as text."""
     details = [observation.detail for observation in observations]
-    columns = {
+    columns: dict[str, list[object]] = {
+        field.name: [_text(getattr(detail, field.name)) for detail in details]
+        for field in API_FIELDS
+        if field.kind is not Kind.ID
+    }
+    columns |= {
         "task_id": [observation.task.task_id for observation in observations],
         "queue_submitted_at": [observation.task.submitted_at for observation in observations],
         "observed_at": [observation.observed_at for observation in observations],
-        **{name: [_text(getattr(detail, name)) for detail in details] for name in RAW if name in _DETAIL_FIELDS},
     }
     return pl.DataFrame({name: columns[name] for name in RAW}, schema=RAW)
-
-
-_DETAIL_FIELDS = frozenset(RAW) - {"task_id", "queue_submitted_at", "observed_at"}
 
 
 def _text(value: int | str | None) -> str | None:
@@ -99,7 +79,7 @@ def _text(value: int | str | None) -> str | None:
 
 
 def _newest_of_each_task(raw: pl.DataFrame) -> pl.DataFrame:
-    # Sorting by every column makes the result the same for every order of the input.
+    # Sorting by every column makes the result independent of the order of the input.
     rest = sorted(set(RAW) - {"task_id", "observed_at"})
     return raw.sort(["task_id", "observed_at", *rest]).unique("task_id", keep="last", maintain_order=True)
 
@@ -112,7 +92,7 @@ def _with_storable_text(raw: pl.DataFrame) -> pl.DataFrame:
 def _with_submission(raw: pl.DataFrame) -> pl.DataFrame:
     in_id = (pl.col("task_id").cast(pl.UInt64) // (1 << ID_TIME_SHIFT) + ID_EPOCH_MS).cast(pl.Int64)
     return raw.with_columns(
-        submitted_at=pl.coalesce("queue_submitted_at", in_id.cast(pl.Datetime("ms", "UTC")).cast(INSTANT)),
+        submitted_at=pl.coalesce("queue_submitted_at", in_id.cast(pl.Datetime("ms", "UTC")).cast(UTC_TIME)),
         submitted_at_source=pl.when(pl.col("queue_submitted_at").is_null())
         .then(pl.lit("task_id"))
         .otherwise(pl.lit("queue")),

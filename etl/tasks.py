@@ -6,12 +6,13 @@ Nothing here does I/O, reads a clock or knows a database. All times are aware an
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from zlib import crc32
 
 import msgspec
 
 from etl.failure_reasons import FailureReason, Recovery
+from etl.task_detail import TaskDetail
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -30,19 +31,6 @@ UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 """What no database holds as text: NUL, and the surrogates that stand for bytes that are no UTF-8."""
 
 
-class TaskStatus(IntEnum):
-    """The documented task statuses; a response may carry any other number."""
-
-    NEW = 0
-    EXECUTING = 1
-    SUCCESS = 2
-    FAILED = 3
-
-
-TERMINAL_STATUSES = frozenset({TaskStatus.SUCCESS, TaskStatus.FAILED})
-"""A task in one of these is finished. An unknown status is not."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingTask:
     """A task to be asked about, claimed by this run."""
@@ -54,24 +42,6 @@ class PendingTask:
     """How many runs, this one included, have claimed it since it was last audited."""
     fence: int = 0
     """The number of this claim; a write with an older number is refused by the pending table."""
-
-
-class TaskDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """KooDrive's answer to ``GET /koodrive/ose/v1/task/{task_id}``, as it came.
-
-    The documentation and its examples disagree on which fields are numbers and which are text, so both are taken here
-    and settled in ``normalize``. Unknown fields are ignored.
-    """
-
-    task_id: int | str
-    status: int | str
-    task_name: str | None = None
-    task_type: int | str | None = None
-    tenant_id: int | str | None = None
-    user_id: int | str | None = None
-    result_code: int | str | None = None
-    response_code: int | str | None = msgspec.field(default=None, name="code")
-    response_message: str | None = msgspec.field(default=None, name="msg")
 
 
 class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-from etl.tasks import TERMINAL_STATUSES, TaskStatus
+from etl.task_detail import TERMINAL_STATUSES, TaskStatus
 
 T = TypeVar("T")
 

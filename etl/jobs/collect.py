@@ -32,7 +32,8 @@ from etl.shutdown import Shutdown
 from etl.source.enqueue import Enqueued, enqueue
 from etl.source.tables import FIRST_YEAR, LAST_YEAR
 from etl.source.task_files import PendingRow
-from etl.tasks import TaskStatus, is_valid_task_id, time_in_id
+from etl.task_detail import TaskStatus
+from etl.tasks import is_valid_task_id, time_in_id
 
 REMEMBERED = 100 * PAGE_SIZE
 """Tasks that are known again where the list repeats them: it may do so where one page ends and the next begins."""

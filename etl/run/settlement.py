@@ -5,16 +5,8 @@ from datetime import datetime
 from typing import assert_never
 
 from etl.failure_reasons import FailureReason
-from etl.tasks import (
-    TERMINAL_STATUSES,
-    FetchFailure,
-    Observation,
-    Outcome,
-    PendingTask,
-    Settlement,
-    TaskState,
-    is_valid_task_id,
-)
+from etl.task_detail import TERMINAL_STATUSES
+from etl.tasks import FetchFailure, Observation, Outcome, PendingTask, Settlement, TaskState, is_valid_task_id
 
 MIN_CLAIMS = 3
 """A run that was killed is rarely a task's fault; two such runs, and a third that asked about nothing else, are."""

@@ -6,63 +6,46 @@ The comments are written into the database by ``task-audit init``, and into docs
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy.types import TypeEngine
 
 from etl.database.types import KeyText, UtcDateTime
+from etl.task_detail import FIELDS, MAX_CODE_CHARACTERS, Kind
 from etl.warehouse.text import ForeignText
 
 METADATA = MetaData()
 
-MAX_KEY_CHARACTERS = 500
-"""Of a code, and of a dead letter's task ID, which may be anything that stood in the pending table."""
+MAX_KEY_CHARACTERS = MAX_CODE_CHARACTERS
+"""The length of a code, and of a dead letter's task ID, which may be any text of the pending table, at most."""
 
 MAX_WORDS_CHARACTERS = 2_000
+"""The length of an error's or a message's text, at most."""
 
 MAX_RUN_ID_CHARACTERS = 100
-"""Of a UUID there are 36."""
+"""The length of a run's ID, at most. A UUID has 36 characters."""
 
 MAX_COUNTER_CHARACTERS = 50
+"""The length of a counter's or a message's kind, at most."""
+
+SQL_TYPES: dict[Kind, TypeEngine[Any]] = {
+    Kind.ID: KeyText(MAX_KEY_CHARACTERS),
+    Kind.TEXT: Text(),
+    Kind.CODE: KeyText(MAX_KEY_CHARACTERS),
+    Kind.NUMBER: BigInteger(),
+    Kind.TIME: UtcDateTime(),
+}
 
 
 def _described() -> list[Column[Any]]:
-    """Make the columns that say what KooDrive says of a task: those of a fact, and of the staging table before it."""
+    """Make the columns that describe a task: those of a fact, and of the staging table before it."""
     return [
         Column(
-            "task_id",
-            KeyText(MAX_KEY_CHARACTERS),
-            primary_key=True,
-            comment="KooDrive's ID of the task; the time of its making is inside.",
-        ),
-        Column("task_name", Text, comment="The name that KooDrive gives, exactly as it came."),
-        Column(
-            "task_type",
-            BigInteger,
-            comment="What kind of task it is, as a number; see dim_task_type. Null: KooDrive gave none.",
-        ),
-        Column("tenant_id", Text, comment="The organisation that the task belongs to, as KooDrive names it."),
-        Column("user_id", Text, comment="The user whom the task is about, as KooDrive names them."),
-        Column("status", BigInteger, nullable=False, comment="How the task stands, as a number; see dim_task_status."),
-        Column(
-            "result_code",
-            KeyText(MAX_KEY_CHARACTERS),
-            comment="Why the task ended so; see dim_result_code. Null: KooDrive gave none.",
-        ),
-        Column(
-            "response_code",
-            KeyText(MAX_KEY_CHARACTERS),
-            comment="The code of the answer itself, beside the task's; 0 is success.",
-        ),
-        Column("response_message", Text, comment="The wording of the answer itself."),
-        Column(
-            "submitted_at",
-            UtcDateTime,
-            comment="When the task was submitted, by the source that submitted_at_source names.",
-        ),
-        Column(
-            "submitted_at_source",
-            Text,
-            nullable=False,
-            comment="Where submitted_at comes from: queue (the pending table) or task_id (the time inside the ID).",
-        ),
+            field.name,
+            SQL_TYPES[field.kind],
+            primary_key=field.kind is Kind.ID,
+            nullable=field.is_nullable,
+            comment=field.meaning,
+        )
+        for field in FIELDS
     ]
 
 

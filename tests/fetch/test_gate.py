@@ -16,7 +16,8 @@ from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.rate.limiter import RateLimiter
 from etl.shutdown import Shutdown
-from etl.tasks import FetchFailure, Observation, PendingTask, TaskDetail
+from etl.task_detail import TaskDetail
+from etl.tasks import FetchFailure, Observation, PendingTask
 from tests.fetch.virtual_time import run_virtually
 
 NOW = datetime(2026, 11, 7, tzinfo=UTC)

@@ -5,7 +5,8 @@ import pytest
 from etl.errors import ConfigurationError, CredentialsRefusedError
 from etl.failure_reasons import FailureReason
 from etl.fetch.quarantine import MAX_FORBIDDEN, MAX_REFUSED, Quarantine
-from etl.tasks import FetchFailure, Observation, PendingTask, TaskDetail
+from etl.task_detail import TaskDetail
+from etl.tasks import FetchFailure, Observation, PendingTask
 
 NOW = datetime(2026, 11, 7, tzinfo=UTC)
 TASK = PendingTask(task_id="17")

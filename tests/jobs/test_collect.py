@@ -18,7 +18,8 @@ from etl.jobs.collect import MAX_REPETITIONS, REMEMBERED, Repetitions, Wanted
 from etl.koodrive.listing import ListedTask, TaskPage
 from etl.source.schema import upgrade_queue
 from etl.source.tables import pending_table
-from etl.tasks import TaskStatus, time_in_id
+from etl.task_detail import TaskStatus
+from etl.tasks import time_in_id
 from tests.nights import TOKEN, Night
 
 TASK_IDS = a_minute_apart(250)

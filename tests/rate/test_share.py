@@ -16,7 +16,8 @@ from etl.rate.share import ALONE_SECONDS, SHARED_SECONDS, RateShare
 from etl.rate.table import RateRow, grant
 from etl.rate.values import HEADROOM, RateLease
 from etl.shutdown import Shutdown
-from etl.tasks import FetchFailure, Observation, PendingTask, TaskDetail
+from etl.task_detail import TaskDetail
+from etl.tasks import FetchFailure, Observation, PendingTask
 from tests.fetch.virtual_time import run_virtually
 
 BEGIN = 1000.0

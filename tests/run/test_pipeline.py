@@ -18,7 +18,8 @@ from etl.run.limits import Limits
 from etl.run.pipeline import Pipeline
 from etl.runs import begin_run
 from etl.shutdown import Shutdown
-from etl.tasks import FetchFailure, Observation, PendingTask, Selection, TaskDetail
+from etl.task_detail import TaskDetail
+from etl.tasks import FetchFailure, Observation, PendingTask, Selection
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -10,7 +10,8 @@ from etl.database.connections import open_engine
 from etl.failure_reasons import FailureReason
 from etl.normalize import normalize
 from etl.runs import AuditRun
-from etl.tasks import FetchFailure, Observation, PendingTask, TaskDetail
+from etl.task_detail import TaskDetail
+from etl.tasks import FetchFailure, Observation, PendingTask
 from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse

@@ -27,7 +27,8 @@ from sqlalchemy import (
 )
 
 from etl.database.engines.base import Engine
-from etl.warehouse.load.statements import CONTENT, TERMINAL, fact, stage
+from etl.task_detail import CONTENT, FIELDS, Kind
+from etl.warehouse.load.statements import TERMINAL, fact, stage
 from etl.warehouse.tables import dim_result_code, fact_task_status, fact_task_status_change, stage_facts
 
 change = fact_task_status_change.c
@@ -170,7 +171,7 @@ def _date_facts() -> Update:
 def _date_versions(run_id: ColumnElement[str]) -> Update:
     """Let the version that a fact holds be of the run that saw it first; of a finished task, of that instant, too."""
     began_earlier = or_(_is_terminal, stage.observed_at == fact.status_changed_at)
-    kept = {"response_code": stage.response_code, "response_message": stage.response_message}
+    others = [field.name for field in FIELDS if not field.is_content and field.kind is not Kind.ID]
     return (
         update(fact_task_status)
         .where(fact.task_id == stage.task_id, is_late, _is_as_known)
@@ -179,7 +180,7 @@ def _date_versions(run_id: ColumnElement[str]) -> Update:
         .values(
             run_id=run_id,
             last_checked_at=case((_is_terminal, stage.observed_at), else_=fact.last_checked_at),
-            **{name: case((_is_terminal, value), else_=fact[name]) for name, value in kept.items()},
+            **{name: case((_is_terminal, stage[name]), else_=fact[name]) for name in others},
         )
     )
 

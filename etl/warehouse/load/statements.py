@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from etl.database.engines.base import Engine
-from etl.tasks import TERMINAL_STATUSES
+from etl.task_detail import CONTENT, TERMINAL_STATUSES
 from etl.warehouse.tables import (
     MAX_KEY_CHARACTERS,
     audit_run,
@@ -50,19 +50,6 @@ from etl.warehouse.tables import (
 fact, stage = fact_task_status.c, stage_facts.c
 
 TERMINAL = [int(status) for status in TERMINAL_STATUSES]
-
-CONTENT = (
-    "task_name",
-    "task_type",
-    "tenant_id",
-    "user_id",
-    "status",
-    "result_code",
-    "submitted_at",
-    "submitted_at_source",
-)
-"""The columns whose change makes a new version of a fact. The response's own code and wording are not among them: the
-API words the same answer in several ways."""
 
 _known: FromClause = stage_facts.outerjoin(fact_task_status, fact.task_id == stage.task_id)
 _is_first = fact.task_id.is_(None)

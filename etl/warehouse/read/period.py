@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import CTE, Connection, Engine, case, column, func, select
 
 from etl.database.engines import engine_of
-from etl.tasks import TaskStatus
+from etl.task_detail import TaskStatus
 from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
 
 MAX_DAYS = 62

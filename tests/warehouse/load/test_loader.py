@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from etl.database.connections import open_engine
 from etl.errors import TransientError
-from etl.tasks import TERMINAL_STATUSES
+from etl.task_detail import TERMINAL_STATUSES
 from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.dry_run import DryRun
 from etl.warehouse.tables import METADATA, audit_run
