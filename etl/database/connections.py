@@ -18,13 +18,13 @@ def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create:
     """Make an engine of SQLAlchemy; it connects when it is first used.
 
     Args:
-        url: An SQLAlchemy URL of a supported engine.
-        name: The name of the database in errors, for example "the warehouse".
-        schema: The schema that is searched first for a table named without one.
-        create: Whether a database file may be created.
+        url: an SQLAlchemy URL of a supported engine.
+        name: the name of the database in errors, for example "the warehouse".
+        schema: the schema that is searched first for a table named without one.
+        create: whether a database file may be created.
 
     Raises:
-        ConfigurationError: The driver is not installed, or the file does not exist and may not be created.
+        ConfigurationError: the driver is not installed, or the file does not exist and may not be created.
     """
     parsed = parse_database_url(url)
     if not create:

@@ -56,7 +56,7 @@ def upgrade(engine: Engine, schema: Schema) -> Upgrade:
     Two processes may do so at once, and an upgrade that broke off can be repeated.
 
     Raises:
-        ConfigurationError: The database is of a newer version than this program, or its table's name is taken.
+        ConfigurationError: the database is of a newer version than this program, or its table's name is taken.
     """
     kind = engine_of(engine)
     with kind.hold_migration_lock(engine), engine.begin() as connection:
@@ -81,7 +81,7 @@ def require_current(connection: Connection, schema: Schema) -> None:
     """Check that a schema is of the version this program was written for.
 
     Raises:
-        ConfigurationError: The schema is missing, older or newer.
+        ConfigurationError: the schema is missing, older or newer.
     """
     revision = _revision(connection, schema)
     if revision == read_revisions(schema.revisions).get_current_head():

@@ -1,4 +1,4 @@
-"""What is pending, by day of submission and state; the database counts, so that millions of tasks cost no memory."""
+"""Counts pending tasks by day of submission and state; the database counts, so millions of tasks cost no memory."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -22,23 +22,23 @@ class DayCounts:
     """The tasks that were submitted on one day; each is counted once."""
 
     day: date | None
-    """In UTC; None: at an unknown time."""
+    """The day in UTC; None for an unknown time."""
     new: int
-    """Due, and never asked about; where the pending table is the user's own, all that are due."""
+    """The due tasks that were never asked about; in the user's own table, all due tasks."""
     still_open: int = 0
-    """Due, and had not ended when they were asked about last."""
+    """The due tasks that had not ended at the last check."""
     failed_before: int = 0
-    """Due, and could not be audited by the last run that held them."""
+    """The due tasks that the last run could not audit."""
     again: int = 0
-    """Due only since all are asked about again."""
+    """The tasks that are due only because of a refetch."""
     held: int = 0
-    """In the hands of another run."""
+    """The tasks that another run holds."""
     later: int = 0
-    """Not due yet."""
+    """The tasks that are not due yet."""
 
     @property
     def due(self) -> int:
-        """How many of them a run would ask about now."""
+        """The tasks that a run would ask about now."""
         return self.new + self.still_open + self.failed_before + self.again
 
 
@@ -46,10 +46,10 @@ def backlog_by_day(engine: Engine, table: Table, selection: Selection, *, now: d
     """Count the tasks of the job's own queue, oldest day first.
 
     Args:
-        engine: of the pending database.
+        engine: the pending database.
         table: the pending table.
-        selection: which tasks are meant.
-        now: by the pending database's clock.
+        selection: the tasks to count.
+        now: the time by the pending database's clock.
     """
     columns = table.c
     position = submitted_ms(columns.submitted_at, columns.task_id)

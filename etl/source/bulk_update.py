@@ -26,9 +26,9 @@ def bulk_update(connection: Connection, statement: Callable[[Columns], Update], 
     """Run an update for every row, and return how many rows of the table it updated.
 
     Args:
-        connection: A connection within a transaction.
-        statement: A function that makes the update from a row's columns.
-        rows: The values, under names of ``ROW_TYPES``. All callers sort them by task ID, so that no two runs wait for
+        connection: a connection within a transaction.
+        statement: a function that makes the update from a row's columns.
+        rows: the values, under names of ``ROW_TYPES``. All callers sort them by task ID, so that no two runs wait for
             each other.
     """
     return queue_sql_of(connection).bulk_update(connection, statement, rows, ROW_TYPES) if rows else 0

@@ -1,4 +1,4 @@
-"""How the pending table stands: tasks by state, and how long they have waited."""
+"""Counts the tasks of the pending table by state and age."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,13 +20,13 @@ class StateOverview:
     state: str
     tasks: int
     leased: int
-    """Of these, held by a run at the moment."""
+    """The tasks that a run holds at the moment."""
     under_a_day: int
-    """Of these, submitted within the last 24 hours."""
+    """The tasks that were submitted within the last 24 hours."""
     under_a_week: int
-    """Of these, submitted within the last seven days, but not within the last one."""
+    """The tasks that were submitted within the last seven days, but not within the last 24 hours."""
     older: int
-    """Of these, submitted before that, or at an unknown time."""
+    """The tasks that were submitted before that, or at an unknown time."""
     oldest_submitted_at: datetime | None
 
 
@@ -42,7 +42,7 @@ def overview(engine: Engine, table: Table, *, now: datetime) -> list[StateOvervi
             _count_if(submitted >= day_ago).label("under_a_day"),
             _count_if((submitted >= week_ago) & (submitted < day_ago)).label("under_a_week"),
             _count_if(submitted < week_ago).label("older"),
-            # An ID that is no number has no time.
+            # 0 stands for an ID without a time.
             func.min(func.nullif(submitted, 0)).label("oldest_ms"),
         )
         .group_by(table.c.state)

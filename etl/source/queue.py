@@ -1,11 +1,11 @@
 """The job's own pending table: claims with a lease and a fence, so that any number of runs can share it.
 
-A claim counts an attempt, and an answer clears the count; a run that dies therefore leaves its attempts behind, and a
-task that is given back unasked gets its attempt back. Every write after the claim names the owner and the fence: who
-has lost a lease, or given it up, writes nothing.
+A claim counts an attempt, and an answer clears the count. A run that dies therefore leaves its attempts behind, and a
+task that is released unasked gets its attempt back. Every write after the claim names the owner and the fence: a run
+that has lost or released a lease writes nothing.
 
-What a dead run has left behind is claimed last, for one of those tasks may have killed it; and at the last claim that
-it may have, a task is alone.
+A run claims the tasks of dead runs last, because one of them may have killed its run. At the last claim that it may
+have, a task is claimed alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
 
 Conditions = Callable[[datetime], Sequence[ColumnElement[bool]]]
-"""Which rows, at a time."""
+"""The conditions of the rows to claim, at a given time."""
 Rows = Sequence[Row[Any]]
 
 
@@ -55,16 +55,16 @@ class Queue:
         clock: Clock,
         claims_allowed: int,
     ) -> None:
-        """Look at the pending table for one run.
+        """Open the pending table for one run.
 
         Args:
-            engine: of the pending database.
+            engine: the pending database.
             table: the pending table.
-            selection: which tasks this run asks about.
+            selection: the tasks that this run asks about.
             owner: the ID of this run.
-            lease: how long a claim holds without being renewed.
-            clock: tells the database's time, aware and in UTC.
-            claims_allowed: how many claims a task may have that end without an answer.
+            lease: the time that a claim holds without a renewal.
+            clock: the database's clock, whose times are aware and in UTC.
+            claims_allowed: the number of claims without an answer that a task may have.
         """
         self._engine = engine
         self._table = table
@@ -75,17 +75,17 @@ class Queue:
         self._claims_allowed = claims_allowed
         self._started_at = clock()
         self._after: Position | None = None
-        """Where the last claim ended, so that the next one need not pass over what came before."""
+        """The position where the last claim ended, so that the next one need not pass over the rows before it."""
         self._in_doubt: datetime | None = None
-        """The end of the leases of a claim that failed, and may have been committed all the same."""
+        """The end of the leases of a claim that failed, but may have been committed."""
 
     def claim(self, limit: int) -> list[PendingTask]:
-        """Take up to ``limit`` due tasks, oldest first; after a claim that failed, at first what it has taken."""
+        """Take up to ``limit`` due tasks, oldest first; after a claim that failed, first the tasks that it took."""
         rows = self._recovered() or self._claim_free(limit) or self._claim(limit, self._left_behind)
         return list(map(_pending_task, rows))
 
     def claim_suspect(self) -> list[PendingTask]:
-        """Take one task that dead runs have held so often that this claim is its last, or one too many."""
+        """Take one task that dead runs have held so often that this claim is its last, or beyond it."""
         return list(map(_pending_task, self._recovered() or self._claim(1, self._suspect)))
 
     def count(self) -> int:
@@ -95,14 +95,15 @@ class Queue:
         return self._count(*self._selected(now), is_free)
 
     def count_leased(self) -> int:
-        """Count the tasks that would be due, were they not in the hands of another run.
+        """Count the tasks that would be due if another run did not hold them.
 
-        Also where its lease has ended: that was just now, or its transaction still locks what a claim passes by.
+        A task counts also if its lease has ended: either it ended just now, or a transaction still locks the row and
+        claims skip it.
         """
         return self._count(*self._selected(self._clock()), self._table.c.lease_owner != self._owner)
 
     def renew(self, held: Sequence[PendingTask]) -> set[str]:
-        """Prolong the leases of tasks that this run holds; returns the IDs of those that it has lost."""
+        """Prolong the leases of tasks that this run holds, and return the IDs of those that it has lost."""
         if self._update_held(held, lease_until=self._clock() + self._lease) == len(held):
             return set()
         columns = self._table.c
@@ -112,7 +113,7 @@ class Queue:
         return {task.task_id for task in held if (task.task_id, task.fence) not in ours}
 
     def settle(self, settlements: Sequence[Settlement], *, within: Connection | None = None) -> None:
-        """Write down what became of tasks, where this run still holds them.
+        """Record the outcomes of the tasks that this run still holds.
 
         Raises:
             LeaseLostError: it does not hold all of them; in a transaction of its own, the others are settled.
@@ -127,7 +128,7 @@ class Queue:
             raise LeaseLostError
 
     def release(self, held: Sequence[PendingTask]) -> None:
-        """Give tasks back, with the attempt that the claim counted."""
+        """Release tasks, and take back the attempt that the claim counted."""
         self._update_held(held, lease_owner=null(), lease_until=null(), attempts=self._table.c.attempts - 1)
 
     def _count(self, *conditions: ColumnElement[bool]) -> int:
@@ -138,7 +139,7 @@ class Queue:
     def _claim_free(self, limit: int) -> Rows:
         rows = self._claim(limit, self._free, after=self._after)
         if not rows and self._after is not None:
-            # What others have given back meanwhile lies before the cursor.
+            # Other runs may have released tasks before the position meanwhile.
             rows = self._claim(limit, self._free)
         self._after = (rows[-1].ms, rows[-1].task_id) if rows else None
         return rows
@@ -184,7 +185,7 @@ class Queue:
         return queue_sql_of(connection).claim(connection, claim)
 
     def _recovered(self) -> Rows:
-        """Read what a claim in doubt has taken, by the end of its leases, which no other claim of this run shares."""
+        """Read the tasks of a claim in doubt by the end of its leases, which no other claim of this run shares."""
         if self._in_doubt is None:
             return []
         columns = self._table.c
@@ -219,7 +220,7 @@ class Queue:
         return [
             table.c.state.in_(self._states()),
             or_(table.c.next_check_at.is_(None), table.c.next_check_at <= now),
-            # A task that is still open after this run has asked about it waits for the next run.
+            # A task that is still open after this run asked about it waits for the next run.
             or_(table.c.last_checked_at.is_(None), table.c.last_checked_at < self._started_at),
             *within_range(submitted_ms(table.c.submitted_at, table.c.task_id), selection),
         ]

@@ -1,7 +1,7 @@
 """The user's own table or view of task IDs: read in pages by key, never written to.
 
-Nothing can be marked there, so what is pending follows from the warehouse: every task in the table that has neither a
-terminal fact nor an open dead letter.
+The job cannot mark anything there, so the warehouse decides what is pending: every task in the table that has neither
+a terminal fact nor an open dead letter.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -38,27 +38,27 @@ from etl.tasks import PendingTask, Selection, Settlement, TaskState
 PAGE_ROWS = 5_000
 
 Settled = Callable[[Sequence[str]], set[str]]
-"""Says which of some task IDs need not be asked about any more."""
+"""A function that returns those task IDs that need not be asked about any more."""
 
 
 class ReadOnlySource:
     """Tasks read from a relation with one row a task: ``task_id`` and ``submitted_at``."""
 
     def __init__(self, engine: Engine, relation: Subquery, selection: Selection, *, settled: Settled) -> None:
-        # The condition is the operator's SQL, which might call a function that writes.
+        # The condition is the operator's SQL, which could call a function that writes.
         self._engine = engine.execution_options(read_only=True, postgresql_readonly=True)
         self._relation = relation
         self._selection = selection
         self._settled = settled
         self._after: tuple[int, str] | None = None
         self._ahead: list[PendingTask] = []
-        """Tasks of the last page that no claim has taken yet."""
+        """The tasks of the last page that no claim has taken yet."""
 
     def check(self) -> None:
         """Read one row.
 
         Raises:
-            ConfigurationError: the table, its columns or the condition are not what the settings say.
+            ConfigurationError: the table, its columns or the condition do not match the settings.
         """
         with _reading(), self._engine.connect() as connection:
             connection.execute(select(self._relation).limit(1)).all()
@@ -76,25 +76,25 @@ class ReadOnlySource:
         return tasks
 
     def claim_suspect(self) -> list[PendingTask]:
-        """Suspect nothing: there are no leases that could tell."""
+        """Return none: without leases there are no suspects."""
         return []
 
     def count(self) -> None:
-        """Leave it open: what is due follows from the warehouse, page by page."""
+        """Return None: the warehouse decides what is due, page by page."""
 
     def count_leased(self) -> int:
-        """Count nothing: there are no leases."""
+        """Return 0: there are no leases."""
         return 0
 
-    def renew(self, held: Sequence[PendingTask]) -> set[str]:  # noqa: ARG002 - what is not held cannot be lost
-        """Lose nothing: there are no leases."""
+    def renew(self, held: Sequence[PendingTask]) -> set[str]:  # noqa: ARG002 - a task that is not held cannot be lost
+        """Return none: there are no leases to lose."""
         return set()
 
     def settle(self, settlements: Sequence[Settlement], *, within: Connection | None = None) -> None:
-        """Do nothing: the facts and dead letters in the warehouse say what is settled."""
+        """Do nothing: the facts and dead letters in the warehouse show what is settled."""
 
     def release(self, held: Sequence[PendingTask]) -> None:
-        """Do nothing: nothing was taken."""
+        """Do nothing: there are no leases."""
 
     def _is_ours(self, task: PendingTask) -> bool:
         return self._selection.shard is None or self._selection.shard.holds(task.task_id)
@@ -122,12 +122,12 @@ class ReadOnlySource:
 
 @contextmanager
 def _reading() -> Iterator[None]:
-    """Put down to the settings what the database says of the table, its columns, their values and the condition."""
+    """Report the database's errors about the table, its columns, their values and the condition as wrong settings."""
     try:
         yield
     except (DBAPIError, ConfigurationError) as error:
-        said = error.orig if isinstance(error, DBAPIError) else None
-        reason = error.message if isinstance(error, ConfigurationError) else first_line(said or error)
+        original = error.orig if isinstance(error, DBAPIError) else None
+        reason = error.message if isinstance(error, ConfigurationError) else first_line(original or error)
         raise ConfigurationError(
             f"The pending tasks cannot be read as configured: {reason.rstrip('.')}.",
             code=Code.SOURCE_UNREADABLE,
@@ -136,7 +136,7 @@ def _reading() -> Iterator[None]:
 
 
 def user_relation(settings: SourceSettings) -> Subquery:
-    """Describe the user's table or view: each task ID once, as text, with its earliest submission."""
+    """Select from the user's table or view: each task ID once, as text, with its earliest submission."""
     schema, _, name = settings.table.rpartition(".")
     columns = [settings.task_id_column, *filter(None, [settings.submitted_at_column])]
     rows = table(name, *(column(each) for each in columns), schema=schema or None)
@@ -148,13 +148,13 @@ def user_relation(settings: SourceSettings) -> Subquery:
         .group_by(task_id)
     )
     if settings.where:
-        # A colon in it begins no bind of ours.
+        # A colon in the condition begins no bound value.
         pending = pending.where(text(f"({settings.where})".replace(":", r"\:")))
     return pending.subquery("pending")
 
 
 def unclaimed(queue: Table, selection: Selection) -> Subquery:
-    """Describe the pending table to a run that may not claim: all that is due, leases aside."""
+    """Select from the pending table for a run that may not claim: all due tasks, held or not."""
     states = [TaskState.PENDING, TaskState.DONE] if selection.refetch else [TaskState.PENDING]
     rows = select(queue.c.task_id, queue.c.submitted_at)
     return rows.where(queue.c.state.in_([str(state) for state in states])).subquery("pending")

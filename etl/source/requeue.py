@@ -1,4 +1,4 @@
-"""Puts tasks that were given up back into the queue, as if they had never been asked about."""
+"""Requeues dead tasks, as if they had never been asked about."""
 
 from collections.abc import Sequence
 
@@ -13,21 +13,21 @@ CHUNK_ROWS = 5_000
 
 
 def requeue(engine: Engine, table: Table, task_ids: Sequence[str]) -> int:
-    """Make dead tasks pending, with a clean slate, and add those that are not there.
+    """Make dead tasks pending, without attempts or errors, and add those that are missing.
 
-    What is pending or done is left alone. The fence stays: whoever held the task before writes nothing.
+    Pending and done tasks are left alone. The fence stays, so a run that held the task before writes nothing.
 
     Returns:
-        How many tasks were dead or not there.
+        The number of tasks that were dead or missing.
     """
-    again = 0
+    requeued = 0
     ordered = sorted(task_ids)
     with engine.begin() as connection:
         for start in range(0, len(ordered), CHUNK_ROWS):
             chunk = ordered[start : start + CHUNK_ROWS]
-            again += bulk_update(connection, lambda row: _revived(table, row), [{"held_id": each} for each in chunk])
-            again += insert_new(connection, table, [(each, None) for each in chunk])
-    return again
+            requeued += bulk_update(connection, lambda row: _revived(table, row), [{"held_id": each} for each in chunk])
+            requeued += insert_new(connection, table, [(each, None) for each in chunk])
+    return requeued
 
 
 def _revived(table: Table, row: Columns) -> Update:

@@ -49,7 +49,7 @@ def pending_table(name: str) -> Table:
             comment="Runs in a row that could not audit the task.",
         ),
         Column("next_check_at", UtcDateTime, comment="When the task is due again. Null: at once."),
-        Column("lease_owner", Text, comment="The run that holds the task. Null: nobody does."),
+        Column("lease_owner", Text, comment="The run that holds the task. Null: no run does."),
         Column("lease_until", UtcDateTime, comment="Until when it holds the task, unless it prolongs the lease."),
         Column(
             "fence",
@@ -58,7 +58,7 @@ def pending_table(name: str) -> Table:
             server_default="0",
             comment="Grows with every claim; a run that lost its lease writes nothing.",
         ),
-        Column("last_checked_at", UtcDateTime, comment="When KooDrive last told about the task."),
+        Column("last_checked_at", UtcDateTime, comment="When KooDrive last answered about the task."),
         Column("last_error", Text, comment="Why the last run could not audit the task. Null: it could."),
         schema=schema or None,
         comment="Tasks to audit; a plain INSERT of a task_id is enough to add one.",

@@ -1,7 +1,6 @@
 """Reads task IDs to enqueue: CSV, NDJSON, Parquet, or one ID a line, from a file or standard input.
 
-What a file is follows from its first bytes, not from its name. Everything is read as a stream, and an error names the
-line it is on.
+The first bytes of a file decide its form, not its name. Every form is read as a stream, and an error names its line.
 """
 
 import csv
@@ -25,16 +24,16 @@ PARQUET_MAGIC = b"PAR1"
 PARQUET_ROWS = 50_000
 ID_FIELD = "task_id"
 TIME_FIELD = "submitted_at"
-NOTHING_ADDED = "Nothing was added; mend the file and give it again."
+NOTHING_ADDED = "Nothing was added; fix the file and give it again."
 
 MORE_THAN_AN_ID = re.compile(r"""[\s,;|"'\[\]{}]""")
-"""What stands in a line of a table or of JSON, and in no ID."""
+"""The characters that occur in a line of a table or of JSON, and in no ID."""
 
 PendingRow = tuple[str, datetime | None]
-"""A task ID and when it was submitted, if that is known."""
+"""A task ID and the time of its submission, if that is known."""
 
 RawRow = tuple[int, Any, Any]
-"""The number of a line or row, and the two fields as they stand there."""
+"""The number of a line or row, and its two fields as they are."""
 
 
 def read_pending(stream: BinaryIO, *, name: str) -> Iterator[PendingRow]:
@@ -42,12 +41,12 @@ def read_pending(stream: BinaryIO, *, name: str) -> Iterator[PendingRow]:
 
     Args:
         stream: the file, open for reading bytes.
-        name: how to call it in errors.
+        name: the name of the file in errors.
 
     Raises:
         InputError: the file is not in a known form, or a row has no usable ID or time.
     """
-    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]  # it calls nothing that a binary stream has not
+    buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream)  # type: ignore[type-var]  # it calls only methods that a binary stream has
     if buffered.peek(len(PARQUET_MAGIC)).startswith(PARQUET_MAGIC):
         yield from _checked(_parquet_rows(buffered, name), name=name, unit="row")
     else:
@@ -108,7 +107,7 @@ def _instant(value: object) -> datetime:
 
 def _parquet_rows(stream: BinaryIO, name: str) -> Iterator[RawRow]:
     with TemporaryFile() as spool:
-        # Parquet is read from its end, which a pipe does not offer.
+        # A reader of Parquet begins at the end, which it cannot in a pipe.
         copyfileobj(stream, spool)
         spool.seek(0)
         try:
@@ -151,7 +150,7 @@ def _text_rows(stream: BinaryIO, name: str) -> Iterator[RawRow]:
 def _decoded(stream: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(stream, 1):
         try:
-            # A byte order mark may stand in front of the first line.
+            # A byte order mark may precede the first line.
             yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
             raise InputError(

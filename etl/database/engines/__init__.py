@@ -19,7 +19,7 @@ def engine_named(name: str) -> Engine:
     """Return the engine whose SQLAlchemy dialect has a name.
 
     Raises:
-        KeyError: The engine is not supported.
+        KeyError: the engine is not supported.
     """
     return _BY_NAME[name]
 
@@ -28,7 +28,7 @@ def engine_of(database: URL | Dialect | Connection | sa.Engine) -> Engine:
     """Return the engine of a database.
 
     Raises:
-        KeyError: The engine is not supported.
+        KeyError: the engine is not supported.
     """
     match database:
         case URL():

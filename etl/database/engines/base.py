@@ -76,9 +76,9 @@ class Engine(ABC):
         """Listen to the events of a new engine, so that its sessions keep time and transactions as all others do.
 
         Args:
-            engine: The engine, which has not connected yet.
-            schema: The schema that is searched first for a table named without one.
-            create: Whether a database file may be created.
+            engine: the engine, which has not connected yet.
+            schema: the schema that is searched first for a table named without one.
+            create: whether a database file may be created.
         """
 
     # Errors
@@ -95,9 +95,9 @@ class Engine(ABC):
         """Return this program's error for one of the driver; None for a bug.
 
         Args:
-            error: The exception of the driver itself, not SQLAlchemy's around it.
-            database: The name of the database in the message, for example "the warehouse".
-            file: The file of an embedded database.
+            error: the exception of the driver itself, not SQLAlchemy's around it.
+            database: the name of the database in the message, for example "the warehouse".
+            file: the file of an embedded database.
         """
         fault = self.fault_of(error)
         if fault is None:
@@ -150,9 +150,9 @@ class Engine(ABC):
         writer anyway.
 
         Args:
-            connection: A connection within the transaction of the load.
-            schema: The schema of the warehouse.
-            version_table: The table of its version, which has one row.
+            connection: a connection within the transaction of the load.
+            schema: the schema of the warehouse.
+            version_table: the table of its version, which has one row.
         """
 
     @abstractmethod
@@ -160,9 +160,9 @@ class Engine(ABC):
         """Offer rows, under the table's name, to the statements of this transaction.
 
         Args:
-            connection: A connection within a transaction.
-            rows: One column for each column of the table, by the same names.
-            table: A temporary table.
+            connection: a connection within a transaction.
+            rows: one column for each column of the table, by the same names.
+            table: a temporary table.
         """
 
     @abstractmethod
@@ -195,9 +195,9 @@ class Engine(ABC):
         """Return a statement that writes a row, unless the row with the same key is as new.
 
         Args:
-            table: The table.
-            changing: The columns that a newer row overwrites, ``time`` among them.
-            time: The column that says which row is newer.
+            table: the table.
+            changing: the columns that a newer row overwrites, ``time`` among them.
+            time: the column that says which row is newer.
         """
         insert = self.insert(table)
         upsert: Insert = insert.on_conflict_do_update(

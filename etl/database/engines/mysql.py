@@ -165,7 +165,7 @@ class MySQL(Engine):
         """Hold a lock that belongs to a session: the first DDL statement would release one of a transaction.
 
         Raises:
-            StoppedError: Another session held it for too long.
+            StoppedError: another session held it for too long.
         """
         named = {"name": MIGRATION_LOCK}
         with engine.connect() as holder:

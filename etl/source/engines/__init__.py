@@ -15,7 +15,7 @@ def queue_sql_of(database: Connection | Dialect) -> QueueSql:
     """Return the statements for the engine of a database.
 
     Raises:
-        KeyError: The engine cannot hold the pending table.
+        KeyError: the engine cannot hold the pending table.
     """
     dialect = database if isinstance(database, Dialect) else database.dialect
     return QUEUES[dialect.name]

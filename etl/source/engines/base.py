@@ -59,8 +59,8 @@ class QueueSql(ABC):
         """Take the first rows that meet the conditions, and write the lease into them.
 
         Args:
-            connection: A connection within a transaction.
-            claim: The rows and the lease.
+            connection: a connection within a transaction.
+            claim: the rows and the lease.
 
         Returns:
             The ``claimed_columns`` after the claim, in order.
@@ -85,10 +85,10 @@ class QueueSql(ABC):
         """Run an update for every row, and return how many rows of the table it updated.
 
         Args:
-            connection: A connection within a transaction.
-            statement: A function that makes the update from a row's columns.
-            rows: At least one row: values by name, with the same names in all.
-            types: The types of the values, by name.
+            connection: a connection within a transaction.
+            statement: a function that makes the update from a row's columns.
+            rows: at least one row: values by name, with the same names in all.
+            types: the types of the values, by name.
         """
         given = {name: bindparam(name, type_=types[name]) for name in rows[0]}
         return connection.execute(statement(given), rows).rowcount
@@ -97,9 +97,9 @@ class QueueSql(ABC):
         """Return the SQL of ``submitted_ms``.
 
         Args:
-            submitted_at: The time of submission, which may be null.
-            task_id: The task ID.
-            compiled: A function that returns the SQL of an expression.
+            submitted_at: the time of submission, which may be null.
+            task_id: the task ID.
+            compiled: a function that returns the SQL of an expression.
         """
         return self.position_sql(compiled(submitted_at), compiled(task_id))
 

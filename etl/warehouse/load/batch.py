@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from etl.tasks import FetchFailure
 
 Within = Callable[[Connection], None]
-"""Something to be done in the transaction of a load."""
+"""A function that the loader calls in the transaction of a load."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,16 +17,16 @@ class Batch:
     """What one load writes."""
 
     facts: pl.DataFrame
-    """Normalized rows, one per task."""
+    """The normalized rows, one per task."""
     audited: int
-    """How many claimed tasks those rows account for."""
+    """The claimed tasks that those rows account for."""
     dead_letters: Sequence[FetchFailure] = ()
     run_id: str | None = None
-    """The run that learnt this, where it is not the one that loads it."""
+    """The run that made the observations, if it is another one than the run that loads them."""
     released: int = 0
-    """Tasks of this batch that gave no answer for now."""
+    """The tasks of this batch that have no answer yet."""
 
     @property
     def tasks(self) -> int:
-        """How many claimed tasks the batch accounts for."""
+        """The claimed tasks that the batch accounts for."""
         return self.audited + len(self.dead_letters) + self.released

@@ -1,4 +1,4 @@
-"""Stands in for the warehouse when nothing may be written: it counts, and forgets."""
+"""Replaces the warehouse in a dry run: it counts, and writes nothing."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ class DryRun:
         """Write nothing."""
 
     def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:  # noqa: ARG002 - unwritten
-        """Count a batch; every fact counts as changed, since nobody looks what is there."""
+        """Count a batch; every fact counts as changed, since a dry run compares nothing."""
         finished = batch.facts["status"].is_in(list(TERMINAL_STATUSES)).sum()
         return replace(
             run,
@@ -27,7 +27,7 @@ class DryRun:
         )
 
     def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:  # noqa: ARG002 - nothing is claimed
-        """Say that there is none: nothing was claimed, so no run has left a claim behind."""
+        """Return none: a dry run claims nothing, so no dead run can have left a claim."""
         return set()
 
     def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:

@@ -1,7 +1,7 @@
-"""The set-based statements that put late observations where they belong: into the history, not on top of it.
+"""The set-based statements that insert late observations into the history.
 
-An observation is late when the fact already rests on a newer one. After these statements the tables are those of the
-same observations in their own order, except for what no table holds: when an answer was merely repeated.
+An observation is late if the fact already rests on a newer one. After these statements the tables are the same as if
+the observations had come in their own order. One difference remains: no table holds the times of repeated answers.
 """
 
 from collections.abc import Iterator
@@ -39,13 +39,13 @@ _is_terminal = fact.status.in_(TERMINAL)
 
 
 def correct_history(engine: Engine, *, run_id: str) -> Iterator[Executable]:
-    """Give the statements in the order in which they count on each other.
+    """Yield the statements in the order in which they rely on each other.
 
     Args:
-        engine: The engine of the warehouse.
-        run_id: of the run that learnt what is late.
+        engine: the engine of the warehouse.
+        run_id: the ID of the run that made the late observations.
     """
-    # Bound here: a parameter that an UPDATE is executed with becomes one of its assignments.
+    # A literal: SQLAlchemy turns a parameter that an UPDATE is executed with into one of its assignments.
     learnt_by = literal(run_id, Text)
     yield _insert_interrupted()
     yield _insert_late(learnt_by)
@@ -65,7 +65,7 @@ def count_late() -> Select[int]:
 
 
 def date_result_codes() -> Update:
-    """Let a result code have been seen as early as it was."""
+    """Move the first sight of a result code back to the earliest observation."""
     earliest = (
         select(stage.result_code, func.min(stage.observed_at).label("seen_at")).group_by(stage.result_code).subquery()
     )
@@ -78,7 +78,7 @@ def date_result_codes() -> Update:
 
 
 def _insert_interrupted() -> Insert:
-    """Let the last answer begin again at its last check, where a late one interrupts it."""
+    """Begin the last answer again at its last check if a late answer interrupts it."""
     begins_again = select(
         stage.task_id,
         fact.last_checked_at,
@@ -93,7 +93,7 @@ def _insert_interrupted() -> Insert:
 
 
 def _insert_late(run_id: ColumnElement[str]) -> Insert:
-    """Note what was observed, unless the answer before it was the same, or of the same instant."""
+    """Add each late answer, unless the answer before it was the same, or of the same instant."""
     before, between = fact_task_status_change.alias("before"), fact_task_status_change.alias("between_them")
     is_last_before = not_(
         select(between.c.task_id)
@@ -113,7 +113,7 @@ def _insert_late(run_id: ColumnElement[str]) -> Insert:
     late = select(
         stage.task_id,
         stage.observed_at,
-        # What came before is for _chain to say.
+        # _chain corrects what came before.
         stage.status.label("previous_status"),
         stage.status,
         stage.result_code.label("previous_result_code"),
@@ -124,7 +124,7 @@ def _insert_late(run_id: ColumnElement[str]) -> Insert:
 
 
 def _delete_repetitions(engine: Engine) -> Delete:
-    """Drop the rows that, for what was observed before them, are no changes."""
+    """Delete the rows that repeat the answer before them."""
     story = _story()
     repeats = and_(
         story.c.number > 1,
@@ -135,7 +135,7 @@ def _delete_repetitions(engine: Engine) -> Delete:
 
 
 def _chain() -> Update:
-    """Let each change begin where the one before it ended."""
+    """Make each change begin with what the one before it ended with."""
     story = _story()
     broken = or_(
         change.previous_status.is_distinct_from(story.c.status_before),
@@ -149,7 +149,7 @@ def _chain() -> Update:
 
 
 def _date_facts() -> Update:
-    """Take from the history when a task was first seen, and when its status or result code last changed."""
+    """Copy from the history when a task was first seen, and when its status or result code last changed."""
     ends = (
         select(
             change.task_id,
@@ -169,14 +169,14 @@ def _date_facts() -> Update:
 
 
 def _date_versions(run_id: ColumnElement[str]) -> Update:
-    """Let the version that a fact holds be of the run that saw it first; of a finished task, of that instant, too."""
+    """Attribute the version in a fact to the run that saw it first, and for a finished task to that instant, too."""
     began_earlier = or_(_is_terminal, stage.observed_at == fact.status_changed_at)
     others = [field.name for field in FIELDS if not field.is_content and field.kind is not Kind.ID]
     return (
         update(fact_task_status)
         .where(fact.task_id == stage.task_id, is_late, _is_as_known)
         .where(stage.observed_at >= fact.status_changed_at, began_earlier)
-        # MySQL's assignments see those before them; of these, none decides about another.
+        # In MySQL an assignment sees those before it; none of these depends on another.
         .values(
             run_id=run_id,
             last_checked_at=case((_is_terminal, stage.observed_at), else_=fact.last_checked_at),
@@ -190,7 +190,7 @@ def _late_tasks() -> Select[str]:
 
 
 def _story() -> Subquery:
-    """List the changes of the tasks with late observations, each beside the one before it."""
+    """Select the changes of the tasks with late observations, each beside the one before it."""
     window: dict[str, Any] = {"partition_by": change.task_id, "order_by": change.observed_at}
     return (
         select(

@@ -34,7 +34,7 @@ class Warehouse:
         """Check the schema's version.
 
         Raises:
-            ConfigurationError: it is missing, older or newer than this program.
+            ConfigurationError: the schema is missing, older or newer than this program.
         """
         with self.engine.execution_options(read_only=True).connect() as connection:
             require_current(connection, self._schema)
@@ -47,12 +47,12 @@ class Warehouse:
     def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
         """Write a batch and the run's counters with it; a batch that was written already is left as it is.
 
-        The run's row is the ledger: its counters tell whether a commit whose answer was lost has happened.
+        The counters in the run's row show whether a commit whose answer was lost has happened.
 
         Args:
             batch: normalized facts and dead letters.
             run: the counters before this batch.
-            within: done in the same transaction, at its end.
+            within: a function that the loader calls in the same transaction, at its end.
 
         Returns:
             The counters after this batch, as they were written.
@@ -83,12 +83,12 @@ class Warehouse:
         return loaded
 
     def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
-        """Write the row of a run that has ended, and what its numbers are made of; done twice, it is done once.
+        """Write the row of a run that has ended, and its counters; a second call writes nothing.
 
         Args:
-            run: with its end.
-            counters: what its numbers are made of.
-            within: done in the same transaction, at its end.
+            run: the run with its end.
+            counters: the counters that its numbers are made of.
+            within: a function that the loader calls in the same transaction, at its end.
         """
         rows = [
             {"run_id": run.run_id, "counter": counter, "name": name, "number": number}
@@ -106,11 +106,11 @@ class Warehouse:
                 within(connection)
 
     def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
-        """Say of which tasks a run that never ended has written how they ended."""
+        """Return the tasks whose end was written by a run that never ended."""
         return self._matching(statements.audited_by_dead_runs(self._kind), task_ids)
 
     def settled(self, task_ids: Sequence[str]) -> set[str]:
-        """Say which tasks have a terminal fact, or a dead letter that keeps them from being asked about."""
+        """Return the tasks with a terminal fact, or with a dead letter that excludes them."""
         return self._matching(statements.settled(self._kind), task_ids)
 
     def _matching(self, query: Executable, task_ids: Sequence[str]) -> set[str]:
@@ -142,7 +142,7 @@ class Warehouse:
 
 
 def _written(connection: Connection, run: AuditRun) -> AuditRun:
-    """Read the counters that loads write, as they were committed last."""
+    """Read the counters that loads write, as of the last commit."""
     query = select(*(audit_run.c[name] for name in LOADED)).where(audit_run.c.run_id == run.run_id)
     return replace(run, **connection.execute(query).mappings().one())
 

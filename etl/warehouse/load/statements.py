@@ -1,8 +1,8 @@
 """The set-based statements that turn a staged batch into facts, changes and dimension rows.
 
-Every one reads ``stage_facts`` beside the facts as they are, and writes only what is news: a repeated observation of a
-finished task touches nothing, an older observation never replaces a newer one. They count on loads happening one at a
-time, which ``loader`` sees to.
+Each statement compares ``stage_facts`` with the facts as they are, and writes only differences: a repeated observation
+of a finished task touches nothing, and an older observation never replaces a newer one. The statements rely on loads
+that happen one at a time, which ``loader`` ensures.
 """
 
 from datetime import datetime
@@ -88,7 +88,7 @@ def insert_changes() -> Insert:
 
 
 def upsert_facts(engine: Engine) -> Insert:
-    """Write new versions of facts, and when tasks that are still open were last checked."""
+    """Write new versions of facts, and the last check of tasks that are still open."""
     values: dict[str, ColumnElement[Any]] = {
         **{column.name: stage[column.name] for column in fact if column.name in stage},
         "first_seen_at": func.coalesce(fact.first_seen_at, stage.observed_at),
@@ -100,25 +100,25 @@ def upsert_facts(engine: Engine) -> Insert:
         select(*(value.label(name) for name, value in values.items()))
         .select_from(_known)
         .where(or_(_is_first, and_(_is_newer, or_(_differs, _is_open))))
-        # One order for everybody, so that two writers cannot wait for each other.
+        # All writers use this order, so that no two of them wait for each other.
         .order_by(stage.task_id)
     )
     return engine.upsert(fact_task_status, list(values), news)
 
 
 def insert_unknown_statuses() -> Insert:
-    """Give a status that nobody documented a row of its own; it is not terminal."""
+    """Add a row for each undocumented status; it is not terminal."""
     row = {"status": stage.status, "status_name": _unknown(stage.status), "is_terminal": false()}
     return _insert_missing(dim_task_status, row)
 
 
 def insert_unknown_types() -> Insert:
-    """Give a task type that nobody documented a row of its own."""
+    """Add a row for each undocumented task type."""
     return _insert_missing(dim_task_type, {"task_type": stage.task_type, "task_type_name": _unknown(stage.task_type)})
 
 
 def insert_new_result_codes() -> Insert:
-    """Note every result code that was never met before; its labels are the user's to fill in."""
+    """Add a row for each new result code, whose labels the user fills in."""
     row = {
         "result_code": stage.result_code,
         "is_documented": false(),
@@ -128,7 +128,7 @@ def insert_new_result_codes() -> Insert:
 
 
 def resolve_dead_letters() -> Update:
-    """Mark the dead letters of tasks that were audited after all, and after they failed."""
+    """Resolve the dead letters of tasks that were audited after they failed."""
     return (
         update(dead_letter)
         .where(
@@ -141,7 +141,7 @@ def resolve_dead_letters() -> Update:
 
 
 def resolve_overtaken_dead_letters(run: str) -> Update:
-    """Mark the dead letters of a run whose task has been observed since it failed, by another run."""
+    """Resolve the dead letters of a run whose task another run has observed since it failed."""
     return (
         update(dead_letter)
         .where(
@@ -155,10 +155,10 @@ def resolve_overtaken_dead_letters(run: str) -> Update:
 
 
 def settled(engine: Engine) -> CompoundSelect[str]:
-    """List those of the bound ``task_ids``, a JSON array, with a terminal fact or a dead letter that keeps them out.
+    """Select those of the bound ``task_ids``, a JSON array, with a terminal fact or a dead letter that excludes them.
 
-    A dead letter does while it is open, unless its task is to be tried again; and when it was discarded, which is where
-    no fact says what has settled it.
+    An open dead letter excludes its task, unless the task is to be tried again. A resolved one does if the user
+    discarded it, that is, if no fact shows an audit since.
     """
     asked = text(engine.rows_of_json("task_ids", "task_id")).columns(task_id=Text)
     ended = select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL))
@@ -175,20 +175,20 @@ def settled(engine: Engine) -> CompoundSelect[str]:
 
 
 def audited_by_dead_runs(engine: Engine) -> Select[str]:
-    """List those of the bound ``task_ids``, a JSON array, whose terminal fact a run has written that never ended."""
+    """Select those of the bound ``task_ids``, a JSON array, whose terminal fact is of a run that never ended."""
     asked = text(engine.rows_of_json("task_ids", "task_id")).columns(task_id=Text)
     dead_runs = select(audit_run.c.run_id).where(audit_run.c.finished_at.is_(None))
     return select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL), fact.run_id.in_(dead_runs))
 
 
 def upsert_dead_letter(engine: Engine) -> Insert:
-    """Write a dead letter, keeping the time of its first failure; a failure replaces only an older one."""
+    """Write a dead letter, but keep the time of its first failure; a failure replaces only an older one."""
     changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
     return engine.upsert_if_newer(dead_letter, changing, time="last_failed_at")
 
 
 def insert_new_code_counters(run: str, started_at: datetime) -> Insert:
-    """Count the tasks that showed a run a result code that was never met before."""
+    """Count the tasks of a run by each result code that it was the first to meet."""
     code = dim_result_code.c
     name = func.substr(literal("new result_code ", Text) + code.result_code, 1, MAX_KEY_CHARACTERS)
     found = (

@@ -1,4 +1,4 @@
-"""What a run's numbers are made of: answers by HTTP status, tasks by outcome, drift of the API."""
+"""The counters of a run: answers by HTTP status, tasks by outcome, drift of the API."""
 
 import sqlalchemy as sa
 from alembic import op

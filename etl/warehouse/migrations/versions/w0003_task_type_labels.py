@@ -1,4 +1,4 @@
-"""Category and action of a task type, beside its name: what people say of it, as of a result code."""
+"""Category and action of a task type beside its name, the same labels as those of a result code."""
 
 import sqlalchemy as sa
 from alembic import op
