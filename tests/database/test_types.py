@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import StatementError
 
 from etl.database.connections import open_engine
-from etl.database.types import UtcDateTime
+from etl.database.types import KeyText, UtcDateTime
 from etl.errors import ConfigurationError
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -95,3 +95,7 @@ def test_what_is_no_time_is_said():
 
 def test_a_literal_is_an_instant_too(connection):
     assert connection.scalar(select(literal(NOON, UtcDateTime))) == NOON
+
+
+def test_types_can_be_printed_without_an_engine():
+    assert [str(type_) for type_ in (UtcDateTime(), KeyText(100))] == ["DATETIME", "TEXT"]
