@@ -12,7 +12,7 @@ from etl.database.engines.sqlite import SQLITE
 ENGINES = (DUCKDB, SQLITE, POSTGRESQL, MYSQL)
 """All engines, in the order in which messages and choices list them."""
 
-_BY_NAME: dict[str, Engine] = {engine.name: engine for engine in ENGINES} | {"default": POSTGRESQL}
+_BY_NAME: dict[str, Engine] = {**{engine.name: engine for engine in ENGINES}, "default": POSTGRESQL}
 """The engines by name. SQLAlchemy's ``default`` dialect, which prints types and statements, gets the common form."""
 
 
