@@ -95,9 +95,9 @@ def new(
         click.echo(written, nl=False)
     else:
         _write(out, written, force=force)
-    for number, (sentence, *commands) in enumerate(next_steps(choices, str(out or "FILE")), 1):
-        click.echo(f"{number}. {sentence}", err=True)
-        for command in commands:
+    for number, step in enumerate(next_steps(choices, str(out or "FILE")), 1):
+        click.echo(f"{number}. {step.sentence}", err=True)
+        for command in step.commands:
             click.echo(f"     {command}", err=True)
 
 

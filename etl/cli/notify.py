@@ -45,7 +45,8 @@ def notify(context: Context, *, is_test: bool) -> None:
     if is_test:
         run = begin_run(Selection(), max_rate=settings.api.max_rate, now=datetime.now(UTC))
         webhook.post(
-            message_about(run, "test", "This is a test. Messages about runs come this way."), seconds=PATIENCE_SECONDS
+            message_about(run, "test", text="This is a test. Messages about runs come this way."),
+            seconds=PATIENCE_SECONDS,
         )
         click.echo("The webhook has taken a test message.")
         return

@@ -88,10 +88,10 @@ class RunReporters:
         actions = metric_actions(self._telemetry, run, snapshot=standing, shard=shard, seconds=MAX_REPORTING_SECONDS)
         if endpoint := self._telemetry.otlp_endpoint:
             actions["telemetry.otlp_endpoint (trace)"] = lambda: _otlp().send_trace(
-                endpoint, run, self.trace, seconds=SEND_SECONDS
+                endpoint, run, trace=self.trace, seconds=SEND_SECONDS
             )
             actions["telemetry.otlp_endpoint (metrics)"] = lambda: _otlp().send_metrics(
-                endpoint, run, standing, seconds=SEND_SECONDS
+                endpoint, run, snapshot=standing, seconds=SEND_SECONDS
             )
         return actions
 
@@ -103,12 +103,12 @@ class RunReporters:
 
     def _tell_lineage(self, run: AuditRun) -> None:
         url = self._telemetry.openlineage_url or ""
-        _lineage().emit(url, run, self._settings, seconds=SEND_SECONDS / 2)
+        _lineage().emit(url, run, settings=self._settings, seconds=SEND_SECONDS / 2)
 
     def _notify(self, run: AuditRun) -> None:
         if webhook := open_webhook(self._settings.notify):
             about = [] if self._is_written else messages_of(run, self._settings.notify)
-            deliver(webhook, lambda: open_warehouse(self._settings.warehouse), about, seconds=SEND_SECONDS)
+            deliver(webhook, lambda: open_warehouse(self._settings.warehouse), unwritten=about, seconds=SEND_SECONDS)
 
 
 def _otlp() -> Any:

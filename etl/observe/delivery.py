@@ -42,7 +42,7 @@ def message_writer(settings: NotifySettings, run: AuditRun, *, pending: int | No
     return write
 
 
-def deliver(webhook: Webhook, open_warehouse: OpenWarehouse, unwritten: Sequence[Message], *, seconds: float) -> None:
+def deliver(webhook: Webhook, open_warehouse: OpenWarehouse, *, unwritten: Sequence[Message], seconds: float) -> None:
     """Send the messages in the outbox, of this run and of others.
 
     Args:

@@ -57,7 +57,7 @@ Origins = dict[str, column_lineage_dataset.InputField]
 """The source field of each column, by the name of the column."""
 
 
-def emit(url: str, run: AuditRun, settings: Settings, *, seconds: float) -> None:
+def emit(url: str, run: AuditRun, *, settings: Settings, seconds: float) -> None:
     """Send the state of a run once, since a retry would delay the end of the run. The client's exceptions pass through.
 
     Args:
@@ -93,7 +93,7 @@ def event_of(run: AuditRun, settings: Settings) -> RunEvent:
         run=Run(runId=run.run_id, facets=facets),
         job=Job(namespace=settings.telemetry.openlineage_namespace, name=JOB, facets={"jobType": batch}),
         inputs=inputs,
-        outputs=_outputs(run, settings, _origins(*inputs)),
+        outputs=_outputs(run, settings, origins=_origins(*inputs)),
     )
 
 
@@ -103,7 +103,7 @@ def _pending(settings: SourceSettings) -> InputDataset:
     else:
         names = filter(None, (settings.task_id_column, settings.submitted_at_column))
         fields = [Field(name=name) for name in names]
-    namespace, name = _dataset(settings.url, None, settings.table)
+    namespace, name = _dataset(settings.url, settings.table)
     return InputDataset(namespace=namespace, name=name, facets=_schema(fields))
 
 
@@ -140,11 +140,11 @@ def _columns_from(table: Table, origins: Origins) -> dict[str, DatasetFacet]:
     return {"columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet(fields=found)}
 
 
-def _outputs(run: AuditRun, settings: Settings, origins: Origins) -> list[OutputDataset]:
+def _outputs(run: AuditRun, settings: Settings, *, origins: Origins) -> list[OutputDataset]:
     written = {fact_task_status: run.changed, fact_task_status_change: None, dead_letter: run.dead_lettered}
     outputs = []
     for table, rows in written.items():
-        namespace, name = _dataset(settings.warehouse.url, settings.warehouse.schema_name, table.name)
+        namespace, name = _dataset(settings.warehouse.url, table.name, schema=settings.warehouse.schema_name)
         counted: dict[str, OutputDatasetFacet] = {}
         if rows is not None and run.exit_code is not None:
             statistics = output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(rowCount=rows)
@@ -154,7 +154,7 @@ def _outputs(run: AuditRun, settings: Settings, origins: Origins) -> list[Output
     return outputs
 
 
-def _dataset(secret_url: SecretStr, schema: str | None, table: str) -> tuple[str, str]:
+def _dataset(secret_url: SecretStr, table: str, *, schema: str | None = None) -> tuple[str, str]:
     """Return the namespace and the name of a table by OpenLineage's naming convention."""
     url = parse_database_url(secret_url)
     engine = engine_of(url)

@@ -72,10 +72,10 @@ def messages_of(
         texts["nothing_audited"] = f"Nothing was audited, although tasks are pending: {pending:,}."
     if settings.new_result_codes and new_codes:
         texts["new_result_codes"] = _new_codes(new_codes)
-    return [message_about(run, kind, text) for kind, text in texts.items()]
+    return [message_about(run, kind, text=text) for kind, text in texts.items()]
 
 
-def message_about(run: AuditRun, kind: Kind, text: str) -> Message:
+def message_about(run: AuditRun, kind: Kind, *, text: str) -> Message:
     """Make one message about a run."""
     exit_code = run.exit_code or 0
     return Message(run_id=run.run_id, kind=kind, exit_code=exit_code, host=run.host, text=text[:MAX_TEXT_LENGTH])

@@ -67,44 +67,44 @@ def _add_run(registry: CollectorRegistry, run: AuditRun) -> None:
     finished_at = run.finished_at or run.started_at
     duration = (finished_at - run.started_at).total_seconds()
     tasks = {name: getattr(run, name) for name in COUNTED}
-    _set(
-        registry, "last_run_timestamp_seconds", "When the last run ended, with any exit code.", finished_at.timestamp()
-    )
-    _set(registry, "last_run_duration_seconds", "How long the last run took.", duration)
-    _set(registry, "last_run_exit_code", "The exit code of the last run.", run.exit_code or 0)
-    _set_by(registry, "last_run_tasks", "Tasks of the last run, by outcome.", label="outcome", values=tasks)
-    _set(registry, "last_run_requests", "Requests that the last run sent.", run.requests)
-    _set(registry, "last_run_retries", "Requests of the last run that repeated another one.", run.retries)
-    _set(registry, "last_run_throttled", "Requests of the last run that the API refused as too fast.", run.throttled)
+    ended = "When the last run ended, with any exit code."
+    _set(registry, "last_run_timestamp_seconds", meaning=ended, value=finished_at.timestamp())
+    _set(registry, "last_run_duration_seconds", meaning="How long the last run took.", value=duration)
+    _set(registry, "last_run_exit_code", meaning="The exit code of the last run.", value=run.exit_code or 0)
+    _set_by(registry, "last_run_tasks", meaning="Tasks of the last run, by outcome.", label="outcome", values=tasks)
+    _set(registry, "last_run_requests", meaning="Requests that the last run sent.", value=run.requests)
+    _set(registry, "last_run_retries", meaning="Requests of the last run that repeated another one.", value=run.retries)
+    throttled = "Requests of the last run that the API refused as too fast."
+    _set(registry, "last_run_throttled", meaning=throttled, value=run.throttled)
 
 
 def _add_last_ends(registry: CollectorRegistry, snapshot: JobSnapshot) -> None:
     if at := snapshot.last_success_at:
-        _set(registry, "last_success_timestamp_seconds", "When a run last ended with 0.", at.timestamp())
+        _set(registry, "last_success_timestamp_seconds", meaning="When a run last ended with 0.", value=at.timestamp())
     if at := snapshot.last_complete_at:
         meaning = "When a run last went through to its end (0 or 65)."
-        _set(registry, "last_complete_timestamp_seconds", meaning, at.timestamp())
+        _set(registry, "last_complete_timestamp_seconds", meaning=meaning, value=at.timestamp())
 
 
 def _add_backlog(registry: CollectorRegistry, snapshot: JobSnapshot) -> None:
     # A state or reason without tasks is reported as 0: a metric that is left out keeps its earlier value.
     if snapshot.backlog is not None:
         states = dict.fromkeys(STATES, 0) | dict(snapshot.backlog)
-        _set_by(registry, "tasks", "Tasks in the pending table, by state.", label="state", values=states)
+        _set_by(registry, "tasks", meaning="Tasks in the pending table, by state.", label="state", values=states)
         # An instant instead of an age: the age grows even while no run reports.
         oldest = snapshot.oldest_pending_at.timestamp() if snapshot.oldest_pending_at else nan
         meaning = "When the oldest pending task was submitted; NaN if no task is pending."
-        _set(registry, "oldest_pending_timestamp_seconds", meaning, oldest)
+        _set(registry, "oldest_pending_timestamp_seconds", meaning=meaning, value=oldest)
     if snapshot.dead_letters is not None:
         reasons: dict[str, int] = {str(reason): 0 for reason in FailureReason} | dict(snapshot.dead_letters)
-        _set_by(registry, "dead_letters", "Open dead letters, by reason.", label="reason", values=reasons)
+        _set_by(registry, "dead_letters", meaning="Open dead letters, by reason.", label="reason", values=reasons)
 
 
-def _set(registry: CollectorRegistry, name: str, meaning: str, value: float) -> None:
+def _set(registry: CollectorRegistry, name: str, *, meaning: str, value: float) -> None:
     Gauge(PREFIX + name, meaning, registry=registry).set(value)
 
 
-def _set_by(registry: CollectorRegistry, name: str, meaning: str, *, label: str, values: Mapping[str, int]) -> None:
+def _set_by(registry: CollectorRegistry, name: str, *, meaning: str, label: str, values: Mapping[str, int]) -> None:
     gauge = Gauge(PREFIX + name, meaning, [label], registry=registry)
     for value, number in values.items():
         gauge.labels(value).set(number)

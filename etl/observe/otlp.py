@@ -53,7 +53,7 @@ class RunIds(IdGenerator):
         return self._random.generate_span_id()
 
 
-def send_trace(endpoint: str, run: AuditRun, trace: Trace, *, seconds: float) -> None:
+def send_trace(endpoint: str, run: AuditRun, *, trace: Trace, seconds: float) -> None:
     """Send the spans of a run, as children of a span of the run itself.
 
     Raises:
@@ -65,7 +65,7 @@ def send_trace(endpoint: str, run: AuditRun, trace: Trace, *, seconds: float) ->
             raise UnavailableError(_first(errors), code=Code.COLLECTOR_UNAVAILABLE, remedy=REMEDY)
 
 
-def send_metrics(endpoint: str, run: AuditRun, snapshot: JobSnapshot, *, seconds: float) -> None:
+def send_metrics(endpoint: str, run: AuditRun, *, snapshot: JobSnapshot, seconds: float) -> None:
     """Send the metrics of a run.
 
     Raises:

@@ -59,7 +59,7 @@ def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
 
 
 def check_identifier(name: str) -> str:
-    """Check that a name can stand in SQL without quotes."""
+    """Check that SQL needs no quotes around a name."""
     if not IDENTIFIER.fullmatch(name):
         raise ValueError("is not a plain SQL name (letters, digits and _, at most 63)")
     return name

@@ -117,7 +117,12 @@ class Configuration:
     def rows(self) -> list[Row]:
         """List every setting, with secrets masked."""
         return [
-            Row(section, key, shown(key, getattr(values, name)), _origin(self.layers, section, key) or "default")
+            Row(
+                section,
+                key,
+                shown(key, getattr(values, name)),
+                _origin(self.layers, section=section, key=key) or "default",
+            )
             for section, values in ((name, getattr(self.settings, name)) for name in Settings.model_fields)
             for name, key in _keys(type(values))
         ]
@@ -262,7 +267,7 @@ def _merge(layers: tuple[Layer, ...]) -> Tree:
     return merged
 
 
-def _origin(layers: tuple[Layer, ...], section: str, key: str) -> str | None:
+def _origin(layers: tuple[Layer, ...], *, section: str, key: str) -> str | None:
     return next((layer.name(section, key) for layer in reversed(layers) if layer.holds(section, key)), None)
 
 
@@ -280,8 +285,8 @@ def _problem(details: ErrorDetails, layers: tuple[Layer, ...]) -> str:
     section, key = location[0], location[1] if len(location) > 1 else ""
     message = details["msg"].removeprefix("Value error, ")
     words = [key] if key else re.findall(r"\w+", message)
-    origins = dict.fromkeys(_origin(layers, section, word) for word in words)
+    origins = dict.fromkeys(_origin(layers, section=section, key=word) for word in words)
     # The origin of an error about a section is that of the keys in its text, or else that of the section.
-    known = list(filter(None, origins)) or list(filter(None, [_origin(layers, section, "")]))
+    known = list(filter(None, origins)) or list(filter(None, [_origin(layers, section=section, key="")]))
     name = f"{'.'.join(location)} (from {', '.join(known)})" if known else ".".join(location)
     return f"{name} is not a setting" if details["type"] == "extra_forbidden" else f"{name}: {message}"

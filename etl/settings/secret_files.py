@@ -1,4 +1,4 @@
-"""Secrets that stand in a setting or in a file of their own: one rule for all of them."""
+"""Reads secrets from a setting or from a file of their own, by one rule for all of them."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Writes configuration files: every key with the description that ``model`` gives it, and no secret.
 
-A key that is not set stands in a comment, with its default or else an example. ``python -m etl.settings.write``
+A key that is not set is commented out, with its default or else an example. ``python -m etl.settings.write``
 prints a configuration for production, which ``make example`` writes to configs/production.toml.
 """
 
@@ -96,31 +96,39 @@ class Choices:
         }
 
 
-def next_steps(choices: Choices, file: str) -> Iterator[tuple[str, ...]]:
-    """Yield the steps before the first run: each is a sentence and the commands that do it."""
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the installation."""
+
+    sentence: str
+    commands: tuple[str, ...] = ()
+
+
+def next_steps(choices: Choices, file: str) -> Iterator[Step]:
+    """Yield the steps before the first run."""
     keys = ["api.user_id"]
     keys += ["api.app_id"] * (choices.auth == "app") + ["api.token_command"] * (choices.auth == "command")
     keys += [
         f"{section}.url" for section in ("source", "warehouse") if not engine_named(getattr(choices, section)).is_file
     ]
     keys += ["source.table and its columns"] * choices.read_only
-    yield (
-        f"Look at {', '.join(keys)} in {file}. The comment at its top explains where a URL with a password belongs.",
+    yield Step(
+        f"Look at {', '.join(keys)} in {file}. The comment at its top explains where a URL with a password belongs."
     )
     for key, secret_file in choices.secret_files.items():
         folder, path = quote(str(secret_file.parent)), quote(str(secret_file))
-        yield (
+        yield Step(
             f"Put {SECRET_FILES[choices.auth][key]} into a file that only you can read; end with Enter and Ctrl-D:",
-            f"(umask 077; mkdir -p {folder}; cat > {path})",
+            (f"(umask 077; mkdir -p {folder}; cat > {path})",),
         )
     program = f"task-audit --config {quote(file)}"
-    yield "Create the tables, and check the installation:", f"{program} init", f"{program} doctor"
+    yield Step("Create the tables, and check the installation:", (f"{program} init", f"{program} doctor"))
     if not choices.read_only:
-        yield (
+        yield Step(
             "Fill the pending table, from a file or from KooDrive's list of tasks:",
-            f"{program} enqueue --from-api --limit 10",
+            (f"{program} enqueue --from-api --limit 10",),
         )
-    yield "Try a run that writes nothing:", f"{program} run --limit 10 --dry-run"
+    yield Step("Try a run that writes nothing:", (f"{program} run --limit 10 --dry-run",))
 
 
 def _url(engine: str, name: str) -> str:

@@ -1,15 +1,8 @@
 """The facts that all files of cron/ agree on."""
 
-from pathlib import Path
-
 import pytest
 
 from etl.exit_codes import ExitCode
-
-
-@pytest.fixture(scope="session")
-def cron() -> Path:
-    return Path(__file__).parents[2] / "cron"
 
 
 @pytest.fixture(scope="session")

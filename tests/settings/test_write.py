@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from itertools import chain, product
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -82,7 +82,7 @@ def test_any_text_is_escaped(text):
 
 def test_the_next_steps_name_the_secrets_and_the_values_that_are_missing():
     for choices in ALL:
-        steps = "\n".join(chain.from_iterable(next_steps(choices, "a b.toml")))
+        steps = "\n".join("\n".join((step.sentence, *step.commands)) for step in next_steps(choices, "a b.toml"))
         assert all(str(file) in steps for file in choices.secret_files.values())
         assert "task-audit --config 'a b.toml' doctor" in steps
         assert ("api.app_id" in steps) == (choices.auth == "app")
