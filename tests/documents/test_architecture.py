@@ -1,15 +1,18 @@
-"""The page on the architecture names what is there, and leaves no folder of the package out."""
+"""The page on the architecture describes every folder of the package, and pages name only paths that exist."""
 
 import re
 from pathlib import Path
+
+import pytest
 
 from tests.documents.pages import ROOT, text_of
 
 PAGE = text_of("docs/architecture.md")
 
 
-def test_every_path_that_the_page_names_exists():
-    paths = re.findall(r"`((?:etl|docs|sql)/[\w/.]+)`", PAGE)
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/other-warehouses.md"])
+def test_every_path_that_a_page_names_exists(page):
+    paths = re.findall(r"`((?:etl|docs|sql|tests)/[a-z_/.]+)`", text_of(page))
 
     assert paths
     assert [path for path in paths if not ROOT.joinpath(path).exists()] == []
