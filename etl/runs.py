@@ -53,6 +53,16 @@ class AuditRun:
     error: str | None = None
 
     @property
+    def seconds(self) -> float:
+        """The duration of the run; 0 if it has not ended."""
+        return (self.finished_at - self.started_at).total_seconds() if self.finished_at else 0.0
+
+    @property
+    def requests_per_second(self) -> float:
+        """The average over the duration of the run."""
+        return self.requests / self.seconds if self.seconds else 0.0
+
+    @property
     def accounted(self) -> int:
         """Claimed tasks of which is known what became of them."""
         return self.audited + self.dead_lettered + self.released

@@ -1,7 +1,7 @@
 """`task-audit dead-letters`: what could not be audited, and what to do with it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -15,13 +15,16 @@ from etl.database.clock import clock_of
 from etl.errors import Code, InputError
 from etl.failure_reasons import FailureReason, advice_on
 from etl.jobs.opening import open_queue, open_warehouse
-from etl.report.answer import answer_json, print_answer
+from etl.report.result_set import print_table, to_json
 from etl.settings.load import Settings
 from etl.source.requeue import requeue
-from etl.warehouse.read.dead_letters import Choice, begin_again, discard, letter_of, open_letters
+from etl.warehouse.read.dead_letters import Choice, DeadLetter, begin_again, discard, letter_of, open_letters
+from etl.warehouse.read.questions import ResultSet
 
 SHOWN = ("task_id", "reason", "last_failed_at", "attempts", "http_status", "error_code", "trace_id", "detail")
-"""Columns of the list; ``show`` and ``--json`` have all."""
+"""The columns of the list; ``show`` and ``--json`` have all."""
+
+COLUMNS = tuple(each.name for each in fields(DeadLetter))
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -81,12 +84,13 @@ def list_(context: Context, /, *, as_json: bool, **options: Any) -> None:
       task-audit dead-letters list --reason bad_payload --newer-than 24h
       task-audit dead-letters list --json | jq -r '.[].trace_id'
     """
-    rows = _chosen(context.settings(), Options(**options))
+    letters = _chosen(context.settings(), Options(**options))
+    columns = COLUMNS if as_json else SHOWN
+    result = ResultSet(columns=columns, rows=[tuple(getattr(each, name) for name in columns) for each in letters])
     if as_json:
-        columns = list(rows[0]) if rows else []
-        click.echo(answer_json(columns, [tuple(row.values()) for row in rows]))
-    elif rows:
-        print_answer(SHOWN, [tuple(row[name] for name in SHOWN) for row in rows], console=Console())
+        click.echo(to_json(result))
+    elif letters:
+        print_table(result, console=Console())
     else:
         click.echo("No open dead letters.", err=True)
 
@@ -105,11 +109,11 @@ def show(context: Context, *, task_id: str, as_json: bool) -> None:
     """
     with open_warehouse(context.settings().warehouse) as warehouse:
         letter = letter_of(warehouse.engine, task_id)
-    letter["remedy"] = advice_on(letter["reason"])
+    shown = asdict(letter) | {"remedy": advice_on(letter.reason)}
     if as_json:
-        click.echo(msgspec.json.encode(letter))
+        click.echo(msgspec.json.encode(shown))
     else:
-        print_answer(("", ""), list(letter.items()), console=Console())
+        print_table(ResultSet(columns=("", ""), rows=list(shown.items())), console=Console())
 
 
 @dead_letters.command()
@@ -157,7 +161,7 @@ def discard_(context: Context, /, *, everything: bool, as_json: bool, **options:
     _say("discarded", task_ids, "discarded", as_json=as_json)
 
 
-def _chosen(settings: Settings, options: Options) -> list[dict[str, Any]]:
+def _chosen(settings: Settings, options: Options) -> list[DeadLetter]:
     with open_warehouse(settings.warehouse) as warehouse:
         return open_letters(warehouse.engine, options.choice(now=clock_of(warehouse.engine)()))
 
@@ -169,7 +173,7 @@ def _ids(settings: Settings, options: Options, *, everything: bool) -> list[str]
             code=Code.USAGE,
             remedy="Give task IDs, --reason, --older-than or --newer-than; or --all alone.",
         )
-    return [row["task_id"] for row in _chosen(settings, options)]
+    return [letter.task_id for letter in _chosen(settings, options)]
 
 
 def _say(done: str, task_ids: list[str], words: str, *, as_json: bool) -> None:

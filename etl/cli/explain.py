@@ -8,7 +8,8 @@ from rich.markdown import Markdown
 
 from etl.cli.error_pages import page_of
 from etl.errors import Code
-from etl.report.answer import print_answer
+from etl.report.result_set import print_table
+from etl.warehouse.read.questions import ResultSet
 
 PAGE_WIDTH = 100
 
@@ -27,7 +28,7 @@ def explain(*, code: str | None) -> None:
     """
     if code is None:
         rows = [(str(each), int(each.exit_code), each.sentence) for each in Code]
-        print_answer(("code", "exit code", "what it means"), rows, console=Console())
+        print_table(ResultSet(columns=("code", "exit code", "what it means"), rows=rows), console=Console())
     elif sys.stdout.isatty():
         console = Console()
         console.print(Markdown(page_of(Code(code))), width=min(console.width, PAGE_WIDTH))

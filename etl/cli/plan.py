@@ -11,7 +11,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import require_shards, selection_options
 from etl.cli.types import Duration
 from etl.jobs.plan import make_plan
-from etl.report.plan import print_plan
+from etl.report.plan_text import print_plan
 from etl.runs import RunRequest
 from etl.tasks import Selection, Shard
 

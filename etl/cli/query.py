@@ -11,10 +11,10 @@ from etl.cli.parameters import read_parameters
 from etl.database.clock import clock_of, system_clock
 from etl.errors import Code, InputError
 from etl.jobs.opening import open_queue, open_warehouse
-from etl.report.answer import answer_csv, answer_json, print_answer
+from etl.report.result_set import print_table, to_csv, to_json
 from etl.settings.load import Settings
 from etl.source.overview import states
-from etl.warehouse.read.questions import Answer, Parameter, Question, ask, questions
+from etl.warehouse.read.questions import Parameter, Question, ResultSet, ask, questions
 
 
 @click.command()
@@ -50,19 +50,19 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
     if name is None or only_list:
         _list()
         return
-    answer = _ask(context.settings(), name, given)
+    result = _ask(context.settings(), name, given)
     match form:
         case "csv":
-            click.echo(answer_csv(answer.columns, answer.rows), nl=False)
+            click.echo(to_csv(result), nl=False)
         case "json":
-            click.echo(answer_json(answer.columns, answer.rows))
+            click.echo(to_json(result))
         case _:
-            print_answer(answer.columns, answer.rows, console=Console())
-            if not answer.rows:
+            print_table(result, console=Console())
+            if not result.rows:
                 click.echo("No rows.", err=True)
 
 
-def _ask(settings: Settings, name: str, given: tuple[str, ...]) -> Answer:
+def _ask(settings: Settings, name: str, given: tuple[str, ...]) -> ResultSet:
     # A slip of the keyboard is found before any database is opened.
     known = questions("common")
     if name not in known:

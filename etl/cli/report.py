@@ -64,21 +64,17 @@ def _report(settings: Settings, run_id: str | None, since: datetime | None, unti
                 f"There is {named}.", code=Code.RUN_UNKNOWN, remedy="`task-audit status` lists the last runs."
             )
         if run:
-            # What happened in the run's last instant belongs to it.
-            end = (run["finished_at"] or made_at) + timedelta(microseconds=1)
-            period = Period(start=run["started_at"], end=end, run_id=run["run_id"])
+            # A period excludes its end, but the run's last instant belongs to the run.
+            end = (run.finished_at or made_at) + timedelta(microseconds=1)
+            period = Period(start=run.started_at, end=end, run_id=run.run_id)
         else:
             period = Period(start=since or datetime(1970, 1, 1, tzinfo=UTC), end=until or made_at)
-        found = find(warehouse.engine, period)
+        findings = find(warehouse.engine, period)
     return Report(
         start=period.start,
         end=period.end,
         run=run,
-        days=found.days,
-        failures=found.failures,
-        runs=found.runs,
-        reasons=found.reasons,
-        letters=found.letters,
+        findings=findings,
         backlog=_backlog(settings),
         made_at=made_at,
         version=__version__,

@@ -7,7 +7,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.database.clock import clock_of
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.observe.outbox import count_unsent
-from etl.report.status import Status, print_status, status_json
+from etl.report.status_text import Status, print_status, status_json
 from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.warehouse.read.labels import count_unexplained

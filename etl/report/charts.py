@@ -1,24 +1,28 @@
-"""Charts as SVG, drawn by Vega-Lite without a browser or a network. No text from outside stands in them.
+"""Draws charts as SVG with Vega-Lite, without a browser or a network. The charts hold no text from outside.
 
-Colours are those of the page's style sheet, so that one drawing does for light, dark and paper.
+The colours are variables of the page's style sheet, so one chart fits the light page, the dark page and paper.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import vl_convert
 
+from etl.report.bar import Bar
+from etl.warehouse.read.period import DayOutcomes
+
 WIDTH = 360
-"""Of a drawing, in pixels: that of a phone; on a desk it is shown a little larger."""
+"""The pixels of a chart's width: a phone shows it in full, and a desktop enlarges it a little."""
 
 MAX_BAR_WIDTH = 40
-"""In pixels, so that a single day is no wall."""
+"""The pixels of a bar's width; the only bar of a chart would otherwise fill it."""
 
 MAX_LABELS = 6
-"""Of days below an axis."""
+"""The labels below an axis; more would overlap."""
 
 CONFIG: dict[str, Any] = {
-    # The page says what a figure shows; a label for each bar would be most of its size.
+    # The page describes each figure; a label for every bar would make up most of the file.
     "aria": False,
     "background": None,
     "font": "system-ui, sans-serif",
@@ -37,28 +41,26 @@ CONFIG: dict[str, Any] = {
 STATES = {"succeeded": "var(--good)", "failed": "var(--bad)", "still open": "var(--open)"}
 
 NUMBERS: dict[str, Any] = {
-    # d3 would tell 0.004 as 4m, and zero beside thousands as 0k.
+    # By default d3 writes 0.004 as 4m, and a zero beside thousands as 0k.
     "labelExpr": "format(datum.value, datum.value < 1000 ? '~g' : '~s')",
     "tickCount": 4,
 }
-"""An axis of numbers."""
-
-Rows = Sequence[dict[str, Any]]
+"""The form of an axis of numbers."""
 
 
-def outcomes_by_day(days: Rows) -> str:
-    """Draw stacked bars: how the tasks of each day of submission fared."""
+def outcomes_by_day(days: Sequence[DayOutcomes]) -> str:
+    """Draw the outcomes of each day's tasks as stacked bars."""
     values = [
-        {"day": row["day"], "state": state, "tasks": row[state.replace(" ", "_")], "order": order}
+        {"day": row.day, "state": state, "tasks": getattr(row, state.replace(" ", "_")), "order": order}
         for row in days
         for order, state in enumerate(STATES)
     ]
     return _svg(
         values,
         height=200,
-        mark={"type": "bar", "width": _bar(len(days))},
+        mark={"type": "bar", "width": _width(len(days))},
         encoding={
-            "x": {"field": "day", "type": "ordinal", "title": None, "axis": _days_axis([row["day"] for row in days])},
+            "x": {"field": "day", "type": "ordinal", "title": None, "axis": _days_axis([row.day for row in days])},
             "y": {"field": "tasks", "type": "quantitative", "title": None, "axis": NUMBERS},
             "color": {
                 "field": "state",
@@ -71,7 +73,7 @@ def outcomes_by_day(days: Rows) -> str:
 
 
 def backlog_by_age(ages: Sequence[tuple[str, int]]) -> str:
-    """Draw bars: how many pending tasks are how old."""
+    """Draw the number of pending tasks of each age as bars."""
     values = [{"age": age, "tasks": tasks, "label": f"{tasks:,}"} for age, tasks in ages]
     age = {"field": "age", "type": "ordinal", "title": None, "sort": None, "axis": {"minExtent": 90}}
     tasks = {"field": "tasks", "type": "quantitative", "axis": None}
@@ -89,37 +91,33 @@ def backlog_by_age(ages: Sequence[tuple[str, int]]) -> str:
     )
 
 
-def over_runs(values: Rows) -> str:
-    """Draw a measure of the runs in their order, those of the period in full colour.
-
-    Args:
-        values: ``started`` (text), ``value``, and ``is_told``, whether the run is of the period.
-    """
+def bars_of_runs(bars: Sequence[Bar]) -> str:
+    """Draw a measure of each run as bars; reported runs have the full colour."""
     return _svg(
-        list(values),
+        [asdict(bar) for bar in bars],
         height=140,
-        mark={"type": "bar", "color": "var(--accent)", "width": _bar(len(values))},
+        mark={"type": "bar", "color": "var(--accent)", "width": _width(len(bars))},
         encoding={
             "x": {
                 "field": "started",
                 "type": "ordinal",
                 "title": None,
                 "sort": None,
-                "axis": _days_axis([row["started"] for row in values]),
+                "axis": _days_axis([bar.started for bar in bars]),
             },
             "y": {"field": "value", "type": "quantitative", "title": None, "axis": NUMBERS},
-            "opacity": {"condition": {"test": "datum.is_told", "value": 1}, "value": 0.35},
+            "opacity": {"condition": {"test": "datum.is_reported", "value": 1}, "value": 0.35},
         },
     )
 
 
-def _bar(bars: int) -> float:
-    # About a tenth of the drawing is the axis, and a part of a bar's place is left empty.
+def _width(bars: int) -> float:
+    # The axis takes about a tenth of the chart, and bars have gaps between them.
     return min(MAX_BAR_WIDTH, 0.9 * WIDTH / bars * 0.85)
 
 
 def _days_axis(moments: Sequence[str]) -> dict[str, Any]:
-    # "2026-11-03 ..." is told as "11-03", and not more often than there is room for.
+    # The label of "2026-11-03 ..." is "11-03".
     every = -(-len(moments) // MAX_LABELS)
     return {"labelAngle": 0, "labelExpr": "slice(datum.value, 5, 10)", "values": moments[::every], "grid": False}
 

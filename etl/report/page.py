@@ -1,46 +1,42 @@
-"""The report of a run or a period as one HTML file: no script, no outside resource, every word from outside escaped."""
+"""Renders a report as one HTML file without scripts and outside resources; text from outside is escaped."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from etl.errors import Code, ConfigurationError
 from etl.exit_codes import ExitCode, Grade
 from etl.failure_reasons import advice_on
+from etl.report.bar import Bar
+from etl.runs import AuditRun
+from etl.warehouse.read.period import Findings
 
 TEMPLATE = "page.html"
 
 MAX_RUNS_DRAWN = 60
-"""The newest."""
+"""The newest runs; more bars would be too thin to read."""
 
-MINUTES_FROM = 120
-"""Seconds of the longest run."""
-
-Rows = Sequence[dict[str, Any]]
+MIN_SECONDS_IN_MINUTES = 120
+"""If the longest run takes at least this long, the chart of durations counts minutes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that the page tells."""
+    """The content of the page."""
 
     start: datetime
     end: datetime
-    run: dict[str, Any] | None
-    """The run that it is about; None where it is about a period."""
-    days: Rows
-    failures: Rows
-    runs: Rows
-    reasons: Rows
-    letters: Rows
+    run: AuditRun | None
+    """The run that the report is about; None if it is about a period."""
+    findings: Findings
     backlog: Sequence[tuple[str, int]] | None
-    """Pending tasks by age; None where the pending table is the user's own."""
+    """Pending tasks by age; None if the pending table is the user's own."""
     made_at: datetime
     version: str
 
     @property
     def title(self) -> str:
-        """The period in words: whole days as the dates that were asked for."""
+        """The period in words; whole days are shown as the dates that the user typed."""
         midnight = datetime.min.time()
         if self.start.time() == self.end.time() == midnight:
             first, last = self.start.date(), (self.end - timedelta(days=1)).date()
@@ -48,23 +44,43 @@ class Report:
         return f"{_moment(self.start)} to {_moment(self.end)}"
 
     @property
-    def reported_runs(self) -> Rows:
+    def reported_runs(self) -> Sequence[AuditRun]:
         """The run, or the runs that began in the period."""
         if self.run:
             return [self.run]
-        return [run for run in self.runs if self.start <= run["started_at"] < self.end]
+        return [run for run in self.findings.runs if self.start <= run.started_at < self.end]
+
+    @property
+    def grade(self) -> Grade:
+        """The grade of the run; a run that has not ended, or was killed, has no exit code."""
+        return "bad" if self.run is None or self.run.exit_code is None else ExitCode(self.run.exit_code).grade
+
+
+TOTALS = (
+    "claimed",
+    "audited",
+    "changed",
+    "still_open",
+    "dead_lettered",
+    "released",
+    "requests",
+    "retries",
+    "throttled",
+    "seconds",
+)
+"""The numbers of a run that the page adds up."""
 
 
 def render(report: Report) -> str:
     """Make the page.
 
     Raises:
-        ConfigurationError: the extra that draws it is not installed.
+        ConfigurationError: the extra `report` is not installed.
     """
     try:
         import jinja2  # noqa: PLC0415 - an extra
 
-        drawings = _drawings(report)
+        charts = _charts(report)
     except ImportError as error:
         raise ConfigurationError(
             "The report needs the extra `report`, which is not installed.",
@@ -81,79 +97,54 @@ def render(report: Report) -> str:
     environment.filters |= {"number": _number, "moment": _moment, "span": _span, "advice": advice_on}
     return environment.get_template(TEMPLATE).render(
         report=report,
-        grade=_grade(report.run),
+        found=report.findings,
         totals=_totals(report.reported_runs),
-        charts=drawings,
-        unit="Minutes" if _lasts_minutes(report.runs) else "Seconds",
-        most=max((row["tasks"] for row in report.failures), default=1),
+        charts=charts,
+        unit="Minutes" if _takes_minutes(report.findings.runs) else "Seconds",
+        most=max((row.tasks for row in report.findings.failures), default=1),
     )
 
 
-def _grade(run: dict[str, Any] | None) -> Grade:
-    """Grade a run; one that has not ended, or was killed, has no exit code."""
-    return "bad" if run is None or run["exit_code"] is None else ExitCode(run["exit_code"]).grade
-
-
-def _drawings(report: Report) -> dict[str, str | None]:
-    """Draw what there is to draw, as SVG that may stand in a page: no text from outside is in it."""
+def _charts(report: Report) -> dict[str, str | None]:
+    """Draw the charts as SVG; they hold no text from outside, and need no escaping."""
     from markupsafe import Markup  # noqa: PLC0415 - an extra
 
     from etl.report import charts  # noqa: PLC0415 - an extra
 
-    unit = 60 if _lasts_minutes(report.runs) else 1
+    found = report.findings
+    unit = 60 if _takes_minutes(found.runs) else 1
     has_backlog = report.backlog and any(tasks for _, tasks in report.backlog)
     drawn = {
-        "days": charts.outcomes_by_day(report.days) if report.days else None,
+        "days": charts.outcomes_by_day(found.days) if found.days else None,
         "backlog": charts.backlog_by_age(report.backlog) if report.backlog and has_backlog else None,
-        "durations": charts.over_runs(_measured(report, lambda run: _seconds(run) / unit)) if report.runs else None,
-        "rates": charts.over_runs(_measured(report, _rate)) if report.runs else None,
+        "durations": charts.bars_of_runs(_bars(report, lambda run: run.seconds / unit)) if found.runs else None,
+        "rates": charts.bars_of_runs(_bars(report, lambda run: run.requests_per_second)) if found.runs else None,
     }
-    return {name: svg and Markup(svg) for name, svg in drawn.items()}  # noqa: S704 - drawn here
+    return {name: svg and Markup(svg) for name, svg in drawn.items()}  # noqa: S704 - drawn by this package
 
 
-def _totals(runs: Rows) -> dict[str, float]:
-    names = (
-        "claimed",
-        "audited",
-        "changed",
-        "still_open",
-        "dead_lettered",
-        "released",
-        "requests",
-        "retries",
-        "throttled",
-    )
-    totals: dict[str, float] = {name: sum(run[name] for run in runs) for name in names}
-    totals["seconds"] = sum(_seconds(run) for run in runs)
+def _bars(report: Report, measure: Callable[[AuditRun], float]) -> list[Bar]:
+    reported = {run.run_id for run in report.reported_runs}
+    return [
+        # The number distinguishes runs that started in the same second.
+        Bar(
+            started=f"{run.started_at:%Y-%m-%d %H:%M:%S} {number}",
+            value=measure(run),
+            is_reported=run.run_id in reported,
+        )
+        for number, run in enumerate(report.findings.runs[-MAX_RUNS_DRAWN:])
+    ]
+
+
+def _totals(runs: Sequence[AuditRun]) -> dict[str, float]:
+    totals: dict[str, float] = {name: sum(getattr(run, name) for run in runs) for name in TOTALS}
     totals["rate"] = totals["requests"] / totals["seconds"] if totals["seconds"] else 0.0
     return totals
 
 
-def _measured(report: Report, measure: Callable[[dict[str, Any]], float]) -> list[dict[str, Any]]:
-    told = {run["run_id"] for run in report.reported_runs}
-    return [
-        # The number keeps runs of one second apart.
-        {
-            "started": f"{run['started_at']:%Y-%m-%d %H:%M:%S} {number}",
-            "value": measure(run),
-            "is_told": run["run_id"] in told,
-        }
-        for number, run in enumerate(report.runs[-MAX_RUNS_DRAWN:])
-    ]
-
-
-def _lasts_minutes(runs: Rows) -> bool:
-    """Whether durations are told in minutes; in seconds otherwise."""
-    return max(map(_seconds, runs[-MAX_RUNS_DRAWN:]), default=0) >= MINUTES_FROM
-
-
-def _seconds(run: dict[str, Any]) -> float:
-    return (run["finished_at"] - run["started_at"]).total_seconds() if run["finished_at"] else 0.0
-
-
-def _rate(run: dict[str, Any]) -> float:
-    seconds = _seconds(run)
-    return float(run["requests"] / seconds) if seconds else 0.0
+def _takes_minutes(runs: Sequence[AuditRun]) -> bool:
+    """Say whether the chart of durations counts minutes; otherwise it counts seconds."""
+    return max((run.seconds for run in runs[-MAX_RUNS_DRAWN:]), default=0) >= MIN_SECONDS_IN_MINUTES
 
 
 def _number(value: float) -> str:

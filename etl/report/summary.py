@@ -1,7 +1,5 @@
 """The end of a run in a few lines."""
 
-from datetime import datetime
-
 from rich.console import Console
 from rich.table import Table
 
@@ -28,8 +26,7 @@ def print_summary(run: AuditRun, *, console: Console, dry_run: bool) -> None:
 
 
 def _lines(run: AuditRun, *, dry_run: bool) -> list[tuple[str, str]]:
-    seconds = _seconds(run.started_at, run.finished_at)
-    rate = f", {run.requests / seconds:,.0f} per second" if seconds else ""
+    rate = f", {run.requests_per_second:,.0f} per second" if run.seconds else ""
     written = "would be written" if dry_run else f"{run.changed:,} new or changed, {run.unchanged:,} as before"
     return [
         ("run", f"{run.run_id}  exit {run.exit_code} ({run.outcome})"),
@@ -38,9 +35,5 @@ def _lines(run: AuditRun, *, dry_run: bool) -> list[tuple[str, str]]:
         ("dead letters", f"{run.dead_lettered:,}"),
         ("given back", f"{run.released:,}"),
         ("requests", f"{run.requests:,}  ({run.retries:,} retries, {run.throttled:,} throttled{rate})"),
-        ("took", f"{seconds:,.1f} s"),
+        ("took", f"{run.seconds:,.1f} s"),
     ]
-
-
-def _seconds(start: datetime, end: datetime | None) -> float:
-    return (end - start).total_seconds() if end else 0.0

@@ -8,7 +8,8 @@ import pytest
 from rich.console import Console
 
 from etl.csv_text import escape_formula, unescape_formula
-from etl.report.answer import answer_csv, answer_json, print_answer
+from etl.report.result_set import print_table, to_csv, to_json
+from etl.warehouse.read.questions import ResultSet
 from tests.nights import task_ids
 from tests.reported_errors import reported_error
 
@@ -123,7 +124,7 @@ HARMLESS = ["", "a", "1534087020903704704", "it's", "'", "a=1", "1-1", 'say "x",
 
 
 def test_csv_holds_no_formula_and_nothing_is_lost():
-    written = answer_csv(["words", "number"], [(each, -1.5) for each in [*FORMULAS, *HARMLESS]])
+    written = to_csv(ResultSet(columns=["words", "number"], rows=[(each, -1.5) for each in [*FORMULAS, *HARMLESS]]))
     cells = [row["words"] for row in csv.DictReader(io.StringIO(written, newline=""))]
     assert not any(cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d")) for cell in cells)
     assert not any(cell.startswith(("\t", "\r", "\n")) for cell in cells)
@@ -139,15 +140,15 @@ def test_what_was_made_neutral_can_be_read_again(text):
 
 
 def test_csv_tells_nothing_from_an_empty_text():
-    assert answer_csv(["a", "b", "is_c"], [(None, "", True)]) == 'a,b,is_c\n,"",true\n'
+    assert to_csv(ResultSet(columns=["a", "b", "is_c"], rows=[(None, "", True)])) == 'a,b,is_c\n,"",true\n'
 
 
 def test_json_is_a_list_of_objects():
-    assert json.loads(answer_json(["a", "b"], [("=1", None)])) == [{"a": "=1", "b": None}]
+    assert json.loads(to_json(ResultSet(columns=["a", "b"], rows=[("=1", None)]))) == [{"a": "=1", "b": None}]
 
 
 def test_a_table_gives_a_terminal_no_commands(capsys):
-    print_answer(["words"], [("\x1b[31m[bold]red[/bold]\u202e\x07",)], console=Console())
+    print_table(ResultSet(columns=["words"], rows=[("\x1b[31m[bold]red[/bold]\u202e\x07",)]), console=Console())
     printed = capsys.readouterr().out
     assert "\\x1b[31m[bold]red[/bold]\\u202e\\x07" in printed
     assert "\x1b" not in printed

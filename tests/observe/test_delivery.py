@@ -146,7 +146,7 @@ def test_notify_sends_later_what_an_unreachable_webhook_missed(notified_night, c
         night.enqueue("not-an-id")
         assert night.run("run").exit_code == 65
         refused = night.run("notify")
-        assert "Not taken by the webhook: 1 (`task-audit notify`)" in night.run("status").stdout
+        assert "Not accepted by the webhook: 1 (`task-audit notify`)" in night.run("status").stdout
         configure(notify__webhook_url=webhook.url)
         sent = night.run("notify")
         assert json.loads(night.run("status", "--json").stdout)["unsent"] == 0

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 
@@ -9,6 +10,9 @@ import pytest
 
 from etl.errors import ConfigurationError
 from etl.report.page import Report, render
+from etl.runs import AuditRun
+from etl.warehouse.read.dead_letters import DeadLetter
+from etl.warehouse.read.period import DayOutcomes, FailedCode, Findings, ReasonCount
 from tests.conftest import CHROMIUM, each_engine
 from tests.nights import task_ids
 
@@ -27,70 +31,79 @@ SECTIONS = ["numbers", "days", "backlog", "durations", "rates", "failures", "let
 
 def a_run(number, *, error=None):
     started = NOON - timedelta(days=20 - number)
-    return {
-        "run_id": f"019a{number:04d}-0000-7000-8000-000000000000",
-        "started_at": started,
-        "finished_at": started + timedelta(minutes=40 + 7 * (number % 5), seconds=12),
-        "outcome": "dead_letters",
-        "exit_code": 65,
-        "claimed": 120_000 + 900 * number,
-        "audited": 119_000,
-        "changed": 90_000,
-        "unchanged": 29_000,
-        "still_open": 4_210,
-        "dead_lettered": 31,
-        "released": 0,
-        "requests": 121_400 + 2_000 * (number % 7),
-        "retries": 312,
-        "throttled": 14,
-        "error": error,
-    }
+    return AuditRun(
+        run_id=f"019a{number:04d}-0000-7000-8000-000000000000",
+        started_at=started,
+        finished_at=started + timedelta(minutes=40 + 7 * (number % 5), seconds=12),
+        outcome="dead_letters",
+        exit_code=65,
+        claimed=120_000 + 900 * number,
+        audited=119_000,
+        changed=90_000,
+        unchanged=29_000,
+        still_open=4_210,
+        dead_lettered=31,
+        released=0,
+        requests=121_400 + 2_000 * (number % 7),
+        retries=312,
+        throttled=14,
+        max_rate=50.0,
+        error=error,
+    )
 
 
 def a_letter(words, number=0):
-    return {
-        "task_id": words,
-        "reason": "not_found",
-        "last_failed_at": NOON - timedelta(hours=number),
-        "attempts": 1 + number % 3,
-        "detail": words,
-        "trace_id": "019a00200000700080000000000000000000000000000000000000001a"[:58],
-    }
+    return DeadLetter(
+        task_id=words,
+        reason="not_found",
+        last_failed_at=NOON - timedelta(hours=number),
+        attempts=1 + number % 3,
+        detail=words,
+        trace_id="019a00200000700080000000000000000000000000000000000000001a"[:58],
+        http_status=404,
+        error_code=None,
+        first_failed_at=NOON - timedelta(days=1),
+        resolved_at=None,
+        run_id="run-1",
+    )
+
+
+DAYS = [
+    DayOutcomes(
+        day=f"2026-10-{20 + day:02d}" if day < 12 else f"2026-11-{day - 11:02d}",
+        succeeded=5_800 + 310 * (day % 4),
+        failed=120 + 45 * (day % 3),
+        still_open=14 * day,
+    )
+    for day in range(19)
+]
+FAILURES = [
+    FailedCode(result_code="18000205", title="Receiver has no space", action="Enlarge the space.", tasks=2_210),
+    FailedCode(result_code=None, title=None, action=None, tasks=401),
+    *(FailedCode(result_code=text, title=text, action=text, tasks=12) for text in HOSTILE),
+]
+NOTHING = Findings(days=[], failures=[], runs=[], reasons=[], letters=[])
 
 
 def a_report(**changes):
     run = a_run(20, error=HOSTILE[0])
-    words = {
-        "start": run["started_at"],
-        "end": run["finished_at"],
-        "run": run,
-        "days": [
-            {
-                "day": f"2026-10-{20 + day:02d}" if day < 12 else f"2026-11-{day - 11:02d}",
-                "succeeded": 5_800 + 310 * (day % 4),
-                "failed": 120 + 45 * (day % 3),
-                "still_open": 14 * day,
-            }
-            for day in range(19)
-        ],
-        "failures": [
-            {
-                "result_code": "18000205",
-                "title": "Receiver has no space",
-                "action": "Enlarge the space.",
-                "tasks": 2_210,
-            },
-            {"result_code": None, "title": None, "action": None, "tasks": 401},
-            *({"result_code": text, "title": text, "action": text, "tasks": 12} for text in HOSTILE),
-        ],
-        "runs": [a_run(number) for number in range(20)] + [run],
-        "reasons": [{"reason": "not_found", "tasks": 29}, {"reason": "exhausted", "tasks": 2}],
-        "letters": [a_letter(text, number) for number, text in enumerate(HOSTILE)],
-        "backlog": [("under a day", 1_204), ("under a week", 3_918), ("older", 88)],
-        "made_at": NOON,
-        "version": "1.0.0",
-    }
-    return Report(**{**words, **changes})
+    findings = Findings(
+        days=DAYS,
+        failures=FAILURES,
+        runs=[a_run(number) for number in range(20)] + [run],
+        reasons=[ReasonCount(reason="not_found", tasks=29), ReasonCount(reason="exhausted", tasks=2)],
+        letters=[a_letter(text, number) for number, text in enumerate(HOSTILE)],
+    )
+    report = Report(
+        start=run.started_at,
+        end=run.finished_at,
+        run=run,
+        findings=findings,
+        backlog=[("under a day", 1_204), ("under a week", 3_918), ("older", 88)],
+        made_at=NOON,
+        version="1.0.0",
+    )
+    return replace(report, **changes)
 
 
 def test_nothing_comes_from_outside():
@@ -101,13 +114,13 @@ def test_nothing_comes_from_outside():
 
 
 def test_a_period_with_nothing_in_it():
-    page = render(a_report(run=None, days=[], failures=[], runs=[], reasons=[], letters=[], backlog=None))
+    page = render(a_report(run=None, findings=NOTHING, backlog=None))
     assert all(f'id="{section}"' in page for section in SECTIONS)
     assert "No task failed." in page
 
 
 def test_a_run_that_has_not_ended_is_marked_as_bad():
-    running = {**a_run(20), "finished_at": None, "exit_code": None, "outcome": "running"}
+    running = replace(a_run(20), finished_at=None, exit_code=None, outcome="running")
     assert '<span class="badge bad">running</span>' in render(a_report(run=running))
 
 

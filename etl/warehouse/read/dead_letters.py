@@ -7,7 +7,6 @@ None is ever deleted. One whose task is to be tried again has 0 attempts until i
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Engine, Text, Update, case, literal, select, update
 
@@ -31,8 +30,26 @@ class Choice:
     failed_after: datetime | None = None
 
 
-def open_letters(engine: Engine, choice: Choice) -> list[dict[str, Any]]:
-    """List open dead letters as rows of ``dead_letter``, those that failed last first.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A row of ``dead_letter``, with one field for each column."""
+
+    task_id: str
+    reason: str
+    http_status: int | None
+    error_code: str | None
+    detail: str
+    trace_id: str | None
+    attempts: int
+    """Runs that failed the task; 0 means that the next run tries it again."""
+    first_failed_at: datetime
+    last_failed_at: datetime
+    resolved_at: datetime | None
+    run_id: str
+
+
+def open_letters(engine: Engine, choice: Choice) -> list[DeadLetter]:
+    """List open dead letters, those that failed last first.
 
     Raises:
         InputError: a task that is named has no open dead letter.
@@ -47,9 +64,9 @@ def open_letters(engine: Engine, choice: Choice) -> list[dict[str, Any]]:
         query = query.where(letters.last_failed_at >= choice.failed_after)
     with engine.execution_options(read_only=True).connect() as connection:
         rows = connection.execute(query.order_by(letters.last_failed_at.desc(), letters.task_id)).mappings().all()
+    found = {row["task_id"]: DeadLetter(**row) for row in rows}
     if not choice.task_ids:
-        return [dict(row) for row in rows]
-    found = {row["task_id"]: dict(row) for row in rows}
+        return list(found.values())
     if missing := [task_id for task_id in choice.task_ids if task_id not in found]:
         raise InputError(
             f"There is no open dead letter of {', '.join(map(repr, missing[:5]))} that you mean.",
@@ -59,8 +76,8 @@ def open_letters(engine: Engine, choice: Choice) -> list[dict[str, Any]]:
     return [row for task_id, row in found.items() if task_id in set(choice.task_ids)]
 
 
-def letter_of(engine: Engine, task_id: str) -> dict[str, Any]:
-    """Read the dead letter of a task, open or not, as a row of ``dead_letter``.
+def letter_of(engine: Engine, task_id: str) -> DeadLetter:
+    """Read the dead letter of a task, open or not.
 
     Raises:
         InputError: there is none.
@@ -73,7 +90,7 @@ def letter_of(engine: Engine, task_id: str) -> dict[str, Any]:
             code=Code.DEAD_LETTER_UNKNOWN,
             remedy="`task-audit dead-letters list` names the open ones.",
         )
-    return dict(row)
+    return DeadLetter(**row)
 
 
 def begin_again(engine: Engine, task_ids: Sequence[str]) -> None:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Engine, case, func, select
 
 from etl.exit_codes import ExitCode
+from etl.runs import AuditRun
 from etl.warehouse.tables import audit_run, dead_letter
 
 MIN_REQUESTS_TO_JUDGE = 100
@@ -23,11 +23,11 @@ class DeadLetters:
     newest_failed_at: datetime
 
 
-def last_runs(engine: Engine, *, number: int) -> list[dict[str, Any]]:
-    """List the last runs, newest first, as rows of ``audit_run``."""
+def last_runs(engine: Engine, *, number: int) -> list[AuditRun]:
+    """List the last runs, newest first."""
     query = select(audit_run).order_by(audit_run.c.started_at.desc()).limit(number)
     with engine.execution_options(read_only=True).connect() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+        return [AuditRun(**row) for row in connection.execute(query).mappings()]
 
 
 def open_dead_letters(engine: Engine) -> list[DeadLetters]:

@@ -1,13 +1,15 @@
 """What a report tells of a period: news by day, failures by code, runs, and dead letters. It reads, nothing else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import CTE, Connection, Engine, case, column, func, select
 
 from etl.database.engines import engine_of
+from etl.runs import AuditRun
 from etl.task_detail import TaskStatus
+from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
 
 MAX_DAYS = 62
@@ -23,7 +25,34 @@ fact, change, letters, runs = fact_task_status.c, fact_task_status_change.c, dea
 IS_NO_REPLAY = runs.max_rate > 0
 """A replay asks nobody, so it says nothing of a night."""
 
-Rows = list[dict[str, Any]]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOutcomes:
+    """The latest statuses in a period of the tasks that were submitted on one day."""
+
+    day: str
+    """The day in UTC, as ISO-8601."""
+    succeeded: int
+    failed: int
+    still_open: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedCode:
+    """The failed tasks with one result code."""
+
+    result_code: str | None
+    title: str | None
+    action: str | None
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReasonCount:
+    """The number of open dead letters with one reason."""
+
+    reason: str
+    tasks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,28 +67,28 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """What the warehouse says of a period. Every row is a dictionary of plain values."""
+    """The warehouse's knowledge of a period."""
 
-    days: Rows
-    """News by day of submission: ``day``, ``succeeded``, ``failed``, ``still_open``; oldest first."""
-    failures: Rows
-    """Failed tasks by ``result_code``, with ``title``, ``action`` and ``tasks``; the most frequent first."""
-    runs: Rows
-    """Rows of ``audit_run``, oldest first: all of the period and some before it."""
-    reasons: Rows
-    """Open dead letters by ``reason``, with ``tasks``."""
-    letters: Rows
-    """Open dead letters one by one, the newest first."""
+    days: Sequence[DayOutcomes]
+    """The oldest day first."""
+    failures: Sequence[FailedCode]
+    """The most frequent code first."""
+    runs: Sequence[AuditRun]
+    """All runs of the period and some before it, the oldest first."""
+    reasons: Sequence[ReasonCount]
+    """The most frequent reason first."""
+    letters: Sequence[DeadLetter]
+    """Open dead letters, the newest first."""
 
 
-def find_run(engine: Engine, run_id: str | None) -> dict[str, Any] | None:
+def find_run(engine: Engine, run_id: str | None) -> AuditRun | None:
     """Find a run by its ID, or the last one that has ended; None where there is none."""
     query = select(audit_run).order_by(runs.started_at.desc()).limit(1)
     ended = runs.finished_at.is_not(None) & IS_NO_REPLAY
     query = query.where(ended if run_id is None else runs.run_id == run_id)
     with engine.execution_options(read_only=True).connect() as connection:
         row = connection.execute(query).mappings().one_or_none()
-        return dict(row) if row else None
+        return AuditRun(**row) if row else None
 
 
 def find(engine: Engine, period: Period) -> Findings:
@@ -85,7 +114,7 @@ def _news(period: Period) -> CTE:
     return select(numbered.c.task_id, numbered.c.status, numbered.c.result_code).where(numbered.c.turn == 1).cte("news")
 
 
-def _days(connection: Connection, period: Period) -> Rows:
+def _days(connection: Connection, period: Period) -> list[DayOutcomes]:
     news = _news(period)
     status = news.c.status
     by_status = {"succeeded": status == TaskStatus.SUCCESS, "failed": status == TaskStatus.FAILED}
@@ -99,10 +128,12 @@ def _days(connection: Connection, period: Period) -> Rows:
         .order_by(column("day").desc())
         .limit(MAX_DAYS)
     )
-    return [{**row, "day": str(row["day"])} for row in reversed(connection.execute(query).mappings().all())]
+    return [
+        DayOutcomes(**{**row, "day": str(row["day"])}) for row in reversed(connection.execute(query).mappings().all())
+    ]
 
 
-def _failures(connection: Connection, period: Period) -> Rows:
+def _failures(connection: Connection, period: Period) -> list[FailedCode]:
     code, news = dim_result_code.c, _news(period)
     query = (
         select(news.c.result_code, code.title, code.action, func.count().label("tasks"))
@@ -112,25 +143,24 @@ def _failures(connection: Connection, period: Period) -> Rows:
         .order_by(func.count().desc(), news.c.result_code)
         .limit(MAX_CODES_SHOWN)
     )
-    return _rows(connection, query)
+    return [FailedCode(**row) for row in connection.execute(query).mappings()]
 
 
-def _runs(connection: Connection, period: Period) -> Rows:
+def _runs(connection: Connection, period: Period) -> list[AuditRun]:
     newest_first = select(audit_run).where(IS_NO_REPLAY).order_by(runs.started_at.desc())
     told = newest_first.where(runs.started_at >= period.start, runs.started_at < period.end)
     before = newest_first.where(runs.started_at < period.start).limit(RUNS_BEFORE)
-    return [*_rows(connection, told), *_rows(connection, before)][::-1]
+    rows = [row for query in (told, before) for row in connection.execute(query).mappings()]
+    return [AuditRun(**row) for row in reversed(rows)]
 
 
-def _reasons(connection: Connection) -> Rows:
+def _reasons(connection: Connection) -> list[ReasonCount]:
     query = select(letters.reason, func.count().label("tasks")).where(letters.resolved_at.is_(None))
-    return _rows(connection, query.group_by(letters.reason).order_by(func.count().desc(), letters.reason))
+    query = query.group_by(letters.reason).order_by(func.count().desc(), letters.reason)
+    return [ReasonCount(**row) for row in connection.execute(query).mappings()]
 
 
-def _letters(connection: Connection) -> Rows:
+def _letters(connection: Connection) -> list[DeadLetter]:
     query = select(dead_letter).where(letters.resolved_at.is_(None))
-    return _rows(connection, query.order_by(letters.last_failed_at.desc(), letters.task_id).limit(MAX_LETTERS))
-
-
-def _rows(connection: Connection, query: Any) -> Rows:
-    return [dict(row) for row in connection.execute(query).mappings()]
+    query = query.order_by(letters.last_failed_at.desc(), letters.task_id).limit(MAX_LETTERS)
+    return [DeadLetter(**row) for row in connection.execute(query).mappings()]

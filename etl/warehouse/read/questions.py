@@ -11,7 +11,7 @@ Names of columns say what they hold: ``…_at`` (and ``valid_from``, ``valid_unt
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -38,6 +38,9 @@ TYPES: dict[Kind, TypeEngine[Any]] = {
     "time": UtcDateTime(),
     "end": UtcDateTime(),
 }
+
+Cell = str | bool | int | float | date | datetime | None
+"""A plain value; a ``datetime`` is aware and in UTC."""
 
 DECLARATION = re.compile(r"-- :(\w+) \((text|integer|number|time|end)(?:, (?:default (.+?)|(optional)))?\): (.+)")
 
@@ -71,11 +74,11 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Columns and rows of plain values: text, numbers, truths, dates, aware instants in UTC, and None."""
+class ResultSet:
+    """Columns and rows of plain values."""
 
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
+    columns: Sequence[str]
+    rows: Sequence[tuple[Cell, ...]]
 
 
 def questions(dialect: str) -> dict[str, Question]:
@@ -106,7 +109,7 @@ def read_question(file: Path) -> Question:
 
 def ask(
     engine: Engine, question: Question, values: Mapping[str, object], *, queue: pl.DataFrame | None = None
-) -> Answer:
+) -> ResultSet:
     """Ask a warehouse.
 
     Args:
@@ -124,7 +127,7 @@ def ask(
             result = connection.execute(text(question.statement).bindparams(*binds))
             columns = tuple(result.keys())
             rows = [_plain_row(columns, row, connection.dialect) for row in result]
-    return Answer(columns=columns, rows=rows)
+    return ResultSet(columns=columns, rows=rows)
 
 
 def _parameter(declared: re.Match[str]) -> Parameter:
@@ -132,7 +135,7 @@ def _parameter(declared: re.Match[str]) -> Parameter:
     return Parameter(name=name, kind=cast("Kind", kind), default="" if optional else default, meaning=meaning)
 
 
-def _plain_row(columns: tuple[str, ...], row: Any, dialect: Dialect) -> tuple[Any, ...]:
+def _plain_row(columns: tuple[str, ...], row: Any, dialect: Dialect) -> tuple[Cell, ...]:
     return tuple(_plain(column, value, dialect) for column, value in zip(columns, row, strict=True))
 
 

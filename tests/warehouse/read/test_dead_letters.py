@@ -93,4 +93,4 @@ def test_overview(audit):
         DeadLetters(reason="forbidden", tasks=1, oldest_failed_at=audit.at(9), newest_failed_at=audit.at(9)),
     ]
     assert len(last_runs(audit.engine, number=1)) == 1
-    assert {run["run_id"] for run in last_runs(audit.engine, number=9)} == {"run-1", "run-2"}
+    assert {run.run_id for run in last_runs(audit.engine, number=9)} == {"run-1", "run-2"}

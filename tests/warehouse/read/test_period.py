@@ -6,7 +6,7 @@ from etl.warehouse.read.period import Period, find, find_run
 
 
 def counted(rows):
-    return {row["result_code"]: row["tasks"] for row in rows}
+    return {row.result_code: row.tasks for row in rows}
 
 
 def test_news_are_those_of_the_run_or_the_last_of_the_period(audit):
@@ -16,7 +16,7 @@ def test_news_are_those_of_the_run_or_the_last_of_the_period(audit):
 
     def found(until, run_id=None):
         findings = find(audit.engine, Period(start=audit.noon, end=audit.at(until), run_id=run_id))
-        return counted(findings.failures), sum(row["still_open"] for row in findings.days)
+        return counted(findings.failures), sum(row.still_open for row in findings.days)
 
     assert found(3, "run-1") == ({"A": 1}, 1)
     assert found(3) == ({"A": 1, "B": 1}, 1)
@@ -28,7 +28,7 @@ def test_a_replay_is_no_night(audit):
     audit.warehouse.finish(night, {})
     audit.warehouse.start(replace(night, run_id="replay", max_rate=0.0, started_at=audit.at(9)))
 
-    assert find_run(audit.engine, None)["run_id"] == "run-1"
-    assert find_run(audit.engine, "replay")["max_rate"] == 0
+    assert find_run(audit.engine, None).run_id == "run-1"
+    assert find_run(audit.engine, "replay").max_rate == 0
     runs = find(audit.engine, Period(start=audit.noon, end=audit.at(10))).runs
-    assert [run["run_id"] for run in runs] == ["run-1"]
+    assert [run.run_id for run in runs] == ["run-1"]

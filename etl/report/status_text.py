@@ -1,13 +1,17 @@
-"""How queue and warehouse stand, for a person and for a machine."""
+"""Renders the status of the queue and the warehouse, for a person and for a program."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
+
+from etl.runs import AuditRun
+from etl.source.overview import StateOverview
+from etl.warehouse.read.labels import Unexplained
+from etl.warehouse.read.overview import DeadLetters
 
 RUN_COLUMNS = {
     "started_at": "started",
@@ -37,16 +41,15 @@ DEAD_LETTER_COLUMNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """Everything that `task-audit status` tells."""
+    """Everything that `task-audit status` shows."""
 
-    backlog: Sequence[Any] | None
-    """The states of the pending table; None where it is the user's own."""
-    dead_letters: Sequence[Any]
-    runs: Sequence[dict[str, Any]]
-    unexplained: Any
-    """How many ``result_codes`` and ``task_types`` nobody has explained yet."""
+    backlog: Sequence[StateOverview] | None
+    """The states of the pending table; None if the table is the user's own."""
+    dead_letters: Sequence[DeadLetters]
+    runs: Sequence[AuditRun]
+    unexplained: Unexplained
     unsent: int
-    """Messages that the webhook has not taken."""
+    """The messages that the webhook has not accepted yet."""
 
 
 def status_json(status: Status) -> str:
@@ -59,28 +62,29 @@ def print_status(status: Status, *, console: Console) -> None:
     if status.backlog is None:
         console.print("The pending table is your own (read_only): what is pending follows from the facts.\n")
     else:
-        _print_rows("Pending table", BACKLOG_COLUMNS, [asdict(row) for row in status.backlog], console=console)
-    letters = [asdict(row) for row in status.dead_letters]
-    _print_rows("Open dead letters", DEAD_LETTER_COLUMNS, letters, console=console)
+        _print_rows("Pending table", BACKLOG_COLUMNS, status.backlog, console=console)
+    _print_rows("Open dead letters", DEAD_LETTER_COLUMNS, status.dead_letters, console=console)
     _print_rows("Last runs", RUN_COLUMNS, status.runs, console=console)
     unexplained = asdict(status.unexplained)
     if any(unexplained.values()):
         words = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in unexplained.items() if number)
         console.print(f"Not explained yet: {words} (`task-audit query unexplained_codes`)", highlight=False)
     if status.unsent:
-        console.print(f"Not taken by the webhook: {status.unsent:,} (`task-audit notify`)", highlight=False)
+        console.print(f"Not accepted by the webhook: {status.unsent:,} (`task-audit notify`)", highlight=False)
 
 
-def _print_rows(title: str, columns: dict[str, str], rows: Sequence[dict[str, Any]], *, console: Console) -> None:
+def _print_rows(
+    title: str, columns: dict[str, str], rows: Sequence[StateOverview | DeadLetters | AuditRun], *, console: Console
+) -> None:
     if not rows:
         console.print(f"[bold]{title}[/bold]: none\n")
         return
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
     for name, heading in columns.items():
-        is_number = all(isinstance(row[name], int | None) for row in rows)
+        is_number = all(isinstance(getattr(row, name), int | None) for row in rows)
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_shown(row[name]) for name in columns))
+        table.add_row(*(_shown(getattr(row, name)) for name in columns))
     console.print(table)
     console.print()
 

@@ -1,10 +1,13 @@
-"""A plan for a person: what is pending by day, and what it will take."""
+"""Renders a plan for a person: the pending tasks by day, and the calls and the time that they take."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+
+from etl.jobs.forecast import Forecast
+from etl.jobs.plan import Plan
+from etl.source.backlog_by_day import DayCounts
 
 COLUMNS = {
     "new": "new",
@@ -16,8 +19,8 @@ COLUMNS = {
 }
 
 
-def print_plan(plan: Any, *, console: Console) -> None:
-    """Print the days, then calls and time, then what would be written."""
+def print_plan(plan: Plan, *, console: Console) -> None:
+    """Print the days, the calls, the time, and the rows that the run would write."""
     _print_days(plan.days, console=console)
     allowed, reached = plan.at_allowed_rate, plan.at_reached_rate
     lines = Table.grid(padding=(0, 2))
@@ -33,7 +36,7 @@ def print_plan(plan: Any, *, console: Console) -> None:
     console.print(lines, highlight=False)
 
 
-def _print_days(days: Sequence[Any], *, console: Console) -> None:
+def _print_days(days: Sequence[DayCounts], *, console: Console) -> None:
     if not days:
         console.print("Nothing is pending.\n")
         return
@@ -52,6 +55,6 @@ def _print_days(days: Sequence[Any], *, console: Console) -> None:
     console.print()
 
 
-def _time(forecast: Any, words: str) -> str:
+def _time(forecast: Forecast, words: str) -> str:
     until = f"{forecast.ends_at:%Y-%m-%dT%H:%MZ}"
     return f"{forecast.seconds / 60:,.1f} min at {forecast.rate:,.1f}/s ({words}), until {until}"

@@ -1,11 +1,9 @@
-"""The answer to a question: a table for a person, CSV for a spreadsheet, JSON for a program.
+"""Writes a result set as a table for a person, CSV for a spreadsheet, or JSON for a program.
 
-In all of them a time is ISO-8601 in UTC.
+Every form writes a time as ISO-8601 in UTC.
 """
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 import polars as pl
@@ -15,39 +13,38 @@ from rich.text import Text
 
 from etl.csv_text import escape_formula
 from etl.report.control_characters import escape_control
+from etl.warehouse.read.questions import Cell, ResultSet
 
-Rows = Sequence[tuple[Any, ...]]
-
-WIDE = 10_000
-"""Columns of a place that is no terminal: nothing needs to be folded there."""
+UNFOLDED_WIDTH = 10_000
+"""Columns of an output that is not a terminal, where folded lines would only hinder a program."""
 
 
-def answer_json(columns: Sequence[str], rows: Rows) -> str:
+def to_json(result: ResultSet) -> str:
     """Write the rows as a JSON list of objects."""
-    objects = [dict(zip(columns, row, strict=True)) for row in rows]
+    objects = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
     return msgspec.json.format(msgspec.json.encode(objects), indent=2).decode()
 
 
-def answer_csv(columns: Sequence[str], rows: Rows) -> str:
-    """Write the rows as CSV with a header; what has no value is empty, and an empty text is ``""``."""
-    cells = [tuple(_cell(value) for value in row) for row in rows]
-    return pl.DataFrame(cells, schema=dict.fromkeys(columns, pl.String), orient="row").write_csv()
+def to_csv(result: ResultSet) -> str:
+    """Write the rows as CSV with a header; a missing value is empty, and an empty text is ``""``."""
+    cells = [tuple(_csv_cell(value) for value in row) for row in result.rows]
+    return pl.DataFrame(cells, schema=dict.fromkeys(result.columns, pl.String), orient="row").write_csv()
 
 
-def print_answer(columns: Sequence[str], rows: Rows, *, console: Console) -> None:
-    """Print the rows as a table; a terminal folds long cells, and nothing is left out."""
+def print_table(result: ResultSet, *, console: Console) -> None:
+    """Print the rows as a table with every character; a terminal folds long cells."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, name in enumerate(columns):
-        is_number = all(isinstance(row[index], int | float | None) for row in rows)
+    for index, name in enumerate(result.columns):
+        is_number = all(isinstance(row[index], int | float | None) for row in result.rows)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(value)) for value in row))
+    for row in result.rows:
+        table.add_row(*(Text(_table_cell(value)) for value in row))
     if not console.is_terminal:
-        console.width = WIDE
+        console.width = UNFOLDED_WIDTH
     console.print(table)
 
 
-def _cell(value: Any) -> str | None:
+def _csv_cell(value: Cell) -> str | None:
     match value:
         case None:
             return None
@@ -61,7 +58,7 @@ def _cell(value: Any) -> str | None:
             return str(value)
 
 
-def _shown(value: Any) -> str:
+def _table_cell(value: Cell) -> str:
     match value:
         case bool():
             shown = "yes" if value else "no"
