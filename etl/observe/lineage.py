@@ -51,7 +51,7 @@ END_STATES = {
 
 set_producer(f"urn:koodrive-task-audit:{__version__}")
 
-Field = schema_dataset.SchemaDatasetFacetFields
+SchemaField = schema_dataset.SchemaDatasetFacetFields
 
 Origins = dict[str, column_lineage_dataset.InputField]
 """The source field of each column, by the name of the column."""
@@ -102,7 +102,7 @@ def _pending(settings: SourceSettings) -> InputDataset:
         fields = _fields(pending_table(settings.table), settings.url)
     else:
         names = filter(None, (settings.task_id_column, settings.submitted_at_column))
-        fields = [Field(name=name) for name in names]
+        fields = [SchemaField(name=name) for name in names]
     namespace, name = _dataset(settings.url, settings.table)
     return InputDataset(namespace=namespace, name=name, facets=_schema(fields))
 
@@ -112,7 +112,7 @@ def _api(settings: Settings) -> InputDataset:
     return InputDataset(
         namespace=settings.api.base_url or "koodrive",
         name=API_PATH,
-        facets=_schema(Field(name=field.encode_name) for field in api_fields),
+        facets=_schema(SchemaField(name=field.encode_name) for field in api_fields),
     )
 
 
@@ -172,15 +172,15 @@ def _place(url: URL, default_port: int | None) -> str:
     return f"{host if is_remote else 'localhost'}:{port}"
 
 
-def _fields(table: Table, secret_url: SecretStr) -> list[Field]:
+def _fields(table: Table, secret_url: SecretStr) -> list[SchemaField]:
     dialect = parse_database_url(secret_url).get_dialect()()
     return [
-        Field(name=column.name, type=column.type.compile(dialect), ordinal_position=position)
+        SchemaField(name=column.name, type=column.type.compile(dialect), ordinal_position=position)
         for position, column in enumerate(table.columns, start=1)
     ]
 
 
-def _schema(fields: Iterable[Field]) -> dict[str, DatasetFacet]:
+def _schema(fields: Iterable[SchemaField]) -> dict[str, DatasetFacet]:
     return {"schema": schema_dataset.SchemaDatasetFacet(fields=list(fields))}
 
 

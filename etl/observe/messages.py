@@ -8,7 +8,7 @@ from etl.exit_codes import ExitCode
 from etl.runs import AuditRun
 from etl.settings.model import NotifySettings
 
-Kind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes", "test"]
+MessageKind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes", "test"]
 
 MAX_TEXT_LENGTH = 2_000
 """Characters, so that a chat shows the whole message."""
@@ -25,7 +25,7 @@ class Message:
     """One message about one run."""
 
     run_id: str
-    kind: Kind
+    kind: MessageKind
     """A run has at most one message of each kind."""
     exit_code: int
     host: str
@@ -61,7 +61,7 @@ def messages_of(
         pending: the tasks that are still pending; None if that number means nothing for this run.
         new_codes: the result codes that this run found first.
     """
-    texts: dict[Kind, str] = {}
+    texts: dict[MessageKind, str] = {}
     if run.exit_code in settings.exit_codes:
         texts["failed"] = _failed(run)
     if run.dead_lettered > settings.dead_letters_above:
@@ -75,7 +75,7 @@ def messages_of(
     return [message_about(run, kind, text=text) for kind, text in texts.items()]
 
 
-def message_about(run: AuditRun, kind: Kind, *, text: str) -> Message:
+def message_about(run: AuditRun, kind: MessageKind, *, text: str) -> Message:
     """Make one message about a run."""
     exit_code = run.exit_code or 0
     return Message(run_id=run.run_id, kind=kind, exit_code=exit_code, host=run.host, text=text[:MAX_TEXT_LENGTH])

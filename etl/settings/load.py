@@ -90,7 +90,7 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """One setting as text."""
 
     section: str
@@ -114,10 +114,10 @@ class Configuration:
     file: Path | None = None
     """The TOML file, if one was named."""
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[SettingRow]:
         """List every setting, with secrets masked."""
         return [
-            Row(
+            SettingRow(
                 section,
                 key,
                 shown(key, getattr(values, name)),

@@ -6,7 +6,7 @@ from typing import get_args
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from etl.observe.messages import Kind
+from etl.observe.messages import MessageKind
 from etl.resources import resource
 from tests.nights import task_ids
 
@@ -36,4 +36,4 @@ def test_every_question_is_answered_and_every_statement_runs(night_of, postgres_
 
 def test_every_kind_of_message_is_explained():
     rows = RUNBOOK.split("| kind | means | look at |")[1]
-    assert set(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == set(get_args(Kind))
+    assert set(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == set(get_args(MessageKind))
