@@ -399,7 +399,7 @@ def test_a_bug_whose_words_hold_every_secret(installed, monkeypatch, api, log_fo
 
     Path("ids.txt").write_text(HONEST, encoding="utf-8")
     installed.run("enqueue", "--file", "ids.txt")
-    monkeypatch.setattr("etl.run.pipeline.make_batch", stumble)
+    monkeypatch.setattr("etl.run.batch_loader.make_batch", stumble)
     assert installed.run("run", "-v", "--log-format", log_format).exit_code == 70
     monkeypatch.setattr("etl.jobs.audit.begin_run", stumble)
     assert installed.run("run", "--log-format", log_format).exit_code == 70

@@ -17,7 +17,7 @@ from etl.cli.progress import show_progress, shows_progress
 from etl.cli.signals import GO_ON, stop_on_signals
 from etl.cli.types import Duration, TimeOfDay, seconds_until
 from etl.errors import Code, StoppedError, TaskAuditError
-from etl.jobs.audit import ProgressHook, run_job
+from etl.jobs.audit import ProgressHook, RunHooks, run_job
 from etl.jobs.reporters import RunReporters
 from etl.report.summary import print_summary
 from etl.run.pipeline import Pipeline
@@ -103,20 +103,18 @@ async def run_until_stopped(
         time_is_up = StoppedError("The time for this run is up.", code=Code.STOPPED_BY_TIME, remedy=GO_ON)
         asyncio.get_running_loop().call_later(seconds, shutdown.request, time_is_up)
     listeners = listeners or RunReporters(settings, request)
-    return await run_job(
-        settings,
-        request,
-        shutdown=shutdown,
+    hooks = RunHooks(
         progress=progress,
         begin=listeners.begin,
         note_written=listeners.note_written,
         trace=listeners.trace,
     )
+    return await run_job(settings, request, shutdown=shutdown, hooks=hooks)
 
 
 def watch_progress(pipeline: Pipeline, total: int | None) -> None:
     """Show a progress bar until the event loop ends."""
-    show_progress(lambda: (pipeline.answered, pipeline.run.throttled), total=total)
+    show_progress(lambda: (pipeline.answered, pipeline.record.run.throttled), total=total)
 
 
 def _seconds(settings: Settings, stop_at: time | None) -> float | None:

@@ -1,7 +1,8 @@
 """Wires one run from the settings: opens the databases and the API, builds the pipeline and runs it."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 
@@ -16,21 +17,22 @@ from etl.database.connections import same_database
 from etl.database.migrations import require_current
 from etl.errors import TaskAuditError
 from etl.fetch.budget import RetryBudget
-from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.jobs.forecast import Forecast, forecast
 from etl.jobs.opening import max_rate_of, nothing_settled, open_gate, open_source, open_warehouse, user_table
-from etl.koodrive.client import KooDrive, open_koodrive
+from etl.koodrive.client import open_koodrive
 from etl.observe.delivery import message_writer
 from etl.observe.trace import Trace
 from etl.observe.webhook import open_webhook
+from etl.redaction import Secrets
+from etl.run.context import Announce, RunContext
+from etl.run.database_retry import DatabaseRetry
 from etl.run.limits import Limits
-from etl.run.pipeline import Announce, Pipeline
+from etl.run.pipeline import Pipeline
 from etl.run.settlement import claims_allowed
 from etl.runs import AuditRun, RunRequest, begin_run
 from etl.settings.load import Settings
-from etl.settings.model import ApiSettings
 from etl.shutdown import Shutdown
 from etl.source import Source
 from etl.source.overview import overview
@@ -46,155 +48,185 @@ from etl.warehouse.load.loader import Warehouse
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 CLAIM_SECONDS = 5
-"""How many seconds of work one claim takes: enough not to wait for the database, and little to lose by a crash."""
+"""The seconds of work in one claim: enough not to wait for the database, and little to lose by a crash."""
 
 MAX_CLAIM = 1_000
-"""Tasks in one claim, at most: larger ones are no cheaper per task, and keep the first requests waiting."""
+"""The tasks in one claim, at most: a larger claim costs as much per task, and keeps the first requests waiting."""
 
 ProgressHook = Callable[[Pipeline, int | None], None]
-"""Receives a pipeline that is about to run, and how many tasks are due, or None if that is not known."""
+"""Receives a pipeline that is about to run, and the number of due tasks; None if that number is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHooks:
+    """The functions that a caller wants to have called during a run."""
+
+    progress: ProgressHook | None = None
+    begin: Callable[[AuditRun], None] = lambda _run: None
+    """Receives the row of the run that begins."""
+    note_written: Callable[[], None] = lambda: None
+    """Called if the warehouse has the end of the run, and the messages about it."""
+    trace: Trace = field(default_factory=Trace)
 
 
 async def run_job(
-    settings: Settings,
-    request: RunRequest,
-    *,
-    shutdown: Shutdown,
-    progress: ProgressHook | None = None,
-    begin: Callable[[AuditRun], None] | None = None,
-    note_written: Callable[[], None] | None = None,
-    trace: Trace | None = None,
+    settings: Settings, request: RunRequest, *, shutdown: Shutdown, hooks: RunHooks | None = None
 ) -> AuditRun:
     """Do one run; returns the row of the finished run.
 
     Args:
         settings: the configuration.
-        request: what this run is to do.
-        shutdown: where an early end is ordered.
-        progress: shows how it goes on.
-        begin: told of the run that begins.
-        note_written: told that the run's end is in the warehouse, and the messages about it.
-        trace: notes how long what took.
+        request: the tasks to audit, and how.
+        shutdown: ends the run early.
+        hooks: the functions to call during the run.
 
     Raises:
         TaskAuditError: the run could not begin.
     """
+    hooks = hooks or RunHooks()
     with ExitStack() as databases:
-        source_engine = databases.enter_context(open_source(settings.source))
-        clock = clock_of(source_engine)
+        engine = databases.enter_context(open_source(settings.source))
+        clock = clock_of(engine)
         run = begin_run(request.selection, max_rate=max_rate_of(settings, request), now=clock())
         databases.enter_context(bound_contextvars(run_id=run.run_id))
-        warehouse = None
-        if not request.dry_run or settings.source.mode == "read_only":
-            warehouse = databases.enter_context(open_warehouse(settings.warehouse))
-        source = _source(settings, request, source_engine, warehouse, run_id=run.run_id, clock=clock)
-        announce = _announce(settings, request, source_engine)
-        traffic = Traffic()
-        archive = None
-        if settings.archive.location and not request.dry_run:
-            archive = Archive(Store(settings.archive), run_id=run.run_id)
-        koodrive = open_koodrive(
-            settings.api,
-            run_id=run.run_id,
-            clock=clock,
-            keeps_answers=archive is not None,
-            note_refresh=traffic.note_refresh,
+        wiring = Wiring(
+            settings=settings, request=request, engine=engine, clock=clock, run_id=run.run_id, shutdown=shutdown
         )
-        async with (
-            koodrive as api,
-            open_gate(settings, request, source_engine, run_id=run.run_id, shutdown=shutdown) as gate,
-        ):
-            pipeline = Pipeline(
-                source,
-                _pool(api, gate, settings.api, shutdown, traffic),
-                DryRun() if request.dry_run or warehouse is None else warehouse,
-                run=run,
-                limits=_limits(settings, request),
+        needs_warehouse = not request.dry_run or settings.source.mode == "read_only"
+        warehouse = databases.enter_context(open_warehouse(settings.warehouse)) if needs_warehouse else None
+        source = wiring.source(warehouse)
+        announce, archive = wiring.announce(), wiring.archive()
+        async with wiring.open_pool(keeps_answers=archive is not None) as (pool, secrets):
+            context = RunContext(
+                source=source,
+                warehouse=DryRun() if request.dry_run or warehouse is None else warehouse,
+                shares_database=same_database(settings.source.url, settings.warehouse.url),
+                retry=DatabaseRetry(shutdown),
+                limits=wiring.limits(),
                 shutdown=shutdown,
                 clock=clock,
-                shares_database=same_database(settings.source.url, settings.warehouse.url),
+                trace=hooks.trace,
                 archive=archive,
-                secrets=api.secrets,
+                secrets=secrets,
                 announce=announce,
-                trace=trace,
             )
-            due = _at_most(source.count(), request.tasks)
-            if due is not None:
-                log.info("run_planned", **_planned(forecast(due, rate=run.max_rate, now=clock())))
-            if progress is not None:
-                progress(pipeline, due)
-            if begin is not None:
-                begin(run)
-            finished = await pipeline.run_to_end()
-            if note_written is not None and pipeline.end_is_written:
-                note_written()
-            return finished
+            return await _run(Pipeline(context, pool, run=run), wiring, due=source.count(), hooks=hooks)
 
 
-def _source(
-    settings: Settings, request: RunRequest, engine: Engine, warehouse: Warehouse | None, *, run_id: str, clock: Clock
-) -> Source:
-    if settings.source.mode == "read_only":
-        assert warehouse is not None  # noqa: S101 - what is settled stands there, so this mode opens it even to look on
-        return user_table(settings.source, request, engine, warehouse)
-    table = pending_table(settings.source.table)
-    with engine.connect() as connection:
-        require_current(connection, queue_schema(table))
-    if request.dry_run:
-        # A claim would write: a dry run looks on.
-        due = unclaimed(table, request.selection)
-        return ReadOnlySource(engine, due, request.selection, settled=nothing_settled)
-    lease = timedelta(seconds=settings.run.lease_seconds)
-    allowed = claims_allowed(settings.run.dead_letter_after)
-    return Queue(engine, table, request.selection, owner=run_id, lease=lease, clock=clock, claims_allowed=allowed)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Makes the parts of one run from its settings and its request."""
 
+    settings: Settings
+    request: RunRequest
+    engine: Engine
+    """The pending database."""
+    clock: Clock
+    run_id: str
+    shutdown: Shutdown
 
-def _announce(settings: Settings, request: RunRequest, engine: Engine) -> Announce | None:
-    """Make what writes messages about the run, where a webhook is told of it."""
-    if request.dry_run or open_webhook(settings.notify) is None:
-        return None
+    def source(self, warehouse: Warehouse | None) -> Source:
+        """Make the source, and check its table.
 
-    def announce(run: AuditRun) -> Within:
-        return message_writer(
-            settings.notify, run, pending=None if run.claimed else _pending(settings, request, engine)
+        Raises:
+            ConfigurationError: the table is not what the settings say, or not of this program's version.
+        """
+        settings, selection = self.settings.source, self.request.selection
+        if settings.mode == "read_only":
+            # The settled tasks are in the warehouse, so this mode opens it even for a dry run.
+            assert warehouse is not None  # noqa: S101 - for the type checker
+            return user_table(settings, self.request, self.engine, warehouse)
+        table = pending_table(settings.table)
+        with self.engine.connect() as connection:
+            require_current(connection, queue_schema(table))
+        if self.request.dry_run:
+            # A dry run only reads, since a claim would write.
+            return ReadOnlySource(self.engine, unclaimed(table, selection), selection, settled=nothing_settled)
+        return Queue(
+            self.engine,
+            table,
+            selection,
+            owner=self.run_id,
+            lease=timedelta(seconds=self.settings.run.lease_seconds),
+            clock=self.clock,
+            claims_allowed=claims_allowed(self.settings.run.dead_letter_after),
         )
 
-    return announce
+    def announce(self) -> Announce | None:
+        """Return what writes the messages about the finished run; None if there is no webhook to send them to."""
+        if self.request.dry_run or open_webhook(self.settings.notify) is None:
+            return None
+
+        def announce(run: AuditRun) -> Within:
+            return message_writer(self.settings.notify, run, pending=None if run.claimed else self._pending())
+
+        return announce
+
+    def archive(self) -> Archive | None:
+        """Make the archive, if one is configured and may be written to."""
+        if not self.settings.archive.location or self.request.dry_run:
+            return None
+        return Archive(Store(self.settings.archive), run_id=self.run_id)
+
+    @asynccontextmanager
+    async def open_pool(self, *, keeps_answers: bool) -> AsyncIterator[tuple[Pool, Secrets]]:
+        """Open the API, and make the pool that asks it; yields the API's secrets, too."""
+        traffic = Traffic()
+        koodrive = open_koodrive(
+            self.settings.api,
+            run_id=self.run_id,
+            clock=self.clock,
+            keeps_answers=keeps_answers,
+            note_refresh=traffic.note_refresh,
+        )
+        gate = open_gate(self.settings, self.request, self.engine, run_id=self.run_id, shutdown=self.shutdown)
+        async with koodrive as api, gate as opened_gate:
+            pool = Pool(
+                api.ask,
+                gate=opened_gate,
+                policy=RetryPolicy(attempts=self.settings.api.attempts),
+                budget=RetryBudget(),
+                concurrency=self.settings.api.concurrency,
+                shutdown=self.shutdown,
+                traffic=traffic,
+            )
+            yield pool, api.secrets
+
+    def limits(self) -> Limits:
+        """Return the bounds of the run."""
+        api, run = self.settings.api, self.settings.run
+        work_ahead = max(2 * api.concurrency, ceil(api.max_rate * CLAIM_SECONDS))
+        return Limits(
+            batch_size=run.batch_size,
+            claim_size=min(run.batch_size, work_ahead, MAX_CLAIM),
+            lease_seconds=run.lease_seconds,
+            dead_letter_after=run.dead_letter_after,
+            tasks=self.request.tasks,
+        )
+
+    def _pending(self) -> int | None:
+        """Count the pending tasks of all times; None if the run was not to ask about all of them."""
+        if self.settings.source.mode == "read_only" or self.request != RunRequest():
+            return None
+        try:
+            states = overview(self.engine, pending_table(self.settings.source.table), now=clock_of(self.engine)())
+        except TaskAuditError:
+            # A message without this number is better than none, and the end of the run is decided.
+            return None
+        return sum(state.tasks for state in states if state.state == TaskState.PENDING)
 
 
-def _pending(settings: Settings, request: RunRequest, engine: Engine) -> int | None:
-    """Count the pending tasks of all times, where the run was to ask about all of them."""
-    if settings.source.mode == "read_only" or request != RunRequest():
-        return None
-    try:
-        states = overview(engine, pending_table(settings.source.table), now=clock_of(engine)())
-    except TaskAuditError:
-        # The run has ended as it has.
-        return None
-    return sum(state.tasks for state in states if state.state == TaskState.PENDING)
-
-
-def _pool(koodrive: KooDrive, gate: Gate, settings: ApiSettings, shutdown: Shutdown, traffic: Traffic) -> Pool:
-    return Pool(
-        koodrive.ask,
-        gate=gate,
-        policy=RetryPolicy(attempts=settings.attempts),
-        budget=RetryBudget(),
-        concurrency=settings.concurrency,
-        shutdown=shutdown,
-        traffic=traffic,
-    )
-
-
-def _limits(settings: Settings, request: RunRequest) -> Limits:
-    work_ahead = max(2 * settings.api.concurrency, ceil(settings.api.max_rate * CLAIM_SECONDS))
-    return Limits(
-        batch_size=settings.run.batch_size,
-        claim_size=min(settings.run.batch_size, work_ahead, MAX_CLAIM),
-        lease_seconds=settings.run.lease_seconds,
-        dead_letter_after=settings.run.dead_letter_after,
-        tasks=request.tasks,
-    )
+async def _run(pipeline: Pipeline, wiring: Wiring, *, due: int | None, hooks: RunHooks) -> AuditRun:
+    run, expected = pipeline.record.run, _at_most(due, wiring.request.tasks)
+    if expected is not None:
+        log.info("run_planned", **_planned(forecast(expected, rate=run.max_rate, now=wiring.clock())))
+    if hooks.progress is not None:
+        hooks.progress(pipeline, expected)
+    hooks.begin(run)
+    finished = await pipeline.run()
+    if pipeline.record.end_is_written:
+        hooks.note_written()
+    return finished
 
 
 def _planned(forecast: Forecast) -> dict[str, object]:

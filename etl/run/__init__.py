@@ -1,4 +1,4 @@
 """One audit run: claim, fetch, normalize, load, acknowledge.
 
-It knows protocols and values, and no settings, engine or API.
+A run knows the components by their protocols and values. It knows no settings, database engine or API.
 """

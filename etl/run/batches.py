@@ -1,4 +1,4 @@
-"""Outcomes that wait to be loaded: handed over when they fill a batch, or when the oldest has waited long enough."""
+"""Collects outcomes into batches: a batch is taken when it is full, or when it has waited long enough."""
 
 import asyncio
 from contextlib import suppress
@@ -6,62 +6,65 @@ from contextlib import suppress
 from etl.tasks import Observation, Outcome
 
 MAX_BYTES = 64 << 20
-"""Of kept answers in one batch, about: a batch is full when it has so many, however few its tasks are."""
+"""The kept responses in one batch, roughly: a batch of that size is full, however few its tasks are."""
 
 
 class BatchBuffer:
-    """Gathers outcomes into batches, and makes the workers wait while a full one is not taken."""
+    """Collects outcomes, and makes the workers wait while a full batch is not taken."""
 
     def __init__(self, *, size: int, seconds: float) -> None:
         """Set the bounds.
 
         Args:
-            size: outcomes in one batch, at most.
-            seconds: how long an outcome may wait for its batch to fill.
+            size: the outcomes in one batch, at most.
+            seconds: the time that an outcome may wait for its batch to fill.
         """
         self._size = size
         self._seconds = seconds
         self._outcomes: list[Outcome] = []
         self._bytes = 0
-        self._any = asyncio.Event()
+        self._not_empty = asyncio.Event()
         self._full = asyncio.Event()
-        self._room = asyncio.Event()
+        self._not_full = asyncio.Event()
         self._ended = False
+        self.received = 0
+        """The outcomes that were added until now."""
 
     async def put(self, outcome: Outcome) -> None:
-        """Add an outcome, once there is room."""
+        """Add an outcome, after a full batch is taken."""
         while self._is_full:
-            await self._room.wait()
+            await self._not_full.wait()
         self._outcomes.append(outcome)
+        self.received += 1
         if isinstance(outcome, Observation) and outcome.answer is not None:
             self._bytes += len(outcome.answer.body)
-        self._any.set()
+        self._not_empty.set()
         if self._is_full:
-            self._room.clear()
+            self._not_full.clear()
             self._full.set()
 
     def hurry(self) -> None:
-        """Let no outcome wait any more for its batch to fill."""
+        """Hand over the current batch and all later ones without waiting for them to fill."""
         self._seconds = 0.0
         self._full.set()
 
     def end(self) -> None:
-        """Say that no more outcomes will come."""
+        """Note that no more outcomes will be added."""
         self._ended = True
-        self._any.set()
+        self._not_empty.set()
         self._full.set()
 
     async def batch(self) -> list[Outcome]:
-        """Wait for a batch that is full, or old, or the last; an empty one says that there will be no more."""
-        await self._any.wait()
-        # One wait for the whole batch: waking for every outcome would cost more than the outcome itself.
+        """Wait for a batch that is full, old enough or the last; an empty batch means that there are no more."""
+        await self._not_empty.wait()
+        # The loader waits once for the whole batch: waking for every outcome would cost more than the outcome itself.
         with suppress(TimeoutError):
             async with asyncio.timeout(self._seconds):
                 await self._full.wait()
         batch, self._outcomes, self._bytes = self._outcomes, [], 0
-        self._room.set()
+        self._not_full.set()
         if not self._ended:
-            self._any.clear()
+            self._not_empty.clear()
             self._full.clear()
         return batch
 

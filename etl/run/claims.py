@@ -1,155 +1,125 @@
-"""Claiming: tasks are taken while fewer wait than can be asked about soon, and let in unless their outcome is known."""
+"""Claiming: a run claims tasks while few wait to be asked about, and passes on those whose outcome is not known yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 
 import structlog
 
 from etl.crash_points import crash_point
 from etl.errors import LeaseLostError
 from etl.fetch.backlog import Backlog
-from etl.observe.trace import Trace
 from etl.run.batches import BatchBuffer
-from etl.run.database_retry import DatabaseRetry
+from etl.run.context import RunContext
 from etl.run.leases import Leases
-from etl.run.limits import Limits
+from etl.run.record import RunRecord
 from etl.run.settlement import already_audited, reject_unaskable
-from etl.shutdown import Shutdown
-from etl.source import Source
 from etl.tasks import PendingTask
-from etl.warehouse import Loader
 
 LOADED_POLL_SECONDS = 0.02
-"""How often to look whether all that was asked is loaded, before a task is asked about alone."""
+"""The pause between two checks whether all earlier tasks are loaded, before a task is asked about alone."""
 
 LEASE_POLL_SECONDS = 5.0
-"""How often to look whether another run has let go of its tasks."""
+"""The pause between two checks whether another run has released its tasks."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class Claims:
-    """What a run takes out of the source."""
+    """Claims the tasks of one run from the source."""
 
     def __init__(
-        self,
-        source: Source,
-        warehouse: Loader,
-        *,
-        shares_database: bool,
-        retry: DatabaseRetry,
-        leases: Leases,
-        backlog: Backlog,
-        outbox: BatchBuffer,
-        limits: Limits,
-        shutdown: Shutdown,
-        clock: Callable[[], datetime],
-        trace: Trace,
+        self, context: RunContext, leases: Leases, *, backlog: Backlog, batches: BatchBuffer, record: RunRecord
     ) -> None:
-        """Begin with nothing.
+        """Start without a claim.
 
         Args:
-            source: hands out tasks.
-            warehouse: knows what runs have loaded that died before they could acknowledge it.
-            shares_database: whether source and warehouse are one database, so that no run can die between the two.
-            retry: calls the databases, and tries again after a passing failure.
-            leases: holds what is claimed.
-            backlog: takes the tasks that are to be asked about.
-            outbox: takes those whose outcome is known without asking.
-            limits: how much at a time.
-            shutdown: where an early end is ordered.
-            clock: tells the time, aware and in UTC.
-            trace: notes how long a claim took.
+            context: the run's databases and bounds.
+            leases: the tasks that the run holds.
+            backlog: receives the tasks to ask about.
+            batches: receives the outcomes that are known without asking.
+            record: counts the claimed tasks.
         """
-        self._source = source
-        self._warehouse = warehouse
-        self._shares_database = shares_database
-        self._retry = retry
+        self._context = context
         self._leases = leases
         self._backlog = backlog
-        self._outbox = outbox
-        self._limits = limits
-        self._shutdown = shutdown
-        self._clock = clock
-        self._trace = trace
-        self._others_held = 0
-        self.claimed = 0
-        """Tasks that were taken."""
-        self.refused = 0
-        """Tasks among them whose outcome was known without asking."""
+        self._batches = batches
+        self._record = record
+        self._held_by_others = 0
 
     async def take_all(self) -> None:
-        """Take tasks until there are no more for this run, or it is to stop."""
-        while not self._shutdown.is_requested and (wanted := self._wanted()):
-            began_at = self._trace.now()
-            tasks = await self._retry.call(self._source.claim, wanted)
-            suspects = [] if tasks else await self._retry.call(self._source.claim_suspect)
+        """Claim tasks until there are no more for this run, or a stop is requested."""
+        source, call, trace = self._context.source, self._context.retry.call, self._context.trace
+        while not self._context.shutdown.is_requested and (wanted := self._wanted()):
+            began_at = trace.now()
+            tasks = await call(source.claim, wanted) or []
+            suspects = [] if tasks else await call(source.claim_suspect) or []
             if tasks or suspects:
-                self._trace.note("claim", began_at, {"tasks": len(tasks or suspects or [])})
+                trace.note("claim", began_at, {"tasks": len(tasks or suspects)})
                 crash_point("claimed")
-                await self._admit(tasks or [], suspects or [])
+                await self._admit(tasks, suspects)
                 await self._backlog.runs_low()
             elif await self._others_hold_some():
-                await self._shutdown.sleep(LEASE_POLL_SECONDS)
+                await self._context.shutdown.sleep(LEASE_POLL_SECONDS)
             else:
                 break
         self._backlog.end()
 
     async def _admit(self, tasks: Sequence[PendingTask], suspects: Sequence[PendingTask]) -> None:
-        """Let into the backlog what may be asked about; the rest has its outcome already."""
+        """Add the claimed tasks to the backlog, but for those whose outcome is known already."""
         tasks, suspects = await self._acknowledge_audited(tasks), await self._acknowledge_audited(suspects)
-        self.claimed += len(tasks) + len(suspects)
+        self._record.claimed += len(tasks) + len(suspects)
         self._leases.take([*tasks, *suspects])
         if suspects:
             await self._load_all_but(suspects)
-        askable = []
+        dead_letter_after, askable = self._context.limits.dead_letter_after, []
         for task in (*tasks, *suspects):
-            failure = reject_unaskable(task, dead_letter_after=self._limits.dead_letter_after, now=self._clock())
+            failure = reject_unaskable(task, dead_letter_after=dead_letter_after, now=self._context.clock())
             if failure is None:
                 askable.append(task)
             else:
-                await self._outbox.put(failure)
-                self.refused += 1
+                await self._batches.put(failure)
         self._backlog.fill(askable)
 
     async def _acknowledge_audited(self, tasks: Sequence[PendingTask]) -> Sequence[PendingTask]:
-        """Settle what a run has loaded that died before it could do so; returns the others.
+        """Settle the tasks that a killed run loaded but did not acknowledge; returns the other tasks.
 
-        That run has counted them, so this one does not: for it, they were never claimed.
+        The killed run has counted these tasks, so this run does not.
         """
+        context = self._context
         left_behind = [task.task_id for task in tasks if task.attempts > 1]
-        if self._shares_database or not left_behind:
+        if context.shares_database or not left_behind:
             return tasks
-        audited = await self._retry.call(self._warehouse.audited_by_dead_runs, left_behind) or set()
-        settlements = [already_audited(task, now=self._clock()) for task in tasks if task.task_id in audited]
+        audited = await context.retry.call(context.warehouse.audited_by_dead_runs, left_behind) or set()
+        settlements = [already_audited(task, now=context.clock()) for task in tasks if task.task_id in audited]
         if settlements:
             log.info("acknowledged_for_dead_runs", tasks=len(settlements))
             with suppress(LeaseLostError):
-                await self._retry.run(self._source.settle, settlements)
+                await context.retry.run(context.source.settle, settlements)
         return [task for task in tasks if task.task_id not in audited]
 
     async def _load_all_but(self, suspects: Sequence[PendingTask]) -> None:
-        """Wait until nothing else is under way that would die with a task that kills its runs."""
-        self._outbox.hurry()
-        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not self._shutdown.is_requested:
-            await self._shutdown.sleep(LOADED_POLL_SECONDS)
+        """Wait until all other tasks are loaded, since a suspect may kill this run as well."""
+        self._batches.hurry()
+        shutdown = self._context.shutdown
+        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not shutdown.is_requested:
+            await shutdown.sleep(LOADED_POLL_SECONDS)
 
     async def _others_hold_some(self) -> bool:
         """Say whether another run holds tasks that are due here.
 
-        It may finish them; or it is dead, and they are ours when its leases end. So a run after a crash does not end
-        well while the tasks of the crashed one still wait.
+        The other run may finish them. If it was killed, this run can claim them when their leases end. A run after a
+        crash therefore does not end while the tasks of the killed run still wait.
         """
-        if self._shutdown.is_requested:
+        if self._context.shutdown.is_requested:
             return False
-        leased = await self._retry.call(self._source.count_leased) or 0
-        if leased not in {0, self._others_held}:
+        leased = await self._context.retry.call(self._context.source.count_leased) or 0
+        if leased not in {0, self._held_by_others}:
             log.info("waiting_for_another_run", tasks=leased)
-        self._others_held = leased
+        self._held_by_others = leased
         return leased > 0
 
     def _wanted(self) -> int:
-        if self._limits.tasks is None:
-            return self._limits.claim_size
-        return min(self._limits.claim_size, self._limits.tasks - self.claimed)
+        limits = self._context.limits
+        return (
+            limits.claim_size if limits.tasks is None else min(limits.claim_size, limits.tasks - self._record.claimed)
+        )

@@ -1,7 +1,7 @@
-"""Calls the databases in threads, and repeats a call after a failure that passes.
+"""Calls the databases in threads, and repeats a call after a passing failure.
 
 A deadlock, a serialization failure or a restarted server undoes a transaction and is over in seconds. The whole
-operation is then repeated. An operation must therefore be repeatable, even if it was committed and only its answer was
+operation is then repeated. An operation must therefore be repeatable, even if it was committed and only its reply was
 lost.
 """
 
@@ -32,7 +32,7 @@ class DatabaseRetry:
     """Calls the databases on behalf of one run."""
 
     def __init__(self, shutdown: Shutdown) -> None:
-        """Begin.
+        """Prepare to call the databases.
 
         Args:
             shutdown: receives an error that does not pass; a request to stop ends every delay.
@@ -43,7 +43,7 @@ class DatabaseRetry:
             wait=wait_random_exponential(multiplier=0.2, max=MAX_DELAY_SECONDS),
             stop=self._is_enough,
             sleep=shutdown.sleep,
-            before_sleep=_note,
+            before_sleep=_log_failure,
             reraise=True,
         )
 
@@ -58,17 +58,17 @@ class DatabaseRetry:
 
     async def run(self, operation: Callable[..., object], *arguments: object) -> bool:
         """Run an operation that has no result; returns whether it succeeded."""
-        return await self.call(_succeed, operation, *arguments) is not None
+        return await self.call(_returning_true, operation, *arguments) is not None
 
     def _is_enough(self, state: RetryCallState) -> bool:
         return state.attempt_number >= (MAX_ATTEMPTS_WHEN_STOPPING if self._shutdown.is_requested else MAX_ATTEMPTS)
 
 
-def _succeed(operation: Callable[..., object], *arguments: object) -> bool:
+def _returning_true(operation: Callable[..., object], *arguments: object) -> bool:
     operation(*arguments)
     return True
 
 
-def _note(state: RetryCallState) -> None:
+def _log_failure(state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     log.warning("database_stumbled", attempt=state.attempt_number, said=str(error))

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much at a time, and how often."""
+    """The sizes of batches and claims, and the duration of leases."""
 
     batch_size: int
-    """Tasks in one load, at most."""
+    """The tasks in one load, at most."""
     claim_size: int
-    """Tasks in one claim, at most."""
+    """The tasks in one claim, at most."""
     lease_seconds: float
     dead_letter_after: int
-    """Runs that may fail a task."""
+    """The runs in which a task may fail before it becomes a dead letter."""
     tasks: int | None = None
-    """Tasks to claim in this run, at most."""
+    """The tasks that this run may claim, at most. None: all."""

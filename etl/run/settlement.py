@@ -1,4 +1,4 @@
-"""What becomes of a task, given what was learnt about it. Pure."""
+"""The state that a task gets from its outcome. Pure."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -9,18 +9,18 @@ from etl.task_detail import TERMINAL_STATUSES
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask, Settlement, TaskState, is_valid_task_id
 
 MIN_CLAIMS = 3
-"""A run that was killed is rarely a task's fault; two such runs, and a third that asked about nothing else, are."""
+"""A task may have killed two runs by chance; a third run that asked about nothing else proves it."""
 
 
 def claims_allowed(dead_letter_after: int) -> int:
-    """Say how many claims a task may have that end without an answer, not even a failure; at the last it is alone."""
+    """Return how many claims of a task may end without any outcome; in the last of them it is asked about alone."""
     return max(dead_letter_after, MIN_CLAIMS)
 
 
 def reject_unaskable(task: PendingTask, *, dead_letter_after: int, now: datetime) -> FetchFailure | None:
-    """Say why a task must not be asked about, if so.
+    """Return the failure of a task that must not be asked about; None if it may be.
 
-    A task that was claimed again and again without an answer has killed its runs, the last of them by itself.
+    A task that was claimed too often without an outcome has killed its runs: in the last one it was alone.
     """
     if not is_valid_task_id(task.task_id):
         detail = "A task ID is 1 to 19 digits."
@@ -31,21 +31,21 @@ def reject_unaskable(task: PendingTask, *, dead_letter_after: int, now: datetime
     return None
 
 
-def exhaust_if_due(failure: FetchFailure, *, dead_letter_after: int) -> FetchFailure:
-    """Turn a failure for now into one for good, if its task has had its runs."""
-    if failure.is_lasting or failure.task.attempts < dead_letter_after:
-        return failure
-    detail = f"Failed in {failure.task.attempts} runs, at last: {failure.reason}: {failure.detail}"
-    return replace(failure, reason=FailureReason.EXHAUSTED, detail=detail)
+def exhaust_if_due(outcome: Outcome, *, dead_letter_after: int) -> Outcome:
+    """Turn a passing failure into a lasting one, if its task has failed in enough runs."""
+    if isinstance(outcome, Observation) or outcome.is_lasting or outcome.task.attempts < dead_letter_after:
+        return outcome
+    detail = f"Failed in {outcome.task.attempts} runs, at last: {outcome.reason}: {outcome.detail}"
+    return replace(outcome, reason=FailureReason.EXHAUSTED, detail=detail)
 
 
 def already_audited(task: PendingTask, *, now: datetime) -> Settlement:
-    """Say what to write about a task whose fact stands already, by a run that died before it could acknowledge it."""
+    """Return the settlement of a task whose fact a killed run has loaded without acknowledging the task."""
     return Settlement(task=task, state=TaskState.DONE, settled_at=now)
 
 
 def settlement_of(outcome: Outcome) -> Settlement:
-    """Say what to write about a task where it came from."""
+    """Return what the source records about a task."""
     match outcome:
         case Observation():
             state = TaskState.DONE if is_finished(outcome) else TaskState.PENDING
@@ -59,5 +59,5 @@ def settlement_of(outcome: Outcome) -> Settlement:
 
 
 def is_finished(observation: Observation) -> bool:
-    """Say whether the task has ended; a status that nobody documented has not."""
+    """Say whether the task has ended; a task with an undocumented status has not."""
     return int(observation.detail.status) in TERMINAL_STATUSES

@@ -84,7 +84,7 @@ def test_a_dead_letter_is_logged_with_the_trace_id_that_the_server_knows(bad_nig
 
 
 def test_a_night_of_dead_letters_does_not_flood_the_log(night_of, monkeypatch):
-    monkeypatch.setattr("etl.run.pipeline.MAX_LETTERS_LOGGED", 5)
+    monkeypatch.setattr("etl.run.batch_loader.MAX_LETTERS_LOGGED", 5)
     with night_of(run__batch_size=4) as night:
         night.enqueue(*(f"no-{number}" for number in range(14)))
         result = night.run("run", "--log-format", "json")

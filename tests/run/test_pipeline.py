@@ -14,6 +14,8 @@ from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.observe.logs import configure_logs
 from etl.rate.limiter import RateLimiter
+from etl.run.context import RunContext
+from etl.run.database_retry import DatabaseRetry
 from etl.run.limits import Limits
 from etl.run.pipeline import Pipeline
 from etl.runs import begin_run
@@ -115,21 +117,21 @@ def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database
     async def run():
         shutdown = Shutdown()
         gate = Gate(RateLimiter(1_000_000), shutdown=shutdown, patience_seconds=0)
-        pipeline = Pipeline(
-            source,
-            Pool(
-                ask, gate=gate, policy=RetryPolicy(attempts=1), budget=RetryBudget(), concurrency=4, shutdown=shutdown
-            ),
-            warehouse,
-            run=begin_run(Selection(), max_rate=1, now=NOW),
+        pool = Pool(
+            ask, gate=gate, policy=RetryPolicy(attempts=1), budget=RetryBudget(), concurrency=4, shutdown=shutdown
+        )
+        context = RunContext(
+            source=source,
+            warehouse=warehouse,
+            shares_database=shares_database,
+            retry=DatabaseRetry(shutdown),
             limits=Limits(batch_size=batch_size, claim_size=7, lease_seconds=300, dead_letter_after=5),
             shutdown=shutdown,
             clock=lambda: NOW,
-            shares_database=shares_database,
         )
         if prepare is not None:
             prepare(shutdown)
-        return await pipeline.run_to_end()
+        return await Pipeline(context, pool, run=begin_run(Selection(), max_rate=1, now=NOW)).run()
 
     finished = asyncio.run(run())
     assert finished.is_balanced
