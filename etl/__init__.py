@@ -1,4 +1,4 @@
-"""task-audit: which KooDrive tasks ran, how did each end, when did we learn it, and what is stuck?
+"""task-audit: which KooDrive tasks ran, how did each end, when was it observed, and what is stuck?
 
 Data flows in one direction through components that have one entry and one result each::
 
@@ -6,8 +6,8 @@ Data flows in one direction through components that have one entry and one resul
       ▲ claim               (HTTP, async)                        (polars, pure)        (one transaction)
       └──────────────────────────────────── acknowledge ───────────────────────────────────────┘
 
-``run/pipeline.py`` joins them and reads aloud; ``koodrive`` knows the API and reaches ``fetch`` as a function. The
-components never import each other; docs/architecture.md describes all layers.
+``run/pipeline.py`` connects them. ``koodrive`` knows the API, and ``fetch`` receives it as a function. The components
+never import each other; docs/architecture.md describes all layers.
 """
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """The program: ``task-audit``, and ``python -m etl``.
 
-As the first process of a container it hears only the signals that it has a handler for, so it has one from the
-beginning: before the imports, which take a second, and beside the handlers of a run.
+The first process of a container receives only the signals that it has a handler for. The program therefore sets one
+before its imports, which take a second, and before a run sets its own.
 """
 
 import gc
@@ -13,8 +13,8 @@ FIRST_PROCESS = 1
 DIED_BY_SIGNAL = 128
 
 GC_THRESHOLD = 50_000
-"""New objects between two collections. The default of 700 means hundreds for the imports, which leave next to nothing
-to collect, and several for every few requests."""
+"""The new objects between two garbage collections. The default of 700 causes hundreds of them during the imports, which
+leave little to collect, and several for every few requests."""
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     if os.getpid() == FIRST_PROCESS:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(DIED_BY_SIGNAL + number))
     gc.set_threshold(GC_THRESHOLD)
-    from etl.cli import main as run_command  # noqa: PLC0415 - after the handler
+    from etl.cli import main as run_command  # noqa: PLC0415 - the import follows the handler
 
     run_command()
 

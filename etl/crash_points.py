@@ -1,7 +1,8 @@
-"""Crash points: named places at which a test lets the process die, as kill -9 or the loss of power would.
+"""Crash points: named places at which a test kills the process, as kill -9 or the loss of power would.
 
-``TASK_AUDIT_CRASH_AT=staged`` dies when the place is passed first, ``staged:3`` when it is passed for the third time,
-``asking@1534087020903704704`` when it is passed with that task. Without the variable a place costs one comparison.
+With ``TASK_AUDIT_CRASH_AT=staged`` the process dies when it first passes the place, with ``staged:3`` the third time, and
+with ``asking@1534087020903704704`` when it passes the place with that task. Without the variable, a place costs one
+comparison.
 """
 
 import os
@@ -26,8 +27,8 @@ POINTS = (
     "finishing",
     "finished",
 )
-"""In the order in which a run passes them: ``claiming``, ``staged``, ``committing`` and ``settling`` within their
-transactions, the others between two."""
+"""All places, in the order in which a run passes them. ``claiming``, ``staged``, ``committing`` and ``settling`` are in a
+transaction, and the others between two."""
 
 _name, _, _mark = os.environ.get(VARIABLE, "").partition("@")
 _name, _, _nth = _name.partition(":")
@@ -35,16 +36,16 @@ _passes = count(1)
 
 
 def crash_point(name: str, mark: str = "") -> None:
-    """Die here, if that was ordered."""
+    """Kill the process if the variable names this place."""
     if name == _name and mark == (_mark or mark) and next(_passes) == int(_nth or 1):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def require_known_point() -> None:
-    """Check the order.
+    """Check the variable.
 
     Raises:
-        ConfigurationError: it names no crash point.
+        ConfigurationError: the variable names no crash point.
     """
     if _name and (_name not in POINTS or not (_nth or "1").isdigit()):
         raise ConfigurationError(

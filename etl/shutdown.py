@@ -1,4 +1,4 @@
-"""How a run ends early: a request to stop wakes every part of the run that sleeps."""
+"""Ends a run early: a request to stop wakes every part of the run that sleeps."""
 
 import asyncio
 
@@ -14,11 +14,11 @@ class Shutdown:
 
     @property
     def is_requested(self) -> bool:
-        """Say whether the run is to end."""
+        """Whether a stop is requested."""
         return self.reason is not None
 
     def request(self, reason: TaskAuditError) -> None:
-        """End the run cleanly, for this reason."""
+        """Request a clean end of the run, for this reason; a later request changes nothing."""
         if self.reason is None:
             self.reason = reason
             self._requested.set()
@@ -28,7 +28,7 @@ class Shutdown:
         await self._requested.wait()
 
     async def sleep(self, seconds: float) -> None:
-        """Sleep, but not beyond a request to stop."""
+        """Sleep until the time is over or a stop is requested."""
         try:
             async with asyncio.timeout(seconds):
                 await self._requested.wait()

@@ -1,1 +1,1 @@
-"""What one command has done: each module wires the components for one use case. Nothing here knows a command line."""
+"""The use cases: each module connects components for one command. No module here knows the command line."""

@@ -1,8 +1,8 @@
 """Collects tasks from KooDrive's list into the job's own pending table, page by page.
 
-Every page is kept at once: whatever ends the reading, what was added stays, and whoever reads again adds the rest. The
-order of the list is nowhere documented, so all of it is read, and dates are compared here. Where the list leaves in
-doubt whether a task is wanted, it is added: one too many costs one request, one too few is lost.
+Each page is added at once. If the reading ends early, the added tasks stay, and the next reading adds the rest. The
+order of the list is not documented, so the job reads all of it and compares the dates itself. A task that may be wanted
+is added: one too many costs one request, and one too few is lost.
 """
 
 from collections import deque
@@ -35,13 +35,13 @@ from etl.source.task_files import PendingRow
 from etl.task_detail import TaskStatus
 from etl.tasks import is_valid_task_id, time_in_id
 
-REMEMBERED = 100 * PAGE_SIZE
-"""Tasks that are known again where the list repeats them: it may do so where one page ends and the next begins."""
+MAX_REMEMBERED_TASKS = 100 * PAGE_SIZE
+"""The tasks in which repetitions are found: the list may repeat tasks where one page ends and the next begins."""
 
 MAX_REPETITIONS = 10
-"""Pages in a row that only repeat others, after which a list is thought to go in circles."""
+"""The pages in a row that only repeat others. After so many, the list has no end."""
 
-Keep = Callable[[Sequence[PendingRow]], Awaitable[int]]
+Add = Callable[[Sequence[PendingRow]], Awaitable[int]]
 """Adds tasks to the pending table; returns how many were new."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -49,28 +49,28 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which tasks of the list are to be collected."""
+    """The tasks of the list to collect."""
 
     statuses: frozenset[TaskStatus] = frozenset()
-    """Empty: any status."""
+    """The statuses to collect. Empty: all."""
     since: datetime | None = None
-    """Submitted at or after this instant."""
+    """The earliest instant of submission, included."""
     until: datetime | None = None
-    """Submitted before this instant."""
+    """The latest instant of submission, not included."""
     tasks: int | None = None
-    """How many, at most."""
+    """The tasks to collect, at most. None: all."""
 
     @property
     def readings(self) -> Sequence[TaskStatus | None]:
         """The statuses to ask for, one at a time; None is any.
 
-        They come in the order in which a task goes through them, so that one that goes on meanwhile is met twice, and
-        not missed.
+        They come in the order in which a task goes through them, so that a task that changes meanwhile is read twice
+        and not missed.
         """
         return [None] if self.statuses in (frozenset(), frozenset(TaskStatus)) else sorted(self.statuses)
 
     def holds(self, listed: ListedTask) -> bool:
-        """Say whether a task is wanted, as far as the list tells."""
+        """Say whether a task is wanted, by what the list says."""
         if self.statuses and listed.status is not None and listed.status not in self.statuses:
             return False
         submitted_at = _submitted_at(listed)
@@ -80,30 +80,30 @@ class Wanted:
         is_late = self.until is not None and submitted_at is not None and submitted_at >= self.until
         return not (is_early or is_late)
 
-    def left(self, given: int) -> int | None:
-        """Say how many more are wanted after so many; None: all."""
+    def remaining(self, given: int) -> int | None:
+        """Return how many more tasks to collect after so many; None: all."""
         return None if self.tasks is None else self.tasks - given
 
 
 @dataclass(slots=True)
 class Collected:
-    """What was read until now, and what became of it."""
+    """The counts of a reading."""
 
     pages: int = 0
     listed: int = 0
-    """Tasks on these pages."""
+    """The tasks on these pages."""
     repeated: int = 0
-    """Of these, how many the list had shown before."""
+    """The listed tasks that the list had shown before."""
     given: int = 0
-    """Of the others, how many were wanted."""
+    """The listed tasks that were wanted, without the repeated ones."""
     new: int = 0
-    """Of these, how many were not in the pending table yet."""
+    """The wanted tasks that were not in the pending table yet."""
     is_complete: bool = False
-    """Whether all that is wanted was read."""
+    """Whether the list was read to its end, or to the wanted number of tasks."""
 
 
 class Repetitions:
-    """Knows tasks again that the list has shown lately."""
+    """Finds the tasks that the list has shown lately."""
 
     def __init__(self) -> None:
         self._order: deque[str] = deque()
@@ -111,17 +111,17 @@ class Repetitions:
         self._pages = 0
 
     def without(self, page: TaskPage) -> list[ListedTask]:
-        """Leave out of a page what was there before.
+        """Return the tasks of a page that were not listed before.
 
         Raises:
-            UnavailableError: for many pages nothing else has come.
+            UnavailableError: many pages in a row only repeated others.
         """
         first_seen = {task.task_id: task for task in page.tasks if task.task_id not in self._known}
         self._order.extend(first_seen)
         self._known.update(first_seen)
-        while len(self._order) > REMEMBERED:
+        while len(self._order) > MAX_REMEMBERED_TASKS:
             self._known.remove(self._order.popleft())
-        # A page without tasks repeats nothing; many of them may come before the end.
+        # An empty page repeats nothing, and the list may have many of them before its end.
         self._pages = self._pages + 1 if page.tasks and not first_seen else 0
         if self._pages >= MAX_REPETITIONS:
             raise UnavailableError(
@@ -140,23 +140,23 @@ async def collect(
     collected: Collected,
     traffic: Traffic,
 ) -> None:
-    """Read the list, and add what is wanted to the pending table.
+    """Read the list, and add the wanted tasks to the pending table.
 
     Args:
         settings: the configuration.
-        wanted: which tasks.
-        shutdown: where an early end is ordered.
-        collected: counts every page that is done.
-        traffic: counts requests.
+        wanted: the tasks to add.
+        shutdown: ends the reading early.
+        collected: counts the pages and their tasks.
+        traffic: counts the requests.
 
     Raises:
-        TaskAuditError: the list could not be read to its end; what was collected before stands.
+        TaskAuditError: the list could not be read to its end; the tasks that were added before stay.
     """
     with open_queue(settings.source) as (engine, table):
         async with _open_api(settings, engine, shutdown=shutdown, traffic=traffic) as (api, reader):
-            keep = partial(_keep, DatabaseRetry(shutdown), shutdown, partial(enqueue, engine, table))
+            add = partial(_add, DatabaseRetry(shutdown), shutdown, partial(enqueue, engine, table))
             try:
-                await _collect(api, reader, wanted, collected=collected, keep=keep)
+                await _collect(api, reader, wanted, collected=collected, add=add)
                 collected.is_complete = True
             finally:
                 log.info("list_read", requests=traffic.requests, throttled=traffic.throttled, **asdict(collected))
@@ -166,7 +166,7 @@ async def collect(
 async def _open_api(
     settings: Settings, engine: Engine, *, shutdown: Shutdown, traffic: Traffic
 ) -> AsyncIterator[tuple[KooDrive, PageReader]]:
-    """Open the API as a run does: at the rate that all runs on the pending table share."""
+    """Open the API as a run does, at the rate that all runs on the pending table share."""
     run_id, clock = str(uuid7()), clock_of(engine)
     koodrive = open_koodrive(settings.api, run_id=run_id, clock=clock, note_refresh=traffic.note_refresh)
     async with koodrive as api, open_gate(settings, RunRequest(), engine, run_id=run_id, shutdown=shutdown) as gate:
@@ -174,23 +174,23 @@ async def _open_api(
         yield api, PageReader(gate=gate, policy=policy, budget=RetryBudget(), shutdown=shutdown, traffic=traffic)
 
 
-async def _collect(api: KooDrive, reader: PageReader, wanted: Wanted, *, collected: Collected, keep: Keep) -> None:
+async def _collect(api: KooDrive, reader: PageReader, wanted: Wanted, *, collected: Collected, add: Add) -> None:
     for status in wanted.readings:
         repetitions = Repetitions()
         async with aclosing(reader.read(partial(api.list_tasks, status=status))) as pages:
             async for page in pages:
                 fresh = repetitions.without(page)
-                rows = [_row(task) for task in fresh if wanted.holds(task)][: wanted.left(collected.given)]
-                collected.new += await keep(rows)
+                rows = [_row(task) for task in fresh if wanted.holds(task)][: wanted.remaining(collected.given)]
+                collected.new += await add(rows)
                 collected.given += len(rows)
                 collected.pages += 1
                 collected.listed += len(page.tasks)
                 collected.repeated += len(page.tasks) - len(fresh)
-                if wanted.left(collected.given) == 0:
+                if wanted.remaining(collected.given) == 0:
                     return
 
 
-async def _keep(
+async def _add(
     retry: DatabaseRetry,
     shutdown: Shutdown,
     add: Callable[[Sequence[PendingRow]], Enqueued],
@@ -201,7 +201,7 @@ async def _keep(
         return 0
     added = await retry.call(add, rows)
     if added is None:
-        assert shutdown.reason is not None  # noqa: S101 - for the type checker: the failed call has requested the stop
+        assert shutdown.reason is not None  # noqa: S101 - for the type checker: the failed call has requested the shutdown
         raise shutdown.reason
     return added.new
 
@@ -211,6 +211,6 @@ def _row(listed: ListedTask) -> PendingRow:
 
 
 def _submitted_at(listed: ListedTask) -> datetime | None:
-    """Say when a task was submitted; a time that not every database holds is none."""
+    """Return when a task was submitted; None if not every database could store the time."""
     created_at = listed.created_at
     return created_at if created_at and FIRST_YEAR <= created_at.year <= LAST_YEAR else None

@@ -1,4 +1,4 @@
-"""The whole job on embedded parts: a stand-in API, a pending table, a warehouse, and one analyst's question."""
+"""Runs the whole job on embedded parts: a stand-in API, a pending table, a warehouse, and one question."""
 
 import random
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, milliseconds
 TASKS = 1_000
 DAYS = 7
 MAX_RATE = 250.0
-TOKEN = "Bearer demo"  # noqa: S105 - the stand-in's own
+TOKEN = "Bearer demo"  # noqa: S105 - the token of the stand-in
 QUERY = "failures_by_result_code"
 
 
@@ -36,7 +36,7 @@ class Demo:
 
 @contextmanager
 def prepared(folder: Path, *, seed: int) -> Iterator[Demo]:
-    """Make the files anew, fill the pending table, and keep the stand-in API running."""
+    """Create new files, fill the pending table, and keep the stand-in API running."""
     folder.mkdir(parents=True, exist_ok=True)
     pending_file, warehouse_file = folder / "pending.sqlite", folder / "warehouse.duckdb"
     for file in folder.glob("*"):
@@ -59,7 +59,7 @@ def prepared(folder: Path, *, seed: int) -> Iterator[Demo]:
 
 
 def ask_the_analysts_question(demo: Demo) -> tuple[str, list[str], list[Row[tuple[object, ...]]]]:
-    """Run one of the ready-made questions; returns its text, columns and rows."""
+    """Run one of the shipped questions; returns its text, columns and rows."""
     question = resource("sql", "queries", f"{QUERY}.sql").read_text(encoding="utf-8")
     with open_warehouse(demo.settings.warehouse) as warehouse, warehouse.engine.connect() as connection:
         result = connection.execute(text(question))
@@ -67,8 +67,8 @@ def ask_the_analysts_question(demo: Demo) -> tuple[str, list[str], list[Row[tupl
 
 
 def _tasks(seed: int) -> Iterator[tuple[str, datetime | None]]:
-    """Invent tasks of the last days; every tenth has no time of submission but the one in its ID."""
-    chance = random.Random(seed)  # noqa: S311 - a demo
+    """Invent tasks of the last days; one in ten has no time of submission except the one in its ID."""
+    chance = random.Random(seed)  # noqa: S311 - the tasks need no secure randomness
     now = datetime.now(UTC).replace(microsecond=0)
     for number in range(TASKS):
         submitted_at = now - timedelta(seconds=chance.randrange(DAYS * 86_400))

@@ -1,4 +1,4 @@
-"""What a number of tasks will take, before any is asked about. Pure."""
+"""Forecasts the requests and the time that a number of tasks takes. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,27 +10,27 @@ from etl.rate.values import HEADROOM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Calls and time, at a rate."""
+    """The requests and the time for a number of tasks."""
 
     tasks: int
     requests: int
-    """One for each task."""
+    """The requests without retries: one for each task."""
     requests_at_most: int
-    """With all the retries that the budget grants."""
+    """The requests with all retries that the budget grants."""
     rate: float
-    """Requests per second."""
+    """The requests per second."""
     seconds: float
-    """Without retries."""
+    """The duration without retries."""
     ends_at: datetime
 
 
 def forecast(tasks: int, *, rate: float, now: datetime) -> Forecast:
-    """Reckon what tasks will take.
+    """Forecast a run.
 
     Args:
-        tasks: how many are due.
-        rate: requests per second that are allowed, or that are known to be reached.
-        now: aware.
+        tasks: the number of due tasks.
+        rate: the requests per second, as allowed or as reached before.
+        now: the time at which the run starts, aware.
     """
     seconds = tasks / (rate * HEADROOM)
     return Forecast(

@@ -1,4 +1,4 @@
-"""Opens what a job works with: the pending database, the queue, the warehouse and the gate to the API."""
+"""Opens the pending database, the queue, the warehouse and the gate to the API for all jobs."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -69,7 +69,7 @@ def open_warehouse(settings: WarehouseSettings) -> Iterator[Warehouse]:
 
 
 def initialize(settings: Settings) -> list[Upgrade]:
-    """Create or upgrade the pending table, where it is the job's own, and the warehouse."""
+    """Create or upgrade the warehouse, and the pending table if it is the job's own."""
     done = []
     if settings.source.mode == "queue":
         with open_source(settings.source, create=True) as engine:
@@ -90,7 +90,7 @@ def open_user_table(
     """Open the user's own pending table, with the clock of its database.
 
     Raises:
-        ConfigurationError: it is not what the settings say.
+        ConfigurationError: the table is not what the settings say.
     """
     with open_source(settings) as engine:
         yield user_table(settings, request, engine, warehouse), clock_of(engine)
@@ -114,7 +114,7 @@ def nothing_settled(_task_ids: Sequence[str]) -> set[str]:
 
 
 def max_rate_of(settings: Settings, request: RunRequest) -> float:
-    """Say how many requests a second this run may send by itself; shards have nothing to share a rate by."""
+    """Return the requests per second that this run may send; shards divide the rate, since they share no row."""
     shard = request.selection.shard
     return settings.api.max_rate / shard.count if shard else settings.api.max_rate
 
@@ -123,17 +123,17 @@ def max_rate_of(settings: Settings, request: RunRequest) -> float:
 async def open_gate(
     settings: Settings, request: RunRequest, engine: Engine, *, run_id: str, shutdown: Shutdown
 ) -> AsyncIterator[Gate]:
-    """Make the gate; all runs on one pending table share one rate, but for those that may not write there."""
+    """Make the gate. All runs on one pending table share one rate, except runs that may not write there."""
     max_rate, patience_seconds = max_rate_of(settings, request), settings.api.patience_seconds
     limiter = RateLimiter(max_rate)
     if settings.source.mode == "read_only" or request.dry_run:
         yield Gate(limiter, shutdown=shutdown, patience_seconds=patience_seconds)
         return
-    rate = SharedRate(engine, rate_table(pending_table(settings.source.table)), holder=run_id)
+    shared_rate = SharedRate(engine, rate_table(pending_table(settings.source.table)), holder=run_id)
     retry = DatabaseRetry(shutdown)
     rate_share = RateShare(
-        partial(retry.call, rate.lease),
-        partial(retry.run, rate.pause),
+        partial(retry.call, shared_rate.lease),
+        partial(retry.run, shared_rate.pause),
         limiter=limiter,
         max_rate=max_rate,
         shutdown=shutdown,

@@ -1,4 +1,4 @@
-"""What a run would do, before anything is asked: nothing is claimed, sent or written."""
+"""Plans a run: counts the due tasks and forecasts the run, without a claim, a request or a write."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ from etl.warehouse.read.overview import reached_rate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that `task-audit plan` tells."""
+    """The due tasks, and the forecast of a run."""
 
     days: Sequence[DayCounts]
     at_allowed_rate: Forecast
     at_reached_rate: Forecast | None
-    """At the rate that the last long run reached, where that is known and lower."""
+    """The forecast at the rate that the last long run reached; None if that is unknown or not lower."""
     deadline_seconds: float | None
-    """After so long a run ends cleanly, whatever is left."""
+    """The time after which a run ends cleanly, with tasks left."""
     facts_at_most: int
-    """Rows of fact_task_status that would be written; a task that stands as before writes none."""
+    """The rows of fact_task_status that the run would write, at most: an unchanged task writes none."""
     archives: bool
-    """Whether the answers would be kept, too."""
+    """Whether the run would archive the responses."""
 
     @property
     def fits(self) -> bool:
-        """Whether the run would be done before its deadline."""
+        """Whether the run would end before its deadline."""
         expected = self.at_reached_rate or self.at_allowed_rate
         return self.deadline_seconds is None or expected.seconds <= self.deadline_seconds
 
 
 def make_plan(settings: Settings, request: RunRequest) -> Plan:
-    """Count what is due, and reckon what it takes.
+    """Count the due tasks, and forecast the run.
 
     Raises:
         TaskAuditError: a database cannot be read.

@@ -1,6 +1,6 @@
-"""Rebuilds facts from the archive: what was kept is read, understood and loaded again, and the API is never asked.
+"""Rebuilds facts from the archive: reads the kept responses, interprets them and loads them again, without the API.
 
-Files are replayed in the order in which they were written, each as the batch it was, with the run that learnt it.
+The files are replayed in the order in which they were written. Each becomes the same batch again, of the same run.
 """
 
 from collections import Counter
@@ -29,31 +29,31 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
-    """Which answers to replay, by when they were asked for."""
+    """The range of responses to replay, by the time of the request."""
 
     since: datetime | None = None
     until: datetime | None = None
 
     def may_be_in(self, file: str) -> bool:
-        """Say whether a file's day touches the range."""
+        """Say whether the day of a file overlaps the range."""
         begin = datetime.combine(day_of(file), datetime.min.time(), UTC)
         return (self.until is None or begin < self.until) and (
             self.since is None or self.since < begin + timedelta(days=1)
         )
 
     def of(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Take the rows of the range."""
+        """Return the rows in the range."""
         if self.since is not None:
             rows = rows.filter(pl.col("observed_at") >= self.since)
         return rows if self.until is None else rows.filter(pl.col("observed_at") < self.until)
 
 
 def replay_archive(store: Store, warehouse: Loader, asked: Range, *, clock: Callable[[], datetime]) -> AuditRun:
-    """Load what the archive holds of a range; returns the row of the replay, which counts as a run of its own.
+    """Load the archived responses of a range; returns the row of the replay, which is a run of its own.
 
     Raises:
-        TaskAuditError: the archive or the warehouse cannot be used. What was loaded before stands, and
-            the replay may be repeated.
+        TaskAuditError: the archive or the warehouse cannot be used. The loaded batches stay, and the replay may be
+            repeated.
     """
     files = [file for file in store.files() if asked.may_be_in(file)]
     selection = Selection(since=asked.since, until=asked.until)
@@ -100,9 +100,9 @@ def _observation(row: dict[str, Any], file: str) -> Observation:
     outcome = interpret(response, _task(row), now=row["observed_at"])
     if isinstance(outcome, FetchFailure):
         raise DamagedArchiveError(
-            f"{file}: the answer about {row['task_id']} is none: {outcome.detail}.",
+            f"{file}: the response about {row['task_id']} is not an answer: {outcome.detail}.",
             code=Code.ARCHIVE_DAMAGED,
-            remedy="Look whether the file was changed since it was written.",
+            remedy="Check whether the file was changed after it was written.",
         )
     return outcome
 
@@ -116,7 +116,7 @@ def _dead_letter(row: dict[str, Any]) -> FetchFailure:
         http_status=row["http_status"],
         error_code=row["error_code"],
         trace_id=row["trace_id"],
-        # Only what lasts was kept, and what lasts at its second sighting was seen twice.
+        # The archive keeps lasting failures only. A failure that lasts from its second sighting on was seen twice.
         sightings=2,
     )
 
@@ -126,7 +126,7 @@ def _task(row: dict[str, Any]) -> PendingTask:
 
 
 def _finish(warehouse: Loader, run: AuditRun, now: datetime, *, ended_by: TaskAuditError | None) -> AuditRun:
-    # Dead letters of the archive are old news: they are told of, but are no verdict on this replay.
+    # Dead letters of the archive are known from earlier runs, so they do not decide the exit code of the replay.
     exit_code = ExitCode.OK if ended_by is None else ended_by.exit_code
     finished = replace(
         run,

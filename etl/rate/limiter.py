@@ -1,11 +1,11 @@
-"""The pace of requests: at most ``max_rate`` in any one second, evenly spread, and slower where the API says so.
+"""The rate limiter: at most ``max_rate`` requests in any second, evenly spread, and fewer if the API refuses them.
 
-Spread by GCRA, the generic cell rate algorithm (ITU-T I.371): each request has a theoretical arrival time, one interval
-after the one before. Who is late may catch up by a few milliseconds only, so that a stall is never followed by a burst.
-Of the limiters measured, those of libraries either let a full burst through first or use only a part of a high rate.
+The limiter spreads requests by GCRA, the generic cell rate algorithm (ITU-T I.371): each request has a theoretical
+arrival time, one interval after the one before. A late request catches up by a few milliseconds only, so that a burst
+never follows a stall. The libraries that were measured allow a full burst at first, or use only a part of a high rate.
 
-Adapted by AIMD, additive increase and multiplicative decrease, as TCP does: too fast, and the rate falls by a factor;
-then it climbs back, quickly to just below the rate that was too fast, slowly past it. Pure: no sleeping here.
+The limiter adapts the rate by AIMD, additive increase and multiplicative decrease, as TCP does. A refused rate falls by
+a factor. It then climbs back, quickly to just below the refused rate, and slowly past it. Pure: it never sleeps.
 """
 
 import time
@@ -15,48 +15,48 @@ from collections.abc import Callable
 from etl.rate.values import HEADROOM
 
 CATCH_UP_SECONDS = 0.01
-"""How much of a late wake-up is made good. With half of it a busy machine loses 1 % of the rate; more eats the room."""
+"""The lateness that is caught up. With half of it, a busy machine loses 1 % of the rate; more would use up HEADROOM."""
 
 DECREASE = 0.7
-"""What is left of a rate that was too fast, as in AWS's adaptive mode."""
+"""The factor by which a refused rate falls, as in the adaptive mode of AWS."""
 
 SECONDS_BETWEEN_DECREASES = 1.0
-"""Refusals come in a volley; one volley counts once."""
+"""Refusals come in volleys: all refusals within this time count once."""
 
 CLIMB = 0.01
-"""Of ``max_rate``, per second, while the rate is well below the one that was too fast."""
+"""The part of ``max_rate`` that the rate gains per second while it is well below the ceiling."""
 
 PROBING_CLIMB = 0.001
-"""Of ``max_rate``, per second, near the rate that was too fast and beyond it; half of that after each confirmation."""
+"""The part of ``max_rate`` that it gains per second near the ceiling and beyond; each confirmation halves it."""
 
 CONFIRMED = 0.9
-"""Of the rate that was too fast: a refusal from there on confirms it."""
+"""The part of the ceiling from which on another refusal confirms the ceiling."""
 
-TELLING = 10
-"""Requests in less than a second that tell how fast we were, where nothing better is known."""
+MIN_REQUESTS_TO_MEASURE = 10
+"""The requests in less than a second from which the first ceiling is measured."""
 
 MAX_STEP_SECONDS = 1.0
-"""Of climbing between two requests."""
+"""The time between two requests that counts for climbing, at most: a pause proves nothing about the rate."""
 
 NEAR = 0.95
-"""Of the rate that was too fast: how far the quick climb goes."""
+"""The part of the ceiling at which the quick climb ends."""
 
 DISPROVED = 1.05
-"""Of the rate that was too fast: passed without a refusal, it was not too fast after all."""
+"""The multiple of the ceiling at which a rate without a refusal disproves the ceiling."""
 
 MIN_RATE = 1 / 60
-"""Requests per second that are always tried."""
+"""The lowest rate: one request per minute is always tried."""
 
 
 class RateLimiter:
-    """When the next request may go."""
+    """Says when the next request may be sent."""
 
     def __init__(self, max_rate: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Set the pace.
+        """Start at the full rate.
 
         Args:
-            max_rate: requests per second, at most.
-            clock: seconds of a clock that never goes back.
+            max_rate: the requests per second, at most.
+            clock: returns the seconds of a monotonic clock.
         """
         self._max_rate = self._top = max_rate
         self._rate = max_rate
@@ -67,22 +67,22 @@ class RateLimiter:
         self._started_at = self._next
         self._probing_climb = PROBING_CLIMB
         self._sent_at: deque[float] = deque()
-        """When the requests of the last second went."""
+        """The times of the requests of the last second."""
         self._is_alone = True
         self.ceiling: float | None = None
-        """Requests per second that were found to be too many, or that the API named as its limit."""
+        """The requests per second that were too fast, or that the API named as its limit; None if none were."""
 
     @property
     def rate(self) -> float:
-        """Requests per second at the moment."""
+        """The current requests per second."""
         return self._rate
 
     def seconds_left(self) -> float:
-        """Say in how many seconds the next request may go; 0 or less means now."""
+        """Return in how many seconds the next request may be sent; 0 or less means now."""
         return self._next - self._clock()
 
     def take(self) -> None:
-        """Let one request go, now."""
+        """Count a request that is sent now."""
         now = self._clock()
         if self._rate < self._top:
             self._climb(now)
@@ -95,12 +95,12 @@ class RateLimiter:
         self._next = max(self._next, now - CATCH_UP_SECONDS) + self._interval
 
     def slow_down(self) -> bool:
-        """Learn that this was too fast; returns whether the rate falls, which it does once in a second at most."""
+        """Note a refusal; returns whether the rate falls, which it does once a second at most."""
         now = self._clock()
         if now - self._decreased_at < SECONDS_BETWEEN_DECREASES:
             return False
         self._decreased_at = self._climbed_at = now
-        found = self._rate_until(now)
+        found = self._measured_rate(now)
         is_confirmed = self.ceiling is not None and found >= CONFIRMED * self.ceiling
         self._probing_climb = self._probing_climb / 2 if is_confirmed else PROBING_CLIMB
         self.ceiling = found
@@ -108,7 +108,7 @@ class RateLimiter:
         return True
 
     def limit(self, rate: float) -> bool:
-        """Learn from the API itself how many requests a second it takes; returns whether that is news."""
+        """Adopt the limit that the API named; returns whether it is lower than before."""
         rate = max(MIN_RATE, rate)
         if rate >= self._top:
             return False
@@ -117,36 +117,35 @@ class RateLimiter:
         return True
 
     def resume(self) -> None:
-        """Go on after a time in which others sent: it has shown nothing of this pace."""
+        """Continue after a time in which other runs sent, which proves nothing about this rate."""
         self._climbed_at = self._clock()
 
     def agree(self, rate: float | None, ceiling: float | None, *, is_alone: bool) -> float:
-        """Go on at the rate that all runs together have found to be right.
+        """Adopt the rate that all runs together have found.
 
         Args:
-            rate: requests per second; None is what is allowed.
-            ceiling: requests per second that were found to be too many.
+            rate: the requests per second; None means what is allowed.
+            ceiling: the requests per second that were too fast.
             is_alone: whether this run is the only one that sends.
 
         Returns:
-            The rate that it goes on at.
+            The new rate.
         """
         self._is_alone = is_alone
         self.ceiling = ceiling
         self._set(min(self._top, rate or self._top))
         return self._rate
 
-    def _rate_until(self, now: float) -> float:
-        """Say how fast we were. What was really sent counts, once it tells anything: a rate may never be reached."""
+    def _measured_rate(self, now: float) -> float:
+        """Return the rate that was refused: the requests that were really sent, if they are enough to measure."""
         if not self._is_alone:
-            # The API has counted the requests of all runs.
+            # The API counts the requests of all runs.
             return self._rate
         sent = sum(1 for moment in self._sent_at if moment > now - 1.0)
-        is_telling = now - self._started_at >= 1.0 or (self.ceiling is None and sent >= TELLING)
-        return min(self._rate, sent) if is_telling and sent else self._rate
+        is_enough = now - self._started_at >= 1.0 or (self.ceiling is None and sent >= MIN_REQUESTS_TO_MEASURE)
+        return min(self._rate, sent) if is_enough and sent else self._rate
 
     def _climb(self, now: float) -> None:
-        # A pause has shown nothing: only time in which requests went counts.
         seconds, self._climbed_at = min(now - self._climbed_at, MAX_STEP_SECONDS), now
         if self.ceiling is not None and self._rate > DISPROVED * self.ceiling:
             self.ceiling = None

@@ -1,8 +1,8 @@
-"""This run's share of a rate that several runs keep to together: it sends only in stretches of time leased to it.
+"""This run's share of a rate that several runs keep to together: the run sends only in periods that it has leased.
 
-The next stretch is asked for as the current one begins, so that no request waits for the database, and whoever has
-learnt of a pause stops the others with their next stretch at the latest. A run that is alone leases longer stretches,
-each of which follows on the one before; it loses nothing by sharing.
+The run asks for the next lease when the current one begins, so that no request waits for the database. A pause that one
+run learns of reaches the others with their next lease. A run that is alone gets longer leases, each of which begins
+where the one before ends, so that it loses nothing by sharing.
 """
 
 import asyncio
@@ -14,17 +14,17 @@ from etl.rate.values import RateLease, RateWish
 from etl.shutdown import Shutdown
 
 SHARED_SECONDS = 0.25
-"""A stretch among several runs: short, so that each has its turn within a second or two."""
+"""The lease of one of several runs: short, so that each run has its turn within a second or two."""
 
 ALONE_SECONDS = 1.0
-"""A stretch of a run that is alone: as long as a second run may be kept waiting."""
+"""The lease of a run that is alone: a second run waits so long at most."""
 
 FOLLOWS_ON_SECONDS = 0.001
-"""Between two stretches that are one after another; the clocks are not known better."""
+"""The gap at which a lease still continues the one before; the clocks are not more accurate."""
 
 
 class RateShare:
-    """What this run may send."""
+    """Says when this run may send."""
 
     def __init__(
         self,
@@ -37,16 +37,16 @@ class RateShare:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
-        """Begin without a lease.
+        """Start without a lease.
 
         Args:
-            lease: takes the next stretch; None means that it could not, and that the stop was ordered.
+            lease: takes the next lease; None means that it failed and that a shutdown was requested.
             pause: lets no run send for so many seconds.
-            limiter: of this run, within its stretches.
-            max_rate: requests per second, at most.
+            limiter: spreads the requests of this run within its leases.
+            max_rate: the requests per second, at most.
             shutdown: ends the waiting.
-            clock: seconds of the clock that leases are timed by.
-            sleep: waits for so many seconds, or for less when the run stops.
+            clock: returns the seconds of the clock that leases are timed by.
+            sleep: waits for so many seconds, or less if the run stops.
         """
         self._lease = lease
         self._pause = pause
@@ -60,21 +60,21 @@ class RateShare:
         self._ends_at = float("-inf")
         self._paused_until = float("-inf")
         self._agreed_rate = limiter.rate
-        self._ahead: asyncio.Task[RateLease | None] | None = None
-        self._pausing: set[asyncio.Task[object]] = set()
+        self._next_lease: asyncio.Task[RateLease | None] | None = None
+        self._pauses: set[asyncio.Task[object]] = set()
 
     def grants_one(self) -> bool:
-        """Say whether one more request may go now; if so, it is counted."""
+        """Count one more request if the lease allows it now; returns whether it does."""
         if self._left <= 0 or self._clock() >= self._ends_at:
             return False
         self._left -= 1
         return True
 
     async def next_turn(self) -> None:
-        """Wait until the next stretch begins, or the run is to stop."""
+        """Wait until the next lease begins, or a shutdown is requested."""
         while not self._shutdown.is_requested:
-            lease = await (self._ahead or self._ask())
-            self._ahead = None
+            lease = await (self._next_lease or self._ask())
+            self._next_lease = None
             if lease is None:
                 return
             if lease.starts_at >= self._paused_until and lease.ends_at > self._clock():
@@ -82,16 +82,16 @@ class RateShare:
                 return
 
     def pause(self, seconds: float) -> None:
-        """Let no run send for so long: the API has told this one."""
+        """Let no run send for so many seconds, as the API has told this run."""
         self._left = 0
         self._paused_until = max(self._paused_until, self._clock() + seconds)
-        pausing = asyncio.ensure_future(self._pause(seconds))
-        self._pausing.add(pausing)
-        pausing.add_done_callback(self._pausing.discard)
+        pause_call = asyncio.ensure_future(self._pause(seconds))
+        self._pauses.add(pause_call)
+        pause_call.add_done_callback(self._pauses.discard)
 
     async def end(self) -> None:
-        """Wait for what is still under way in the database."""
-        await asyncio.gather(*self._pausing, *filter(None, [self._ahead]))
+        """Wait for the calls that are still running in the database."""
+        await asyncio.gather(*self._pauses, *filter(None, [self._next_lease]))
 
     async def _begin(self, lease: RateLease) -> None:
         follows_on = abs(lease.starts_at - self._ends_at) < FOLLOWS_ON_SECONDS
@@ -101,10 +101,10 @@ class RateShare:
         self._ends_at = lease.ends_at
         if (seconds := lease.starts_at - self._clock()) > 0:
             await self._sleep(seconds)
-        self._ahead = asyncio.ensure_future(self._ask())
+        self._next_lease = asyncio.ensure_future(self._ask())
 
     async def _ask(self) -> RateLease | None:
-        """Ask for the next stretch, and take in what the others have learnt."""
+        """Ask for the next lease, and adopt the rate that all runs have found."""
         rate = self._limiter.rate
         wish = RateWish(
             seconds=self._seconds,
@@ -118,7 +118,7 @@ class RateShare:
             return None
         self._agreed_rate = lease.rate or self._max_rate
         if self._limiter.rate >= rate:
-            # Otherwise it was found too fast while this was under way; the others learn of it the next time.
+            # Otherwise the API refused the rate during this call; the other runs learn of it from the next call.
             self._agreed_rate = self._limiter.agree(lease.rate, lease.ceiling, is_alone=lease.is_alone)
         self._seconds = min(ALONE_SECONDS, 2 * self._seconds) if lease.is_alone else SHARED_SECONDS
         if lease.paused_until > self._clock():

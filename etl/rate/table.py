@@ -1,12 +1,12 @@
-"""One rate for all runs on one pending table: a row beside it, from which each run leases stretches of time.
+"""One rate for all runs on one pending table: a row in a table beside it, from which each run leases periods of time.
 
-Time is dealt out, not tokens: in its stretch a run sends at its own even pace, and the stretches never overlap, so that
-together they keep to ``max_rate`` as one run does, without a burst where they meet. A stretch that nobody uses passes
-by itself: a run that died has nothing to give back. And one update lasts for a second of requests.
+The row grants time instead of tokens. In its period, a run sends evenly at its own rate, and periods never overlap.
+Together the runs keep to ``max_rate`` as one run does, without a burst between two periods. An unused period passes by
+itself, so a killed run has nothing to give back. One update of the row is enough for a second of requests.
 
-Why not a library: pyrate-limiter and limits count requests in windows, in Redis or in a table of timestamps; at the
-start of a window they let a whole window's worth through at once, for which gateways throttle, and they need a round
-trip for each request. The row costs one in a second, in a database that is there anyway.
+Libraries do not fit: pyrate-limiter and limits count requests in windows, in Redis or in a table of timestamps. At the
+start of a window they allow all its requests at once, for which gateways throttle, and each request needs a round trip.
+The row needs one round trip a second, in a database that the job has already.
 """
 
 import time
@@ -21,14 +21,14 @@ from etl.database.types import UtcDateTime
 from etl.rate.values import HEADROOM, RateLease, RateWish
 
 FINDINGS_TTL = timedelta(minutes=1)
-"""After so long without a request, what was found about the rate is no longer believed."""
+"""The time without a request after which the found rate and ceiling are forgotten."""
 
 SET_BACK = timedelta(seconds=10)
-"""A grant that lies so far in the future was made before somebody set the server's clock back."""
+"""A grant so far in the future was made before the server's clock was set back."""
 
 
 def rate_table(pending: Table) -> Table:
-    """Describe the table with the one row, beside the pending table."""
+    """Describe the table with the shared rate of a pending table."""
     return Table(
         f"{pending.name}_rate",
         MetaData(),
@@ -46,35 +46,35 @@ def rate_table(pending: Table) -> Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateRow:
-    """How the shared rate stands."""
+    """The state of the shared rate."""
 
     granted_at: datetime
     next_at: datetime
-    """Where the stretches that are granted end."""
+    """The end of the last granted period."""
     paused_until: datetime
     holder: str | None
-    """The run that the last stretch was granted to."""
+    """The run with the last granted period."""
     rate: float | None
-    """Requests per second that were found to be right, where that is less than is allowed."""
+    """The requests per second that the runs have found; None means what the configuration allows."""
     ceiling: float | None
-    """Requests per second that were found to be too many."""
+    """The requests per second that were too fast; None if none were."""
 
 
 def grant(row: RateRow, wish: RateWish, *, holder: str, now: datetime) -> tuple[RateRow, datetime, int]:
-    """Deal out the next stretch. Pure.
+    """Grant the next period. Pure.
 
     Returns:
-        The row after it, the start of the stretch, which ends at the row's ``next_at``, and the requests that fit.
+        The row after the grant, the start of the period (its end is the row's ``next_at``), and the requests in it.
     """
-    row = replace(_found(_set_right(row, now), wish), granted_at=now, holder=holder)
+    row = replace(_with_findings(_corrected(row, now), wish), granted_at=now, holder=holder)
     steady = HEADROOM * min(row.rate or wish.max_rate, wish.max_rate)
     requests = max(1, int(wish.seconds * steady))
     starts_at = max(row.next_at, row.paused_until, now)
     return replace(row, next_at=starts_at + timedelta(seconds=requests / steady)), starts_at, requests
 
 
-def _set_right(row: RateRow, now: datetime) -> RateRow:
-    """Undo what time has made wrong: a clock that was set back, and findings of long ago."""
+def _corrected(row: RateRow, now: datetime) -> RateRow:
+    """Correct a row after the clock was set back, and forget old findings."""
     if (back := row.granted_at - now) > SET_BACK:
         row = replace(row, next_at=row.next_at - back, paused_until=row.paused_until - back)
     if now - max(row.next_at, row.paused_until) > FINDINGS_TTL:
@@ -82,8 +82,8 @@ def _set_right(row: RateRow, now: datetime) -> RateRow:
     return row
 
 
-def _found(row: RateRow, wish: RateWish) -> RateRow:
-    """Put together what all runs know of the rate: each adds what it has climbed, and the slowest tells how slow."""
+def _with_findings(row: RateRow, wish: RateWish) -> RateRow:
+    """Combine what the runs have found: each adds the increase of its rate, and the lowest decrease counts."""
     if wish.climbed < 0:
         return replace(row, rate=min(wish.rate, row.rate or wish.rate), ceiling=wish.ceiling)
     if row.rate is None or row.rate + wish.climbed >= wish.max_rate:
@@ -92,18 +92,18 @@ def _found(row: RateRow, wish: RateWish) -> RateRow:
 
 
 class SharedRate:
-    """The row, as one run sees it."""
+    """Leases periods of the shared rate for one run."""
 
     def __init__(
         self, engine: Engine, table: Table, *, holder: str, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Look at the row.
+        """Prepare to lease.
 
         Args:
-            engine: of the pending database.
-            table: the one with the row.
+            engine: the pending database.
+            table: the table with the row.
             holder: the ID of this run.
-            monotonic: seconds of the clock that requests are timed by.
+            monotonic: returns the seconds of the clock that requests are timed by.
         """
         self._engine = engine
         self._table = table
@@ -113,10 +113,10 @@ class SharedRate:
         self._now = server_now(engine)
 
     def lease(self, wish: RateWish) -> RateLease:
-        """Take the next stretch of time.
+        """Lease the next period.
 
         Raises:
-            UnavailableError: the row cannot be reached, so nothing may be sent.
+            UnavailableError: the row cannot be read, so the run may not send.
         """
         with self._engine.begin() as connection:
             row, now = self._locked(connection)
@@ -133,10 +133,10 @@ class SharedRate:
         )
 
     def pause(self, seconds: float) -> None:
-        """Let nobody send for so long, from now on.
+        """Let no run send for so many seconds from now on.
 
         Raises:
-            UnavailableError: the row cannot be reached.
+            UnavailableError: the row cannot be written.
         """
         with self._engine.begin() as connection:
             row, now = self._locked(connection)
@@ -144,7 +144,7 @@ class SharedRate:
             self._write(connection, replace(row, paused_until=paused_until))
 
     def _locked(self, connection: Connection) -> tuple[RateRow, datetime]:
-        """Read the row and the server's time, and let nobody else read the row until the transaction ends."""
+        """Read the row and the server's time, and lock the row until the transaction ends."""
         columns = [column for column in self._table.c if column.name != "id"]
         asked_at = self._monotonic()
         found = connection.execute(select(*columns, self._now).with_for_update()).one()

@@ -1,39 +1,39 @@
-"""What runs that share one rate tell each other about it. Values only; all instants here are of a monotonic clock."""
+"""The values that runs with one shared rate exchange. All instants here are of a monotonic clock."""
 
 from dataclasses import dataclass
 
 HEADROOM = 0.976
-"""The share of a rate that is used. Requests that leave evenly still arrive bunched: this leaves room for 25 ms of
-stall in any second, measured as enough at 200 a second with a busy neighbour, where 0.98 was not."""
+"""The part of a rate that is used. Requests that leave evenly still arrive in bunches. The unused part allows 25 ms of
+stall in any second: enough at 200 requests per second beside a busy process, as measured, while 0.98 was not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateWish:
-    """What a run asks for, and what it has learnt of the rate since it asked last."""
+    """The request for a lease, with what the run has learnt about the rate since its last one."""
 
     seconds: float
-    """How long it would send."""
+    """The duration of the lease."""
     max_rate: float
-    """Requests per second, at most, by its configuration."""
+    """The requests per second that the configuration allows."""
     rate: float
-    """Requests per second at the moment."""
+    """The current requests per second."""
     climbed: float
-    """Requests per second that were added to the rate; negative where the API found it too fast."""
+    """The requests per second that were added to the rate; negative if the API found it too fast."""
     ceiling: float | None
-    """Requests per second that were found to be too many, if any were."""
+    """The requests per second that were too fast; None if none were."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLease:
-    """A stretch of time in which one run may send, and nobody else."""
+    """A period in which one run may send, and no other."""
 
     starts_at: float
     ends_at: float
     requests: int
     rate: float | None
-    """Requests per second that all runs together have found to be right; None is what the configuration allows."""
+    """The requests per second that all runs together have found; None means what the configuration allows."""
     ceiling: float | None
     paused_until: float
-    """Nobody sends before."""
+    """The end of a pause of all runs."""
     is_alone: bool
-    """Whether nobody else has asked since the lease before."""
+    """Whether no other run has taken a lease since the last one of this run."""

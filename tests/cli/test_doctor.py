@@ -135,9 +135,9 @@ def test_an_api_that_is_not_there_and_a_place_that_is_no_api(night_of, configure
         ("wrong_task", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
         ("html_200", "failure", "text/html, not JSON", ExitCode.UNAVAILABLE),
         ("http_500", "failure", "does not answer", ExitCode.UNAVAILABLE),
-        ("http_403_plain", "failure", "forbids us to ask", ExitCode.CREDENTIALS),
+        ("http_403_plain", "failure", "forbids the request", ExitCode.CREDENTIALS),
         ("http_429", "warning", "throttles", ExitCode.OK),
-        ("not_found", "ok", "takes the credentials", ExitCode.OK),
+        ("not_found", "ok", "accepts the credentials", ExitCode.OK),
     ],
 )
 def test_answers_of_the_api(night_of, fault, state, said, code):

@@ -14,7 +14,7 @@ from etl.database.connections import open_engine
 from etl.errors import UnavailableError
 from etl.fake_api import Behaviour, Fault, StatusWeights, running_in_thread
 from etl.fake_api.listing import a_minute_apart
-from etl.jobs.collect import MAX_REPETITIONS, REMEMBERED, Repetitions, Wanted
+from etl.jobs.collect import MAX_REMEMBERED_TASKS, MAX_REPETITIONS, Repetitions, Wanted
 from etl.koodrive.listing import ListedTask, TaskPage
 from etl.source.schema import upgrade_queue
 from etl.source.tables import pending_table
@@ -295,9 +295,9 @@ def test_repetitions_are_left_out_and_too_many_of_them_are_an_error():
 
 def test_only_the_last_tasks_are_remembered():
     repetitions = Repetitions()
-    for start in range(0, 3 * REMEMBERED, 100):
+    for start in range(0, 3 * MAX_REMEMBERED_TASKS, 100):
         repetitions.without(page(*range(start, start + 100)))
-    assert repetitions.without(page(3 * REMEMBERED - REMEMBERED)) == []
+    assert repetitions.without(page(3 * MAX_REMEMBERED_TASKS - MAX_REMEMBERED_TASKS)) == []
     assert len(repetitions.without(page(0))) == 1
 
 

@@ -1,6 +1,6 @@
-"""Looks at everything that a run needs, and says of each what is wrong with it and what to do; changes nothing.
+"""Checks everything that a run needs, and says what is wrong and what to do; changes nothing.
 
-Each check stands by itself: one that fails hides no other.
+The checks are independent: a failed check never hides another one.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,13 +14,13 @@ from etl.settings.load import Configuration
 
 __all__ = ["Finding", "State", "examine", "verdict"]
 
-GRAVEST_FIRST = (ExitCode.BUG, ExitCode.CONFIGURATION, ExitCode.CREDENTIALS, ExitCode.UNAVAILABLE, ExitCode.STOPPED)
+WORST_FIRST = (ExitCode.BUG, ExitCode.CONFIGURATION, ExitCode.CREDENTIALS, ExitCode.UNAVAILABLE, ExitCode.STOPPED)
 
 Check = Callable[[Configuration], Iterator[Finding]]
 
 
 def examine(configuration: Configuration) -> Iterator[Finding]:
-    """Examine one thing after the other."""
+    """Run all checks, one after the other."""
     pending = examine_queue if configuration.settings.source.mode == "queue" else examine_user_table
     checks: dict[str, Check] = {
         "settings": examine_settings,
@@ -33,11 +33,11 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
     for subject, check in checks.items():
         try:
             yield from check(configuration)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with one thing, the others are looked at
+        except Exception as error:  # noqa: BLE001 - the other checks run after any error
             yield failed(subject, error)
 
 
 def verdict(findings: list[Finding]) -> ExitCode:
-    """Say what a run would end with, by the gravest failure."""
+    """Return the exit code that a run would have, by the worst failure."""
     codes = {finding.exit_code for finding in findings if finding.state is State.FAILURE}
-    return next((code for code in GRAVEST_FIRST if code in codes), ExitCode.OK)
+    return next((code for code in WORST_FIRST if code in codes), ExitCode.OK)

@@ -1,4 +1,4 @@
-"""The API: reached by one real call about a task that does not exist, which tells whether it takes our credentials."""
+"""Checks the API by one real call about a task that does not exist: it shows whether the credentials are accepted."""
 
 import asyncio
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from etl.settings.model import ApiSettings
 from etl.tasks import FetchFailure, Outcome, PendingTask
 
 PROBE_TASK = PendingTask(task_id="1")
-"""A task of the first millisecond of KooDrive's calendar."""
+"""A task that does not exist: its ID is of the first millisecond of KooDrive's calendar."""
 
 MAX_CLOCK_SKEW = timedelta(seconds=30)
 
@@ -27,18 +27,18 @@ SILENT = {FailureReason.UNREACHABLE, FailureReason.TIMEOUT, FailureReason.SERVER
 
 
 def examine_api(configuration: Configuration) -> Iterator[Finding]:
-    """Call the API, once; a second time if it refuses credentials that can be renewed.
+    """Call the API once, and a second time if it refuses credentials that can be renewed.
 
     Raises:
-        TaskAuditError: a run would end with it.
+        TaskAuditError: a run would end with this error.
     """
     settings = configuration.settings.api
     outcome, response = asyncio.run(_call(settings))
     _require_answer(outcome)
     if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.THROTTLED:
-        yield warning("API", f"It throttles: {outcome.detail}.", "Wait, or lower api.max_rate.")
+        yield warning("API", f"The API throttles: {outcome.detail}.", "Wait, or lower api.max_rate.")
     else:
-        yield Finding(subject="API", said=f"{settings.base_url} answers, and takes the credentials.")
+        yield Finding(subject="API", said=f"{settings.base_url} answers, and accepts the credentials.")
     if response is not None:
         yield from _clock(response)
         yield from _rate(response, settings)
@@ -55,24 +55,26 @@ async def _call(settings: ApiSettings) -> tuple[Outcome, Response | None]:
 def _require_answer(outcome: Outcome) -> None:
     if not isinstance(outcome, FetchFailure):
         return
-    said = f"{outcome.reason}: {outcome.detail}".rstrip(".") + "."
+    message = f"{outcome.reason}: {outcome.detail}".rstrip(".") + "."
     if outcome.reason in SILENT:
         raise UnavailableError(
-            f"The API does not answer. {said}", code=Code.API_UNAVAILABLE, remedy="Check api.base_url and the network."
+            f"The API does not answer. {message}",
+            code=Code.API_UNAVAILABLE,
+            remedy="Check api.base_url and the network.",
         )
     if outcome.reason is FailureReason.FORBIDDEN:
         raise CredentialsRefusedError(
-            f"The API forbids us to ask. {said}", code=Code.API_FORBIDDEN, remedy="Grant the user the right."
+            f"The API forbids the request. {message}", code=Code.API_FORBIDDEN, remedy="Grant the user the right."
         )
     if outcome.reason is FailureReason.UNAUTHORIZED:
         raise CredentialsRefusedError(
-            f"The API refuses the credentials. {said}",
+            f"The API refuses the credentials. {message}",
             code=Code.CREDENTIALS_REFUSED,
             remedy="Check the token, or the app.",
         )
     if outcome.reason in {FailureReason.BAD_PAYLOAD, FailureReason.TOO_LARGE}:
         raise ConfigurationError(
-            f"What answers at api.base_url does not answer as KooDrive. {said}",
+            f"The server at api.base_url does not answer as KooDrive. {message}",
             code=Code.API_ADDRESS_WRONG,
             remedy="Check api.base_url.",
         )
@@ -87,7 +89,7 @@ def _clock(response: Response) -> Iterator[Finding]:
         yield warning(
             "API",
             f"Its clock is {abs(ahead.total_seconds()):,.0f} s {'ahead of' if ahead > timedelta() else 'behind'} ours.",
-            "Let this machine keep time by NTP; a run goes by the API's clock when it must.",
+            "Synchronize this machine by NTP; a run uses the API's clock if it must.",
         )
 
 
@@ -95,8 +97,8 @@ def _rate(response: Response, settings: ApiSettings) -> Iterator[Finding]:
     allowed = advice(response.headers, "", now=response.sent_at).allowed_rate
     if allowed is None:
         return
-    said = f"It allows {allowed:,.1f} requests per second; api.max_rate is {settings.max_rate:,.1f}."
+    message = f"The API allows {allowed:,.1f} requests per second; api.max_rate is {settings.max_rate:,.1f}."
     if allowed < settings.max_rate:
-        yield warning("API", said, "Lower api.max_rate, so that the first requests are not refused.")
+        yield warning("API", message, "Lower api.max_rate, so that the first requests are not refused.")
     else:
-        yield Finding(subject="API", said=said)
+        yield Finding(subject="API", said=message)

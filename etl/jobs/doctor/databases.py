@@ -1,4 +1,4 @@
-"""The databases: reachable, of this program's version, with the rights that a run needs, and with a clock like ours."""
+"""Checks the databases: access, version, the rights that a run needs, and the clock."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
@@ -18,39 +18,39 @@ from etl.tasks import Selection
 from etl.warehouse.tables import METADATA, stage_facts
 
 MAX_CLOCK_SKEW = timedelta(seconds=30)
-"""Runs go by the server's clock; a person who compares times would wonder."""
+"""Runs use the server's clock; a larger difference would confuse a person who compares times."""
 
 
 def examine_queue(configuration: Configuration) -> Iterator[Finding]:
-    """Open the job's own pending table, and try whether it could be written to."""
+    """Open the job's own pending table, and check whether a run could write to it."""
     with open_queue(configuration.settings.source) as (engine, table):
         _try_writing(engine, [table, rate_table(table)])
         with engine.execution_options(read_only=True).connect() as connection:
             rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
-        said = f"{table.fullname} is of this version, may be written to, and holds {rows:,} tasks."
-        yield from _examined("pending database", engine, said)
+        message = f"{table.fullname} is of this version, may be written to, and holds {rows:,} tasks."
+        yield from _examined("pending database", engine, message)
 
 
 def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
-    """Read a row of the user's own table, as the settings say."""
+    """Read a row of the user's own table as a run would."""
     settings = configuration.settings
     with open_warehouse(settings.warehouse) as warehouse:
         request = RunRequest(selection=Selection(refetch=True))
         with open_user_table(settings.source, request, warehouse):
-            said = f"{settings.source.table} can be read as configured, and is never written to."
-            yield Finding(subject="pending database", said=said)
+            message = f"{settings.source.table} can be read as configured, and is never written to."
+            yield Finding(subject="pending database", said=message)
 
 
 def examine_warehouse(configuration: Configuration) -> Iterator[Finding]:
-    """Open the warehouse, and try whether a batch could be loaded."""
+    """Open the warehouse, and check whether a run could load a batch."""
     with open_warehouse(configuration.settings.warehouse) as warehouse:
         _try_writing(warehouse.engine, METADATA.sorted_tables, stages=True)
-        said = "its tables are of this version, and may be written to."
-        yield from _examined("warehouse", warehouse.engine, said)
+        message = "its tables are of this version, and may be written to."
+        yield from _examined("warehouse", warehouse.engine, message)
 
 
 def _try_writing(engine: Engine, tables: Sequence[Table], *, stages: bool = False) -> None:
-    """Write nothing, as a run would write something: who lacks a right is refused all the same."""
+    """Run the statements of a run on no rows: the database still refuses a missing right."""
     with engine.connect() as connection, connection.begin() as transaction:
         if stages:
             _try_staging(connection)
@@ -66,16 +66,16 @@ def _try_staging(connection: Connection) -> None:
         pass
 
 
-def _examined(subject: str, engine: Engine, said: str) -> Iterator[Finding]:
+def _examined(subject: str, engine: Engine, message: str) -> Iterator[Finding]:
     asked_at: datetime = system_clock()
     ahead = (clock_of(engine)() - asked_at).total_seconds()
     if abs(ahead) > MAX_CLOCK_SKEW.total_seconds():
         yield warning(
             subject,
             f"Its clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's.",
-            "Let both keep time by NTP; runs go by the database's clock.",
+            "Synchronize both by NTP; runs use the database's clock.",
         )
-    yield Finding(subject=subject, said=f"{engine_of(engine).name}: {said}{_zone(engine)}")
+    yield Finding(subject=subject, said=f"{engine_of(engine).name}: {message}{_zone(engine)}")
 
 
 def _zone(engine: Engine) -> str:

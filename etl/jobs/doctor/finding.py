@@ -1,4 +1,4 @@
-"""What a check has found."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,39 +8,39 @@ from etl.exit_codes import ExitCode
 
 
 class State(StrEnum):
-    """How a thing is."""
+    """The severity of a finding."""
 
     OK = "ok"
     WARNING = "warning"
-    """A run would go through, and somebody should look."""
+    """A run would not fail, but the finding needs attention."""
     FAILURE = "failure"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One line of the doctor's."""
+    """One line of the output."""
 
     subject: str
     state: State = State.OK
     said: str
     remedy: str | None = None
     exit_code: ExitCode = ExitCode.OK
-    """What a run would end with; 0 unless it is a failure."""
+    """The exit code of a run with this failure; 0 if it is not a failure."""
     code: Code | None = None
-    """Of the error that a run would end with; `task-audit explain` has its page."""
+    """The code of the error that a run would end with; `task-audit explain` shows its page."""
 
 
-def warning(subject: str, said: str, remedy: str) -> Finding:
-    """Make a finding that does not keep a run from going through."""
-    return Finding(subject=subject, state=State.WARNING, said=said, remedy=remedy)
+def warning(subject: str, message: str, remedy: str) -> Finding:
+    """Make a finding that would not stop a run."""
+    return Finding(subject=subject, state=State.WARNING, said=message, remedy=remedy)
 
 
 def failed(subject: str, error: Exception) -> Finding:
     """Make the finding of a check that ended with an error."""
     if isinstance(error, TaskAuditError):
-        said, remedy, exit_code, code = error.message, error.remedy, error.exit_code, error.code
+        message, remedy, exit_code, code = error.message, error.remedy, error.exit_code, error.code
     else:
-        # What an unforeseen error says may be anything; its name is enough to report it.
-        said, remedy = f"{type(error).__name__}.", "This is a bug in task-audit; please report it."
+        # The text of an unforeseen error may hold a secret; its class is enough to report it.
+        message, remedy = f"{type(error).__name__}.", "This is a bug in task-audit; please report it."
         exit_code, code = ExitCode.BUG, Code.BUG
-    return Finding(subject=subject, state=State.FAILURE, said=said, remedy=remedy, exit_code=exit_code, code=code)
+    return Finding(subject=subject, state=State.FAILURE, said=message, remedy=remedy, exit_code=exit_code, code=code)

@@ -1,4 +1,4 @@
-"""This machine: where the settings come from, who can read the secrets, and how much room is left."""
+"""Checks this machine: the origin of the settings, the rights of secret files, and the free disk space."""
 
 import shutil
 import stat
@@ -17,12 +17,12 @@ from etl.settings.model import Section
 
 GIB = 1 << 30
 LOW_SPACE_BYTES = GIB
-"""A night of a hundred thousand tasks takes some hundred megabytes with its archive."""
+"""A run of a hundred thousand tasks needs some hundred megabytes with its archive."""
 MIN_SPACE_BYTES = GIB // 20
 
 
 def examine_settings(configuration: Configuration) -> Iterator[Finding]:
-    """Say how many settings come from where; `task-audit config show` has each."""
+    """Count the settings by origin; `task-audit config show` shows each."""
     origins = Counter(_place(row.origin) for row in configuration.rows())
     places = ", ".join(f"{number} from {place}" for place, number in origins.items())
     yield Finding(subject="settings", said=f"{places}.")
@@ -35,7 +35,7 @@ def _place(origin: str) -> str:
 
 
 def examine_secrets(configuration: Configuration) -> Iterator[Finding]:
-    """Look whether others can read the files of secrets."""
+    """Check whether other users can read the files with secrets."""
     files = list(_secret_files(configuration))
     for file in files:
         try:
@@ -44,11 +44,11 @@ def examine_secrets(configuration: Configuration) -> Iterator[Finding]:
             raise ConfigurationError(
                 f"The secret file {file} cannot be read: {error.strerror}.",
                 code=Code.SECRET_UNREADABLE,
-                remedy="Check its name and its rights.",
+                remedy="Check its name and its permissions.",
             ) from None
         if mode & stat.S_IROTH:
-            yield warning("secrets", f"Everybody on this machine can read {file}.", f"chmod o-r {file}")
-    yield Finding(subject="secrets", said=f"{len(files)} files were looked at.")
+            yield warning("secrets", f"All users of this machine can read {file}.", f"chmod o-r {file}")
+    yield Finding(subject="secrets", said=f"{len(files)} files were checked.")
 
 
 def _secret_files(configuration: Configuration) -> Iterator[Path]:
@@ -63,7 +63,7 @@ def _secret_files(configuration: Configuration) -> Iterator[Path]:
 
 
 def _holds_secrets(configuration: Configuration) -> bool:
-    """Say whether the configuration file itself has a secret in it."""
+    """Say whether the configuration file itself contains a secret."""
     written = configuration.layers[0].values
     for name, values in written.items():
         section = getattr(configuration.settings, name, None)
@@ -75,17 +75,21 @@ def _holds_secrets(configuration: Configuration) -> bool:
 
 
 def examine_disk(configuration: Configuration) -> Iterator[Finding]:
-    """Look how much room there is where this machine is written to.
+    """Check the free space in all folders that a run writes to.
 
     Raises:
-        UnavailableError: there is next to none.
+        UnavailableError: the space is too small for any run.
     """
     for folder in sorted(_folders(configuration)):
         free = shutil.disk_usage(folder).free
-        said = f"{free / GIB:,.1f} GiB are free in {folder}."
+        message = f"{free / GIB:,.1f} GiB are free in {folder}."
         if free < MIN_SPACE_BYTES:
-            raise UnavailableError(said, code=Code.DISK_FULL, remedy="Make room, or name another place.")
-        yield warning("disk", said, "Make room.") if free < LOW_SPACE_BYTES else Finding(subject="disk", said=said)
+            raise UnavailableError(message, code=Code.DISK_FULL, remedy="Free some space, or configure another folder.")
+        yield (
+            warning("disk", message, "Free some space.")
+            if free < LOW_SPACE_BYTES
+            else Finding(subject="disk", said=message)
+        )
 
 
 def _folders(configuration: Configuration) -> set[Path]:
