@@ -1,7 +1,7 @@
 """Crash points: named places at which a test kills the process, as kill -9 or the loss of power would.
 
-With ``TASK_AUDIT_CRASH_AT=staged`` the process dies when it first passes the place, with ``staged:3`` the third time, and
-with ``asking@1534087020903704704`` when it passes the place with that task. Without the variable, a place costs one
+With ``TASK_AUDIT_CRASH_AT=staged`` the process dies when it first passes the place, with ``staged:3`` the third time,
+and with ``asking@1534087020903704704`` when it passes the place with that task. Without the variable, a place costs one
 comparison.
 """
 
@@ -27,8 +27,8 @@ POINTS = (
     "finishing",
     "finished",
 )
-"""All places, in the order in which a run passes them. ``claiming``, ``staged``, ``committing`` and ``settling`` are in a
-transaction, and the others between two."""
+"""All places, in the order in which a run passes them. ``claiming``, ``staged``, ``committing`` and ``settling`` are
+in a transaction, and the others between two."""
 
 _name, _, _mark = os.environ.get(VARIABLE, "").partition("@")
 _name, _, _nth = _name.partition(":")
