@@ -22,6 +22,12 @@ RUNNING = "running"
 """The outcome of a run that has not ended, or was killed."""
 
 
+def _count(meaning: str) -> int:
+    """Declare a count, with the comment of its column."""
+    count: int = field(default=0, metadata={"meaning": meaning})
+    return count
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRun:
     """The row of one run in ``audit_run``."""
@@ -33,19 +39,16 @@ class AuditRun:
     exit_code: int | None = None
     since: datetime | None = None
     until: datetime | None = None
-    claimed: int = 0
-    audited: int = 0
-    """Tasks that gave a fact: ``changed`` + ``unchanged``."""
-    changed: int = 0
-    unchanged: int = 0
-    still_open: int = 0
-    """Audited tasks that have not ended yet, and stay pending."""
-    dead_lettered: int = 0
-    released: int = 0
-    """Tasks given back: not asked, or without an answer for now."""
-    requests: int = 0
-    retries: int = 0
-    throttled: int = 0
+    claimed: int = _count("Tasks that the run claimed.")
+    audited: int = _count("Of the claimed, tasks that KooDrive answered about.")
+    changed: int = _count("Of the audited, tasks that are new, or have another status, result code or detail.")
+    unchanged: int = _count("Of the audited, tasks that have not changed.")
+    still_open: int = _count("Of the audited, tasks that have not ended, and stay pending.")
+    dead_lettered: int = _count("Of the claimed, tasks that became dead letters.")
+    released: int = _count("Of the claimed, tasks that were given back and are still pending.")
+    requests: int = _count("Requests that the run sent, including retries and refreshed sessions.")
+    retries: int = _count("Of the requests, those that asked again about a task.")
+    throttled: int = _count("Of the requests, those that the API refused as too fast.")
     max_rate: float
     """Requests per second that were allowed."""
     version: str = __version__

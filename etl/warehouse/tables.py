@@ -3,12 +3,14 @@
 The comments are written into the database by ``task-audit init``, and into docs/reference/dictionary.md.
 """
 
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from etl.database.types import KeyText, UtcDateTime
+from etl.runs import AuditRun
 from etl.task_detail import FIELDS, MAX_CODE_CHARACTERS, Kind
 from etl.warehouse.text import ForeignText
 
@@ -192,73 +194,62 @@ dead_letter = Table(
     comment="One row per task that could not be audited. Never deleted.",
 )
 
+RUN_COLUMNS = {
+    column.name: column
+    for column in (
+        Column(
+            "run_id",
+            KeyText(MAX_RUN_ID_CHARACTERS),
+            primary_key=True,
+            comment="A UUIDv7, so that runs sort by their start.",
+        ),
+        Column("started_at", UtcDateTime, nullable=False, comment="When the run started."),
+        Column("finished_at", UtcDateTime, comment="When it ended. Null: it is under way, or was killed."),
+        Column(
+            "outcome",
+            Text,
+            nullable=False,
+            comment="How it ended, in a word: succeeded, or why not; running until then.",
+        ),
+        Column("exit_code", Integer, comment="The exit code. Null: it is under way, or was killed."),
+        Column(
+            "since",
+            UtcDateTime,
+            comment="The beginning of the range of submission that was asked for, included. Null: from the first task.",
+        ),
+        Column("until", UtcDateTime, comment="The end of that range, not included. Null: to the last task."),
+        Column(
+            "max_rate",
+            Double,
+            nullable=False,
+            comment="The rate that was allowed, in requests per second; 0 for a replay, which asks nobody.",
+        ),
+        Column("version", Text, nullable=False, comment="The version of the program."),
+        Column("host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="The machine that it ran on."),
+        Column(
+            "error",
+            ForeignText(MAX_WORDS_CHARACTERS),
+            comment="What ended the run early, with the remedy. Null: nothing did.",
+        ),
+    )
+}
+"""The columns of ``audit_run`` that are no counts."""
+
+
+def _run_columns() -> list[Column[Any]]:
+    """Make one column for each field of a run; a field without a column above is a count."""
+    return [
+        RUN_COLUMNS[field.name]
+        if field.name in RUN_COLUMNS
+        else Column(field.name, BigInteger, nullable=False, comment=field.metadata["meaning"])
+        for field in fields(AuditRun)
+    ]
+
+
 audit_run = Table(
     "audit_run",
     METADATA,
-    Column(
-        "run_id",
-        KeyText(MAX_RUN_ID_CHARACTERS),
-        primary_key=True,
-        comment="A UUIDv7, so that runs sort by their start.",
-    ),
-    Column("started_at", UtcDateTime, nullable=False, comment="When the run started."),
-    Column("finished_at", UtcDateTime, comment="When it ended. Null: it is under way, or was killed."),
-    Column(
-        "outcome",
-        Text,
-        nullable=False,
-        comment="How it ended, in a word: succeeded, or why not; running until then.",
-    ),
-    Column("exit_code", Integer, comment="The exit code. Null: it is under way, or was killed."),
-    Column(
-        "since",
-        UtcDateTime,
-        comment="The beginning of the range of submission that was asked for, included. Null: from the first task.",
-    ),
-    Column("until", UtcDateTime, comment="The end of that range, not included. Null: to the last task."),
-    Column("claimed", BigInteger, nullable=False, comment="Tasks that the run took."),
-    Column("audited", BigInteger, nullable=False, comment="Of these, tasks that KooDrive told about."),
-    Column(
-        "changed",
-        BigInteger,
-        nullable=False,
-        comment="Of the audited, tasks that were news: new, or with another status, result code or detail.",
-    ),
-    Column("unchanged", BigInteger, nullable=False, comment="Of the audited, tasks that stood as they did before."),
-    Column(
-        "still_open",
-        BigInteger,
-        nullable=False,
-        comment="Of the audited, tasks that have not ended, and stay pending.",
-    ),
-    Column("dead_lettered", BigInteger, nullable=False, comment="Of the claimed, tasks that became dead letters."),
-    Column(
-        "released",
-        BigInteger,
-        nullable=False,
-        comment="Of the claimed, tasks that were given back and are still pending.",
-    ),
-    Column(
-        "requests",
-        BigInteger,
-        nullable=False,
-        comment="Requests that were sent, retries and refreshed sessions included.",
-    ),
-    Column("retries", BigInteger, nullable=False, comment="Of these, requests that asked again for the same task."),
-    Column("throttled", BigInteger, nullable=False, comment="Of these, requests that the API refused as too fast."),
-    Column(
-        "max_rate",
-        Double,
-        nullable=False,
-        comment="The rate that was allowed, in requests per second; 0 for a replay, which asks nobody.",
-    ),
-    Column("version", Text, nullable=False, comment="The version of the program."),
-    Column("host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="The machine that it ran on."),
-    Column(
-        "error",
-        ForeignText(MAX_WORDS_CHARACTERS),
-        comment="What ended the run early, with the remedy. Null: nothing did.",
-    ),
+    *_run_columns(),
     comment="One row per run. claimed = audited + dead_lettered + released, and audited = changed + unchanged.",
 )
 
