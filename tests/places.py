@@ -11,12 +11,19 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
+from etl.database.engines import ENGINES
 from etl.database.url import parse_database_url
 from tests import mysql_server
 from tests.mysql_server import MYSQL
 
 SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
 """The fixture that makes an empty database, for engines that are servers."""
+
+WAREHOUSES = [engine.name for engine in ENGINES if engine.name != "mysql" or MYSQL]
+"""The engines on this machine that can be a warehouse."""
+
+QUEUES = [engine.name for engine in ENGINES if engine.holds_queue and engine.name in WAREHOUSES]
+"""The engines on this machine that can hold the pending table."""
 
 
 @pytest.fixture(scope="session")
@@ -115,13 +122,13 @@ def _url(engine, request, tmp_path, purpose):
     return SecretStr(f"{engine}:///{tmp_path / purpose}.{engine}")
 
 
-@pytest.fixture(params=["sqlite", "postgresql", *MYSQL])
+@pytest.fixture(params=QUEUES)
 def queue_url(request, tmp_path):
     """The URL of an empty database for the pending table, on every engine that may hold it."""
     return _url(request.param, request, tmp_path, "pending")
 
 
-@pytest.fixture(params=["duckdb", "sqlite", "postgresql", *MYSQL])
+@pytest.fixture(params=WAREHOUSES)
 def warehouse_url(request, tmp_path):
     """The URL of an empty warehouse, on every engine."""
     return _url(request.param, request, tmp_path, "warehouse")

@@ -13,7 +13,7 @@ from etl.source.queue import Queue
 from etl.source.schema import queue_schema
 from etl.source.tables import pending_table
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Selection, Settlement, TaskState, milliseconds
-from tests.conftest import MYSQL
+from tests.places import QUEUES
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -26,7 +26,7 @@ EXPLAIN = {
 
 
 class Board:
-    """The pending table, and runs that claim from it at times that the test gives."""
+    """The pending table, and runs that claim from it at the test's times."""
 
     def __init__(self, engine, table):
         self.engine = engine
@@ -35,12 +35,12 @@ class Board:
 
     @staticmethod
     def at(minute):
-        """So many minutes after noon."""
+        """Return noon and so many minutes."""
         return NOON + timedelta(minutes=minute)
 
     @staticmethod
     def id_at(instant, number=0):
-        """A task ID that was made at an instant."""
+        """Return a task ID that was made at an instant."""
         return str((milliseconds(instant) - ID_EPOCH_MS << ID_TIME_SHIFT) + number)
 
     def execute(self, statement, **values):
@@ -48,12 +48,12 @@ class Board:
             return connection.execute(text(statement), values)
 
     def clear(self):
-        """Empty the table; on PostgreSQL so that nobody has to pass by the rows of hundreds of examples before."""
+        """Empty the table; on PostgreSQL without dead rows, which later examples would have to skip."""
         truncates = self.engine.dialect.name == "postgresql"
         self.execute("TRUNCATE pending_task" if truncates else "DELETE FROM pending_task")
 
     def add(self, *task_ids, **values):
-        """Insert rows as any program may, at best with the time of their submission."""
+        """Insert rows as any program may, with or without the time of their submission."""
         columns = ["task_id", *values]
         statement = f"INSERT INTO pending_task ({', '.join(columns)}) VALUES (:{', :'.join(columns)})"
         for task_id in task_ids:
@@ -127,9 +127,9 @@ def _ids():
     return ids
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql", *MYSQL])
+@pytest.fixture(scope="session", params=QUEUES)
 def lasting_board(request, tmp_path_factory):
-    """One pending table per engine: migrating is slower than emptying."""
+    """One pending table per engine, since migrating is slower than emptying."""
     url = f"sqlite:///{tmp_path_factory.mktemp('queue')}/pending.sqlite"
     if request.param == "postgresql":
         server = request.getfixturevalue("postgres_server").get_uri()

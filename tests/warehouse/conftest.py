@@ -16,7 +16,7 @@ from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
-from tests.conftest import MYSQL
+from tests.places import WAREHOUSES
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 TASK_ID = "1534087020903704704"
@@ -95,9 +95,9 @@ def engine(warehouse_url):
     engine.dispose()
 
 
-@pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql", *MYSQL])
+@pytest.fixture(scope="session", params=WAREHOUSES)
 def lasting_warehouse(request, tmp_path_factory):
-    """One warehouse per engine, and the dimension rows it was born with: migrating is slower than emptying."""
+    """One warehouse per engine, with the dimension rows of its migration, since migrating is slower than emptying."""
     url = f"{request.param}:///{tmp_path_factory.mktemp('warehouse')}/warehouse.{request.param}"
     if request.param == "postgresql":
         url = request.getfixturevalue("postgres_server").get_uri()
