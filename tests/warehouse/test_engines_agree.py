@@ -104,7 +104,7 @@ def exports_of(url, audit_on):
         audit.warehouse.finish(
             run,
             {("http_status", "200"): TASKS, ("drift", "unknown field é"): 3},
-            within=partial(put, notices=notices, now=audit.noon),
+            within=partial(put, messages=notices, now=audit.noon),
         )
     exports = {name: export(rows) for name, rows in audit.tables().items()}
     engine.dispose()
