@@ -1,4 +1,4 @@
-"""What the documents repeat from the code is what the code says."""
+"""The documents repeat words and lists of the code exactly."""
 
 import re
 import tomllib

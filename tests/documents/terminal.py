@@ -1,6 +1,6 @@
-"""A terminal in which commands are typed. Bash runs them, so pipes, redirections and variables are real.
+"""A terminal for typed commands. Bash runs them, so pipes, redirections and variables are real.
 
-Its ``task-audit`` asks this process to run the command, which has imported the program already.
+Its ``task-audit`` sends each command to this process, which has already imported the program.
 """
 
 import io
@@ -35,13 +35,13 @@ print(out, end="")
 print(error, end="", file=sys.stderr)
 sys.exit(code)
 """
-"""What bash runs as ``task-audit``: nothing that takes long to import."""
+"""The program that bash runs as ``task-audit``. It imports only modules that load fast."""
 
 MACHINE = re.compile(r"(?<![\w./-])/(?=(?:etc|run|srv|var)/)")
-"""Where a page names a folder of the machine, which here stands below the terminal's own."""
+"""A folder of the machine that a page names. The terminal replaces it by one below its own folder."""
 
 PORT = "8080"
-"""Where pages have the stand-in listen; here it is any that is free."""
+"""The port of the stand-in on pages. The terminal replaces it by a free one."""
 
 
 class Terminal:
@@ -51,7 +51,7 @@ class Terminal:
         self._folder = folder
         self._kept = folder / ".typed"
         self._run = run
-        # In a short path of its own, as a socket needs.
+        # The path of a socket must be short.
         self._sockets = tempfile.TemporaryDirectory(prefix="terminal-")
         self._listener = socket.create_server(f"{self._sockets.name}/program", family=socket.AF_UNIX)
         self._port = str(free_port())
@@ -63,7 +63,7 @@ class Terminal:
         self._environment = environment | {"PATH": f"{asking.parent}:{environment['PATH']}"}
 
     def type(self, steps):
-        """Type everything until something fails; gives back what each step printed, and its exit code."""
+        """Type the steps until one fails; return the output and the exit code of each."""
         self._kept.mkdir()
         script = "\n".join(["code=0", *(self._typed(number, step) for number, step in enumerate(steps))])
         script = MACHINE.sub(f"{self._folder}/", script).replace(PORT, self._port)
@@ -94,8 +94,8 @@ class Terminal:
         )
 
     def _serve(self, bash):
-        """Run the program for bash until it ends: in the main thread, as the program's signal handlers need."""
-        waiting = Thread(target=self._say_when_ended, args=[bash])
+        """Run the program for bash until bash ends. The program's signal handlers need the main thread."""
+        waiting = Thread(target=self._report_end, args=[bash])
         waiting.start()
         while asked := self._asked():
             asking, arguments = asked
@@ -112,7 +112,7 @@ class Terminal:
         asking.close()
         return None
 
-    def _say_when_ended(self, bash):
+    def _report_end(self, bash):
         bash.wait()
         with socket.socket(socket.AF_UNIX) as terminal:
             terminal.connect(self._listener.getsockname())
@@ -126,7 +126,7 @@ class Terminal:
         return result.stdout, result.stderr, int(result.exit_code)
 
     def _start(self, arguments):
-        """Start what stays in the background; its first line says that it is ready."""
+        """Start a program in the background; its first line shows that it is ready."""
         started = processes.start(arguments, folder=self._folder)
         self._background.append(started)
         started.wait_for("http://")

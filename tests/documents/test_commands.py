@@ -1,4 +1,4 @@
-"""Whatever a page tells people to type is typed here, in its order, and prints what the page shows."""
+"""These tests type every command of a page in its order, and compare the output with the page."""
 
 import re
 
@@ -13,14 +13,14 @@ INSTALLATIONS = {
     "docs/how-to/partitions.md": "after_a_night_on_postgresql",
     "docs/how-to/rights.md": "after_a_night_on_postgresql",
 }
-"""What a page takes for granted, where it is not a night on the embedded engines."""
+"""The fixture with the installation that a page assumes, unless it is one after a night on the embedded engines."""
 
 TRIED_ELSEWHERE = {
     "README.md": "tests/sql/test_pages.py",
     "docs/how-to/sql.md": "tests/sql/test_pages.py",
     "docs/reference/questions.md": "tests/sql/test_questions.py",
 }
-"""Pages whose statements are tried on every engine."""
+"""Pages whose statements another test runs on every engine."""
 
 
 TYPED_ELSEWHERE = {"docs/how-to/first-configuration.md": "tests/cli/test_how_to.py, which has a secret to type"}
@@ -47,7 +47,7 @@ def page_to_type(page):
 
 @pytest.mark.process
 @pytest.mark.parametrize("page", [page_to_type(page) for page in PAGES if TO_TYPE[page]])
-def test_what_a_page_says_can_be_typed(page, request):
+def test_a_page_s_commands_print_what_it_shows(page, request):
     terminal = request.getfixturevalue(INSTALLATIONS.get(page, "after_a_night"))
 
     results = terminal.type(TO_TYPE[page])
@@ -61,13 +61,13 @@ def test_what_a_page_says_can_be_typed(page, request):
 
 
 def assert_shown(command, printed):
-    """Find each line that the page shows, in its order; an ellipsis stands for anything."""
+    """Find each line that the page shows, in the order of the page; an ellipsis stands for any text."""
     lines = iter([" ".join(line.split()) for line in printed.splitlines()])
     for shown in command.shown:
         wanted = re.escape(" ".join(shown.split())).replace("…", ".*")
         assert any(re.fullmatch(wanted, line) for line in lines), f"{command.words}: {shown!r} is not in\n{printed}"
 
 
-def test_what_cannot_be_typed_is_said_somewhere():
+def test_each_command_that_is_not_typed_is_on_some_page():
     words = [step.words for page in PAGES for step in STEPS[page] if isinstance(step, Command) and not step.is_typed]
     assert {beginning for beginning in NOT_TYPED if not any(each.startswith(beginning) for each in words)} == set()

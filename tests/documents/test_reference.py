@@ -1,4 +1,4 @@
-"""The reference is made from the code as it stands."""
+"""The reference pages are those that the present code makes."""
 
 import re
 import subprocess
@@ -16,7 +16,7 @@ SYNOPSES = re.findall(r"`(?:\$ )?task-audit ([^`]+)`", " ".join(" ".join(map(tex
 
 
 def test_the_pages_are_those_of_the_code(tmp_path):
-    # In a process of its own, as `make reference` does it: click keeps what other tests have asked of a command.
+    # As `make reference`, the test uses a process of its own: click keeps state of commands that other tests have run.
     subprocess.run([sys.executable, "-m", "docs.generate", str(tmp_path)], check=True)
     for name in PAGES:
         assert text_of(f"docs/{name}") == (tmp_path / name).read_text(encoding="utf-8"), "run `make reference`"

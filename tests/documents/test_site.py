@@ -1,4 +1,4 @@
-"""The site builds without a warning, fetches nothing from elsewhere, and fits a phone."""
+"""The site builds without a warning, fetches nothing from other servers, and fits a phone."""
 
 import re
 import subprocess
@@ -19,7 +19,7 @@ TOO_WIDE = """
     .filter(element => element.getBoundingClientRect().right > innerWidth)
     .map(element => element.outerHTML)
 """
-"""What stands in a page and reaches beyond the screen; a table or a code block scrolls within itself."""
+"""Finds elements of a page that reach beyond the screen. A table or a code block scrolls within itself."""
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_no_page_asks_another_server_for_anything(site):
 def test_no_page_is_wider_than_a_phone(site):
     articles = [ARTICLE.search(page.read_text("utf-8"))[0] for page in site]
     start = next(page for page in site if page.name == "index.html")
-    # One page with the contents of all takes a part of the time of visiting each.
+    # To visit one page with the contents of all is faster than to visit each page.
     together = start.with_name("together.html")
     together.write_text(ARTICLE.sub(lambda _: "".join(articles), start.read_text("utf-8")), "utf-8")
     with sync_playwright() as playwright:
