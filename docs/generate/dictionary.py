@@ -1,6 +1,8 @@
 """Makes the data dictionary: every table, view and column."""
 
+import json
 from collections.abc import Iterable, Iterator
+from types import NoneType
 
 from sqlalchemy import Boolean, Column, Double, Integer, Table, create_engine, inspect
 
@@ -8,9 +10,10 @@ from docs.generate.markdown import table as markdown_table
 from etl.database.types import UtcDateTime
 from etl.rate.table import rate_table
 from etl.source.tables import pending_table
+from etl.task_detail import API_FIELDS
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
-from etl.warehouse.views import read_view, view_files
+from etl.warehouse.views import meaning_of, read_views
 
 HEAD = """\
 # The data dictionary
@@ -21,12 +24,15 @@ these descriptions into the database as comments (`\\d+ fact_task_status` in psq
 All times are UTC.
 """
 
+JSON_NAMES: dict[type, str] = {str: "string", int: "number", NoneType: "null or absent"}
+
 
 def page() -> str:
     """Describe the warehouse and the pending table."""
     parts = [HEAD, "## Tables of the warehouse\n"]
     parts += [_table(table) for table in METADATA.tables.values()]
     parts += ["## Views of the warehouse\n", *_views()]
+    parts += ["## The fields of KooDrive's response\n", _api_fields()]
     pending = pending_table("pending_task")
     parts += ["## The pending table, and its table of rates\n", _table(pending), _table(rate_table(pending))]
     return "\n".join(parts)
@@ -40,11 +46,25 @@ def _table(table: Table) -> str:
 def _views() -> Iterator[str]:
     engine = create_engine("sqlite://")
     upgrade_warehouse(engine)
-    for view in map(read_view, view_files("")):
+    for view in read_views("common"):
         columns = [column["name"] for column in inspect(engine).get_columns(view.name)]
-        rows = ((f"`{column}`", view.meaning_of(column)) for column in columns)
-        yield _section(view.name, view.meaning, ("column", "meaning"), rows)
+        rows = ((f"`{column}`", meaning_of(view, column)) for column in columns)
+        yield _section(view.name, view.sentence, ("column", "meaning"), rows)
     engine.dispose()
+
+
+def _api_fields() -> str:
+    rows = (
+        (
+            f"`{field.api_name}`",
+            " or ".join(JSON_NAMES[each] for each in field.json_types),
+            f"`{field.name}`",
+            f"`{json.dumps(field.example)}`",
+            "yes" if field.is_content else "no",
+        )
+        for field in API_FIELDS
+    )
+    return markdown_table(("field", "JSON type", "column of a fact", "example", "a change makes a new version"), rows)
 
 
 def _section(name: str, meaning: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

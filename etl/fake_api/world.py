@@ -7,11 +7,11 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from etl.task_detail import TERMINAL_STATUSES, TaskStatus
+from etl.task_detail import API_FIELDS, TERMINAL_STATUSES, TaskDetail, TaskStatus
 
 T = TypeVar("T")
 
@@ -57,8 +57,8 @@ class StatusWeights:
     new: float = 3
 
 
-class StandInTask(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A task detail, in the shape and the JSON types of the documented example."""
+class StandInTask(TaskDetail, frozen=True, kw_only=True):
+    """A task detail in the documented JSON types. A field that is not named here has its documented example."""
 
     task_id: str
     task_name: str
@@ -66,9 +66,14 @@ class StandInTask(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tenant_id: str
     user_id: str
     status: int
-    result_code: str | msgspec.UnsetType | None = msgspec.UNSET
-    code: int = 0
-    msg: str = "success"
+    result_code: str | msgspec.UnsetType | None = msgspec.UNSET  # type: ignore[assignment]  # unset is not sent
+    response_code: int = msgspec.field(default=0, name="code")
+    response_message: str = msgspec.field(default="success", name="msg")
+
+
+EXAMPLES: dict[str, Any] = {
+    field.name: field.example for field in API_FIELDS if field.name not in StandInTask.__annotations__
+}
 
 
 class Override(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -115,6 +120,7 @@ class World:
             user_id=f"139{int(user_draw * 10**16):016}",
             status=status,
             result_code=pick(RESULT_CODES, code_draw) if status == TaskStatus.FAILED else msgspec.UNSET,
+            **EXAMPLES,
         )
         return task if override is None else _overridden(task, override)
 

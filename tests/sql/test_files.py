@@ -13,7 +13,7 @@ from etl.database.connections import open_engine
 from etl.resources import resource
 from etl.warehouse.read.questions import read_question
 from etl.warehouse.schema import upgrade_warehouse
-from etl.warehouse.views import read_view
+from etl.warehouse.sql_files import read_sql_file
 
 SQL = resource("sql")
 FILES = sorted(file for folder in ("views", "queries") for file in (SQL / folder).rglob("*.sql"))
@@ -66,7 +66,7 @@ def common_columns(tmp_path_factory):
     engine = open_engine(url, name="the warehouse", create=True)
     upgrade_warehouse(engine)
     with engine.connect() as connection:
-        files = {view: read_view(SQL / "views" / f"{view}.sql").select for view in VIEWS}
+        files = {view: read_sql_file(SQL / "views" / f"{view}.sql").statement for view in VIEWS}
         columns = {view: list(connection.execute(text(file)).keys()) for view, file in files.items()}
     engine.dispose()
     return columns

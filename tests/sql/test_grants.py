@@ -13,8 +13,8 @@ from etl.exit_codes import ExitCode
 from etl.fake_api import Behaviour
 from etl.resources import resource
 from etl.warehouse.read.questions import questions
+from etl.warehouse.sql_files import sql_files
 from etl.warehouse.tables import METADATA
-from etl.warehouse.views import view_files
 from tests.nights import TOKEN, task_ids
 
 GRANTS = resource("sql", "grants", "postgresql")
@@ -94,7 +94,7 @@ def test_the_job_may_not_change_the_schema(night, user_of, configure, task_audit
 
 def test_analysts_read_everything_and_write_nothing(night, user_of, configure, task_audit):
     engine = open_engine(user_of(ANALYST), name="the warehouse")
-    for name in [*METADATA.tables, *(file.stem for file in view_files("postgresql"))]:
+    for name in [*METADATA.tables, *(file.stem for file in sql_files("views", "postgresql"))]:
         with engine.connect() as connection:
             connection.exec_driver_sql(f"SELECT * FROM {name}").all()
         for statement in (f"DELETE FROM {name}", f"CREATE TABLE {name}_mine AS SELECT * FROM {name}"):
@@ -113,6 +113,6 @@ def test_analysts_read_everything_and_write_nothing(night, user_of, configure, t
 
 def test_every_table_and_view_is_granted():
     granted = re.findall(r"^    (\w+),?$", (GRANTS / "warehouse.sql").read_text(encoding="utf-8"), re.MULTILINE)
-    names = {"task_audit_version", *METADATA.tables, *(file.stem for file in view_files("postgresql"))}
+    names = {"task_audit_version", *METADATA.tables, *(file.stem for file in sql_files("views", "postgresql"))}
     assert set(granted) == names
     assert all(granted.count(name) == 2 for name in names)

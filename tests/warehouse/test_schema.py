@@ -20,8 +20,9 @@ from etl.database.types import UtcDateTime
 from etl.errors import ConfigurationError
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse, warehouse_schema
+from etl.warehouse.sql_files import sql_files
 from etl.warehouse.tables import METADATA, stage_facts
-from etl.warehouse.views import read_view, view_files
+from etl.warehouse.views import meaning_of, read_views
 from tests.conftest import MYSQL
 
 VERSIONS = warehouse_schema(None).revisions / "versions"
@@ -56,11 +57,12 @@ def test_the_tables_are_those_that_the_loader_knows(engine):
     for table in METADATA.sorted_tables:
         key = inspector.get_pk_constraint(table.name)["constrained_columns"]
         assert key == table.primary_key.columns.keys(), table.name
-        found = [
+        # A column that a later migration added stands last in the database. Statements name their columns.
+        found = sorted(
             (column["name"], column["nullable"] and column["name"] not in key)
             for column in inspector.get_columns(table.name)
-        ]
-        assert found == [(column.name, bool(column.nullable)) for column in table.columns], table.name
+        )
+        assert found == sorted((column.name, bool(column.nullable)) for column in table.columns), table.name
 
 
 def test_the_columns_have_the_same_types(engine):
@@ -234,15 +236,15 @@ def test_grants_survive_on_postgresql(postgres_url):
 
 
 def test_an_engines_own_view_stands_in_for_the_common_one():
-    common = {file.name for file in view_files("postgresql")}
-    own = view_files("sqlite")
+    common = {file.name for file in sql_files("views", "postgresql")}
+    own = sql_files("views", "sqlite")
     assert {file.name for file in own} == common == {f"{view}.sql" for view in VIEWS}
     assert {file.stem for file in own if file.parent.name == "sqlite"} == {
         "v_daily_outcomes",
         "v_run_health",
         "v_stuck_tasks",
     }
-    assert {file.name for file in view_files("mysql")} == common
+    assert {file.name for file in sql_files("views", "mysql")} == common
 
 
 @pytest.fixture
@@ -324,10 +326,10 @@ def test_what_each_table_and_column_means_stands_in_the_database(engine):
 
 def test_every_column_of_a_view_is_explained(engine):
     upgrade_warehouse(engine)
-    for view in map(read_view, view_files("")):
+    for view in read_views("common"):
         columns = [column["name"] for column in inspect(engine).get_columns(view.name)]
-        assert set(view.own) <= set(columns)
-        assert all(view.meaning_of(column).endswith(".") for column in columns)
+        assert set(view.declarations) <= set(columns)
+        assert all(meaning_of(view, column).endswith(".") for column in columns)
 
 
 def test_views_on_postgresql_have_their_comments(postgres_url):

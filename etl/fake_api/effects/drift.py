@@ -59,7 +59,7 @@ def without_name(task: StandInTask) -> object:
 
 def hostile_text(task: StandInTask) -> object:
     """Set texts that an attacker could choose."""
-    return msgspec.structs.replace(task, task_name=HOSTILE_TEXT, msg=HOSTILE_TEXT)
+    return msgspec.structs.replace(task, task_name=HOSTILE_TEXT, response_message=HOSTILE_TEXT)
 
 
 DRIFT: Mapping[str, Effect] = {

@@ -1,13 +1,13 @@
-"""The ready-made questions of ``sql/queries``: what a file says of itself, and the answer of a warehouse.
+"""The ready-made questions of ``sql/queries``: their parameters, and the answer of a warehouse.
 
-A file opens with a sentence, declares its parameters, one a line, and holds one SELECT::
+A file declares each parameter on a line of its head::
 
     -- What is stuck?
     -- :hours (number, default 24): The hours after which a task counts as stuck.
     SELECT …
 
-Names of columns say what they hold: ``…_at`` (and ``valid_from``, ``valid_until``) an instant, ``…_on`` a date,
-``is_…`` a truth. Thereby an answer is the same from engines that keep these as text or as numbers.
+The name of a column says what its values are: ``…_at`` (and ``valid_from``, ``valid_until``) an instant, ``…_on`` a
+date, ``is_…`` a truth value. Engines that keep these as text or numbers therefore give the same answer as the others.
 """
 
 import re
@@ -25,11 +25,11 @@ from sqlalchemy.types import TypeEngine
 
 from etl.database.engines import engine_of
 from etl.database.types import UtcDateTime
-from etl.resources import resource
+from etl.warehouse.sql_files import read_sql_file, sql_files
 from etl.warehouse.tables import queue_state
 
 Kind = Literal["text", "integer", "number", "time", "end"]
-"""Of a parameter. An ``end`` is an instant that is itself no longer meant, so that a plain date means the whole day."""
+"""The kinds of a parameter. An ``end`` is an excluded instant, and a plain date as an ``end`` includes the day."""
 
 TYPES: dict[Kind, TypeEngine[Any]] = {
     "text": Text(),
@@ -42,7 +42,7 @@ TYPES: dict[Kind, TypeEngine[Any]] = {
 Cell = str | bool | int | float | date | datetime | None
 """A plain value; a ``datetime`` is aware and in UTC."""
 
-DECLARATION = re.compile(r"-- :(\w+) \((text|integer|number|time|end)(?:, (?:default (.+?)|(optional)))?\): (.+)")
+DECLARATION = re.compile(r"\((text|integer|number|time|end)(?:, (?:default (.+?)|(optional)))?\): (.+)")
 
 TIME = UtcDateTime()
 
@@ -54,7 +54,7 @@ class Parameter:
     name: str
     kind: Kind
     default: str | None
-    """As a person would write it; None where there must be a value, and empty where there need be none."""
+    """The default as a user would write it. None: a value is required. Empty: the parameter is optional."""
     meaning: str
 
 
@@ -69,7 +69,7 @@ class Question:
 
     @property
     def reads_queue(self) -> bool:
-        """Whether it wants the pending table beside the warehouse, as ``queue_state``."""
+        """Whether the question reads the pending table, as ``queue_state`` beside the warehouse."""
         return queue_state.name in self.statement
 
 
@@ -82,28 +82,22 @@ class ResultSet:
 
 
 def questions(dialect: str) -> dict[str, Question]:
-    """Read all questions in the words of an engine, by name."""
-    return {file.stem: read_question(file) for file in question_files(dialect)}
+    """Read all questions for an engine, by name."""
+    return {file.stem: read_question(file) for file in sql_files("queries", dialect)}
 
 
-def question_files(dialect: str) -> list[Path]:
-    """List the files of the questions; an engine's own file stands in for the common one."""
-    folder = resource("sql", "queries")
-    own = folder / dialect
-    return [own / file.name if (own / file.name).exists() else file for file in sorted(folder.glob("*.sql"))]
+def read_question(path: Path) -> Question:
+    """Read one file.
 
-
-def read_question(file: Path) -> Question:
-    """Read one file."""
-    lines = file.read_text(encoding="utf-8").splitlines()
-    start = next(number for number, line in enumerate(lines) if not line.startswith("--"))
-    declared = [match for line in lines[:start] if (match := DECLARATION.fullmatch(line))]
+    Raises:
+        ValueError: a declaration of a parameter is malformed.
+    """
+    file = read_sql_file(path)
     return Question(
-        name=file.stem,
-        sentence=lines[0].removeprefix("-- "),
-        parameters=tuple(_parameter(match) for match in declared),
-        # Without its head, where a parameter's name would be taken for the parameter.
-        statement="\n".join(lines[start:]),
+        name=file.name,
+        sentence=file.sentence,
+        parameters=tuple(_parameter(name, declaration) for name, declaration in file.declarations.items()),
+        statement=file.statement,
     )
 
 
@@ -114,12 +108,12 @@ def ask(
 
     Args:
         engine: the warehouse.
-        question: in the words of this engine.
+        question: a question of this engine.
         values: one for each parameter: text, int, float or aware datetime, as its kind says.
         queue: ``task_id`` and ``state`` of the pending table, for a question that reads it.
     """
     binds = [bindparam(each.name, values[each.name], type_=TYPES[each.kind]) for each in question.parameters]
-    # MySQL makes no temporary table within a transaction that only reads.
+    # MySQL creates no temporary table within a read-only transaction.
     connecting = engine.execution_options(read_only=queue is None)
     with connecting.begin() as connection:
         beside = nullcontext() if queue is None else engine_of(connection).staged(connection, queue, queue_state)
@@ -130,8 +124,11 @@ def ask(
     return ResultSet(columns=columns, rows=rows)
 
 
-def _parameter(declared: re.Match[str]) -> Parameter:
-    name, kind, default, optional, meaning = declared.groups()
+def _parameter(name: str, declaration: str) -> Parameter:
+    found = DECLARATION.fullmatch(declaration)
+    if not found:
+        raise ValueError(f"{name} has a malformed declaration: {declaration}")
+    kind, default, optional, meaning = found.groups()
     return Parameter(name=name, kind=cast("Kind", kind), default="" if optional else default, meaning=meaning)
 
 
@@ -140,7 +137,7 @@ def _plain_row(columns: tuple[str, ...], row: Any, dialect: Dialect) -> tuple[Ce
 
 
 def _plain(column: str, value: Any, dialect: Dialect) -> Any:
-    """Make of an engine's value what the column's name says that it is."""
+    """Convert an engine's value to the type that the column's name says."""
     if value is None:
         return None
     if column.endswith("_at") or column in {"valid_from", "valid_until"}:

@@ -12,8 +12,8 @@ from etl.errors import TransientError
 from etl.task_detail import TERMINAL_STATUSES
 from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.dry_run import DryRun
+from etl.warehouse.sql_files import sql_files
 from etl.warehouse.tables import METADATA, audit_run
-from etl.warehouse.views import view_files
 
 EXECUTING, SUCCESS, FAILED = 1, 2, 3
 
@@ -266,7 +266,11 @@ def test_a_schema_of_its_own(warehouse_url, audit_on):
     audit.load(audit.seen(FAILED, 5, result_code="18000205"), audit.seen(7, 5, task_id="9"), run="run-2")
     assert audit.warehouse.settled([audit.task_id, "9"]) == {audit.task_id}
     with engine.connect() as connection:
-        names = {*METADATA.tables, "task_audit_version", *(file.stem for file in view_files(engine.dialect.name))}
+        names = {
+            *METADATA.tables,
+            "task_audit_version",
+            *(file.stem for file in sql_files("views", engine.dialect.name)),
+        }
         found = connection.exec_driver_sql("SELECT table_name, table_schema FROM information_schema.tables")
         schema_of = {row.table_name: row.table_schema for row in found if row.table_name in names}
         assert schema_of == dict.fromkeys(names, "Audit")
