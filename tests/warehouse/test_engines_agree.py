@@ -100,11 +100,11 @@ def exports_of(url, audit_on):
         for start in range(0, TASKS, 2_000):
             run = audit.load(*outcomes[start : start + 2_000], run=run)
         assert run.is_balanced
-        notices = [Message(run_id=run.run_id, kind="failed", exit_code=70, host="hôte", text="<é> & \N{PILE OF POO}")]
+        messages = [Message(run_id=run.run_id, kind="failed", exit_code=70, host="hôte", text="<é> & \N{PILE OF POO}")]
         audit.warehouse.finish(
             run,
             {("http_status", "200"): TASKS, ("drift", "unknown field é"): 3},
-            within=partial(put, messages=notices, now=audit.noon),
+            within=partial(put, messages=messages, now=audit.noon),
         )
     exports = {name: export(rows) for name, rows in audit.tables().items()}
     engine.dispose()
