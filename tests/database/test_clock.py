@@ -25,13 +25,13 @@ def test_a_server_s_clock_counts_wherever_the_run_is(queue_url, monkeypatch, hou
     engine = open_engine(queue_url, name="the pending database")
     monkeypatch.setattr(clock_module, "system_clock", lambda: datetime.now(UTC) + timedelta(hours=hours))
 
-    told = clock_of(engine)()
+    shown = clock_of(engine)()
 
     with engine.connect() as connection:
         servers = connection.scalar(select(server_now(engine)))
     engine.dispose()
-    assert abs(servers - told) < timedelta(seconds=10)
-    assert told.tzinfo is UTC
+    assert abs(servers - shown) < timedelta(seconds=10)
+    assert shown.tzinfo is UTC
 
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -41,9 +41,9 @@ def shown_after(seconds):
     return NOON + timedelta(seconds=seconds)
 
 
-def test_every_reading_tells_more_of_a_server_s_clock():
+def test_every_reading_narrows_the_bounds_of_a_server_s_clock():
     clock = ServerClock()
-    # At 100 on our clock it is noon on the server's; the answers take their time on one way or on the other.
+    # At 100 on this clock it is noon on the server's; the delay is in the request once, and in the answer once.
     clock.note(100.0, shown_after(0.9), 101.0)
     assert clock.at(NOON) == pytest.approx(99.6)
     clock.note(102.0, shown_after(2.1), 103.0)

@@ -1,4 +1,4 @@
-"""Opening databases: files that must be there, drivers that must be, and what is set on every connection."""
+"""A database opens only if its file and its driver exist, and every session has the same settings."""
 
 import builtins
 import sqlite3
@@ -18,7 +18,7 @@ def ask(engine, query):
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
-def test_a_file_is_made_only_where_it_may_be(tmp_path, engine):
+def test_a_file_is_created_only_if_allowed(tmp_path, engine):
     file = tmp_path / "database"
 
     with pytest.raises(ConfigurationError, match=f"The warehouse {file} does not exist.*task-audit init"):
@@ -62,7 +62,7 @@ def test_every_connection_keeps_utc(warehouse_url):
 
 
 @pytest.mark.parametrize("zone", ["Asia/Shanghai", "America/New_York"])
-def test_whatever_the_zone_of_the_role(postgres_url, zone):
+def test_the_zone_of_the_role_does_not_matter(postgres_url, zone):
     engine = open_engine(SecretStr(f"{postgres_url}&options=-cTimeZone%3D{zone}"), name="the warehouse")
 
     assert ask(engine, "SELECT current_setting('TimeZone')") == "UTC"

@@ -1,4 +1,4 @@
-"""What an error of a database means, first as a table, then as real databases say it."""
+"""The meaning of database errors: first as a table, then as real databases raise them."""
 
 import re
 import sqlite3
@@ -111,17 +111,17 @@ def test_every_error_has_one_meaning(error, fault):
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("text", "message"),
     [("one.\nSELECT 'data'", "one"), ("", "OperationalError"), ("  two\r\nthree", "two")],
 )
-def test_tells_the_first_line_alone(said, told):
-    translated = engine_named("postgresql").translate(psycopg.OperationalError(said), database="the warehouse")
+def test_the_message_is_the_first_line_alone(text, message):
+    translated = engine_named("postgresql").translate(psycopg.OperationalError(text), database="the warehouse")
 
-    assert translated.message == f"The warehouse says: {told}."
+    assert translated.message == f"The warehouse says: {message}."
 
 
 def refused(url, *, fault, statement="SELECT 1", create=False, name="the pending database"):
-    """The message of the error that a statement ends with; never more than a line, and never a secret."""
+    """Return the message of the error that a statement ends with: one line, without a secret."""
     engine = open_engine(SecretStr(url), name=name, create=create)
     try:
         with pytest.raises(fault) as raised, engine.begin() as connection:
@@ -173,7 +173,7 @@ def test_a_connection_of_mysql_that_is_killed(queue_url, end):
     refused(queue_url.get_secret_value(), fault=UnavailableError, statement=end)
 
 
-def test_a_host_that_nobody_knows():
+def test_a_host_that_does_not_exist():
     url = f"postgresql://auditor:{PASSWORD}@no-such-host.invalid/audit"
 
     assert "no-such-host.invalid" in refused(url, fault=UnavailableError)

@@ -1,4 +1,4 @@
-"""Versions of a schema, with revisions of the test's own."""
+"""Upgrades of a schema, with revisions that the tests write."""
 
 import pytest
 from sqlalchemy import inspect
@@ -32,7 +32,7 @@ def engine(warehouse_url):
 
 @pytest.fixture
 def schema(tmp_path):
-    # Alembic's configuration reads a percent sign in its own way.
+    # Alembic's configuration interpolates percent signs.
     folder = tmp_path / "100% revisions"
     (folder / "versions").mkdir(parents=True)
     (folder / "env.py").write_text(ENVIRONMENT, encoding="utf-8")

@@ -27,7 +27,7 @@ def connection(warehouse_url):
     engine.dispose()
 
 
-def test_what_goes_in_comes_out_in_utc(connection):
+def test_an_instant_comes_back_in_utc(connection):
     given_times = [
         NOON,
         NOON + timedelta(microseconds=1),
@@ -86,7 +86,7 @@ def test_reads_what_others_write_into_sqlite(written):
     assert read(written) == NOON
 
 
-def test_what_is_no_time_is_said():
+def test_a_text_that_is_no_time_is_reported():
     read = UtcDateTime().result_processor(sqlite.dialect(), None)
 
     with pytest.raises(ConfigurationError, match="'soon' in the database is not a time"):

@@ -36,7 +36,7 @@ def require_current(places):
     engine.dispose()
 
 
-def test_three_at_once(places, start_init):
+def test_three_inits_at_once_create_everything_once(places, start_init):
     running = [start_init() for _ in range(3)]
     said = [process.communicate(timeout=120) for process in running]
     assert [process.returncode for process in running] == [ExitCode.OK] * 3, said
@@ -48,7 +48,7 @@ def test_three_at_once(places, start_init):
 
 
 @pytest.mark.parametrize("statements", [5, 20, 30, 45, 60])
-def test_killed_anywhere_it_is_repeated(places, start_init, statements):
+def test_an_init_that_was_killed_anywhere_can_be_repeated(places, start_init, statements):
     killed = start_init(statements=statements)
     killed.communicate(timeout=60)
     assert killed.returncode == -9

@@ -60,7 +60,7 @@ class Board:
             self.execute(statement, task_id=task_id, **self._writable(values))
 
     def _writable(self, values):
-        """What a program would write: MySQL's times have no zone and are in UTC, so it is for the writer to convert."""
+        """Return values as a program writes them: MySQL's times have no zone, so the program converts them to UTC."""
         submitted_at = values.get("submitted_at")
         if self.engine.dialect.name != "mysql" or submitted_at is None:
             return values
@@ -73,7 +73,7 @@ class Board:
         }
 
     def queue(self, owner="run-1", *, lease_minutes=5, **selection):
-        """The table as one run sees it, beginning now."""
+        """Open the table for a run that begins now."""
         return Queue(
             self.engine,
             self.table,
@@ -85,7 +85,7 @@ class Board:
         )
 
     def settled(self, task, state=TaskState.DONE, *, error=None):
-        """What a run says about a task now."""
+        """Return the settlement of a task by a run, now."""
         return Settlement(task=task, state=state, settled_at=self.now, error=error)
 
     def rows(self):
@@ -97,7 +97,7 @@ class Board:
         return self.rows()[task_id]
 
     def explain(self, do):
-        """The plans of the statements that something executes, as the engine explains them."""
+        """Return the engine's plans of the statements that a function executes."""
         statements = []
 
         def remember(_connection, _cursor, statement, parameters, _context, _many):

@@ -1,4 +1,4 @@
-"""Adding tasks: what was new, all or nothing, in bounded memory."""
+"""The pending table takes all new tasks or none, in bounded memory."""
 
 import subprocess
 import sys

@@ -43,7 +43,7 @@ def test_counts_every_state_by_age(board):
 
 
 @pytest.mark.parametrize(("minute", "leased"), [(4, 1), (5, 0)])
-def test_an_expired_lease_is_none(board, minute, leased):
+def test_an_expired_lease_does_not_count(board, minute, leased):
     board.add("1")
     board.queue(lease_minutes=5).claim(1)
 

@@ -1,4 +1,4 @@
-"""The one form of a submission's time: the same number in every engine, and in Python."""
+"""The position of a task is the same number in every engine and in Python."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -40,7 +40,7 @@ def ask(board, *columns):
 
 @on_the_board
 @given(st.lists(instants, min_size=1, max_size=8))
-def test_of_an_instant(board, times):
+def test_the_position_of_an_instant_is_its_milliseconds(board, times):
     columns = [submitted_ms(literal(each, UtcDateTime), literal("1")).label(f"c{n}") for n, each in enumerate(times)]
 
     assert ask(board, *columns) == [milliseconds(each) for each in times]
@@ -49,9 +49,9 @@ def test_of_an_instant(board, times):
 @on_the_board
 @given(st.lists(written_instants(), min_size=1, max_size=8))
 @example([("2026-11-01T00:00:00.9999999Z", datetime(2026, 11, 1, 0, 0, 1, tzinfo=UTC) - timedelta(microseconds=1))])
-def test_of_any_written_form(board, forms):
+def test_the_position_does_not_depend_on_the_written_form(board, forms):
     if board.engine.dialect.name == "postgresql":
-        # It rounds a seventh digit when it reads the text, so no such instant exists there.
+        # The engine rounds a seventh digit when it reads the text, so it has no such instant.
         forms = [(written, instant) for written, instant in forms if "9999999Z" not in written]
     columns = [
         submitted_ms(as_instant(literal(written, Text)), literal("1")).label(f"c{n}")
@@ -78,7 +78,7 @@ def test_of_any_written_form(board, forms):
         str((10**12 << 23) - 1),
     ]
 )
-def test_of_an_id(board, task_ids):
+def test_the_position_of_an_id_is_the_time_inside_it(board, task_ids):
     task_ids = [*task_ids, "1534087020903704704"]
     columns = [
         submitted_ms(cast(null(), UtcDateTime), cast(literal(each), Text)).label(f"c{n}")
@@ -115,7 +115,7 @@ def test_an_instant_comes_back_as_it_was_written(board, instant):
         "",
     ],
 )
-def test_what_nobody_could_read_is_refused_when_it_is_written(board, written):
+def test_the_table_refuses_a_time_that_python_cannot_read(board, written):
     with pytest.raises(Exception, match=r"submitted_at|date/time|timestamp"):
         board.add("1", submitted_at=written)
 
@@ -132,11 +132,11 @@ def test_what_nobody_could_read_is_refused_when_it_is_written(board, written):
         "2460615.8",
     ],
 )
-def test_what_the_engine_reads_python_reads(board, ids, written):
-    """Whatever the engine lets into the table is read back, and in the same way."""
+def test_python_reads_every_time_that_the_engine_accepts(board, ids, written):
+    """Check that Python reads a time that the table accepted, as the same instant."""
     try:
         board.add("1", submitted_at=written)
-    except Exception:  # noqa: BLE001 - refused, which is as good
+    except Exception:  # noqa: BLE001 - the table may refuse it
         assert board.rows() == {}
         return
 

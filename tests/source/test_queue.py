@@ -46,7 +46,7 @@ def test_claims_the_oldest_first_however_its_time_was_written(board, ids):
     }
 
 
-def test_takes_the_database_s_own_time(board):
+def test_a_plain_insert_may_use_the_database_s_own_time(board):
     board.execute("INSERT INTO pending_task (task_id, submitted_at) VALUES ('1', CURRENT_TIMESTAMP)")
 
     (task,) = board.queue().claim(1)
@@ -138,14 +138,14 @@ def test_a_lease_that_ends_behind_a_claim_is_still_waited_for(board, ids):
     assert heir.count_leased() == 0
 
 
-def test_what_is_no_longer_held_is_not_renewed(board):
+def test_a_run_renews_only_the_tasks_that_it_still_holds(board):
     board.add("1", "2")
     queue = board.queue()
     given_back, settled = queue.claim(2)
     queue.release([given_back])
     queue.settle([board.settled(settled, TaskState.PENDING)])
 
-    # The heartbeat may have been on its way.
+    # The heartbeat may have been late.
     assert queue.renew([given_back, settled]) == {"1", "2"}
     queue.release([given_back, settled])
 
@@ -174,7 +174,7 @@ def test_a_released_task_is_as_if_it_had_not_been_claimed(board, ids):
         (None, "timeout: 30 s", ("pending", 3, "timeout: 30 s")),
     ],
 )
-def test_settling(board, state, error, written):
+def test_a_settled_task_has_its_state_and_error(board, state, error, written):
     board.add("1", attempts=2, last_error="before")
     queue = board.queue()
     tasks = queue.claim(1)
@@ -212,7 +212,7 @@ def test_nothing_to_write_writes_nothing(board):
 
 
 @pytest.mark.parametrize(("state", "error"), [(TaskState.PENDING, None), (None, "timeout")])
-def test_what_is_still_open_waits_for_the_next_run(board, ids, state, error):
+def test_a_task_that_is_still_open_waits_for_the_next_run(board, ids, state, error):
     board.add("1")
     queue = board.queue()
     queue.settle([board.settled(task, state, error=error) for task in queue.claim(1)])
@@ -223,13 +223,13 @@ def test_what_is_still_open_waits_for_the_next_run(board, ids, state, error):
 
 
 @pytest.mark.parametrize("state", ["done", "dead"])
-def test_what_is_settled_is_not_claimed(board, state):
+def test_a_settled_task_is_not_claimed(board, state):
     board.add("1", state=state)
 
     assert board.queue().claim(1) == []
 
 
-def test_waits_until_a_task_is_to_be_checked_again(board, ids):
+def test_a_task_is_not_claimed_before_its_next_check(board, ids):
     board.add("1")
     board.execute("UPDATE pending_task SET next_check_at = '2026-11-02 12:30:00.000000'")
 
@@ -298,7 +298,7 @@ def test_adjacent_ranges_neither_overlap_nor_leave_a_gap(board, microseconds, cu
     assert counts == [sum(since <= each < until for each in microseconds) for since, until in pairwise(edges)]
 
 
-def test_what_others_give_back_before_the_cursor_is_found_at_the_end(board, ids):
+def test_a_run_finds_tasks_that_others_release_behind_its_position(board, ids):
     board.add("1", "2", "3")
     one, other = board.queue("one"), board.queue("other")
     early = other.claim(1)
@@ -353,7 +353,7 @@ def test_a_claim_reads_the_index_and_sorts_nothing_even_without_statistics(board
     queue = board.queue(since=datetime(2026, 9, 1, tzinfo=UTC))
     board.add("1", "2", submitted_at="2026-10-01")
 
-    # The second claim has a cursor.
+    # The second claim begins at a position.
     plans = [board.explain(lambda: queue.claim(1)) for _ in range(2)]
 
     for plan in plans:
@@ -416,7 +416,7 @@ def leave_behind(board, task_id, *, claims):
     )
 
 
-def test_what_dead_runs_have_left_comes_last_and_apart(board, ids):
+def test_tasks_of_dead_runs_are_claimed_last_and_apart(board, ids):
     board.add("1", "2", "3", "4")
     leave_behind(board, "1", claims=1)
     leave_behind(board, "3", claims=3)

@@ -63,7 +63,7 @@ def test_a_pause_holds_for_all():
 
 
 @pytest.mark.parametrize(
-    ("found", "told", "after"),
+    ("found", "wish", "after"),
     [
         (None, wish(), None),
         (None, wish(rate=70, climbed=-30, ceiling=100), 70),
@@ -74,11 +74,11 @@ def test_a_pause_holds_for_all():
         (99.0, wish(rate=72, climbed=2), None),
     ],
 )
-def test_what_runs_learn_of_the_rate_adds_up(found, told, after):
-    assert grant(row(rate=found), told, holder="x", now=NOON)[0].rate == after
+def test_findings_of_all_runs_about_the_rate_add_up(found, wish, after):
+    assert grant(row(rate=found), wish, holder="x", now=NOON)[0].rate == after
 
 
-def test_what_was_found_long_ago_is_forgotten_but_not_over_a_pause():
+def test_old_findings_expire_but_not_during_a_pause():
     found = row(rate=20.0, ceiling=30.0)
     later = NOON + FINDINGS_TTL + seconds(1)
 
@@ -88,7 +88,7 @@ def test_what_was_found_long_ago_is_forgotten_but_not_over_a_pause():
     assert (kept.rate, kept.ceiling) == (20.0, 30.0)
 
 
-def test_a_clock_that_was_set_back_keeps_nobody_waiting():
+def test_a_clock_that_was_set_back_keeps_no_run_waiting():
     before = row(next_at=NOON + seconds(1), paused_until=NOON + seconds(3))
 
     _, starts_at, _ = grant(before, wish(), holder="x", now=NOON - timedelta(hours=1))
@@ -107,7 +107,7 @@ def rate(board):
     return lambda holder: SharedRate(board.engine, table, holder=holder)
 
 
-def test_a_lease_is_told_in_this_process_s_time(rate):
+def test_a_lease_is_given_in_this_process_s_time(rate):
     before = time.monotonic()
     first = rate("one").lease(wish())
     after = time.monotonic()
@@ -127,16 +127,16 @@ def test_one_after_the_other(rate):
         assert after.starts_at >= before.ends_at - 0.05
 
 
-def test_what_one_has_found_the_other_is_told(rate):
+def test_each_run_learns_the_findings_of_the_other(rate):
     one, other = rate("one"), rate("other")
     one.lease(wish(rate=70, climbed=-30, ceiling=100))
 
-    told = other.lease(wish())
+    learned = other.lease(wish())
 
-    assert (told.rate, told.ceiling) == (70, 100)
+    assert (learned.rate, learned.ceiling) == (70, 100)
 
 
-def test_a_pause_is_told_to_all_and_never_shortened(rate):
+def test_a_pause_reaches_all_runs_and_is_never_shortened(rate):
     one, other = rate("one"), rate("other")
     one.pause(20)
     other.pause(5)

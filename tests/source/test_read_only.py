@@ -1,4 +1,4 @@
-"""The user's own table: whatever its columns, read as it is and never written to."""
+"""The job reads the user's own table, with any types of columns, and never writes to it."""
 
 import sqlite3
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ def id_at(instant, number=0):
 
 
 class Leavers:
-    """A user's database, and the job's way to read it."""
+    """A user's database, and the source that reads it."""
 
     def __init__(self, url):
         self.url = url
@@ -74,7 +74,7 @@ def all_of(source, limit):
 
 @pytest.fixture
 def leavers(queue_url):
-    """An empty database of the user's."""
+    """An empty database of a user."""
     leavers = Leavers(queue_url)
     yield leavers
     leavers.engine.dispose()
@@ -154,7 +154,7 @@ def test_reads_numbers_of_sqlite(tmp_path):
     leavers.engine.dispose()
 
 
-def test_the_time_in_the_id_does_without_a_column(leavers):
+def test_the_time_in_the_id_replaces_a_missing_column(leavers):
     leavers.make()
     later, earlier = id_at(MORNING + timedelta(days=1)), id_at(MORNING)
     leavers.add(later, "2020-01-01")
@@ -191,7 +191,7 @@ def test_reads_a_schema_and_names_in_capitals(postgres_leavers):
         "status <> 'closed' AND CAST(id AS CHAR) <> '%s'",
     ],
 )
-def test_a_condition_is_taken_as_it_is(leavers, where):
+def test_a_condition_is_used_as_it_is(leavers, where):
     leavers.make()
     leavers.add("1")
     leavers.add("2", status="closed :now" if ":now" in where else "done" if "LIKE" in where else "closed")
@@ -208,7 +208,7 @@ def test_a_condition_may_cast_as_postgresql_does(postgres_leavers):
     ]
 
 
-def test_rows_without_an_id_are_none_and_an_id_is_asked_about_once(leavers):
+def test_rows_without_an_id_are_skipped_and_each_id_is_asked_about_once(leavers):
     leavers.make()
     leavers.add(None, "2026-11-01")
     leavers.add("1", "2026-11-02")
@@ -229,13 +229,13 @@ def test_pages_across_equal_times(leavers, monkeypatch, page_rows):
     assert [task.task_id for task in leavers.claim()] == expected
 
 
-def test_leaves_out_what_is_settled(leavers, monkeypatch):
+def test_settled_tasks_are_left_out(leavers, monkeypatch):
     monkeypatch.setattr(read_only, "PAGE_ROWS", 2)
     leavers.make()
     for number in range(7):
         leavers.add(str(number), "2026-11-01")
 
-    # The second page holds nothing else.
+    # The second page holds only settled tasks.
     tasks = leavers.claim(settled={"0", "2", "3", "6"})
 
     assert [task.task_id for task in tasks] == ["1", "4", "5"]
@@ -259,7 +259,7 @@ def test_an_empty_table_has_no_tasks(leavers):
     assert leavers.claim() == []
 
 
-def test_says_nothing_and_writes_nothing(leavers):
+def test_a_read_only_source_writes_nothing(leavers):
     leavers.make()
     leavers.add("1")
     before = leavers.rows()
@@ -341,7 +341,7 @@ def test_a_condition_of_mysql_cannot_write(leavers):
         ({"where": "1 = 1) --"}, "syntax error|SQL syntax|incomplete input"),
     ],
 )
-def test_what_is_wrong_is_said_in_one_line(leavers, settings, complaint):
+def test_a_wrong_setting_is_reported_in_one_line(leavers, settings, complaint):
     leavers.make()
 
     with pytest.raises(ConfigurationError, match=complaint) as refused:
@@ -352,7 +352,7 @@ def test_what_is_wrong_is_said_in_one_line(leavers, settings, complaint):
     assert "source.where" in str(refused.value)
 
 
-def test_a_time_that_is_none_is_said_in_one_line(leavers):
+def test_a_text_that_is_no_time_is_reported_in_one_line(leavers):
     leavers.make()
     leavers.add("1", "soon")
 
@@ -362,7 +362,7 @@ def test_a_time_that_is_none_is_said_in_one_line(leavers):
     assert "\n" not in str(refused.value)
 
 
-def test_looks_on_the_queue_without_claiming(board, ids):
+def test_a_dry_run_reads_the_queue_without_claiming(board, ids):
     board.add("1", "2")
     board.add("3", state="done")
     board.add("4", state="dead")

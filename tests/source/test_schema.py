@@ -1,4 +1,4 @@
-"""Setting up the pending table, under any name, beside whatever is there already."""
+"""`task-audit init` creates the pending table under any name, beside other tables."""
 
 import re
 from contextlib import suppress
@@ -39,13 +39,13 @@ def execute(engine, statement):
         connection.execute(text(statement))
 
 
-def test_the_table_is_what_the_revisions_make(engine):
+def test_the_revisions_create_the_described_table(engine):
     set_up(engine)
     described = pending_table("pending_task")
 
     made = {column["name"]: column for column in inspect(engine).get_columns("pending_task")}
 
-    # MariaDB has no index of an expression, so there the table has a column for it.
+    # MariaDB has no indexes of expressions, so the table has a column there.
     assert (made.pop(POSITION, None) is not None) == (engine.dialect.name == "mysql")
     assert list(made) == [column.name for column in described.columns]
     for column in described.columns:
@@ -68,7 +68,7 @@ def test_a_second_init_does_nothing(engine):
 
 @pytest.mark.parametrize("queue_url", MYSQL, indirect=True)
 def test_an_init_that_broke_off_anywhere_is_repeated(engine):
-    """Where every DDL statement commits, and a table without a version is not somebody else's."""
+    """Every DDL statement of MySQL commits, so a table without a version may be this program's own."""
     for statements in count(1):
         written = []
 
@@ -140,7 +140,7 @@ def test_a_missing_table_says_what_to_do(engine):
         execute(engine, "INSERT INTO pending_task (task_id) VALUES ('1')")
 
 
-def test_a_state_that_nobody_knows_is_refused(engine):
+def test_an_unknown_state_is_refused(engine):
     set_up(engine)
 
     with pytest.raises(Exception, match="pending_task_state"):
@@ -179,7 +179,7 @@ def test_another_database_of_mysql(engine):
         execute(engine, f"DROP DATABASE {engine.url.database}_other")
 
 
-def test_a_schema_that_is_there_asks_for_no_right_to_make_one(postgres_url):
+def test_an_existing_schema_needs_no_right_to_create_one(postgres_url):
     owner = open_engine(SecretStr(postgres_url), name="the pending database")
     execute(owner, "CREATE ROLE plain_user LOGIN")
     execute(owner, "CREATE SCHEMA audit AUTHORIZATION plain_user")

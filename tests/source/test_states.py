@@ -1,4 +1,4 @@
-"""Workers claim, renew, acknowledge, release and lose tasks in any order; a model of a few lines says what holds."""
+"""Workers claim, renew, acknowledge, release and lose tasks in any order; a model of a few lines predicts the table."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -19,7 +19,7 @@ ENDS = ["done", "open", "failed", "dead"]
 
 @dataclass(frozen=True)
 class Known:
-    """What the model knows of a task."""
+    """A task in the model."""
 
     state: str = "pending"
     owner: str | None = None
@@ -30,7 +30,7 @@ class Known:
 
 
 class Machine(RuleBasedStateMachine):
-    """Workers on a pending table, and beside it what they should find there."""
+    """Workers on a pending table, and a model of the rows that they should find."""
 
     board = None
 
@@ -70,7 +70,7 @@ class Machine(RuleBasedStateMachine):
         ]
 
     def expected(self, worker, limit):
-        """The oldest free tasks beyond the last claim, or from the start; else what dead workers have left."""
+        """Return the oldest free tasks after the last claim, or from the start; otherwise those of dead workers."""
         free = self.due(wanted=lambda known: known.until is None)
         free = ([task_id for task_id in free if task_id > self.after[worker]] or free)[:limit]
         self.after[worker] = free[-1] if free else ""

@@ -1,4 +1,4 @@
-"""Files of task IDs as people make them, and what is said of one that cannot be used."""
+"""Files of task IDs as people make them, and the errors for files that cannot be used."""
 
 import io
 import os
@@ -54,7 +54,7 @@ def test_every_form_of_the_same_two_tasks(content):
 @pytest.mark.parametrize(
     "content", ["", "\n \n", "\ufeff", "task_id\n", parquet(task_id=pl.Series([], dtype=pl.String))]
 )
-def test_nothing_in_it_is_no_error(content):
+def test_an_empty_file_is_no_error(content):
     assert read(content) == []
 
 
@@ -84,7 +84,7 @@ def test_times_of_parquet(value):
 
 
 @pytest.mark.parametrize("blank", ["", "   "])
-def test_a_blank_time_is_none(blank):
+def test_a_blank_time_means_an_unknown_time(blank):
     assert read(f"task_id,submitted_at\n1,{blank}\n") == [("1", None)]
 
 
@@ -155,7 +155,7 @@ def test_reads_from_a_pipe(content):
     writer.join()
 
 
-def test_arguments():
+def test_arguments_are_task_ids():
     assert list(check_ids(["1", " 2 "])) == [("1", None), ("2", None)]
 
 

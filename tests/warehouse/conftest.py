@@ -1,4 +1,4 @@
-"""A warehouse on every engine, and runs that load into it at times that the test gives."""
+"""A warehouse on every engine, and runs that load into it at the test's times."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -34,11 +34,11 @@ class Audit:
 
     @staticmethod
     def at(minute):
-        """So many minutes after noon."""
+        """Return noon and so many minutes."""
         return NOON + timedelta(minutes=minute)
 
     def seen(self, status, minute=0, *, task_id=TASK_ID, submitted_at=None, **detail):
-        """KooDrive's answer about a task, some minutes after noon."""
+        """Return KooDrive's answer about a task, some minutes after noon."""
         return Observation(
             task=PendingTask(task_id=task_id, submitted_at=submitted_at),
             detail=TaskDetail(task_id=task_id, status=status, **detail),
@@ -46,7 +46,7 @@ class Audit:
         )
 
     def failed(self, minute=0, *, task_id=TASK_ID, reason=FailureReason.NOT_FOUND, attempts=1, **words):
-        """A lasting failure, some minutes after noon."""
+        """Return a permanent failure, some minutes after noon."""
         task = PendingTask(task_id=task_id, attempts=attempts)
         return FetchFailure(task=task, reason=reason, failed_at=self.at(minute), **{"detail": "HTTP 404", **words})
 
@@ -57,7 +57,7 @@ class Audit:
         return run
 
     def load(self, *outcomes, run="run-1", released=0, within=None):
-        """Load one batch in a run of its own, or in one that has begun; gives back the run's counters."""
+        """Load one batch in a run of its own, or in one that has begun, and return the run's counters."""
         observations = [outcome for outcome in outcomes if isinstance(outcome, Observation)]
         batch = Batch(
             facts=normalize(observations),
@@ -70,7 +70,7 @@ class Audit:
         return self.warehouse.load(batch, run, within=within)
 
     def rows(self, name):
-        """All rows of a table, sorted by its key."""
+        """Return all rows of a table, sorted by its key."""
         table = METADATA.tables[name]
         with self.engine.connect() as connection:
             return [
@@ -78,12 +78,12 @@ class Audit:
             ]
 
     def row(self, name):
-        """The only row of a table."""
+        """Return the only row of a table."""
         (row,) = self.rows(name)
         return row
 
     def tables(self, *, without=()):
-        """All rows of all tables."""
+        """Return all rows of all tables."""
         return {name: self.rows(name) for name in METADATA.tables if name not in without}
 
 

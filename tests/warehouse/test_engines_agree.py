@@ -32,7 +32,7 @@ ALIKE = [
     "a\n",
     "a\\",
 ]
-"""Texts that one collation or another takes for the same."""
+"""Texts that some collation treats as equal."""
 
 HOSTILE = [
     "",
@@ -54,14 +54,14 @@ HOSTILE = [
 
 
 def night(audit, number):
-    """Make up what a night brings; the same for every engine."""
+    """Draw the observations of a night, the same for every engine."""
     chance = Random(number)
     outcomes = []
     for index in range(TASKS):
         task_id = str(1_534_087_020_903_704_704 + (chance.randrange(TASKS) << 23))
         minute = number * 1440 + chance.randrange(-60, 60) + chance.random()
         if index % 97 == 0:
-            # What is no ID is never asked about.
+            # A run never asks about a text that is no ID.
             odd_id = f"{chance.choice(ALIKE + HOSTILE)}{index % 3}{chance.choice(ALIKE)}"
             outcomes.append(
                 audit.failed(
@@ -112,7 +112,7 @@ def exports_of(url, audit_on):
 
 
 def export(rows):
-    """One table as lines of JSON, in Python's order of text, for every engine has its own."""
+    """Return a table as lines of JSON, in Python's order of text, since every engine has its own."""
     lines = [json.dumps(row, default=datetime.isoformat) for row in rows]
     return "\n".join(sorted(lines)).encode()
 

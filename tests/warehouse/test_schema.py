@@ -1,4 +1,4 @@
-"""The schema: made from nothing, made twice, of the wrong version, and broken off half-way."""
+"""The schema of the warehouse: created, upgraded again, of a wrong version, and interrupted."""
 
 import re
 import shutil
@@ -42,7 +42,7 @@ def names(engine):
     return {*inspector.get_table_names(), *inspector.get_view_names()}
 
 
-def test_from_nothing_and_again(engine):
+def test_a_second_upgrade_changes_nothing(engine):
     first = upgrade_warehouse(engine)
     second = upgrade_warehouse(engine)
     assert (first.before, first.after) == (None, HEAD)
@@ -70,7 +70,7 @@ def test_the_columns_have_the_same_types(engine):
     other = MetaData()
     for table in METADATA.sorted_tables:
         copy = table.to_metadata(other, name=f"other_{table.name}")
-        # Names of indexes are taken.
+        # Another index has the name already.
         copy.indexes.clear()
     other.create_all(engine)
     inspector = inspect(engine)
@@ -129,7 +129,7 @@ def test_a_missing_schema_is_refused(engine):
 
 @pytest.fixture
 def two_revisions(tmp_path):
-    """The revisions of the warehouse, and one more that breaks off in its middle."""
+    """The revisions of the warehouse, and one more that fails in its middle."""
     folder = tmp_path / "migrations"
     shutil.copytree(warehouse_schema(None).revisions, folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "versions" / "w9998_next.py").write_text(
@@ -182,7 +182,7 @@ def test_a_first_upgrade_that_breaks_off_leaves_nothing_or_can_be_repeated(engin
 @pytest.mark.parametrize("warehouse_url", MYSQL, indirect=True)
 @pytest.mark.parametrize("statements", range(2, 35, 5))
 def test_an_upgrade_that_breaks_off_anywhere_can_be_repeated(engine, audit_on, statements):
-    """Where every DDL statement commits."""
+    """Every DDL statement of MySQL commits."""
     written = []
 
     def crash(_connection, _cursor, statement, *_):
@@ -203,7 +203,7 @@ def test_an_upgrade_that_breaks_off_anywhere_can_be_repeated(engine, audit_on, s
     assert len(written) > statements
 
 
-def test_views_are_made_anew(engine):
+def test_views_are_recreated(engine):
     upgrade_warehouse(engine)
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP VIEW v_run_health")
@@ -249,7 +249,7 @@ def test_an_engines_own_view_stands_in_for_the_common_one():
 
 @pytest.fixture
 def released(tmp_path):
-    """The warehouse's schema as of a version: ``released("w0001")``."""
+    """Create the warehouse's schema as of a version: ``released("w0001")``."""
 
     def as_of(version):
         folder = tmp_path / version
@@ -283,7 +283,7 @@ ROWS = {
         **dict.fromkeys(("first_failed_at", "last_failed_at"), LONG_AGO),
     },
 }
-"""Of a warehouse in use, in columns that every version has."""
+"""The rows of a warehouse in use, in columns that every version has."""
 
 
 @pytest.mark.parametrize("version", [file.name[:5] for file in sorted(VERSIONS.glob("w*.py"))])
@@ -309,7 +309,7 @@ def test_every_released_version_is_upgraded_and_keeps_its_rows(engine, audit_on,
     assert audit.row("dead_letter")["resolved_at"] is not None
 
 
-def test_what_each_table_and_column_means_stands_in_the_database(engine):
+def test_every_table_and_column_has_its_comment_in_the_database(engine):
     upgrade_warehouse(engine)
     upgrade_warehouse(engine)
     inspector = inspect(engine)

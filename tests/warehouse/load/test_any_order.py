@@ -19,7 +19,7 @@ thorough = settings(deadline=None, max_examples=12, suppress_health_check=[Healt
 
 
 def made_by(audit, loads):
-    """Load each batch under the name of the run that learnt it; gives back what the tables hold then."""
+    """Load each batch under the run that observed it, and return the rows of the tables."""
     with audit.engine.begin() as connection:
         for name in (*TABLES, "audit_run"):
             connection.execute(METADATA.tables[name].delete())
@@ -36,7 +36,7 @@ def made_by(audit, loads):
 
 @st.composite
 def lives(draw):
-    """What the runs of some nights see of tasks that never return to an answer they had left."""
+    """Draw the observations of some nights, of tasks that never return to an earlier answer."""
     nights = {}
     for task_id in draw(st.sampled_from(["1", "12", "123456789"])):
         answers = [
@@ -65,7 +65,7 @@ def test_any_order_makes_the_tables_of_the_order_of_observation(audit, nights, d
 
 def test_every_order_of_a_short_life(audit):
     life = [(NEW, 0), (EXECUTING, 10), (EXECUTING, 20), (FAILED, 30), (FAILED, 40)]
-    # One task for each order, and all of them side by side: what each load brings, it brings to many.
+    # One task for each order, all side by side, so that each load writes many of them.
     orders = {str(number): order for number, order in enumerate(permutations(life))}
     loads = [
         (
@@ -107,7 +107,7 @@ def answer(row, prefix=""):
 
 @thorough
 @given(anything)
-def test_whatever_comes_in_whatever_order_the_history_is_a_chain_that_ends_in_the_fact(audit, observations):
+def test_in_any_order_the_history_is_a_chain_that_ends_in_the_fact(audit, observations):
     tables = made_by(audit, [(f"run-{number}", [seen]) for number, seen in enumerate(observations)])
     for fact in tables["fact_task_status"]:
         seen = [each for each in observations if each[0] == fact["task_id"]]
@@ -151,7 +151,7 @@ def test_a_late_answer_interrupts_what_held_before_and_after_it(audit):
 
 
 @pytest.mark.parametrize("status", [NEW, SUCCESS])
-def test_of_two_answers_of_one_instant_the_first_to_come_stays(audit, status):
+def test_the_first_of_two_answers_of_one_instant_stays(audit, status):
     first = ("run-1", [("1", status, 0, {"task_name": "a"})])
     other = ("run-2", [("1", FAILED, 0, {"task_name": "b", "result_code": "9"})])
     assert made_by(audit, [first, other])["fact_task_status"] == made_by(audit, [first])["fact_task_status"]

@@ -1,4 +1,4 @@
-"""What a load makes of observations: first, repeated, changed, late."""
+"""A load turns first, repeated, changed and late observations into facts and history."""
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -206,7 +206,7 @@ loads = st.lists(
 
 
 class Model:
-    """The rules of facts in plain words, to compare with what the statements do."""
+    """The rules of facts in plain Python, which the statements must match."""
 
     def __init__(self):
         self.facts, self.changes, self.changed, self.unchanged = {}, [], 0, 0

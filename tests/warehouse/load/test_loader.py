@@ -140,7 +140,7 @@ def test_extreme_numbers_and_times(audit):
 
 
 class HalfWayError(Exception):
-    """Something breaks in the middle."""
+    """A failure in the middle of a load."""
 
 
 def test_a_failure_within_undoes_everything(audit):
@@ -196,7 +196,7 @@ def test_a_statement_that_the_database_refuses_undoes_everything_and_is_named(au
     assert audit.load(audit.seen(SUCCESS), run=run).changed == 1, "the connection is usable again"
 
 
-def test_what_is_done_within_is_committed_with_the_batch(audit):
+def test_a_write_within_the_load_is_committed_with_the_batch(audit):
     def acknowledge(connection):
         connection.exec_driver_sql("UPDATE dim_task_status SET description = 'acknowledged' WHERE status = 2")
 
@@ -216,7 +216,7 @@ def test_the_row_of_a_run_is_written_at_both_ends(audit):
     assert len(row["error"]) == 2_000
 
 
-def test_what_a_run_counted_is_kept_beside_its_row(audit):
+def test_the_counters_of_a_run_are_kept_beside_its_row(audit):
     run = audit.begin("run-1")
     audit.warehouse.finish(run, {("http_status", "429"): 3, ("drift", "unknown field \0"): 2})
     assert [(row["counter"], row["name"], row["number"]) for row in audit.rows("audit_run_counter")] == [
@@ -239,7 +239,7 @@ def test_result_codes_that_a_run_has_met_first_are_drift(audit):
 
 
 @pytest.mark.parametrize("number", [0, 1, 5_000, 100_000])
-def test_settled(audit, number):
+def test_settled_returns_the_tasks_that_need_no_request(audit, number):
     audit.load(
         audit.seen(SUCCESS, task_id="1"),
         audit.seen(FAILED, task_id="2"),

@@ -1,4 +1,4 @@
-"""What only a server of MySQL or MariaDB can show."""
+"""Behaviour that only a server of MySQL or MariaDB shows."""
 
 import re
 
@@ -65,7 +65,7 @@ def test_text_is_stored_without_loss_and_compared_by_code_points_whatever_the_da
     assert collation in {"utf8mb4_nopad_bin", "utf8mb4_0900_bin"}
 
 
-def test_a_load_waits_for_another_and_gives_up_in_the_end(on_mysql, warehouse_url, audit_on, monkeypatch):
+def test_a_load_waits_for_another_until_the_time_limit(on_mysql, warehouse_url, audit_on, monkeypatch):
     audit = on_mysql
     monkeypatch.setattr("etl.database.engines.mysql.LOCK_WAIT_SECONDS", 1)
     impatient = open_engine(warehouse_url, name="the warehouse")
@@ -78,7 +78,7 @@ def test_a_load_waits_for_another_and_gives_up_in_the_end(on_mysql, warehouse_ur
     impatient.dispose()
 
 
-def test_an_init_waits_for_another_and_gives_up_in_the_end(engine, warehouse_url, audit_on, monkeypatch):
+def test_an_init_waits_for_another_until_the_time_limit(engine, warehouse_url, audit_on, monkeypatch):
     monkeypatch.setattr("etl.database.engines.mysql.LOCK_WAIT_SECONDS", 0)
     with engine.connect() as holder:
         holder.execute(text("SELECT GET_LOCK('task-audit init', 0)"))
@@ -92,7 +92,7 @@ def test_an_init_waits_for_another_and_gives_up_in_the_end(engine, warehouse_url
 
 @pytest.fixture
 def lesser_url(engine, warehouse_url):
-    """A user who may do what is granted to the job, and no more."""
+    """A user with the rights that the job needs, and no others."""
     database = engine.url.database
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE USER lesser@localhost IDENTIFIED BY 'CANARY-6a1c'")

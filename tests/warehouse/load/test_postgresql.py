@@ -1,4 +1,4 @@
-"""What only a server can show: that nothing was written, and that loads at the same time do not get in the way."""
+"""Behaviour that only a server shows: a load that writes nothing, and two loads at the same time."""
 
 from threading import Barrier, Thread
 
@@ -143,6 +143,6 @@ def test_a_user_to_whom_the_schema_was_given_can_initialize_it(administration, l
     assert audit.load(audit.seen(SUCCESS)).changed == 1
 
 
-def test_a_user_without_a_schema_is_told_so(lesser_engine):
+def test_a_user_without_a_schema_gets_an_error_that_says_it(lesser_engine):
     with pytest.raises(ConfigurationError, match="permission denied"):
         upgrade_warehouse(lesser_engine, schema="audit")

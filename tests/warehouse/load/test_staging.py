@@ -1,4 +1,4 @@
-"""Faults while a batch is on its way to the staging table."""
+"""Faults while a batch is copied to the staging table."""
 
 import pytest
 from pydantic import SecretStr
@@ -12,7 +12,7 @@ from etl.warehouse.tables import stage_facts
 
 
 class FatefulFrame:
-    """Rows whose writing ends the statement, or the connection, that they are meant for."""
+    """Rows that end the statement, or the connection, that writes them."""
 
     def __init__(self, engine, backend, end):
         self._engine, self._backend, self._end = engine, backend, end

@@ -22,6 +22,14 @@ TYPES = [
 
 def upgrade() -> None:
     """Create the tables and the documented dimension rows."""
+    _create_facts()
+    _create_dimensions()
+    _create_dead_letters()
+    _create_runs()
+    _insert_documented_rows()
+
+
+def _create_facts() -> None:
     op.create_table(
         "fact_task_status",
         sa.Column("task_id", KeyText(500), primary_key=True),
@@ -50,6 +58,9 @@ def upgrade() -> None:
         sa.Column("result_code", KeyText(500)),
         sa.Column("run_id", KeyText(100), nullable=False),
     )
+
+
+def _create_dimensions() -> None:
     op.create_table(
         "dim_task_status",
         sa.Column("status", sa.BigInteger, primary_key=True, autoincrement=False),
@@ -72,6 +83,9 @@ def upgrade() -> None:
         sa.Column("is_documented", sa.Boolean, nullable=False),
         sa.Column("first_seen_at", UtcDateTime, nullable=False),
     )
+
+
+def _create_dead_letters() -> None:
     op.create_table(
         "dead_letter",
         sa.Column("task_id", KeyText(500), primary_key=True),
@@ -86,6 +100,9 @@ def upgrade() -> None:
         sa.Column("resolved_at", UtcDateTime),
         sa.Column("run_id", KeyText(100), nullable=False),
     )
+
+
+def _create_runs() -> None:
     op.create_table(
         "audit_run",
         sa.Column("run_id", KeyText(100), primary_key=True),
@@ -110,6 +127,9 @@ def upgrade() -> None:
         sa.Column("host", sa.Text, nullable=False),
         sa.Column("error", sa.Text),
     )
+
+
+def _insert_documented_rows() -> None:
     status = sa.table("dim_task_status", *map(sa.column, ("status", "status_name", "is_terminal", "description")))
     op.bulk_insert(status, [dict(zip(status.c.keys(), row, strict=True)) for row in STATUSES])
     task_type = sa.table("dim_task_type", *map(sa.column, ("task_type", "task_type_name", "description")))
