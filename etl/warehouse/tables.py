@@ -237,11 +237,14 @@ RUN_COLUMNS = {
 
 
 def _run_columns() -> list[Column[Any]]:
-    """Make one column for each field of a run; a field without a column above is a count."""
+    """Make one column for each field of a run; a field without a column above is a count.
+
+    A count that was added to an existing table is ``int | None``: the rows of earlier runs do not have it.
+    """
     return [
         RUN_COLUMNS[field.name]
         if field.name in RUN_COLUMNS
-        else Column(field.name, BigInteger, nullable=False, comment=field.metadata["meaning"])
+        else Column(field.name, BigInteger, nullable=field.type is not int, comment=field.metadata["meaning"])
         for field in fields(AuditRun)
     ]
 
