@@ -77,6 +77,15 @@ class AuditRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FinishedRun:
+    """A run that has ended, and the error that ended it."""
+
+    run: AuditRun
+    ended_by: TaskAuditError | None
+    """None if the run reached its end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """What this run was ordered to do, beside the configuration."""
 

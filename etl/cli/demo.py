@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.run import run_until_stopped, watch_progress
+from etl.cli.foreground import run_until_stopped, watch_progress
 from etl.jobs.demo import Demo, ask_the_analysts_question, prepared
 from etl.observe.logs import configure_logs
 from etl.report.summary import print_summary
@@ -52,7 +52,7 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
         finished = asyncio.run(run_until_stopped(parts.settings, RunRequest(), seconds=None, progress=progress))
     print_summary(finished, console=console, dry_run=False)
     _answer(parts)
-    sys.exit(finished.exit_code)
+    sys.exit(finished.run.exit_code)
 
 
 def _answer(parts: Demo) -> None:

@@ -16,6 +16,7 @@ from etl.errors import Code, ConfigurationError
 from etl.jobs.opening import open_warehouse
 from etl.jobs.replay import Range, replay_archive
 from etl.report.summary import print_summary
+from etl.runs import FinishedRun
 
 
 @click.command()
@@ -48,7 +49,7 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
         done = replay_archive(
             Store(settings.archive), warehouse, Range(since=since, until=until), clock=clock_of(warehouse.engine)
         )
-    print_summary(done, console=Console(stderr=True), dry_run=False)
+    print_summary(FinishedRun(run=done, ended_by=None), console=Console(stderr=True), dry_run=False)
     if as_json:
         click.echo(msgspec.json.encode(asdict(done)))
     sys.exit(done.exit_code)

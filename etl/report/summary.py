@@ -1,24 +1,23 @@
-"""The end of a run in a few lines."""
+"""Prints the end of a run in a few lines."""
 
 from rich.console import Console
 from rich.table import Table
 
 from etl.exit_codes import ExitCode, Grade
 from etl.report.control_characters import escape_control
-from etl.runs import AuditRun
+from etl.runs import AuditRun, FinishedRun
 
 STYLES: dict[Grade, str] = {"good": "green", "fair": "yellow", "bad": "red"}
 
 
-def print_summary(run: AuditRun, *, console: Console, dry_run: bool) -> None:
-    """Say how a run ended, and its numbers."""
+def print_summary(finished: FinishedRun, *, console: Console, dry_run: bool) -> None:
+    """Print the outcome of a run, the error that ended it, and its numbers."""
+    run = finished.run
     exit_code = ExitCode(run.exit_code or 0)
     console.print(exit_code.headline, style=STYLES[exit_code.grade])
-    if run.error:
-        console.print(escape_control(run.error), style="red", markup=False, highlight=False)
-        # In front of its sentence stands the code.
-        code, _, _ = run.error.removeprefix("[").partition("]")
-        console.print(f"Help: task-audit explain {code}", markup=False, highlight=False)
+    if finished.ended_by:
+        console.print(escape_control(str(finished.ended_by)), style="red", markup=False, highlight=False)
+        console.print(f"Help: task-audit explain {finished.ended_by.code}", markup=False, highlight=False)
     numbers = Table.grid(padding=(0, 2))
     for name, value in _lines(run, dry_run=dry_run):
         numbers.add_row(name, value)

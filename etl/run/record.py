@@ -113,7 +113,9 @@ class RunRecord:
 
     def _finished(self, lost: int) -> AuditRun:
         run = self.run
-        ended_by = self._context.shutdown.reason or (_taken_over(lost) if lost else None)
+        if lost:
+            self._context.shutdown.request(_taken_over(lost))
+        ended_by = self._context.shutdown.reason
         exit_code, error = verdict(run, ended_by), reason(run, ended_by)
         return replace(
             run,

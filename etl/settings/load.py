@@ -76,6 +76,8 @@ class Layer:
     """The values as written, with the secrets."""
     pattern: str
     """The name of a key there, with the fields {section} and {key}."""
+    place: str
+    """The source as a whole, such as the path of the file."""
 
     def name(self, section: str, key: str) -> str:
         """Return the name of a key as the user wrote it."""
@@ -97,6 +99,7 @@ class SettingRow:
     key: str
     value: str
     origin: str
+    place: str
 
     @property
     def name(self) -> str:
@@ -117,15 +120,15 @@ class Configuration:
     def rows(self) -> list[SettingRow]:
         """List every setting, with secrets masked."""
         return [
-            SettingRow(
-                section,
-                key,
-                shown(key, getattr(values, name)),
-                _origin(self.layers, section=section, key=key) or "default",
-            )
+            self._row(section, key, getattr(values, name))
             for section, values in ((name, getattr(self.settings, name)) for name in Settings.model_fields)
             for name, key in _keys(type(values))
         ]
+
+    def _row(self, section: str, key: str, value: object) -> SettingRow:
+        layer = _layer_of(self.layers, section=section, key=key)
+        origin, place = (layer.name(section, key), layer.place) if layer else ("default", "defaults")
+        return SettingRow(section, key, shown(key, value), origin, place)
 
 
 def load_configuration(config_file: Path | None = None, options: Tree | None = None) -> Configuration:
@@ -142,7 +145,8 @@ def load_configuration(config_file: Path | None = None, options: Tree | None = N
     _refuse_unknown_variables()
     require_known_point()
     named_file = config_file or _path_from_environment(CONFIG_VARIABLE)
-    layers = (_file_layer(named_file), _secrets_layer(), _environment_layer(), Layer(options or {}, "the command line"))
+    typed = Layer(options or {}, "the command line", "the command line")
+    layers = (_file_layer(named_file), _secrets_layer(), _environment_layer(), typed)
     for layer in layers:
         remember(*secrets_in(Settings, layer.values))
     try:
@@ -178,7 +182,7 @@ def _path_from_environment(variable: str) -> Path | None:
 
 def _file_layer(config_file: Path | None) -> Layer:
     if config_file is None:
-        return Layer({}, "")
+        return Layer({}, "", "")
     try:
         # Editors on Windows write a byte order mark at the start.
         values = tomllib.loads(config_file.read_text(encoding="utf-8-sig"))
@@ -193,13 +197,13 @@ def _file_layer(config_file: Path | None) -> Layer:
             code=Code.CONFIGURATION_UNREADABLE,
             remedy=f"Name a readable file with --config or {CONFIG_VARIABLE}.",
         ) from None
-    return Layer(values, f"[{{section}}] {{key}} in {_literal(config_file)}")
+    return Layer(values, f"[{{section}}] {{key}} in {_literal(config_file)}", str(config_file))
 
 
 def _secrets_layer() -> Layer:
     directory = _path_from_environment(SECRETS_DIR_VARIABLE)
     if directory is None:
-        return Layer({}, "")
+        return Layer({}, "", "")
     try:
         _refuse_unknown_secrets(directory)
         source = NestedSecretsSettingsSource(
@@ -216,11 +220,11 @@ def _secrets_layer() -> Layer:
             code=Code.CONFIGURATION_UNREADABLE,
             remedy=f"Mount it, or unset {SECRETS_DIR_VARIABLE}.",
         ) from None
-    return Layer(values, f"{_literal(directory)}/{{section}}__{{key}}")
+    return Layer(values, f"{_literal(directory)}/{{section}}__{{key}}", str(directory))
 
 
 def _environment_layer() -> Layer:
-    return Layer(EnvSettingsSource(Settings)(), f"{PREFIX}{{SECTION}}__{{KEY}}")
+    return Layer(EnvSettingsSource(Settings)(), f"{PREFIX}{{SECTION}}__{{KEY}}", "the environment")
 
 
 def _literal(path: Path) -> str:
@@ -267,8 +271,12 @@ def _merge(layers: tuple[Layer, ...]) -> Tree:
     return merged
 
 
+def _layer_of(layers: tuple[Layer, ...], *, section: str, key: str) -> Layer | None:
+    return next((layer for layer in reversed(layers) if layer.holds(section, key)), None)
+
+
 def _origin(layers: tuple[Layer, ...], *, section: str, key: str) -> str | None:
-    return next((layer.name(section, key) for layer in reversed(layers) if layer.holds(section, key)), None)
+    return layer.name(section, key) if (layer := _layer_of(layers, section=section, key=key)) else None
 
 
 def _configuration_error(error: ValidationError, layers: tuple[Layer, ...]) -> ConfigurationError:

@@ -23,15 +23,9 @@ MIN_SPACE_BYTES = GIB // 20
 
 def examine_settings(configuration: Configuration) -> Iterator[Finding]:
     """Count the settings by origin; `task-audit config show` shows each."""
-    origins = Counter(_place(row.origin) for row in configuration.rows())
+    origins = Counter(row.place for row in configuration.rows())
     places = ", ".join(f"{number} from {place}" for place, number in origins.items())
     yield Finding(subject="settings", said=f"{places}.")
-
-
-def _place(origin: str) -> str:
-    if origin.startswith("TASK_AUDIT_"):
-        return "the environment"
-    return origin.rpartition(" in ")[2] if origin.startswith("[") else {"default": "defaults"}.get(origin, origin)
 
 
 def examine_secrets(configuration: Configuration) -> Iterator[Finding]:

@@ -1,0 +1,38 @@
+"""Does a run in the foreground: it stops on signals and in time, and shows its progress."""
+
+import asyncio
+
+from etl.cli.progress import show_progress
+from etl.cli.signals import GO_ON, stop_on_signals
+from etl.errors import Code, StoppedError
+from etl.jobs.audit import ProgressHook, RunHooks, run_job
+from etl.jobs.reporters import RunReporters
+from etl.run.pipeline import Pipeline
+from etl.runs import FinishedRun, RunRequest, reason
+from etl.settings.load import Settings
+
+
+async def run_until_stopped(
+    settings: Settings,
+    request: RunRequest,
+    *,
+    seconds: float | None,
+    progress: ProgressHook | None = None,
+    reporters: RunReporters | None = None,
+) -> FinishedRun:
+    """Run until every task is done, the time is up, or a signal arrives."""
+    shutdown = stop_on_signals()
+    if seconds is not None:
+        time_is_up = StoppedError("The time for this run is up.", code=Code.STOPPED_BY_TIME, remedy=GO_ON)
+        asyncio.get_running_loop().call_later(seconds, shutdown.request, time_is_up)
+    reporters = reporters or RunReporters(settings, request)
+    hooks = RunHooks(
+        progress=progress, begin=reporters.begin, note_written=reporters.note_written, trace=reporters.trace
+    )
+    run = await run_job(settings, request, shutdown=shutdown, hooks=hooks)
+    return FinishedRun(run=run, ended_by=reason(run, shutdown.reason))
+
+
+def watch_progress(pipeline: Pipeline, total: int | None) -> None:
+    """Show a progress bar until the event loop ends."""
+    show_progress(lambda: (pipeline.answered, pipeline.record.run.throttled), total=total)
