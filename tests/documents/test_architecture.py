@@ -28,3 +28,9 @@ def test_every_module_at_the_top_of_the_package_is_described():
     modules = [file.name for file in Path(ROOT, "etl").glob("*.py") if not file.name.startswith("__")]
 
     assert [name for name in modules if name not in PAGE] == []
+
+
+def test_every_module_that_the_page_names_exists():
+    modules = {file.name for file in Path(ROOT, "etl").rglob("*.py")}
+
+    assert set(re.findall(r"`(\w+\.py)`", PAGE)) <= modules
