@@ -1,6 +1,6 @@
-"""Where the facts live: tables, migrations and views, and the loader that writes a batch in one transaction.
+"""The warehouse: tables, migrations and views, and the loader that writes a batch in one transaction.
 
-What a fact is was decided before it came here; this room decides only whether it is news.
+``etl.normalize`` makes the facts. This package decides only whether a fact has changed.
 """
 
 from collections.abc import Sequence
@@ -18,13 +18,13 @@ class Loader(Protocol):
         ...
 
     def load(self, batch: Batch, run: AuditRun, *, within: Within | None = None) -> AuditRun:
-        """Write a batch and the run's counters; returns the counters after it."""
+        """Write a batch and the run's counters, and return the counters after it."""
         ...
 
     def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
-        """Say of which tasks a run that never ended has written how they ended."""
+        """Return the tasks with a terminal fact from a run that never ended."""
         ...
 
     def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
-        """Write the row of a run that has ended, and what its numbers are made of."""
+        """Write the row of a run that has ended, and its counters."""
         ...

@@ -1,4 +1,4 @@
-"""The warehouse's schema as a whole: its versions, and what is made anew with every upgrade: views and comments."""
+"""The warehouse's schema: its migrations, and the views and comments that every upgrade writes again."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
-"""The warehouse's tables, as the newest migration leaves them, and what each column means. A test compares the two.
+"""The tables of the warehouse after the newest migration, and the meaning of each column.
 
-The comments are written into the database by ``task-audit init``, and into docs/reference/dictionary.md.
+``task-audit init`` writes the comments into the database, and ``make reference`` into docs/reference/dictionary.md. A
+test compares the tables with a migrated database.
 """
 
 from dataclasses import fields
@@ -28,10 +29,12 @@ MAX_RUN_ID_CHARACTERS = 100
 MAX_COUNTER_CHARACTERS = 50
 """The length of a counter's or a message's kind, at most."""
 
+KEY, RUN_ID, WORDS = KeyText(MAX_KEY_CHARACTERS), KeyText(MAX_RUN_ID_CHARACTERS), ForeignText(MAX_WORDS_CHARACTERS)
+
 SQL_TYPES: dict[Kind, TypeEngine[Any]] = {
-    Kind.ID: KeyText(MAX_KEY_CHARACTERS),
+    Kind.ID: KEY,
     Kind.TEXT: Text(),
-    Kind.CODE: KeyText(MAX_KEY_CHARACTERS),
+    Kind.CODE: KEY,
     Kind.NUMBER: BigInteger(),
     Kind.TIME: UtcDateTime(),
 }
@@ -60,47 +63,29 @@ fact_task_status = Table(
         "status_changed_at",
         UtcDateTime,
         nullable=False,
-        comment="When a run first saw the status and result code that the row holds.",
+        comment="When a run first saw the current status and result code.",
     ),
     Column(
         "last_checked_at",
         UtcDateTime,
         nullable=False,
-        comment="When KooDrive was asked for what the row holds; a repeated answer about a finished task is not noted.",
+        comment="When a run last asked about the task; a repeated answer about a finished task does not count.",
     ),
-    Column(
-        "run_id",
-        KeyText(MAX_RUN_ID_CHARACTERS),
-        nullable=False,
-        comment="The run that wrote this version of the row; see audit_run.",
-    ),
-    comment="One row per task, as last known: an accumulating snapshot.",
+    Column("run_id", RUN_ID, nullable=False, comment="The run that wrote this version of the row; see audit_run."),
+    comment="One row per task with its last known state: an accumulating snapshot.",
 )
 
 fact_task_status_change = Table(
     "fact_task_status_change",
     METADATA,
-    Column("task_id", KeyText(MAX_KEY_CHARACTERS), primary_key=True, comment="The task; see fact_task_status."),
-    Column("observed_at", UtcDateTime, primary_key=True, comment="When the task was first seen so."),
-    Column("previous_status", BigInteger, comment="The status before. Null: the task had not been seen before."),
+    Column("task_id", KEY, primary_key=True, comment="The task; see fact_task_status."),
+    Column("observed_at", UtcDateTime, primary_key=True, comment="When a run first saw the task in this state."),
+    Column("previous_status", BigInteger, comment="The status before. Null: no run had seen the task before."),
     Column("status", BigInteger, nullable=False, comment="The status from then on; see dim_task_status."),
-    Column(
-        "previous_result_code",
-        KeyText(MAX_KEY_CHARACTERS),
-        comment="The result code before. Null: there was none.",
-    ),
-    Column(
-        "result_code",
-        KeyText(MAX_KEY_CHARACTERS),
-        comment="The result code from then on; see dim_result_code. Null: there is none.",
-    ),
-    Column(
-        "run_id",
-        KeyText(MAX_RUN_ID_CHARACTERS),
-        nullable=False,
-        comment="The run that saw the change; see audit_run.",
-    ),
-    # By it the questions about a night find their rows among those of years.
+    Column("previous_result_code", KEY, comment="The result code before. Null: there was none."),
+    Column("result_code", KEY, comment="The result code from then on; see dim_result_code. Null: there is none."),
+    Column("run_id", RUN_ID, nullable=False, comment="The run that saw the change; see audit_run."),
+    # Questions about one night need few of the changes of many years.
     Index("fact_task_status_change_observed_at", "observed_at"),
     comment="One row per observed change of a task's status or result code.",
 )
@@ -113,44 +98,39 @@ dim_task_status = Table(
         "status_name",
         Text,
         nullable=False,
-        comment="Its name; UNKNOWN(7) for a number that KooDrive does not document.",
+        comment="The name; UNKNOWN(7) for a number that KooDrive does not document.",
     ),
     Column(
         "is_terminal",
         Boolean,
         nullable=False,
-        comment="Whether a task that stands so has ended; never for an unknown status.",
+        comment="Whether a task with this status has ended; an unknown status is not terminal.",
     ),
-    Column("description", Text, comment="What it means."),
-    comment="The words for a task's status: what KooDrive documents, and every other number met.",
+    Column("description", Text, comment="The meaning of the status."),
+    comment="The names of task statuses: the documented ones, and every other number that a run has seen.",
 )
 
 dim_task_type = Table(
     "dim_task_type",
     METADATA,
     Column("task_type", BigInteger, primary_key=True, autoincrement=False, comment="The number that KooDrive uses."),
-    Column("task_type_name", Text, nullable=False, comment="Its name; UNKNOWN(7) until somebody names it."),
-    Column("description", Text, comment="What it means, as documented."),
+    Column("task_type_name", Text, nullable=False, comment="The name; UNKNOWN(7) until your labels name it."),
+    Column("description", Text, comment="The documented meaning."),
     Column("category", Text, comment="The group that your labels put it in."),
-    Column("action", Text, comment="What your labels say is to be done about it."),
-    comment="The words for a task's type: documented ones, and every other number met. Labels are yours to fill in.",
+    Column("action", Text, comment="The action that your labels advise."),
+    comment="The names of task types: the documented ones and every other number that runs have seen. You write the labels.",
 )
 
 dim_result_code = Table(
     "dim_result_code",
     METADATA,
-    Column(
-        "result_code",
-        KeyText(MAX_KEY_CHARACTERS),
-        primary_key=True,
-        comment="The code, as text, exactly as it came.",
-    ),
-    Column("title", Text, comment="What your labels call it. Null: nobody has explained it yet."),
+    Column("result_code", KEY, primary_key=True, comment="The code as text, exactly as KooDrive sent it."),
+    Column("title", Text, comment="The title that your labels give it. Null: your labels do not explain it."),
     Column("category", Text, comment="The group that your labels put it in."),
-    Column("action", Text, comment="What your labels say is to be done about it."),
-    Column("is_documented", Boolean, nullable=False, comment="Whether somebody has explained it."),
-    Column("first_seen_at", UtcDateTime, nullable=False, comment="When a run first met it."),
-    comment="Every result code ever met. Labels are yours to fill in.",
+    Column("action", Text, comment="The action that your labels advise."),
+    Column("is_documented", Boolean, nullable=False, comment="Whether your labels explain it."),
+    Column("first_seen_at", UtcDateTime, nullable=False, comment="When a run first saw the code."),
+    comment="Every result code that a run has seen. You write the labels.",
 )
 
 dead_letter = Table(
@@ -160,38 +140,34 @@ dead_letter = Table(
         "task_id",
         ForeignText(MAX_KEY_CHARACTERS),
         primary_key=True,
-        comment="What stood in the pending table; it may be no ID at all.",
+        comment="The text in the pending table, which may be an invalid ID.",
     ),
     Column(
         "reason",
         Text,
         nullable=False,
-        comment="Why: not_found, forbidden, bad_payload, too_large, invalid_id, rejected or exhausted.",
+        comment="The reason: not_found, forbidden, bad_payload, too_large, invalid_id, rejected or exhausted.",
     ),
     Column("http_status", Integer, comment="The HTTP status of the last answer. Null: there was no answer."),
-    Column("error_code", ForeignText(MAX_WORDS_CHARACTERS), comment="The error code that the last answer named."),
+    Column("error_code", WORDS, comment="The error code in the last answer."),
     Column(
         "detail",
-        ForeignText(MAX_WORDS_CHARACTERS),
+        WORDS,
         nullable=False,
-        comment="What happened, in words; cut, and without secrets.",
+        comment="A description of the failure, cut to a limit and without secrets.",
     ),
+    Column("trace_id", WORDS, comment="The X-Traceid of the last request, by which KooDrive's support finds it."),
     Column(
-        "trace_id",
-        ForeignText(MAX_WORDS_CHARACTERS),
-        comment="The X-Traceid of the last request, by which KooDrive's support finds it.",
-    ),
-    Column("attempts", Integer, nullable=False, comment="How many runs have tried."),
-    Column("first_failed_at", UtcDateTime, nullable=False, comment="When it first became a dead letter."),
-    Column("last_failed_at", UtcDateTime, nullable=False, comment="When it last did."),
-    Column("resolved_at", UtcDateTime, comment="When it was settled after all. Null: it is open."),
-    Column(
-        "run_id",
-        KeyText(MAX_RUN_ID_CHARACTERS),
+        "attempts",
+        Integer,
         nullable=False,
-        comment="The run that failed last; see audit_run.",
+        comment="The number of runs that have tried; 0 if the next run tries again.",
     ),
-    comment="One row per task that could not be audited. Never deleted.",
+    Column("first_failed_at", UtcDateTime, nullable=False, comment="When the task first became a dead letter."),
+    Column("last_failed_at", UtcDateTime, nullable=False, comment="When the task last failed."),
+    Column("resolved_at", UtcDateTime, comment="When an audit or a discard settled the dead letter. Null: it is open."),
+    Column("run_id", RUN_ID, nullable=False, comment="The run that failed last; see audit_run."),
+    comment="One row per task that no run could audit. The job deletes none.",
 )
 
 RUN_COLUMNS = {
@@ -199,37 +175,37 @@ RUN_COLUMNS = {
     for column in (
         Column(
             "run_id",
-            KeyText(MAX_RUN_ID_CHARACTERS),
+            RUN_ID,
             primary_key=True,
             comment="A UUIDv7, so that runs sort by their start.",
         ),
         Column("started_at", UtcDateTime, nullable=False, comment="When the run started."),
-        Column("finished_at", UtcDateTime, comment="When it ended. Null: it is under way, or was killed."),
+        Column("finished_at", UtcDateTime, comment="When the run ended. Null: it is in progress, or was killed."),
         Column(
             "outcome",
             Text,
             nullable=False,
-            comment="How it ended, in a word: succeeded, or why not; running until then.",
+            comment="The outcome in one word: succeeded, or the kind of failure; running until the end.",
         ),
-        Column("exit_code", Integer, comment="The exit code. Null: it is under way, or was killed."),
+        Column("exit_code", Integer, comment="The exit code. Null: the run is in progress, or was killed."),
         Column(
             "since",
             UtcDateTime,
-            comment="The beginning of the range of submission that was asked for, included. Null: from the first task.",
+            comment="The start of the requested range of submission, inclusive. Null: from the first task.",
         ),
-        Column("until", UtcDateTime, comment="The end of that range, not included. Null: to the last task."),
+        Column("until", UtcDateTime, comment="The end of that range, exclusive. Null: to the last task."),
         Column(
             "max_rate",
             Double,
             nullable=False,
-            comment="The rate that was allowed, in requests per second; 0 for a replay, which asks nobody.",
+            comment="The allowed rate in requests per second; 0 for a replay, which sends no request.",
         ),
         Column("version", Text, nullable=False, comment="The version of the program."),
-        Column("host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="The machine that it ran on."),
+        Column("host", WORDS, nullable=False, comment="The machine of the run."),
         Column(
             "error",
-            ForeignText(MAX_WORDS_CHARACTERS),
-            comment="What ended the run early, with the remedy. Null: nothing did.",
+            WORDS,
+            comment="The error that ended the run early, with its remedy. Null: no error did.",
         ),
     )
 }
@@ -259,45 +235,43 @@ audit_run = Table(
 audit_run_counter = Table(
     "audit_run_counter",
     METADATA,
-    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True, comment="The run; see audit_run."),
+    Column("run_id", RUN_ID, primary_key=True, comment="The run; see audit_run."),
     Column(
         "counter",
         KeyText(MAX_COUNTER_CHARACTERS),
         primary_key=True,
-        comment="What is counted: outcome, http_status, request, drift or pace.",
+        comment="The kind of counter: outcome, http_status, request, drift or pace.",
     ),
     Column(
         "name",
         ForeignText(MAX_KEY_CHARACTERS),
         primary_key=True,
-        comment="Which of them, such as the HTTP status 429.",
+        comment="The counted thing, such as the HTTP status 429.",
     ),
-    Column("number", BigInteger, nullable=False, comment="How many; for pace, requests per minute."),
-    comment="What a run's numbers are made of, and where KooDrive's answers drifted from its documentation.",
+    Column("number", BigInteger, nullable=False, comment="The count; for pace, requests per minute."),
+    comment="The details behind a run's numbers, and the differences of KooDrive's answers from its documentation.",
 )
 
 notification = Table(
     "notification",
     METADATA,
-    Column("run_id", KeyText(MAX_RUN_ID_CHARACTERS), primary_key=True, comment="The run that the message is about."),
+    Column("run_id", RUN_ID, primary_key=True, comment="The run that the message is about."),
     Column(
         "kind",
         KeyText(MAX_COUNTER_CHARACTERS),
         primary_key=True,
-        comment="What it tells: failed, dead_letters, nothing_audited or new_result_codes.",
+        comment="The kind of message: failed, dead_letters, nothing_audited or new_result_codes.",
     ),
     Column("exit_code", Integer, nullable=False, comment="The exit code of the run."),
-    Column(
-        "host", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="The machine or pod that the run was on."
-    ),
-    Column("text", ForeignText(MAX_WORDS_CHARACTERS), nullable=False, comment="What the message says."),
-    Column("created_at", UtcDateTime, nullable=False, comment="When the message was written."),
-    Column("attempts", Integer, nullable=False, comment="How often somebody has taken it to send it."),
-    Column("claimed_by", KeyText(MAX_RUN_ID_CHARACTERS), comment="Who is sending it; null: nobody."),
-    Column("claimed_until", UtcDateTime, comment="Until when nobody else may send it."),
-    Column("last_error", ForeignText(MAX_WORDS_CHARACTERS), comment="Why the webhook has not taken it."),
-    Column("sent_at", UtcDateTime, comment="When the webhook took it; null: not yet."),
-    comment="Messages about runs for the webhook, which are kept when they are sent.",
+    Column("host", WORDS, nullable=False, comment="The machine or pod of the run."),
+    Column("text", WORDS, nullable=False, comment="The text of the message."),
+    Column("created_at", UtcDateTime, nullable=False, comment="When the run wrote the message."),
+    Column("attempts", Integer, nullable=False, comment="The number of attempts to send it."),
+    Column("claimed_by", RUN_ID, comment="The process that is sending it. Null: none."),
+    Column("claimed_until", UtcDateTime, comment="When other processes may send it again."),
+    Column("last_error", WORDS, comment="The error of the last attempt."),
+    Column("sent_at", UtcDateTime, comment="When the webhook accepted it. Null: not yet."),
+    comment="Messages about runs for the webhook. The job keeps them after sending.",
 )
 
 stage_facts = Table(
@@ -308,14 +282,14 @@ stage_facts = Table(
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DELETE ROWS",
 )
-"""The staging table of one batch: the normalized rows, one per task. DuckDB reads them where they are instead."""
+"""The staging table of one batch, with one normalized row per task. DuckDB reads the frame in memory instead."""
 
 queue_state = Table(
     "queue_state",
     MetaData(),
-    Column("task_id", KeyText(MAX_KEY_CHARACTERS), primary_key=True),
+    Column("task_id", KEY, primary_key=True),
     Column("state", Text, nullable=False),
     prefixes=["TEMPORARY"],
     postgresql_on_commit="DELETE ROWS",
 )
-"""The pending table as it stands, beside the warehouse for one question."""
+"""A copy of the pending table for one question to the warehouse."""

@@ -1,6 +1,6 @@
--- How did every task, or one, stand at an instant, as far as anybody had seen by then?
--- :at (time, default now): The instant, which of a plain date is its first.
--- :task_id (text, optional): One task, and all of them without it.
+-- What was the state of every task, or of one task, at an instant, as far as runs had seen by then?
+-- :at (time, default now): The instant. A plain date means its first.
+-- :task_id (text, optional): The task. Without it, all tasks.
 SELECT
     h.task_id,
     f.task_name,

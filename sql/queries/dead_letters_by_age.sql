@@ -1,8 +1,8 @@
 -- How old are the open dead letters, by reason?
--- :at (time, default now): The instant that they are as old at.
--- :day_ago (time, default 1d before at): When a letter of a day failed first.
--- :week_ago (time, default 7d before at): When a letter of a week failed first.
--- :month_ago (time, default 30d before at): When a letter of a month failed first.
+-- :at (time, default now): The instant at which the ages are measured.
+-- :day_ago (time, default 1d before at): The first failure of a dead letter that is one day old.
+-- :week_ago (time, default 7d before at): The first failure of a dead letter that is one week old.
+-- :month_ago (time, default 30d before at): The first failure of a dead letter that is one month old.
 SELECT
     reason,
     COUNT(*) AS tasks,

@@ -1,9 +1,9 @@
--- Which failures did the last night bring, by result code and tenant, and how many had the time before it?
--- :since (time, default 24h before now): When the night began.
--- :until (end, default 24h after since): When it ended.
--- :before (time, default 24h before since): When the time to compare with began, which ends where the night begins.
+-- Which tasks failed last night, by result code and tenant, and how many failed in the time before?
+-- :since (time, default 24h before now): The start of the night.
+-- :until (end, default 24h after since): The end of the night.
+-- :before (time, default 24h before since): The start of the time to compare with, which ends when the night starts.
 WITH news AS (
-    -- Of each task the last that was learnt in either time.
+    -- The last change of each task in either time.
     SELECT
         c.task_id,
         c.status,

@@ -1,5 +1,5 @@
--- Which result codes were met for the first time, and by how many tasks?
--- :since (time, default 7d before now): From when on.
+-- Which result codes did runs see for the first time, and in how many tasks?
+-- :since (time, default 7d before now): The first time of a new code.
 SELECT
     r.result_code,
     r.title,

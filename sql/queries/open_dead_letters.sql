@@ -1,4 +1,4 @@
--- What could not be audited, and why? The newest failures first.
+-- Which tasks could no run audit, and why? The newest failures come first.
 SELECT task_id, reason, http_status, error_code, detail, trace_id, attempts, last_failed_at
 FROM dead_letter
 WHERE resolved_at IS NULL

@@ -1,5 +1,5 @@
--- Do the queue and the facts agree on every task? What they do not agree on comes first.
--- queue_state is the pending table. Where that stands beside the warehouse, its name will do in a query by hand.
+-- Do the queue and the facts agree on every task? Disagreements come first.
+-- queue_state is a copy of the pending table. Replace it by the table's name to query a shared database by hand.
 WITH known AS (
     SELECT q.task_id, q.state, 0 AS fact, 0 AS finished, 0 AS dead
     FROM queue_state AS q
@@ -8,7 +8,7 @@ WITH known AS (
     FROM fact_task_status AS f
     JOIN dim_task_status AS s ON s.status = f.status
     UNION ALL
-    -- 2 is an open one, 1 a settled one: by an audit, or since it was discarded.
+    -- 2 is an open dead letter. 1 is settled by an audit or discarded.
     SELECT d.task_id, NULL, 0, 0, CASE WHEN d.resolved_at IS NULL THEN 2 ELSE 1 END
     FROM dead_letter AS d
 ),

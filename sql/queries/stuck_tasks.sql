@@ -1,4 +1,4 @@
--- What is stuck? Tasks that have not ended so many hours after they were submitted, the oldest first.
+-- What is stuck? Tasks that have not ended this many hours after submission, the oldest first.
 -- :hours (number, default 24): The hours after which a task counts as stuck.
 SELECT task_id, task_name, tenant_id, status_name, submitted_at, hours_since_submitted
 FROM v_stuck_tasks

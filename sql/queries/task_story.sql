@@ -1,4 +1,4 @@
--- What is one task's story: its submission, every change that was seen, its dead letter, and the last look at it?
+-- What happened to one task: its submission, every change, its dead letter, and the last check?
 -- :task_id (text): The task.
 WITH story AS (
     SELECT

@@ -1,4 +1,4 @@
--- Which result codes and task types has nobody explained yet? `task-audit labels export` writes a file to fill in.
+-- Which result codes and task types do your labels not explain? `task-audit labels export` writes a file to fill in.
 SELECT 'result_code' AS dimension, r.result_code AS code, COUNT(f.task_id) AS tasks
 FROM dim_result_code AS r
 LEFT JOIN fact_task_status AS f ON f.result_code = r.result_code

@@ -1,9 +1,9 @@
--- Failed tasks by result code, with what is known of it; those that failed without a code stand under 'none'.
--- :result_code The code, as text, exactly as it came, or none.
--- :tasks Tasks that failed with it.
--- :tenants How many organisations these tasks belong to.
--- :first_failed_at When the first of them was seen to have failed.
--- :last_failed_at When the last of them was.
+-- Failed tasks by result code, with its labels. Tasks that failed without a code are under 'none'.
+-- :result_code The code as text, exactly as KooDrive sent it, or none.
+-- :tasks The tasks that failed with this code.
+-- :tenants The number of organisations that these tasks belong to.
+-- :first_failed_at When a run first saw one of these tasks fail.
+-- :last_failed_at When a run last saw one of these tasks fail.
 SELECT
     COALESCE(f.result_code, 'none') AS result_code,
     r.title,

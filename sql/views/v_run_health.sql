@@ -1,5 +1,5 @@
--- Every run with how long it took and whether its numbers balance; one that is running, or was killed, has no end yet.
--- :duration_seconds How long it took. Null: it has not ended.
+-- Every run with its duration and whether its numbers balance. A running or killed run has no end.
+-- :duration_seconds The duration in seconds. Null: the run has not ended.
 -- :is_balanced Whether claimed = audited + dead_lettered + released, and audited = changed + unchanged.
 SELECT
     r.run_id,

@@ -1,6 +1,6 @@
--- Tasks that have not ended, with the hours since they were submitted and since their status last changed.
--- :hours_since_submitted Hours since submitted_at.
--- :hours_in_status Hours since status_changed_at.
+-- Tasks that have not ended, with the hours since submission and since the last change of status.
+-- :hours_since_submitted The hours since submitted_at.
+-- :hours_in_status The hours since status_changed_at.
 SELECT
     f.task_id,
     f.task_name,

@@ -1,7 +1,7 @@
--- Every status or result code a task was seen with, from when, and until when (null: it still holds).
+-- Every status and result code of a task, with the time from which and until which it was valid.
 -- :status_name The name of the status, UNKNOWN(7) for a number that KooDrive does not document.
--- :valid_from When the task was first seen so.
--- :valid_until When it was first seen otherwise. Null: it still stands so.
+-- :valid_from When a run first saw the task in this state.
+-- :valid_until When a run first saw the task in another state. Null: the state is current.
 SELECT
     c.task_id,
     c.status,

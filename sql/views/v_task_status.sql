@@ -1,8 +1,8 @@
--- Every audited task with the words for its numbers: how it stands, since when, and what is known of its result code.
--- :task_type_name The name of the type: UNKNOWN where the task has none, UNKNOWN(7) until somebody names it.
--- :result_title What your labels call the result code. Null: nobody has explained it yet, or there is none.
+-- Every audited task with its current status, and the names and labels of its type, status and result code.
+-- :task_type_name The name of the type: UNKNOWN if the task has none, UNKNOWN(7) until your labels name it.
+-- :result_title The title that your labels give the result code. Null: your labels do not explain it, or there is none.
 -- :result_category The group that your labels put the result code in.
--- :result_action What your labels say is to be done about it.
+-- :result_action The action that your labels advise.
 SELECT
     f.task_id,
     f.task_name,

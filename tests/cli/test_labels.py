@@ -41,7 +41,7 @@ def test_a_wrong_file_changes_nothing(night_of, tmp_path):
         assert result.exit_code == 2
         assert reported_error(result).endswith(
             "labels.csv, line 3, column code: 'zero' is not the number of a task type. "
-            "Nothing was imported; mend the file and give it again."
+            "Nothing was imported. Fix the file and import it again."
         )
         assert result.stdout == ""
         assert night.run("labels", "export").stdout == before

@@ -1,7 +1,7 @@
-"""What an operator does about dead letters: look at them, have their tasks tried again, or give them up.
+"""Lists dead letters, requests another try for their tasks, or discards them.
 
-None is ever deleted. One whose task is to be tried again has 0 attempts until it is; one that was given up has a
-``resolved_at`` that no fact explains, and says so in its detail.
+This module deletes none. A dead letter has 0 attempts until the next run tries its task again. A discarded one has a
+``resolved_at`` without a matching fact, and its detail starts with ``DISCARDED``.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,18 +14,20 @@ from etl.errors import Code, InputError
 from etl.warehouse.tables import dead_letter
 
 CHUNK_ROWS = 1_000
+"""The task IDs in one statement: engines limit the number of parameters."""
+
 DISCARDED = "Discarded. "
-"""Stands before the detail of a dead letter that was given up."""
+"""The start of the detail of a discarded dead letter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Which of the open dead letters are meant: those that everything here holds for."""
+    """A selection of open dead letters, which must meet every condition."""
 
     task_ids: tuple[str, ...] = ()
-    """One of these; empty: any."""
+    """The selected tasks. Empty: all."""
     reasons: tuple[str, ...] = ()
-    """For one of these; empty: for any."""
+    """The selected reasons. Empty: all."""
     failed_before: datetime | None = None
     failed_after: datetime | None = None
 
@@ -52,7 +54,7 @@ def open_letters(engine: Engine, choice: Choice) -> list[DeadLetter]:
     """List open dead letters, those that failed last first.
 
     Raises:
-        InputError: a task that is named has no open dead letter.
+        InputError: a selected task has no open dead letter.
     """
     letters = dead_letter.c
     query = select(dead_letter).where(letters.resolved_at.is_(None))
@@ -69,9 +71,9 @@ def open_letters(engine: Engine, choice: Choice) -> list[DeadLetter]:
         return list(found.values())
     if missing := [task_id for task_id in choice.task_ids if task_id not in found]:
         raise InputError(
-            f"There is no open dead letter of {', '.join(map(repr, missing[:5]))} that you mean.",
+            f"There is no open dead letter of {', '.join(map(repr, missing[:5]))} that matches.",
             code=Code.DEAD_LETTER_UNKNOWN,
-            remedy="`task-audit dead-letters list` names those that there are.",
+            remedy="`task-audit dead-letters list` lists the open ones.",
         )
     return [row for task_id, row in found.items() if task_id in set(choice.task_ids)]
 
@@ -80,7 +82,7 @@ def letter_of(engine: Engine, task_id: str) -> DeadLetter:
     """Read the dead letter of a task, open or not.
 
     Raises:
-        InputError: there is none.
+        InputError: the task has no dead letter.
     """
     with engine.execution_options(read_only=True).connect() as connection:
         row = connection.execute(select(dead_letter).where(dead_letter.c.task_id == task_id)).mappings().one_or_none()
@@ -88,26 +90,26 @@ def letter_of(engine: Engine, task_id: str) -> DeadLetter:
         raise InputError(
             f"There is no dead letter of {task_id!r}.",
             code=Code.DEAD_LETTER_UNKNOWN,
-            remedy="`task-audit dead-letters list` names the open ones.",
+            remedy="`task-audit dead-letters list` lists the open ones.",
         )
     return DeadLetter(**row)
 
 
 def begin_again(engine: Engine, task_ids: Sequence[str]) -> None:
-    """Note that tasks are to be tried again, with a clean slate; their dead letters stay open until one is audited."""
+    """Let the next run try tasks again, without past attempts. A dead letter stays open until its task is audited."""
     _update_open(engine, task_ids, lambda letters: letters.values(attempts=0))
 
 
 def discard(engine: Engine, task_ids: Sequence[str], *, now: datetime) -> None:
-    """Give tasks up: their dead letters are settled, and nobody asks about them again unless told to.
+    """Discard the dead letters of tasks. No run asks about these tasks again, unless a user requests it.
 
     Args:
-        engine: of the warehouse.
-        task_ids: whose dead letters are open.
-        now: by the warehouse's clock.
+        engine: the warehouse.
+        task_ids: tasks with open dead letters.
+        now: the time of the warehouse's clock.
     """
     letters = dead_letter.c
-    # By the clock of another machine, the last failure may lie ahead.
+    # The clock of another machine may have dated the last failure in the future.
     settled_at = case((letters.last_failed_at > now, letters.last_failed_at), else_=now)
     _update_open(
         engine,

@@ -1,6 +1,6 @@
-"""The CSV file in which people explain result codes and task types. Pure: no database is known here.
+"""Reads and writes the CSV file in which users explain result codes and task types. The module is pure.
 
-A file is read as a whole before anything is done with it, and an error names its line and column.
+It checks a whole file before it returns a label, and an error names the line and column.
 """
 
 import csv
@@ -16,14 +16,15 @@ from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
 
 RESULT_CODE, TASK_TYPE = "result_code", "task_type"
 
-NOTHING_IMPORTED = "Nothing was imported; mend the file and give it again."
+NOTHING_IMPORTED = "Nothing was imported. Fix the file and import it again."
 
 MAX_TYPE = 2**63 - 1
+"""The largest task type: the warehouse keeps it in 64 bits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """One row of the file, and one of a dimension; empty is what nobody has said."""
+    """One row of the file and of a dimension. An empty text means that no label exists."""
 
     dimension: str
     code: str
@@ -46,10 +47,10 @@ def read_labels(file: BinaryIO, name: str) -> list[Label]:
 
     Args:
         file: CSV in UTF-8 with a header.
-        name: how to call it in errors.
+        name: the file's name in errors.
 
     Raises:
-        InputError: something in it is wrong.
+        InputError: the file has an error.
     """
     labels: dict[tuple[str, str], Label] = {}
     lines: dict[tuple[str, str], int] = {}
@@ -57,7 +58,7 @@ def read_labels(file: BinaryIO, name: str) -> list[Label]:
         label = _checked(row, f"{name}, line {number}")
         key = (label.dimension, label.code)
         if key in labels:
-            raise _wrong(f"{name}, line {number}", "code", f"{label.code!r} stands on line {lines[key]} already")
+            raise _wrong(f"{name}, line {number}", "code", f"{label.code!r} is on line {lines[key]} already")
         labels[key], lines[key] = label, number
     return list(labels.values())
 
@@ -95,7 +96,7 @@ def _rows(file: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, str]]]:
 def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
     for number, line in enumerate(file, 1):
         try:
-            # A byte order mark may stand in front of the first line.
+            # The first line may start with a byte order mark.
             yield line.decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError:
             raise InputError(
@@ -116,7 +117,7 @@ def _header(cells: list[str], place: str) -> list[str]:
     for column in header:
         if column not in COLUMNS:
             raise InputError(
-                f"{place}: there is no place for a column {column!r}.",
+                f"{place}: the column {column!r} is unknown.",
                 code=Code.FILE_MALFORMED,
                 remedy=f"The columns are {', '.join(COLUMNS)}.",
             )
@@ -138,13 +139,13 @@ def _checked(row: dict[str, str], place: str) -> Label:
     if label.dimension == TASK_TYPE and not _is_number(label.code):
         raise _wrong(place, "code", f"{label.code[:40]!r} is not the number of a task type")
     if not label.label and (label.category or label.remedy):
-        raise _wrong(place, "label", "it is empty, and there is a category or a remedy")
+        raise _wrong(place, "label", "it is empty, but the row has a category or a remedy")
     return label
 
 
 def _is_number(code: str) -> bool:
     digits = code.removeprefix("-")
-    # As it is written out, so that no number can stand in a file twice.
+    # Only the canonical form is valid, since 7 and 07 would be two rows for one type.
     return digits.isdecimal() and digits.isascii() and str(int(code)) == code and abs(int(code)) <= MAX_TYPE
 
 

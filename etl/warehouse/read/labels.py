@@ -1,6 +1,6 @@
-"""What people have said of result codes and task types: into the dimensions, out of them, and what is still unsaid.
+"""Imports, exports and counts the labels of result codes and task types.
 
-A run adds codes that it meets, and never touches what is said of one.
+A run adds the codes that it sees, and never changes a label.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ code, task_type = dim_result_code.c, dim_task_type.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of the rows of a file."""
+    """The result of an import."""
 
     labelled: int
     unmet: list[Label]
-    """Of codes that no run has met yet: there is no row to write them into."""
+    """The labels of codes that no run has seen yet, which have no row in a dimension."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unexplained:
-    """How many codes nobody has explained yet."""
+    """The number of codes without a label."""
 
     result_codes: int
     task_types: int
 
 
 def import_labels(engine: Engine, labels: Sequence[Label]) -> Imported:
-    """Write what a file says into the dimensions, in one transaction; codes that it does not name are left alone."""
+    """Write labels into the dimensions in one transaction. Other codes stay unchanged."""
     with engine.begin() as connection:
         known = {(label.dimension, label.code) for label in _labels(connection)}
         met = [label for label in labels if (label.dimension, label.code) in known]
@@ -47,13 +47,13 @@ def import_labels(engine: Engine, labels: Sequence[Label]) -> Imported:
 
 
 def export_labels(engine: Engine) -> list[Label]:
-    """Read what is said of every code; those that nobody has explained come first."""
+    """Read the labels of every code. Codes without a label come first."""
     with engine.execution_options(read_only=True).connect() as connection:
         return sorted(_labels(connection), key=lambda label: (bool(label.label), label.dimension, label.code))
 
 
 def count_unexplained(engine: Engine) -> Unexplained:
-    """Count the codes that nobody has explained yet."""
+    """Count the codes without a label."""
     unnamed = task_type.task_type_name.startswith("UNKNOWN(", autoescape=True)
     with engine.execution_options(read_only=True).connect() as connection:
         return Unexplained(
@@ -99,5 +99,5 @@ def _of_type(label: Label) -> dict[str, Any]:
 
 
 def _unnamed(key: int | str) -> str:
-    """Name a task type as a run does that meets it."""
+    """Return the name that a run gives an unknown task type."""
     return f"UNKNOWN({key})"

@@ -1,4 +1,4 @@
-"""How the warehouse stands: the last runs, and what could not be audited."""
+"""Reads the state of the warehouse: the last runs, and the open dead letters."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from etl.runs import AuditRun
 from etl.warehouse.tables import audit_run, dead_letter
 
 MIN_REQUESTS_TO_JUDGE = 100
-"""A run with fewer spends its time on other things than requests."""
+"""A run with fewer requests spends most of its time on other work, so its rate says little."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ def open_dead_letters(engine: Engine) -> list[DeadLetters]:
 
 
 def reached_rate(engine: Engine) -> float | None:
-    """Say how many requests per second the last run reached that was long enough to tell; None: there was none."""
+    """Return the requests per second of the last run with enough requests; None if there is no such run."""
     runs = audit_run.c
     query = (
         select(runs.requests, runs.started_at, runs.finished_at)
@@ -66,7 +66,7 @@ def reached_rate(engine: Engine) -> float | None:
 
 
 def last_ends(engine: Engine) -> dict[str, datetime | None]:
-    """Say when a run last ended with 0, and when one last went through to its end (0 or 65); replays are no runs."""
+    """Return when a run last ended with 0, and when a run was last complete (0 or 65). Replays do not count."""
     runs = audit_run.c
     query = select(
         func.max(case((runs.exit_code == int(ExitCode.OK), runs.finished_at))).label("last_success_at"),

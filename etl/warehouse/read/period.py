@@ -1,4 +1,4 @@
-"""What a report tells of a period: news by day, failures by code, runs, and dead letters. It reads, nothing else."""
+"""Reads the data of a report about a period: news by day, failures by code, runs, and dead letters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,17 +13,19 @@ from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
 
 MAX_DAYS = 62
-"""Of submission, the newest."""
+"""The days of submission in a report, at most: more bars would not be legible. The newest remain."""
 MAX_CODES_SHOWN = 20
+"""The result codes in a report, at most. The most frequent remain."""
+
 RUNS_BEFORE = 30
-"""The newest before the period, to compare with."""
+"""The runs before the period that a report compares with."""
 MAX_LETTERS = 100
-"""That are listed one by one, the newest."""
+"""The dead letters that a report lists one by one, at most. The newest remain."""
 
 fact, change, letters, runs = fact_task_status.c, fact_task_status_change.c, dead_letter.c, audit_run.c
 
 IS_NO_REPLAY = runs.max_rate > 0
-"""A replay asks nobody, so it says nothing of a night."""
+"""A replay sends no request, so a report about a night leaves it out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +59,12 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """The span of time that a report tells of; its end is not part of it."""
+    """The time that a report covers, without its end."""
 
     start: datetime
     end: datetime
     run_id: str | None = None
-    """The one run whose news are told, where others may have run beside it."""
+    """The only run whose news count. None: all runs of the period."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ def find(engine: Engine, period: Period) -> Findings:
 
 
 def _news(period: Period) -> CTE:
-    """What was learnt in the period: of each task with news its last status and code there."""
+    """Select the last status and result code of each task that changed in the period."""
     latest = func.row_number().over(partition_by=change.task_id, order_by=change.observed_at.desc())
     asked = (change.observed_at >= period.start) & (change.observed_at < period.end)
     learnt = select(change.task_id, change.status, change.result_code, latest.label("turn")).where(

@@ -1,6 +1,6 @@
--- How many hours pass from a task's submission until it was seen to have ended, by type and status?
--- :since (time, default 7d before now): Counts tasks that were seen to end from then on.
--- :until (end, default now): And before that.
+-- How many hours pass from a task's submission until a run sees its end, by type and status?
+-- :since (time, default 7d before now): The first time of a counted end.
+-- :until (end, default now): The time before which counted ends lie.
 WITH ended AS (
     SELECT
         COALESCE(t.task_type_name, 'UNKNOWN') AS task_type_name,
@@ -28,7 +28,7 @@ SELECT
     status_name,
     MAX(tasks) AS tasks,
     MIN(hours) AS shortest_hours,
-    -- The least that half of the tasks, or 95 of 100, do not exceed.
+    -- The smallest value that half of the tasks, or 95 of 100, do not exceed.
     MIN(CASE WHEN 2 * turn >= tasks THEN hours END) AS median_hours,
     MIN(CASE WHEN 100 * turn >= 95 * tasks THEN hours END) AS p95_hours,
     MAX(hours) AS longest_hours

@@ -1,11 +1,11 @@
--- What part of each week's tasks ended well? Weeks of submission, from Monday on, in UTC.
+-- What share of each week's tasks succeeded? Weeks are by submission and start on Monday, in UTC.
 SELECT
     DATE(submitted_on, 'weekday 0', '-6 days') AS week_begins_on,
     SUM(tasks) AS tasks,
     SUM(succeeded) AS succeeded,
     SUM(failed) AS failed,
     SUM(still_open) AS still_open,
-    -- Of those that have ended, and null where none has.
+    -- The percentage among tasks that have ended, or null if none has.
     ROUND(100.0 * SUM(succeeded) / NULLIF(SUM(succeeded) + SUM(failed), 0), 2) AS success_percent
 FROM v_daily_outcomes
 GROUP BY DATE(submitted_on, 'weekday 0', '-6 days')

@@ -1,4 +1,4 @@
--- Tasks that have not ended, with the hours since they were submitted and since their status last changed.
+-- Tasks that have not ended, with the hours since submission and since the last change of status.
 SELECT
     f.task_id,
     f.task_name,

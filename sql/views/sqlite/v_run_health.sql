@@ -1,4 +1,4 @@
--- Every run with how long it took and whether its numbers balance; one that is running, or was killed, has no end yet.
+-- Every run with its duration and whether its numbers balance. A running or killed run has no end.
 SELECT
     r.run_id,
     r.started_at,
