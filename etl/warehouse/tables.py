@@ -118,7 +118,7 @@ dim_task_type = Table(
     Column("description", Text, comment="The documented meaning."),
     Column("category", Text, comment="The group that your labels put it in."),
     Column("action", Text, comment="The action that your labels advise."),
-    comment="The names of task types: the documented ones and every other number that runs have seen. You write the labels.",
+    comment="The names of task types: the documented ones and every other number that a run has seen. You label them.",
 )
 
 dim_result_code = Table(
@@ -130,7 +130,7 @@ dim_result_code = Table(
     Column("action", Text, comment="The action that your labels advise."),
     Column("is_documented", Boolean, nullable=False, comment="Whether your labels explain it."),
     Column("first_seen_at", UtcDateTime, nullable=False, comment="When a run first saw the code."),
-    comment="Every result code that a run has seen. You write the labels.",
+    comment="Every result code that a run has seen. You label them.",
 )
 
 dead_letter = Table(
