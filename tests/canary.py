@@ -1,4 +1,4 @@
-"""A secret that is known, and the search for it in all that is written, in every form it might take."""
+"""A known secret, and the search for it in all outputs and in every form."""
 
 import json
 import re
@@ -21,7 +21,7 @@ FORMS = {
     "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
     "JSON with escaped slashes": lambda text: json.dumps(text)[1:-1].replace("/", r"\/"),
 }
-"""How somebody may write a text."""
+"""The encodings in which a text may be written."""
 
 CORE = "CANARY/a+b?8f1c"
 """What all secrets of a test have in common; with signs that each way of writing treats in its own way."""
@@ -32,7 +32,7 @@ def secret(kind):
 
 
 def _needles():
-    """Every form of the core, also as a part of something longer."""
+    """Return every form of the core, also as a part of a longer text."""
     yield from ((form, write(CORE)) for form, write in FORMS.items() if "base64" not in form)
     for before in range(3):
         for form in ("base64", "base64 for URLs"):
@@ -44,7 +44,7 @@ NEEDLES = [(form, needle.encode()) for form, needle in _needles()]
 
 
 def sightings(places):
-    """Where a secret was seen, and in which form: none, if all is well.
+    """Return where a secret was seen, and in which form.
 
     Args:
         places: what was written, by where.

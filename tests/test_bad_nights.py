@@ -1,4 +1,4 @@
-"""Nights on which the API is down, throttles, or sends what nobody can read: whole runs over real HTTP.
+"""Nights on which the API is down, throttles, or sends unreadable responses: whole runs over real HTTP.
 
 How the pool behaves over hours is tested on virtual time, in ``fetch/test_gate.py``.
 """
@@ -42,7 +42,7 @@ def test_an_outage_in_the_middle_keeps_what_was_audited(night_of):
         assert night.rows("SELECT max(attempts) FROM pending_task", "source") == [(0,)]
 
 
-def test_a_flapping_api_is_worked_off(night_of, monkeypatch):
+def test_all_tasks_are_audited_at_a_flapping_api(night_of, monkeypatch):
     monkeypatch.setattr("etl.run.pipeline.DEFERRED_SECONDS", 1)
     ids = task_ids(1_500)
     behaviour = Behaviour(flap=(4, 2), latency_seconds=0.05)
@@ -56,7 +56,7 @@ def test_a_flapping_api_is_worked_off(night_of, monkeypatch):
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_limit_of_a_quarter_of_the_rate_is_found(night_of, silent):
-    """A limit that nobody names, or one that every refusal names."""
+    """The API does not name its limit, or names it in every refusal."""
     ids = task_ids(500)
     behaviour = Behaviour(rate=100, silent_limit=silent, latency_seconds=0.03)
     with night_of(behaviour, api__max_rate=400) as night:
@@ -70,7 +70,7 @@ def test_a_limit_of_a_quarter_of_the_rate_is_found(night_of, silent):
 
 
 @pytest.mark.parametrize("settings", [{"api__token": "Bearer wrong"}, APP], ids=["token", "app"])
-def test_a_wrong_secret_costs_no_task_its_place(night_of, configure, settings):
+def test_a_wrong_secret_leaves_every_task_pending(night_of, configure, settings):
     behaviour = Behaviour(token=TOKEN, app_id="a378331e", app_secret="another", latency_seconds=0.05)
     with night_of(behaviour) as night:
         night.enqueue(*task_ids(2_000))
@@ -86,7 +86,7 @@ def test_a_wrong_secret_costs_no_task_its_place(night_of, configure, settings):
 
 
 def test_a_wrong_user_makes_no_dead_letter(night_of):
-    """Every answer is a 400 that looks as if it were about its task."""
+    """Every response is a 400 that seems to be about its task."""
     with night_of(Behaviour(faults=(Fault(name="http_400_unknown", rate=1),), latency_seconds=0.01)) as night:
         night.enqueue(*task_ids(500))
         row = json.loads(night.run("run", "--json").stdout)
@@ -110,7 +110,7 @@ finally:
 
 
 def peak_bytes(open_night, faults, ids, databases):
-    """Run in a process of its own; returns the row of the run and the peak of its memory."""
+    """Run in its own process; returns the row of the run and its peak memory."""
     behaviour = Behaviour(token=TOKEN, faults=faults)
     with open_night(behaviour, *databases, api__timeout_seconds=2, api__attempts=1) as night:
         night.enqueue(*ids)
@@ -118,12 +118,12 @@ def peak_bytes(open_night, faults, ids, databases):
     return json.loads(ran.stdout), int(ran.stderr.split()[-1]) * 1024
 
 
-def test_bombs_and_bodies_without_end_cost_no_memory_and_starve_nobody(night_of, two_places):
+def test_bombs_and_bodies_without_end_cost_no_memory_and_delay_no_other_task(night_of, two_places):
     ids = task_ids(1_200)
     hostile = ["gzip_bomb", "endless_body", "slow_body", "slow_headers", "stall", "oversized", "many_headers"]
     faults = tuple(Fault(name=name, task_ids=frozenset(ids[start::60])) for start, name in enumerate(hostile))
     row, peak = peak_bytes(night_of, faults, ids, two_places("sqlite+sqlite"))
-    # In a database that nobody has used, and that needs no more memory than those two.
+    # The databases are new, and need no more memory than those two.
     _, plain = peak_bytes(night_of, (), ids, two_places("one sqlite"))
     assert row["audited"] == len(ids) - len(hostile) * (len(ids) // 60)
     assert peak - plain < 64 * MIB

@@ -1,4 +1,4 @@
-"""A known secret of every kind goes down every path of failure, and is found nowhere but where it was put."""
+"""A known secret of every kind meets every failure, and is found only where the test put it."""
 
 import os
 import re
@@ -49,11 +49,11 @@ COMMANDS = (
     ("notify",),
     ("notify", "--test"),
 )
-"""Everything that shows what a night has left."""
+"""The commands that show what a night has left."""
 
 
 class Installation:
-    """A folder in which the job runs, and everything that it has said and written there."""
+    """A folder in which the job runs, with everything that it has printed and written there."""
 
     def __init__(self, task_audit, folder):
         self._task_audit = task_audit
@@ -181,10 +181,10 @@ def test_an_api_that_repeats_the_token_everywhere(installed, api, log_format):
         assert installed.run("dead-letters", "retry", "--reason", "rejected").exit_code == 0
         assert installed.run("replay").exit_code == 0
     assert {path.split("/")[1] for path, _ in api.posts} == {"push", "otlp", "lineage", "hook"}
-    told = {value for _, headers in api.received for value in headers.values()}
-    assert {TOKEN, f"Bearer {secret('lineage')}", f"Bearer {secret('otlp')}"} <= told
+    received = {value for _, headers in api.received for value in headers.values()}
+    assert {TOKEN, f"Bearer {secret('lineage')}", f"Bearer {secret('otlp')}"} <= received
     posted = b"\n".join(body for _, body in api.posts)
-    assert sightings(installed.places() | {"what others were told": posted}) == []
+    assert sightings(installed.places() | {"what other programs received": posted}) == []
 
 
 def test_facts_and_archive_agree_on_what_they_hold_in_its_place(installed, configure):
@@ -225,7 +225,7 @@ def test_an_api_that_refuses_and_repeats_the_token(installed, api, name):
     assert installed.run("doctor").exit_code == code
 
     posted = b"\n".join(body for _, body in api.posts)
-    assert sightings(installed.places() | {"what others were told": posted}) == []
+    assert sightings(installed.places() | {"what other programs received": posted}) == []
 
 
 def test_an_app_whose_secret_and_signature_are_repeated(installed, api, configure, monkeypatch):
@@ -266,7 +266,7 @@ def test_a_command_that_fails_and_says_the_token(installed, configure, monkeypat
 
 
 class Postgres(BaseRequestHandler):
-    """A server that refuses everybody, and repeats their passwords."""
+    """A server that refuses all clients, and repeats their passwords."""
 
     def handle(self):
         self.request.recv(1024)
@@ -364,7 +364,7 @@ def test_wrong_files_of_every_kind(installed, tmp_path, monkeypatch):
     assert sightings(installed.places()) == []
 
 
-def test_secret_files_that_are_no_good(installed, monkeypatch, tmp_path):
+def test_unusable_secret_files(installed, monkeypatch, tmp_path):
     folder = tmp_path / "secrets"
     folder.mkdir()
     for name in ("TOKEN", "SESSION_ID", "APP_SECRET"):
@@ -389,7 +389,7 @@ def test_secret_files_that_are_no_good(installed, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_a_bug_whose_words_hold_every_secret(installed, monkeypatch, api, log_format):
+def test_a_bug_whose_message_holds_every_secret(installed, monkeypatch, api, log_format):
     said = " ".join(
         write(secret(kind)) for kind in ("token", "session", "app", "lineage", "otlp") for write in FORMS.values()
     )
@@ -412,7 +412,7 @@ def test_a_bug_whose_words_hold_every_secret(installed, monkeypatch, api, log_fo
     traceback = '"exception":' if log_format == "json" else "Traceback"
     assert sum(traceback in printed.replace(": ", ":") for printed in installed.printed.values()) >= 2
     posted = b"\n".join(body for _, body in api.posts)
-    assert sightings(installed.places() | {"what others were told": posted}) == []
+    assert sightings(installed.places() | {"what other programs received": posted}) == []
 
 
 def test_targets_that_fail_and_repeat_what_they_were_sent(installed, api):
@@ -442,7 +442,7 @@ def test_a_bucket_that_refuses(installed, api, configure):
 
 
 def test_no_list_of_processes_shows_a_secret_and_no_child_is_given_one(installed, monkeypatch, tmp_path):
-    """Secrets come from files here, and a real process and its child tell what others could see of them."""
+    """The secrets come from files, and a real process and its child show what other users could see."""
     folder = tmp_path / "secrets"
     folder.mkdir()
     for variable in [name for name, value in os.environ.items() if CORE in value or PASSWORD in value]:

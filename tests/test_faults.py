@@ -1,4 +1,4 @@
-"""Every fault of the stand-in, alone and all together: each fact is what the stand-in knows, or there is none."""
+"""Every fault of the stand-in, alone and all together: each fact is true to the stand-in, or is missing."""
 
 import json
 from functools import partial
@@ -41,7 +41,7 @@ PASSING = {
     "slow_headers",
     "stall",
 }
-"""Nothing of the task is learnt; asked again, the API may say more."""
+"""Faults without an answer; a repeated request may succeed."""
 
 UNBELIEVABLE = {
     "byte_order_mark",
@@ -58,7 +58,7 @@ UNBELIEVABLE = {
     "truncated_json",
     "wrong_task",
 }
-"""Believed at its second sighting."""
+"""Faults that are believed at their second sighting."""
 
 FINAL = {
     "endless_body": "too_large",
@@ -75,25 +75,25 @@ FINAL = {
     "not_found": "not_found",
     "redirect": "rejected",
 }
-"""The reason of the dead letter."""
+"""Lasting faults, with the reason of the dead letter."""
 
 HARMLESS = {"changed_type", "gzip", "hostile_text", "missing_name", "text_numbers", "unknown_field"}
-"""Status and result code are as ever, whatever else is said."""
+"""Faults that change neither status nor result code."""
 
-TELLING = {
+MISLEADING = {
     "missing_fields": lambda status: [status, None],
     "new_result_code": lambda _status: [3, "18999999"],
     "unknown_status": lambda _status: [7, None],
 }
-"""What is said instead of the world's truth."""
+"""Faults that change the answer, with the fact that follows."""
 
 ENDING = {"http_401": 77, "http_403": 77, "http_405": 69, "http_511": 69}
-"""The exit code, where a fault concerns every task."""
+"""Faults of every task, with the exit code of the run."""
 
 SLOW = {"slow_body", "slow_headers", "stall"}
 
 PAUSING = {name for name in PASSING if "throttled" in name or "retry_after" in name or name == "http_429"}
-"""Everybody waits for a second at least, each time: such a fault strikes tasks that follow one another, as it would."""
+"""Faults that pause all requests for at least a second. They strike consecutive tasks, as in reality."""
 
 IDS = task_ids(2_000)
 STRUCK = IDS[10::50]
@@ -104,7 +104,7 @@ IN_A_ROW = IDS[80:100]
 @pytest.fixture(autouse=True)
 def _shorter_waits(monkeypatch):
     monkeypatch.setattr("etl.run.pipeline.DEFERRED_SECONDS", 0.2)
-    # Where the API does not say for how long, pauses double with each refusal, and here are hundreds.
+    # If the API does not name a pause, pauses double with each refusal, and here are hundreds.
     monkeypatch.setattr("etl.fetch.gate.MIN_THROTTLED_SECONDS", 0.01)
     monkeypatch.setattr("etl.fetch.gate.MAX_THROTTLED_SECONDS", 0.02)
     # The rate that a refusal names is kept to the end of the night; the gateway's own would make each last ten seconds.
@@ -112,14 +112,14 @@ def _shorter_waits(monkeypatch):
 
 
 def test_every_fault_is_in_the_matrix():
-    kinds = [PASSING, UNBELIEVABLE, FINAL.keys(), HARMLESS, TELLING.keys(), ENDING.keys()]
-    # Those of the list have their own: tests/jobs/test_collect.py.
+    kinds = [PASSING, UNBELIEVABLE, FINAL.keys(), HARMLESS, MISLEADING.keys(), ENDING.keys()]
+    # The faults of the list have their tests in tests/jobs/test_collect.py.
     assert sorted(name for kind in kinds for name in kind) == sorted(EFFECTS.keys() - PAGES.keys())
 
 
 @pytest.fixture
 def struck_by(night_of, two_places):
-    """Run a night in which tasks meet one fault; one database, since what engines do with answers has its own tests."""
+    """Run a night in which tasks meet one fault, on one database: other tests compare the engines."""
     return partial(_struck_by, night_of, two_places("one sqlite"))
 
 
@@ -129,7 +129,7 @@ def _struck_by(night_of, databases, name, *, always=(), once=()):
         Fault(name=name, task_ids=frozenset(once), first_asks=1),
     )
     seconds = 0.4 if name in SLOW else 10
-    # With a latency as long as a volley all of them are under way together, and make everybody wait once.
+    # With such a latency, all struck requests are sent together and cause one pause.
     latency = 0.05 if name in PAUSING else 0.0
     behaviour = Behaviour(token=TOKEN, faults=faults, latency_seconds=latency)
     with night_of(behaviour, *databases, api__timeout_seconds=seconds) as night:
@@ -143,8 +143,8 @@ def _struck_by(night_of, databases, name, *, always=(), once=()):
 
 
 @pytest.mark.parametrize("name", sorted(PASSING))
-def test_what_passes_costs_a_request_and_no_fact(struck_by, name):
-    """Of 2 % of the tasks; of 1 %, where it makes everybody wait."""
+def test_a_passing_fault_costs_a_request_and_no_fact(struck_by, name):
+    """The fault strikes 2 % of the tasks, or 1 % if it pauses all requests."""
     night, row = struck_by(name, once=IN_A_ROW if name in PAUSING else STRUCK)
     assert row["exit_code"] == 0
     assert night.facts() == night.truth(IDS)
@@ -152,8 +152,8 @@ def test_what_passes_costs_a_request_and_no_fact(struck_by, name):
 
 
 @pytest.mark.parametrize("name", sorted(UNBELIEVABLE | FINAL.keys()))
-def test_what_lasts_is_a_dead_letter_and_no_fact(struck_by, name):
-    """What is believed at its second sighting meets other tasks only once, and costs them a request."""
+def test_a_lasting_fault_is_a_dead_letter_and_no_fact(struck_by, name):
+    """A fault that is believed at its second sighting strikes other tasks once, and costs them a request."""
     once = STRUCK_ONCE if name in UNBELIEVABLE else []
     night, row = struck_by(name, always=STRUCK, once=once)
     honest = [task_id for task_id in IDS if task_id not in STRUCK]
@@ -169,22 +169,22 @@ def test_what_lasts_is_a_dead_letter_and_no_fact(struck_by, name):
         assert len(IDS) + len(STRUCK) < row["requests"] <= len(IDS) + len(STRUCK) + 64
 
 
-@pytest.mark.parametrize("name", sorted(HARMLESS | TELLING.keys()))
-def test_what_only_looks_strange_is_a_fact(struck_by, name):
+@pytest.mark.parametrize("name", sorted(HARMLESS | MISLEADING.keys()))
+def test_a_strange_answer_is_a_fact(struck_by, name):
     night, row = struck_by(name, always=STRUCK)
     expected = night.truth(IDS)
-    if name in TELLING:
-        expected.update({task_id: TELLING[name](expected[task_id][0]) for task_id in STRUCK})
+    if name in MISLEADING:
+        expected.update({task_id: MISLEADING[name](expected[task_id][0]) for task_id in STRUCK})
     assert row["exit_code"] == 0
     assert night.facts() == expected
     drift = dict(night.rows("SELECT name, number FROM audit_run_counter WHERE counter = 'drift'"))
-    told = {what: number for what, number in drift.items() if not what.startswith("new result_code 18000")}
-    assert bool(told) is (name not in {"gzip", "hostile_text"})
-    assert set(told.values()) <= {len(STRUCK)}
+    reported = {what: number for what, number in drift.items() if not what.startswith("new result_code 18000")}
+    assert bool(reported) is (name not in {"gzip", "hostile_text"})
+    assert set(reported.values()) <= {len(STRUCK)}
 
 
 @pytest.mark.parametrize("name", ENDING)
-def test_what_concerns_everybody_ends_the_run_and_no_task_loses_its_place(struck_by, name):
+def test_a_fault_of_every_task_ends_the_run_and_leaves_all_tasks_pending(struck_by, name):
     night, row = struck_by(name, always=STRUCK)
     assert row["exit_code"] == ENDING[name]
     assert night.facts().items() <= night.truth(IDS).items()
@@ -199,8 +199,8 @@ TOGETHER = 2_000
 
 @pytest.mark.parametrize("databases", ["postgresql+postgresql"], indirect=True)
 @pytest.mark.parametrize("in_a_row", [1, pytest.param(20, marks=pytest.mark.soak)])
-def test_all_together(night_of, databases, in_a_row):
-    """Every fault at 1 % - those that make everybody wait only in the soak -, and a token that expires."""
+def test_all_faults_together_leave_true_facts(night_of, databases, in_a_row):
+    """Every fault strikes 1 % of the tasks, and a token expires. Faults that pause all requests are in the soak."""
     ids = task_ids(TOGETHER)
     faults = (
         *(
@@ -219,7 +219,7 @@ def test_all_together(night_of, databases, in_a_row):
         night.enqueue(*ids)
         first = night.run("run", "--json")
         row = json.loads(first.stdout)
-        # Who met a passing fault and then, for the first time, a body that cannot be believed.
+        # Some tasks meet a passing fault first, and then a body that cannot be believed.
         assert row["released"] < 0.05 * TOGETHER
         assert night.facts().items() <= night.truth(ids).items()
         statuses = dict(night.rows("SELECT name, number FROM audit_run_counter WHERE counter = 'http_status'"))

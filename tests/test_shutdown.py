@@ -4,7 +4,7 @@ from etl.errors import Code, CredentialsRefusedError, StoppedError
 from etl.shutdown import Shutdown
 
 
-def test_the_first_order_stands():
+def test_the_first_request_counts():
     shutdown = Shutdown()
     assert (shutdown.is_requested, shutdown.reason) == (False, None)
     first, second = (
@@ -16,7 +16,7 @@ def test_the_first_order_stands():
     assert (shutdown.is_requested, shutdown.reason) == (True, first)
 
 
-def test_the_order_wakes_everybody():
+def test_a_request_wakes_every_sleeper():
     async def scenario():
         shutdown = Shutdown()
         waiting = [
@@ -32,7 +32,7 @@ def test_the_order_wakes_everybody():
     asyncio.run(scenario())
 
 
-def test_after_the_order_nobody_sleeps():
+def test_after_a_request_no_part_sleeps():
     async def scenario():
         shutdown = Shutdown()
         shutdown.request(StoppedError("a signal", code=Code.STOPPED_BY_SIGNAL, remedy="Go on."))
@@ -43,7 +43,7 @@ def test_after_the_order_nobody_sleeps():
     asyncio.run(scenario())
 
 
-def test_without_an_order_a_sleep_ends_in_time():
+def test_without_a_request_a_sleep_ends_in_time():
     async def scenario():
         shutdown = Shutdown()
         loop = asyncio.get_running_loop()

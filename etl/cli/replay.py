@@ -47,7 +47,7 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
         )
     with open_warehouse(settings.warehouse) as warehouse:
         done = replay_archive(
-            Store(settings.archive), warehouse, Range(since=since, until=until), clock=clock_of(warehouse.engine)
+            Store(settings.archive), warehouse, asked=Range(since=since, until=until), clock=clock_of(warehouse.engine)
         )
     print_summary(FinishedRun(run=done, ended_by=None), console=Console(stderr=True), dry_run=False)
     if as_json:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from math import ceil
 
@@ -89,11 +89,8 @@ async def run_job(
         clock = clock_of(engine)
         run = begin_run(request.selection, max_rate=max_rate_of(settings, request), now=clock())
         databases.enter_context(bound_contextvars(run_id=run.run_id))
-        wiring = Wiring(
-            settings=settings, request=request, engine=engine, clock=clock, run_id=run.run_id, shutdown=shutdown
-        )
-        needs_warehouse = not request.dry_run or settings.source.mode == "read_only"
-        warehouse = databases.enter_context(open_warehouse(settings.warehouse)) if needs_warehouse else None
+        wiring = Wiring(settings, request, engine=engine, clock=clock, run_id=run.run_id, shutdown=shutdown)
+        warehouse = databases.enter_context(open_warehouse(settings.warehouse)) if wiring.needs_warehouse else None
         source = wiring.source(warehouse)
         announce, archive = wiring.announce(), wiring.archive()
         async with wiring.open_pool(keeps_answers=archive is not None) as (pool, secrets):
@@ -113,17 +110,23 @@ async def run_job(
             return await _run(Pipeline(context, pool, run=run), wiring, due=source.count(), hooks=hooks)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Wiring:
     """Makes the parts of one run from its settings and its request."""
 
     settings: Settings
     request: RunRequest
+    _: KW_ONLY
     engine: Engine
     """The pending database."""
     clock: Clock
     run_id: str
     shutdown: Shutdown
+
+    @property
+    def needs_warehouse(self) -> bool:
+        """Whether the run reads or writes the warehouse."""
+        return not self.request.dry_run or self.settings.source.mode == "read_only"
 
     def source(self, warehouse: Warehouse | None) -> Source:
         """Make the source, and check its table.
@@ -135,7 +138,7 @@ class Wiring:
         if settings.mode == "read_only":
             # The settled tasks are in the warehouse, so this mode opens it even for a dry run.
             assert warehouse is not None  # noqa: S101 - for the type checker
-            return user_table(settings, self.request, self.engine, warehouse)
+            return user_table(settings, self.request, engine=self.engine, warehouse=warehouse)
         table = pending_table(settings.table)
         with self.engine.connect() as connection:
             require_current(connection, queue_schema(table))
@@ -179,7 +182,7 @@ class Wiring:
             keeps_answers=keeps_answers,
             note_refresh=traffic.note_refresh,
         )
-        gate = open_gate(self.settings, self.request, self.engine, run_id=self.run_id, shutdown=self.shutdown)
+        gate = open_gate(self.settings, self.request, engine=self.engine, run_id=self.run_id, shutdown=self.shutdown)
         async with koodrive as api, gate as opened_gate:
             pool = Pool(
                 api.ask,

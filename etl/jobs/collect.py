@@ -154,9 +154,11 @@ async def collect(
     """
     with open_queue(settings.source) as (engine, table):
         async with _open_api(settings, engine, shutdown=shutdown, traffic=traffic) as (api, reader):
-            add = partial(_add, DatabaseRetry(shutdown), shutdown, partial(enqueue, engine, table))
+            add = partial(
+                _add, retry=DatabaseRetry(shutdown), shutdown=shutdown, enqueue_rows=partial(enqueue, engine, table)
+            )
             try:
-                await _collect(api, reader, wanted, collected=collected, add=add)
+                await _collect(api, reader, wanted=wanted, collected=collected, add=add)
                 collected.is_complete = True
             finally:
                 log.info("list_read", requests=traffic.requests, throttled=traffic.throttled, **asdict(collected))
@@ -169,12 +171,15 @@ async def _open_api(
     """Open the API as a run does, at the rate that all runs on the pending table share."""
     run_id, clock = str(uuid7()), clock_of(engine)
     koodrive = open_koodrive(settings.api, run_id=run_id, clock=clock, note_refresh=traffic.note_refresh)
-    async with koodrive as api, open_gate(settings, RunRequest(), engine, run_id=run_id, shutdown=shutdown) as gate:
+    async with (
+        koodrive as api,
+        open_gate(settings, RunRequest(), engine=engine, run_id=run_id, shutdown=shutdown) as gate,
+    ):
         policy = RetryPolicy(attempts=settings.api.attempts)
         yield api, PageReader(gate=gate, policy=policy, budget=RetryBudget(), shutdown=shutdown, traffic=traffic)
 
 
-async def _collect(api: KooDrive, reader: PageReader, wanted: Wanted, *, collected: Collected, add: Add) -> None:
+async def _collect(api: KooDrive, reader: PageReader, *, wanted: Wanted, collected: Collected, add: Add) -> None:
     for status in wanted.readings:
         repetitions = Repetitions()
         async with aclosing(reader.read(partial(api.list_tasks, status=status))) as pages:
@@ -191,15 +196,16 @@ async def _collect(api: KooDrive, reader: PageReader, wanted: Wanted, *, collect
 
 
 async def _add(
+    rows: Sequence[PendingRow],
+    *,
     retry: DatabaseRetry,
     shutdown: Shutdown,
-    add: Callable[[Sequence[PendingRow]], Enqueued],
-    rows: Sequence[PendingRow],
+    enqueue_rows: Callable[[Sequence[PendingRow]], Enqueued],
 ) -> int:
     """Add tasks to the pending table; returns how many were new."""
     if not rows:
         return 0
-    added = await retry.call(add, rows)
+    added = await retry.call(enqueue_rows, rows)
     if added is None:
         assert shutdown.reason is not None  # noqa: S101 - for the type checker: the failed call has requested the shutdown
         raise shutdown.reason

@@ -85,7 +85,7 @@ def initialize(settings: Settings) -> list[Upgrade]:
 
 @contextmanager
 def open_user_table(
-    settings: SourceSettings, request: RunRequest, warehouse: Warehouse
+    settings: SourceSettings, request: RunRequest, *, warehouse: Warehouse
 ) -> Iterator[tuple[ReadOnlySource, Clock]]:
     """Open the user's own pending table, with the clock of its database.
 
@@ -93,10 +93,12 @@ def open_user_table(
         ConfigurationError: the table is not what the settings say.
     """
     with open_source(settings) as engine:
-        yield user_table(settings, request, engine, warehouse), clock_of(engine)
+        yield user_table(settings, request, engine=engine, warehouse=warehouse), clock_of(engine)
 
 
-def user_table(settings: SourceSettings, request: RunRequest, engine: Engine, warehouse: Warehouse) -> ReadOnlySource:
+def user_table(
+    settings: SourceSettings, request: RunRequest, *, engine: Engine, warehouse: Warehouse
+) -> ReadOnlySource:
     """Make the source that reads the user's own table, and check the table.
 
     Raises:
@@ -121,7 +123,7 @@ def max_rate_of(settings: Settings, request: RunRequest) -> float:
 
 @asynccontextmanager
 async def open_gate(
-    settings: Settings, request: RunRequest, engine: Engine, *, run_id: str, shutdown: Shutdown
+    settings: Settings, request: RunRequest, *, engine: Engine, run_id: str, shutdown: Shutdown
 ) -> AsyncIterator[Gate]:
     """Make the gate. All runs on one pending table share one rate, except runs that may not write there."""
     max_rate, patience_seconds = max_rate_of(settings, request), settings.api.patience_seconds

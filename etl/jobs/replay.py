@@ -48,7 +48,7 @@ class Range:
         return rows if self.until is None else rows.filter(pl.col("observed_at") < self.until)
 
 
-def replay_archive(store: Store, warehouse: Loader, asked: Range, *, clock: Callable[[], datetime]) -> AuditRun:
+def replay_archive(store: Store, warehouse: Loader, *, asked: Range, clock: Callable[[], datetime]) -> AuditRun:
     """Load the archived responses of a range; returns the row of the replay, which is a run of its own.
 
     Raises:
@@ -61,17 +61,17 @@ def replay_archive(store: Store, warehouse: Loader, asked: Range, *, clock: Call
     warehouse.start(run)
     try:
         for file in files:
-            for batch in _batches(store, file, asked):
+            for batch in _batches(store, file, asked=asked):
                 size = batch.audited + len(batch.dead_letters)
                 run = warehouse.load(batch, replace(run, claimed=run.claimed + size))
             log.info("file_replayed", file=file, audited=run.audited)
     except TaskAuditError as error:
-        _finish(warehouse, run, clock(), ended_by=error)
+        _finish(warehouse, run, now=clock(), ended_by=error)
         raise
-    return _finish(warehouse, run, clock(), ended_by=None)
+    return _finish(warehouse, run, now=clock(), ended_by=None)
 
 
-def _batches(store: Store, file: str, asked: Range) -> Iterator[Batch]:
+def _batches(store: Store, file: str, *, asked: Range) -> Iterator[Batch]:
     rows = asked.of(store.read(file))
     for (run_id,), of_run in rows.partition_by("run_id", as_dict=True, maintain_order=True).items():
         observations, dead_letters = [], []
@@ -125,7 +125,7 @@ def _task(row: dict[str, Any]) -> PendingTask:
     return PendingTask(task_id=row["task_id"], submitted_at=row["queue_submitted_at"], attempts=row["attempts"])
 
 
-def _finish(warehouse: Loader, run: AuditRun, now: datetime, *, ended_by: TaskAuditError | None) -> AuditRun:
+def _finish(warehouse: Loader, run: AuditRun, *, now: datetime, ended_by: TaskAuditError | None) -> AuditRun:
     # Dead letters of the archive are known from earlier runs, so they do not decide the exit code of the replay.
     exit_code = ExitCode.OK if ended_by is None else ended_by.exit_code
     finished = replace(

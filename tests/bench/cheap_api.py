@@ -1,4 +1,4 @@
-"""The cheapest server that answers as KooDrive does, so that the client is what is measured: ``cheap_api.py``.
+"""The cheapest server that answers as KooDrive does, so that a benchmark measures the client: ``cheap_api.py``.
 
 It knows every ID, reads nothing of a request but its path, and prints its base URL when it is ready.
 """
@@ -30,7 +30,7 @@ class CheapApi(asyncio.Protocol):
 
 
 def answer(task_id):
-    """Tell the task's story: one in five has failed, by the last digit of its ID."""
+    """Return the state of a task: one in five has failed, by the last digit of its ID."""
     body = BODY % (task_id, *(FAILED if task_id.endswith("0") else SUCCEEDED))
     return (HEAD % (len(body), body)).encode()
 

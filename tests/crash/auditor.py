@@ -1,4 +1,4 @@
-"""Environment, load generator and auditor: runs that are killed, and what must be true after each."""
+"""Kills runs, and audits what must be true after each."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ RUN = ("run", "--json", "--log-format", "json")
 
 
 class Ledger:
-    """An installation whose runs are killed, and the truth about its tasks."""
+    """An installation whose runs are killed, with the true state of its tasks."""
 
     def __init__(self, night, *, ids, lost):
         self.night = night
@@ -30,7 +30,7 @@ class Ledger:
 
     @contextmanager
     def run(self, *, crash_at="", source_url=None, warehouse_url=None, file_size=None):
-        """A run in a process of its own, which may see the databases elsewhere, or files that cannot grow."""
+        """Start a run in its own process, perhaps with other databases or with files that cannot grow."""
         self.runs += 1
         own = {
             "TASK_AUDIT_CRASH_AT": crash_at,
@@ -47,7 +47,7 @@ class Ledger:
 
     @contextmanager
     def run_behind(self, *prefix):
-        """A run that another program starts."""
+        """Start a run by another program."""
         self.runs += 1
         command = [*prefix, sys.executable, "-m", "etl", *RUN]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -58,25 +58,25 @@ class Ledger:
             process.communicate()
 
     def crash(self, point):
-        """Let a run die at a crash point, and audit what it leaves."""
+        """Kill a run at a crash point, and audit what it leaves."""
         with self.run(crash_at=point) as process:
             stderr = process.communicate(timeout=60)[1]
             assert process.returncode == -signal.SIGKILL, f"{point}: {process.returncode}\n{stderr}"
-        self.bury()
+        self.audit_killed()
 
     def kill_after(self, seconds):
-        """Let a run die at any time, and audit what it leaves; returns whether it was still alive."""
+        """Kill a run at any time, and audit what it leaves; returns whether it was still running."""
         with self.run() as process:
             time.sleep(seconds)  # another process is at work, on its own clock
             process.kill()
             process.wait()
             was_alive = process.returncode == -signal.SIGKILL
             assert was_alive or process.returncode in {0, 65}, process.returncode
-        self.bury()
+        self.audit_killed()
         return was_alive
 
-    def bury(self):
-        """Audit what a dead run has left, and let its leases end."""
+    def audit_killed(self):
+        """Audit what a killed run has left, and end its leases."""
         self.deaths += 1
         self.audit()
         self.night.change("UPDATE pending_task SET lease_until = '2020-01-01 00:00:00' WHERE lease_until IS NOT NULL")
@@ -96,10 +96,10 @@ class Ledger:
         assert self.night.rows(leased, "source") == [(0,)]
 
     def audit(self):
-        """What holds at any time, whoever died."""
+        """Check what is true at any time, after any kill."""
         facts, states = self.night.facts(), self.night.states()
         letters = {task_id for (task_id,) in self.night.rows("SELECT task_id FROM dead_letter")}
-        # Nothing is lost: what is not pending has its fact or its dead letter.
+        # Nothing is lost: a task that is not pending has a fact or a dead letter.
         assert states.keys() == set(self.ids)
         assert {task_id for task_id, state in states.items() if state == "done"} <= facts.keys()
         assert {task_id for task_id, state in states.items() if state == "dead"} <= letters <= self.lost
@@ -122,7 +122,7 @@ class Ledger:
         assert sum(run[0] == "running" for run in runs) <= self.deaths
 
     def _audit_requests(self, facts):
-        """What was committed is never asked again, but for tasks that are still open."""
+        """Check that no committed task is asked about again, except open ones."""
         asks = self.night.api.stats.asks
         for task_id, (status, _) in facts.items():
             if status not in OPEN:
@@ -133,7 +133,7 @@ class Ledger:
 
 @contextmanager
 def opened(night_of, databases, *, tasks, **settings):
-    """An installation with so many tasks, one in forty of them unknown to the API."""
+    """Set up an installation with so many tasks, one in forty of them unknown to the API."""
     ids = [*task_ids(tasks), "no ID"]
     lost = {*ids[:-1:40], "no ID"}
     behaviour = Behaviour(
@@ -141,7 +141,7 @@ def opened(night_of, databases, *, tasks, **settings):
         latency_seconds=LATENCY_SECONDS,
         faults=(Fault(name="not_found", task_ids=frozenset(lost - {"no ID"})),),
     )
-    # Its own dead letters come of the API alone here; what kills its runs again and again has a test of its own.
+    # The high bound keeps killed runs from making dead letters; another test kills runs by one task.
     rules = {"run__batch_size": 40, "run__dead_letter_after": 1_000, "api__concurrency": 8} | settings
     with night_of(behaviour, *databases, **rules) as night:
         yield Ledger(night, ids=ids, lost=lost)

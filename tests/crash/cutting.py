@@ -1,4 +1,4 @@
-"""A proxy before a PostgreSQL server that cuts connections at COMMIT: before the server has heard it, or after."""
+"""A proxy before a PostgreSQL server that cuts connections before or after the server receives COMMIT."""
 
 import contextlib
 import random
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 COMMIT = b"COMMIT\x00"
 CHUNK = 65_536
 CHANCE = 1 / 4
-MOST_CUTS = 12
-"""Without an end, something that commits four times would now and then lose a connection at each of its tries."""
+MAX_CUTS = 12
+"""The cuts, at most: without a bound, all attempts of an operation with four commits could lose a connection."""
 
 
 class Proxy:
@@ -37,29 +37,29 @@ class Proxy:
     def _serve(self, client):
         with client, socket.socket(socket.AF_UNIX) as server, contextlib.suppress(OSError):
             server.connect(str(self._server_socket))
-            # Once set, what the server says is read, and not passed on.
+            # Once this is set, the proxy reads the replies and does not pass them on.
             deaf = threading.Event()
             answers = threading.Thread(target=self._answer, args=(server, client, deaf), daemon=True)
             answers.start()
-            while said := client.recv(CHUNK):
-                cut = self._is_to_be_cut(said)
+            while received := client.recv(CHUNK):
+                cut = self._is_to_be_cut(received)
                 if cut == "before":
                     break
                 if cut == "after":
                     deaf.set()
-                    server.sendall(said)
-                    # The commit is on its way; its answer comes before the end of the connection.
+                    server.sendall(received)
+                    # The server receives the commit, and its reply arrives before the connection ends.
                     server.shutdown(socket.SHUT_WR)
                     answers.join()
                     break
-                server.sendall(said)
-            # Closing alone would not wake who reads.
+                server.sendall(received)
+            # Closing alone would not wake a blocked reader.
             for end in (client, server):
                 with contextlib.suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
 
-    def _is_to_be_cut(self, said):
-        if COMMIT not in said or not self.is_armed or self._is_done() or self._chance.random() > CHANCE:
+    def _is_to_be_cut(self, received):
+        if COMMIT not in received or not self.is_armed or self._is_done() or self._chance.random() > CHANCE:
             return None
         cut = "before" if self.cut_before == self.cut_after else "after"
         self.cut_before += cut == "before"
@@ -67,14 +67,14 @@ class Proxy:
         return cut
 
     def _is_done(self):
-        return self.cut_before + self.cut_after == MOST_CUTS
+        return self.cut_before + self.cut_after == MAX_CUTS
 
     @staticmethod
     def _answer(server, client, deaf):
         with contextlib.suppress(OSError):
-            while said := server.recv(CHUNK):
+            while received := server.recv(CHUNK):
                 if not deaf.is_set():
-                    client.sendall(said)
+                    client.sendall(received)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""kill -9 at every crash point and at any time: nothing is lost, nothing counted twice, nothing asked again."""
+"""kill -9 at every crash point and at any time: nothing is lost, counted twice or asked about again."""
 
 import random
 
@@ -17,13 +17,13 @@ def _places(request, two_places):
 
 
 def points_of(places):
-    """The crash points on a run's way; where pending table and warehouse are one database, a load settles."""
+    """Return the crash points that a run passes; in one database, a load settles its tasks itself."""
     source, warehouse = (url.get_secret_value() for url in places)
     return [point for point in POINTS if source != warehouse or point != "settling"]
 
 
 def die_at(ledger, points):
-    """Let one run after the other die on the same tasks, those that get furthest at the end."""
+    """Kill one run after the other on the same tasks, at later points each time."""
     for point in points:
         ledger.crash(point)
     ledger.finish()
@@ -31,7 +31,7 @@ def die_at(ledger, points):
 
 @pytest.mark.parametrize(("places", "turn"), [(place, turn) for turn, place in enumerate(PLACES)], indirect=["places"])
 def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(night_of, places, turn):
-    """Each of the places has its part of the points here, and all of them in the soak."""
+    """Each pair of databases has a third of the points here, and all of them in the soak."""
     with opened(night_of, places, tasks=160) as ledger:
         ledger.kill_after(random.Random(SEED + turn).uniform(0.1, 0.6))
         die_at(ledger, points_of(places)[turn % 3 :: 3])
@@ -44,7 +44,7 @@ def test_a_run_that_is_killed_at_any_point_is_completed_by_the_next(night_of, pl
 
 
 @pytest.mark.soak
-def test_forty_deaths_at_any_time(night_of, places, capfd):
+def test_forty_kills_at_any_time_lose_nothing(night_of, places, capfd):
     chance = random.Random(SEED)
     with opened(night_of, places, tasks=20_000, api__concurrency=16) as ledger:
         while ledger.deaths < 40:

@@ -1,4 +1,4 @@
-"""What a machine can do to a run: a full disk, files that may not be written, a frozen process, being process 1."""
+"""Faults of the machine: a full disk, read-only files, a locked file, a task that kills its runs, and process 1."""
 
 import os
 import signal
@@ -27,12 +27,12 @@ def embedded(tmp_path, warehouse):
 def test_a_full_disk_ends_the_run_and_the_next_one_completes(night_of, tmp_path, two_places, names, most):
     places, warehouse = two_places(names), names.partition("+")[2]
     with opened(night_of, places, tasks=3_000, run__batch_size=500) as ledger:
-        # No file may grow beyond this: what a write meets is what a full disk gives, for one process alone.
+        # No file of this process may grow beyond the limit, which fails as a full disk does.
         with ledger.run(file_size=most) as process:
             code, stderr = ended(process)
         assert code == 69, stderr
         assert "Traceback" not in stderr
-        ledger.bury()
+        ledger.audit_killed()
         assert is_intact(tmp_path / f"warehouse.{warehouse}")
         ledger.finish()
 
@@ -61,7 +61,7 @@ def test_a_file_that_another_process_holds_is_waited_for(night_of, tmp_path, war
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite", "duckdb"])
-def test_who_holds_a_file_for_too_long_is_named(night_of, tmp_path, warehouse, monkeypatch):
+def test_a_process_that_holds_a_file_for_too_long_is_named(night_of, tmp_path, warehouse, monkeypatch):
     with opened(night_of, embedded(tmp_path, warehouse), tasks=10) as ledger:
         monkeypatch.setattr(f"etl.database.engines.{warehouse}.LOCK_WAIT_SECONDS", 0.5)
         with holding(tmp_path / f"w.{warehouse}") as holder:
@@ -71,8 +71,8 @@ def test_who_holds_a_file_for_too_long_is_named(night_of, tmp_path, warehouse, m
         ledger.finish()
 
 
-class holding:  # noqa: N801 - it reads as what it does
-    """Another process that has a file of a database for itself."""
+class holding:  # noqa: N801 - a context manager
+    """Another process that locks a database file."""
 
     def __init__(self, file):
         opening = "duckdb.connect(sys.argv[1])"
@@ -92,11 +92,11 @@ class holding:  # noqa: N801 - it reads as what it does
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite", "duckdb"])
-def test_a_warehouse_that_may_not_be_written_to(night_of, tmp_path, warehouse):
+def test_a_read_only_warehouse_ends_the_run_with_69(night_of, tmp_path, warehouse):
     with opened(night_of, embedded(tmp_path, warehouse), tasks=10) as ledger:
         file = tmp_path / f"w.{warehouse}"
         file.chmod(0o400)
-        # Root may write to any file, but not in a namespace where it is nobody.
+        # Root may write to any file, but not in a user namespace without root.
         with ledger.run_behind(*(["unshare", "--user"] if os.geteuid() == 0 else [])) as process:
             code, stderr = ended(process)
         assert code == 69, stderr
@@ -105,7 +105,7 @@ def test_a_warehouse_that_may_not_be_written_to(night_of, tmp_path, warehouse):
         ledger.finish()
 
 
-def test_a_task_that_kills_its_runs_becomes_a_dead_letter_and_takes_no_other_with_it(night_of, tmp_path):
+def test_a_task_that_kills_its_runs_becomes_the_only_dead_letter(night_of, tmp_path):
     with opened(
         night_of, embedded(tmp_path, "sqlite"), tasks=120, run__dead_letter_after=3, run__batch_size=30
     ) as ledger:
@@ -117,7 +117,7 @@ def test_a_task_that_kills_its_runs_becomes_a_dead_letter_and_takes_no_other_wit
             if code != -signal.SIGKILL:
                 break
             deaths += 1
-            ledger.bury()
+            ledger.audit_killed()
         assert (code, deaths) == (65, 3), stderr
         assert ledger.night.rows(f"SELECT reason FROM dead_letter WHERE task_id = '{poison}'") == [("exhausted",)]
         assert ledger.night.facts() == {task: fact for task, fact in ledger.truth.items() if task != poison}
@@ -162,7 +162,7 @@ def test_a_signal_in_the_middle_of_a_load_loses_nothing(night_of, tmp_path):
         ledger.finish()
 
 
-def test_two_nights_at_once_share_the_work_and_each_tells_its_own_part(night_of, tmp_path):
+def test_two_runs_at_once_share_the_work_and_each_reports_its_own_part(night_of, tmp_path):
     places = (SecretStr(f"sqlite:///{tmp_path}/all.sqlite"),) * 2
     with opened(night_of, places, tasks=1_500) as ledger:
         with ledger.run() as one, ledger.run() as other:
@@ -171,7 +171,7 @@ def test_two_nights_at_once_share_the_work_and_each_tells_its_own_part(night_of,
         runs = ledger.night.rows("SELECT claimed, audited, dead_lettered, requests FROM audit_run")
         assert len(runs) == 2
         assert min(claimed for claimed, *_ in runs) > 0
-        # Who begins a little later asks again about what was found open until then, and about nothing else.
+        # The later run asks again about the task that was open by then, and about no other.
         assert sum(claimed for claimed, *_ in runs) == ledger.night.api.stats.requests + 1
         assert sum(requests for *_, requests in runs) == ledger.night.api.stats.requests
         finished = [task_id for task_id, (status, _) in ledger.truth.items() if status in FINISHED]

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that is killed, throws its clients out, or is lost at COMMIT, in the middle of a run."""
+"""A PostgreSQL server that is killed, drops its clients, or is lost at COMMIT, in the middle of a run."""
 
 import re
 import signal
@@ -18,7 +18,7 @@ from tests.crash.cutting import cutting
 
 
 class Server:
-    """A PostgreSQL of this test's own, to be treated badly."""
+    """A PostgreSQL server of this test alone, which the test may kill."""
 
     def __init__(self, server):
         self._server = server
@@ -27,11 +27,11 @@ class Server:
         self._server.ensure_postgres_running()
 
     def kill(self):
-        """End the server as kill -9 does; its children see that it is gone, and end."""
+        """End the server as kill -9 does; its child processes notice, and end."""
         process = psutil.Process(self._server.get_pid())
-        everybody = [process, *process.children(recursive=True)]
+        processes = [process, *process.children(recursive=True)]
         process.kill()
-        _, alive = psutil.wait_procs(everybody, timeout=10)
+        _, alive = psutil.wait_procs(processes, timeout=10)
         assert not alive
 
     def url(self):
@@ -45,7 +45,7 @@ def wait_for_requests(ledger, number, process):
 
 
 def ended(process):
-    """The exit code and the log of a run that comes to its end."""
+    """Wait for a run; returns its exit code and its log."""
     stderr = process.communicate(timeout=90)[1]
     return process.returncode, stderr
 
@@ -83,7 +83,7 @@ def test_a_server_that_stays_away_ends_the_run_and_loses_nothing(night_of, serve
             code, stderr = ended(process)
         assert code in {69, 75}, stderr
         server.start()
-        ledger.bury()
+        ledger.audit_killed()
         ledger.finish()
 
 
@@ -114,7 +114,7 @@ def wait_for_a_waiter(connection, process):
         time.sleep(0.01)  # another process is at work, on its own clock
 
 
-def test_a_deadlock_with_somebody_else_s_transaction_costs_one_batch_its_time(night_of, postgres_url):
+def test_a_deadlock_with_another_transaction_only_delays_one_batch(night_of, postgres_url):
     url = SecretStr(postgres_url)
     administration = open_engine(url, name="the server")
     with administration.begin() as connection:
@@ -171,6 +171,6 @@ def test_a_table_that_is_altered_meanwhile(night_of, postgres_url):
         assert code == 78, stderr
         assert "column pending_task.fence does not exist" in stderr or "fence" in stderr
         assert "Traceback" not in stderr
-        ledger.bury()
+        ledger.audit_killed()
         ledger.finish()
     administration.dispose()

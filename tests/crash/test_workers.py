@@ -1,4 +1,4 @@
-"""Many workers on one queue: no task fetched twice, one rate, and what a dead worker held comes back."""
+"""Many workers on one queue: no task is fetched twice, the rate is one, and the tasks of a killed worker come back."""
 
 import json
 import time
@@ -47,7 +47,7 @@ def four_workers_of_which_one_dies(night_of, url, *, tasks, max_rate, dies_at):
         assert len(held) <= 2 * ledger.night.rows("SELECT MAX(max_rate) FROM audit_run")[0][0] * 5 + 200
         audited = ledger.night.rows("SELECT audited FROM audit_run WHERE finished_at IS NOT NULL")
         assert min(number for (number,) in audited) > 0.5 * tasks / (WORKERS + 1)
-        # The dead worker's part of the rate is taken by the others at once.
+        # The others take the killed worker's part of the rate at once.
         begin = died_at + LEASE_SECONDS / 2
         regained = rate_between(stats.arrivals, begin, begin + 3)
         peak = peak_per_second(stats.arrivals)
@@ -62,7 +62,7 @@ def test_four_workers_of_which_one_dies_share_queue_and_rate(night_of, postgres_
     )
 
     assert regained >= 0.8 * 250
-    # Requests that leave evenly arrive bunched where the machine is busy; the soak, alone, takes 5 %.
+    # Evenly sent requests arrive in bunches on a busy machine; the soak, which runs alone, allows 5 %.
     assert peak <= 250 * 1.2
 
 

@@ -1,4 +1,4 @@
-"""Whole runs: real databases, the stand-in over HTTP, the command as a person gives it."""
+"""Whole runs: real databases, the stand-in over HTTP, and the commands of the command line."""
 
 import json
 import os
@@ -123,7 +123,7 @@ def test_a_limit_takes_the_oldest(night_of):
         assert set(night.facts()) == set(ids[:7])
 
 
-def test_a_task_without_a_time_takes_the_one_in_its_id_and_says_so(night_of, two_places):
+def test_a_task_without_a_time_gets_the_one_in_its_id_and_names_that_source(night_of, two_places):
     with night_of(None, *two_places("sqlite+duckdb")) as night:
         night.change(
             "INSERT INTO pending_task (task_id, submitted_at) VALUES ('1534087020903704704', NULL), "
@@ -138,7 +138,7 @@ def test_a_task_without_a_time_takes_the_one_in_its_id_and_says_so(night_of, two
         assert night.rows(query) == [("2024-10-17 07:17:03.871", "task_id"), ("2026-11-01 00:00:00", "queue")]
 
 
-def test_what_lasts_is_a_dead_letter_at_once(night_of):
+def test_a_lasting_failure_is_a_dead_letter_at_once(night_of):
     lost, odd = task_ids(2)
     faults = (
         Fault(name="not_found", task_ids=frozenset({lost})),
@@ -177,7 +177,7 @@ def test_a_dead_letter_that_is_audited_later_is_resolved(night_of):
         assert night.rows("SELECT reason FROM dead_letter WHERE resolved_at IS NOT NULL") == [("not_found",)]
 
 
-def test_trouble_for_now_leaves_tasks_pending_until_they_have_had_their_runs(night_of):
+def test_passing_failures_leave_tasks_pending_until_they_are_exhausted(night_of):
     good, bad = task_ids(2)
     behaviour = Behaviour(token=TOKEN, faults=(Fault(name="http_503", task_ids=frozenset({bad})),))
     with night_of(behaviour, api__attempts=1, run__dead_letter_after=2) as night:
@@ -306,7 +306,7 @@ def test_runs_on_the_jobs_own_queue_need_no_shards(night_of):
 
 @contextmanager
 def running(night, *, until_requests):
-    """A run in a process of its own, once so many requests have reached the API."""
+    """A run in its own process, after so many requests have reached the API."""
     process = night.start("run", "--json")
     try:
         while night.api.stats.requests < until_requests:
@@ -363,7 +363,7 @@ def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, c
 
 
 def freeze(process, source_url):
-    """Stop a process, but not with locks in its hand, for which its heir would have to wait."""
+    """Stop a process while it holds no lock that the next run would wait for."""
     process.send_signal(signal.SIGSTOP)
     while is_locked(source_url):
         process.send_signal(signal.SIGCONT)
@@ -388,12 +388,12 @@ def is_locked(url):
 
 
 def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, configure, databases, monkeypatch):
-    """A laptop that was shut, a pod that was frozen: when it wakes, another run has taken its tasks over."""
+    """A suspended laptop or a frozen pod wakes, and another run has taken over its tasks."""
     monkeypatch.setattr("etl.run.claims.LEASE_POLL_SECONDS", 0.2)
     ids = task_ids(60)
     with night_of(Behaviour(token=TOKEN), *databases, run__lease_seconds=3) as night:
         night.enqueue(*ids)
-        # Its answers lie unread while it sleeps, and are older than those of its heir when it wakes.
+        # Its unread responses are older than those of the next run when it wakes.
         configure(api__concurrency=60, api__max_rate=30)
         with running(night, until_requests=20) as process:
             freeze(process, databases[0])
@@ -413,7 +413,7 @@ def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, 
         assert night.rows("SELECT * FROM pending_task ORDER BY task_id", "source") == rows
 
 
-def test_a_killed_run_costs_leases_and_nothing_else(slow_run, configure):
+def test_a_killed_run_costs_only_its_leases(slow_run, configure):
     night, process = slow_run
     process.kill()
     process.wait()
@@ -426,7 +426,7 @@ def test_a_killed_run_costs_leases_and_nothing_else(slow_run, configure):
     assert night.facts() == night.truth(task_ids(2_000))
 
 
-def test_the_ids_are_all_accounted_for_whatever_they_are(night_of):
+def test_every_id_is_accounted_for_valid_or_not(night_of):
     hostile = [
         "..",
         ".",

@@ -1,4 +1,4 @@
-"""Tasks from KooDrive's list in the pending table: all of them, once, whatever the list does, and a clean end."""
+"""Tasks from KooDrive's list come into the pending table, each of them once, and every fault ends cleanly."""
 
 import json
 import shutil
@@ -59,7 +59,7 @@ def night_of_listing(task_audit, configure, tmp_path, empty_queue):
 
 
 def listing(*faults, task_ids=TASK_IDS, **behaviour):
-    """A stand-in that lists tasks, and shows faults for its list alone."""
+    """A stand-in that lists tasks, with faults in its list only."""
     ordered = [
         Fault(name=name, task_ids=frozenset({"list"}), first_asks=int(asks) if asks else None)
         for name, _, asks in (fault.partition(" ") for fault in faults)
@@ -76,7 +76,7 @@ def queued(night):
     return dict(night.rows("SELECT task_id, submitted_at FROM pending_task", "source"))
 
 
-def test_all_that_is_listed_is_added_once(night_of_listing, queue_url):
+def test_every_listed_task_is_added_once(night_of_listing, queue_url):
     with night_of_listing(listing(), source_url=queue_url) as night:
         night.enqueue(TASK_IDS[7])
         first, second = night.run("enqueue", "--from-api"), night.run("enqueue", "--from-api")
@@ -88,7 +88,7 @@ def test_all_that_is_listed_is_added_once(night_of_listing, queue_url):
         )
 
 
-def test_the_time_is_the_lists_and_in_utc_and_a_task_that_is_there_keeps_its_own(night_of_listing):
+def test_a_new_task_gets_the_time_of_the_list_in_utc_and_a_known_task_keeps_its_own(night_of_listing):
     with night_of_listing(listing(task_ids=TASK_IDS[:2])) as night:
         night.enqueue(TASK_IDS[0])
         night.run("enqueue", "--from-api")
@@ -98,7 +98,7 @@ def test_the_time_is_the_lists_and_in_utc_and_a_task_that_is_there_keeps_its_own
         assert datetime.fromisoformat(times[TASK_IDS[1]]) == listed_at
 
 
-def test_what_was_collected_can_be_audited(night_of):
+def test_collected_tasks_can_be_audited(night_of):
     with night_of(listing(task_ids=TASK_IDS[:20], weights=StatusWeights(executing=0, new=0))) as night:
         night.run("enqueue", "--from-api")
         assert night.run("run").exit_code == 0
@@ -109,7 +109,7 @@ QUIRKS = ["list_documented_key", "list_text_cursor", "list_null_cursor", "list_e
 
 
 @pytest.mark.parametrize("quirk", [*QUIRKS, "list_repeated_task", "list_times"])
-def test_whatever_the_list_looks_like_all_is_added(night_of_listing, quirk):
+def test_every_task_is_added_in_each_form_of_the_list(night_of_listing, quirk):
     with night_of_listing(listing(quirk)) as night:
         result = night.run("enqueue", "--from-api")
         assert (result.exit_code, result.stdout) == (0, "250 new, 0 already there.\n")
@@ -118,17 +118,17 @@ def test_whatever_the_list_looks_like_all_is_added(night_of_listing, quirk):
         assert (None in queued(night).values()) == (quirk == "list_times")
 
 
-def test_selected_by_status(night_of_listing):
+def test_tasks_are_selected_by_status(night_of_listing):
     with night_of_listing(listing()) as night:
         wanted = {task_id for task_id in TASK_IDS if night.api.world.task(task_id).status in {1, 3}}
         result = night.run("enqueue", "--from-api", "--status", "failed", "--status", "EXECUTING")
         assert result.stdout == f"{len(wanted)} new, 0 already there.\n"
         assert set(queued(night)) == wanted
-        # One status at a time: how the list would be asked for several is not documented. Pages are short or empty.
+        # The API documents no request for several statuses, so each is asked for alone. Pages are short or empty.
         assert night.api.stats.requests == 6
 
 
-def test_selected_by_time(night_of_listing):
+def test_tasks_are_selected_by_time(night_of_listing):
     with night_of_listing(listing()) as night:
         since = time_in_id(TASK_IDS[100]).replace(microsecond=0)
         until = time_in_id(TASK_IDS[150]).replace(microsecond=0)
@@ -136,14 +136,14 @@ def test_selected_by_time(night_of_listing):
         assert set(queued(night)) == {*TASK_IDS[100:150]}
 
 
-def test_selected_by_the_time_in_the_id_where_the_list_has_none(night_of_listing):
+def test_tasks_are_selected_by_the_time_in_the_id_if_the_list_has_none(night_of_listing):
     with night_of_listing(listing("list_times")) as night:
         night.run("enqueue", "--from-api", "--since", time_in_id(TASK_IDS[200]).isoformat())
         assert set(queued(night)) == {*TASK_IDS[200:]}
 
 
 @pytest.mark.parametrize(("limit", "pages"), [(1, 1), (100, 1), (101, 2), (1000, 3)])
-def test_no_more_than_ordered(night_of_listing, limit, pages):
+def test_no_more_tasks_than_the_limit_are_added(night_of_listing, limit, pages):
     with night_of_listing(listing()) as night:
         result = night.run("enqueue", "--from-api", "--limit", limit)
         assert result.exit_code == 0
@@ -177,7 +177,7 @@ def test_a_list_that_cannot_be_read_ends_with_its_code(night_of_listing, faults,
         assert complaint in error_line(result.stderr)
         assert "Traceback" not in result.stderr
         assert TOKEN.split()[1] not in result.stdout + result.stderr
-        # What was read before is told and kept.
+        # The tasks that were read before are added and reported.
         kept = len(queued(night))
         assert result.stdout == ("" if not kept else f"{kept} new, 0 already there.\n")
         assert bool(kept) == (complaint in {"leads back", "goes in circles"})
@@ -189,26 +189,26 @@ def error_line(stderr):
 
 
 @pytest.mark.parametrize("fault", ["http_503", "cut_body", "nan_json", "truncated_json", "plain_text"])
-def test_a_fault_that_passes_is_asked_away(night_of_listing, fault):
+def test_a_passing_fault_costs_one_more_request(night_of_listing, fault):
     with night_of_listing(listing(f"{fault} 1")) as night:
         result = night.run("enqueue", "--from-api")
         assert (result.exit_code, result.stdout) == (0, "250 new, 0 already there.\n")
         assert night.api.stats.requests == 4
 
 
-def test_a_pause_that_the_api_orders_is_kept(night_of_listing):
+def test_a_pause_that_the_api_demands_is_kept(night_of_listing):
     with night_of_listing(listing("throttled_retry_after 1")) as night:
         assert night.run("enqueue", "--from-api").exit_code == 0
         first, second, *_ = night.api.stats.arrivals
         assert second - first >= 1
 
 
-def test_a_pause_beyond_patience_is_75(night_of_listing):
+def test_a_pause_beyond_patience_ends_with_75(night_of_listing):
     with night_of_listing(listing("throttled_retry_after"), api__patience_seconds=0) as night:
         assert night.run("enqueue", "--from-api").exit_code == 75
 
 
-def test_a_token_that_expires_on_the_way_is_renewed(night_of_listing):
+def test_a_token_that_expires_during_the_reading_is_renewed(night_of_listing):
     with night_of_listing(listing(token_uses=2, session_id="s"), api__session_id="s") as night:
         result = night.run("enqueue", "--from-api")
         assert (result.exit_code, result.stdout) == (0, "250 new, 0 already there.\n")
@@ -226,7 +226,7 @@ def test_a_clock_that_is_wrong_is_corrected(night_of_listing):
         assert "CANARY" not in result.stderr
 
 
-def test_it_keeps_to_the_rate_that_runs_share(night_of_listing):
+def test_the_reading_keeps_to_the_rate_that_runs_share(night_of_listing):
     with night_of_listing(listing(task_ids=a_minute_apart(1_500)), api__max_rate=20) as night:
         assert night.run("enqueue", "--from-api").exit_code == 0
         assert night.rows("SELECT COUNT(*) FROM pending_task_rate WHERE holder IS NOT NULL", "source") == [(1,)]
@@ -256,14 +256,14 @@ def test_a_table_of_the_users_own_is_never_added_to(night_of_listing, configure)
         (["--from-api", "--until", "2026-11-01", "--since", "2026-11-02"], "--since is after --until"),
     ],
 )
-def test_wrong_usage(task_audit, arguments, complaint):
+def test_contradictory_options_are_refused(task_audit, arguments, complaint):
     result = task_audit("enqueue", *arguments)
     assert result.exit_code == 2
     assert complaint in result.stderr
     assert result.stdout == ""
 
 
-def test_a_signal_ends_it_cleanly_and_what_was_added_stays(night_of_listing):
+def test_a_signal_ends_the_reading_cleanly_and_the_added_tasks_stay(night_of_listing):
     with night_of_listing(listing("stall"), api__timeout_seconds=60) as night:
         process = night.start("enqueue", "--from-api")
         while not night.api.stats.requests:
@@ -293,7 +293,7 @@ def test_repetitions_are_left_out_and_too_many_of_them_are_an_error():
         repetitions.without(page(4))
 
 
-def test_only_the_last_tasks_are_remembered():
+def test_repetitions_are_found_among_the_last_tasks_only():
     repetitions = Repetitions()
     for start in range(0, 3 * MAX_REMEMBERED_TASKS, 100):
         repetitions.without(page(*range(start, start + 100)))
@@ -301,7 +301,7 @@ def test_only_the_last_tasks_are_remembered():
     assert len(repetitions.without(page(0))) == 1
 
 
-def test_what_is_in_doubt_is_wanted():
+def test_a_task_that_may_be_wanted_is_wanted():
     wanted = Wanted(statuses=frozenset({TaskStatus.NEW}), since=datetime(2026, 1, 1, tzinfo=UTC))
     assert wanted.holds(ListedTask("no number", None, None))
     assert not wanted.holds(ListedTask("no number", 3, None))

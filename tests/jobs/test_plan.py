@@ -1,4 +1,4 @@
-"""What a run would do: counted without a claim, a request or a write, and true of the run that follows."""
+"""The plan of a run: counted without a claim, a request or a write, and true of the run that follows."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ def night(night_of, databases):
 
 
 @each_engine
-def test_nothing_is_pending(night):
+def test_a_plan_of_no_pending_tasks_is_empty(night):
     assert planned(night)["days"] == []
     assert "Nothing is pending." in night.run("plan").stdout
 
@@ -103,7 +103,7 @@ def test_a_table_of_the_user_s_own_is_counted_by_what_is_not_settled(night, conf
     assert planned(night, "--shard", "0/1")["at_allowed_rate"]["tasks"] == still_open
 
 
-def test_the_rate_that_was_reached_counts_where_it_is_lower(night_of, configure):
+def test_the_reached_rate_counts_if_it_is_lower(night_of, configure):
     with night_of(api__max_rate=200) as night:
         night.enqueue(*task_ids(150))
         assert night.run("run").exit_code == ExitCode.OK
@@ -121,7 +121,7 @@ def test_a_wrong_range_and_a_shard_of_a_queue_are_refused(night):
     assert night.run("plan", "--shard", "0/2").exit_code == ExitCode.USAGE
 
 
-def test_a_forecast():
+def test_a_forecast_counts_requests_and_time():
     found = forecast(5_000, rate=50, now=NOW)
     assert (found.requests, found.requests_at_most) == (5_000, 5_510)
     assert found.seconds == pytest.approx(102.5, abs=0.1)

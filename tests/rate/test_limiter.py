@@ -18,7 +18,7 @@ from etl.rate.values import HEADROOM
 
 
 class Time:
-    """A clock that goes on by sleeping only, and by as much too long as it is told."""
+    """A clock that only sleeping advances, and whose sleeps may last too long."""
 
     def __init__(self, lateness=()):
         self.now = 1000.0
@@ -29,7 +29,7 @@ class Time:
         return self.now
 
     def paced(self, limiter, number):
-        """Go so often, and return when."""
+        """Send so many requests; returns their times."""
         moments = []
         while len(moments) < number:
             seconds = limiter.seconds_left()
@@ -52,13 +52,13 @@ def most_in_any_window(moments, seconds):
 
 
 @pytest.mark.parametrize("max_rate", [0.5, 1, 7, 50, 200, 5000])
-def test_evenly_spread_at_nearly_the_whole_rate(max_rate):
+def test_requests_are_evenly_spread_at_nearly_the_whole_rate(max_rate):
     time = Time()
     moments = time.paced(RateLimiter(max_rate, clock=time.clock), 1000)
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert moments[0] == 1000
     assert max(gaps) < 1 / max_rate / 0.97
-    # All but the first few, which may catch up.
+    # The first few requests may catch up.
     assert min(gaps[int(max_rate * CATCH_UP_SECONDS) + 1 :]) > 1 / max_rate - 1e-6
     assert (len(moments) - 1) / (moments[-1] - moments[0]) >= 0.975 * max_rate
 
@@ -80,7 +80,7 @@ def test_lateness_that_is_within_the_catch_up_costs_nothing():
     assert len(moments) / (moments[-1] - moments[0]) >= 0.975 * 200
 
 
-def test_too_fast_lowers_the_rate_once_for_a_volley():
+def test_a_volley_of_refusals_lowers_the_rate_once():
     time = Time()
     limiter = RateLimiter(100, clock=time.clock)
     time.paced(limiter, 200)
@@ -92,7 +92,7 @@ def test_too_fast_lowers_the_rate_once_for_a_volley():
     assert limiter.slow_down()
 
 
-def test_what_was_really_sent_counts_not_what_was_allowed():
+def test_the_ceiling_is_the_rate_that_was_really_sent():
     time = Time()
     limiter = RateLimiter(1_000_000, clock=time.clock)
     time.paced(limiter, 60)
@@ -101,7 +101,7 @@ def test_what_was_really_sent_counts_not_what_was_allowed():
     assert limiter.rate == pytest.approx(42)
 
 
-def test_the_rate_climbs_back_quickly_to_what_was_too_fast_slowly_past_it_and_then_to_the_top():
+def test_the_rate_climbs_back_quickly_to_the_ceiling_slowly_past_it_and_then_to_the_top():
     time = Time()
     limiter = RateLimiter(100, clock=time.clock)
     time.paced(limiter, 200)
@@ -143,7 +143,7 @@ def test_a_limit_that_the_api_names_is_never_passed():
 
 
 @given(rates=st.lists(st.one_of(st.floats(0, 1e9), st.none()), max_size=60), max_rate=st.floats(0.1, 5000))
-def test_never_above_the_ceiling_and_never_at_a_standstill(rates, max_rate):
+def test_the_rate_is_never_above_the_maximum_and_never_zero(rates, max_rate):
     time = Time()
     limiter = RateLimiter(max_rate, clock=time.clock)
     for rate in rates:
@@ -159,11 +159,11 @@ def test_never_above_the_ceiling_and_never_at_a_standstill(rates, max_rate):
     stalls=st.lists(st.one_of(st.just(0.0), st.floats(0, 0.02), st.floats(0, 5)), max_size=300),
     window=st.sampled_from([0.05, 0.5, 1.0, 2.0]),
 )
-def test_never_faster_whatever_the_stalls(max_rate, stalls, window):
+def test_no_stall_makes_the_requests_faster(max_rate, stalls, window):
     time = Time(lateness=stalls)
     moments = time.paced(RateLimiter(max_rate, clock=time.clock), 400)
-    # One for the fence post, and what the catch-up lets through early.
+    # One more request fits at the edge of the window, and the catch-up allows some early ones.
     allowed = max_rate * HEADROOM * (window + CATCH_UP_SECONDS) + 1
     assert most_in_any_window(moments, window) <= allowed + 1e-6
-    # Nobody is kept longer than until the next turn.
+    # No request waits longer than one interval.
     assert all(slept <= 1 / (max_rate * HEADROOM) + 1e-9 for slept in time.slept)

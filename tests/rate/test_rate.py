@@ -24,7 +24,7 @@ from etl.tasks import Observation, PendingTask
 RATE = 200
 SECONDS = 4
 TRIES = 4
-"""Where something else takes the machine for a moment, it is the server that is late, and counts too many at once."""
+"""If another process takes the machine for a moment, the server is late and counts too many requests at once."""
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def base_url():
 
 
 async def asked_at_the_ceiling(base_url):
-    """Ask for some seconds; returns the share of the rate that was used."""
+    """Send requests for some seconds; returns the part of the rate that was used."""
     settings = ApiSettings(base_url=base_url, user_id="1", token="t0ken", max_rate=RATE)
     task_ids = [str(number) for number in range(RATE * SECONDS)]
     shutdown, sent_at, observed = Shutdown(), [], []

@@ -69,7 +69,7 @@ def seconds_of(moment):
 
 
 class Run:
-    """One run that has endless work, for as long as it lives."""
+    """One run with endless work until it ends."""
 
     def __init__(self, name, row, *, max_rate, say=None, shares=True):
         loop = asyncio.get_running_loop()
@@ -156,7 +156,7 @@ def test_runs_keep_to_one_rate_together_and_use_it(number, max_rate):
     assert min(rate_between(run.sent_at, 10, 40) for run in runs) >= 0.6 * max_rate * HEADROOM / number
 
 
-def test_a_run_that_is_alone_loses_nothing_and_asks_once_in_a_second():
+def test_a_run_that_is_alone_loses_nothing_and_asks_once_a_second():
     async def scenario(row):
         alone = Run("alone", row, max_rate=200)
         await asyncio.sleep(30)
@@ -173,7 +173,7 @@ def test_a_run_that_is_alone_loses_nothing_and_asks_once_in_a_second():
     assert asks <= 30 / ALONE_SECONDS + 5
 
 
-def test_what_a_dead_run_has_leased_passes_and_the_others_take_its_part():
+def test_the_lease_of_a_killed_run_passes_and_the_others_take_its_part():
     async def scenario(row):
         runs = [Run(str(each), row, max_rate=200) for each in range(4)]
         await asyncio.sleep(10)
@@ -213,13 +213,13 @@ def throttled(**words):
     return FetchFailure(task=task, reason=FailureReason.THROTTLED, failed_at=NOW, detail="429", **words)
 
 
-def test_a_pause_that_one_is_told_of_reaches_all():
+def test_a_pause_that_one_run_learns_of_reaches_all():
     async def scenario(row):
-        told = []
+        paused_at = []
 
         def say(now):
-            if now >= 5 and not told:
-                told.append(now)
+            if now >= 5 and not paused_at:
+                paused_at.append(now)
                 return throttled(wait_seconds=8.0)
             return None
 
@@ -227,21 +227,24 @@ def test_a_pause_that_one_is_told_of_reaches_all():
         await asyncio.sleep(30)
         for run in runs:
             await run.die()
-        return told[0], runs
+        return paused_at[0], runs
 
-    told, runs = together(scenario)
+    paused_at, runs = together(scenario)
 
     sent = all_sent(runs)
-    # Everybody asks for the next turn as one begins, and so learns of it after a few requests.
-    late = [moment for moment in sent if told + LATENCY + 0.01 < moment < told + 8]
+    # Each run asks for its next lease when one begins, and learns of the pause after a few requests.
+    late = [moment for moment in sent if paused_at + LATENCY + 0.01 < moment < paused_at + 8]
     assert len(late) <= 4 * 4
-    assert most_in_a_second([moment for moment in sent if told + LATENCY + 1.5 < moment < told + 8.5]) <= 200 * 0.7
+    assert (
+        most_in_a_second([moment for moment in sent if paused_at + LATENCY + 1.5 < moment < paused_at + 8.5])
+        <= 200 * 0.7
+    )
     assert rate_between(sent, 15, 30) > 50
 
 
-def test_a_rate_that_one_finds_too_fast_is_slower_for_all_and_climbs_as_for_one(monkeypatch):
-    """The API takes 100 a second, and does not say so."""
-    # Pauses are of random length, and one minute of them is close to the bound: what fails once is to fail again.
+def test_a_rate_that_one_run_finds_too_fast_falls_for_all_and_climbs_as_for_one(monkeypatch):
+    """The API accepts 100 requests per second, and does not name that limit."""
+    # The pauses are random, and a minute of them is close to the bound; the fixed seed makes a failure repeatable.
     chances = Random(1912)
     monkeypatch.setattr("etl.fetch.gate.random.SystemRandom", lambda: Random(chances.random()))
 
@@ -270,7 +273,7 @@ def test_a_rate_that_one_finds_too_fast_is_slower_for_all_and_climbs_as_for_one(
     assert rate_between(all_sent(four), 60, 120) >= 0.75 * rate_between(all_sent(one), 60, 120)
 
 
-def test_who_cannot_reach_the_row_sends_no_more():
+def test_a_run_that_cannot_reach_the_row_stops_sending():
     async def scenario(row):
         run = Run("1", row, max_rate=100)
         await asyncio.sleep(5)

@@ -1,4 +1,4 @@
-"""Outcomes that wait to be loaded."""
+"""Outcomes that wait for their batch to be loaded."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ def test_workers_wait_while_a_full_batch_is_not_taken():
     assert asyncio.run(fill()) == [2, 4, 5]
 
 
-def test_in_a_hurry_no_batch_waits_to_be_full():
+def test_after_hurry_no_batch_waits_to_be_full():
     async def hurry():
         outbox = BatchBuffer(size=100, seconds=60)
         waiting = asyncio.ensure_future(outbox.batch())
@@ -72,7 +72,7 @@ def test_in_a_hurry_no_batch_waits_to_be_full():
     assert asyncio.run(in_time()) == (["a"], ["b"])
 
 
-def test_a_batch_is_full_when_its_kept_answers_are_large():
+def test_a_batch_is_full_if_its_kept_responses_are_large():
     body = bytes(MAX_BYTES // 2)
     answer = RawAnswer(body=body, http_status=200, content_type="", trace_id="")
     seen = Observation(

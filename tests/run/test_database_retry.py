@@ -11,7 +11,7 @@ from tests.fetch.virtual_time import run_virtually
 
 
 class Database:
-    """Fails so many times, and then answers."""
+    """A database that fails so many times, and then answers."""
 
     def __init__(self, *, failures, error=TransientError):
         self.failures = failures
@@ -40,7 +40,7 @@ def ask(database, *, stopping=False):
 
 
 @pytest.mark.parametrize("failures", [0, 1, MAX_ATTEMPTS - 1])
-def test_what_stumbles_is_done_again(failures):
+def test_an_operation_that_fails_for_a_moment_is_repeated(failures):
     database = Database(failures=failures)
 
     answer, reason, seconds = ask(database)
@@ -49,7 +49,7 @@ def test_what_stumbles_is_done_again(failures):
     assert seconds <= 60
 
 
-def test_what_goes_on_stumbling_ends_the_run():
+def test_an_operation_that_keeps_failing_ends_the_run():
     database = Database(failures=1_000)
 
     answer, reason, _ = ask(database)
@@ -58,7 +58,7 @@ def test_what_goes_on_stumbling_ends_the_run():
     assert isinstance(reason, TransientError)
 
 
-def test_what_will_not_pass_is_not_tried_again():
+def test_a_lasting_error_is_not_retried():
     database = Database(failures=1, error=UnavailableError)
 
     answer, reason, _ = ask(database)
@@ -70,14 +70,14 @@ def test_what_will_not_pass_is_not_tried_again():
 @pytest.mark.parametrize(
     ("failures", "answer"), [(MAX_ATTEMPTS_WHEN_STOPPING - 1, ("a", "b")), (MAX_ATTEMPTS_WHEN_STOPPING, None)]
 )
-def test_whoever_ordered_a_stop_does_not_wait(failures, answer):
+def test_there_are_no_delays_after_a_request_to_stop(failures, answer):
     found, reason, seconds = ask(Database(failures=failures), stopping=True)
 
     assert (found, seconds) == (answer, 0)
     assert isinstance(reason, StoppedError)
 
 
-def test_operations_do_not_get_in_each_other_s_way():
+def test_operations_at_the_same_time_are_independent():
     async def scenario():
         retry = DatabaseRetry(Shutdown())
         databases = [Database(failures=number % 4) for number in range(12)]

@@ -1,4 +1,4 @@
-"""What a run holds, and how it learns that it does not."""
+"""The account of the tasks that a run holds."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ def leases_of(*tasks, clock=lambda: NOW):
     return leases
 
 
-def test_what_is_accounted_for_is_held_no_longer():
+def test_a_task_that_is_accounted_for_is_no_longer_held():
     leases = leases_of(ONE, TWO)
 
     leases.drop([ONE, THREE])
@@ -23,7 +23,7 @@ def test_what_is_accounted_for_is_held_no_longer():
     assert (leases.held, leases.holds(ONE), leases.holds(TWO), leases.lost) == ([TWO], False, True, 0)
 
 
-def test_what_was_lost_is_counted_once():
+def test_a_lost_task_is_counted_once():
     leases = leases_of(ONE, TWO)
 
     assert leases.note_renewal(NOW, {"1", "3"}) == 1
@@ -32,7 +32,7 @@ def test_what_was_lost_is_counted_once():
     assert (leases.held, leases.lost) == ([TWO], 1)
 
 
-def test_what_is_being_loaded_is_not_lost_when_it_is_settled_before_the_load_returns():
+def test_a_task_that_a_load_settles_before_it_returns_is_not_lost():
     leases = leases_of(ONE, TWO)
 
     with leases.loading([ONE]):
@@ -42,7 +42,7 @@ def test_what_is_being_loaded_is_not_lost_when_it_is_settled_before_the_load_ret
     assert leases.note_renewal(NOW, {"1"}) == 1
 
 
-def test_leases_may_have_ended_when_nothing_was_renewed_for_as_long_as_they_hold():
+def test_leases_may_have_ended_if_the_last_renewal_is_older_than_a_lease():
     now = NOW
     leases = leases_of(ONE, clock=lambda: now)
 

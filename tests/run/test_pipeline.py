@@ -139,7 +139,7 @@ def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database
     return finished
 
 
-def test_what_another_run_has_taken_over_is_not_written():
+def test_tasks_that_another_run_has_taken_over_are_not_written():
     source, warehouse = MemorySource(20), MemoryWarehouse()
 
     async def succeed_and_lose(task):
@@ -171,7 +171,7 @@ def test_nothing_pending_is_a_success():
     assert run_to_end(MemorySource(0), MemoryWarehouse()).exit_code == 0
 
 
-def test_a_warehouse_that_goes_down_keeps_what_was_loaded_and_gives_back_the_rest():
+def test_a_warehouse_that_goes_down_keeps_the_loaded_tasks_and_the_run_releases_the_rest():
     source, warehouse = MemorySource(53), MemoryWarehouse(fails_at_load=3)
 
     run = run_to_end(source, warehouse)
@@ -192,7 +192,7 @@ def test_a_pending_database_that_goes_down_after_a_commit_loses_no_fact():
     assert len(warehouse.facts) == run.audited > 0
 
 
-def test_a_run_whose_row_cannot_be_written_does_not_end_well():
+def test_a_run_whose_row_cannot_be_written_does_not_succeed():
     warehouse = MemoryWarehouse(fails_at_finish=True)
 
     run = run_to_end(MemorySource(5), warehouse)
@@ -209,7 +209,7 @@ def test_a_claim_that_fails_ends_the_run():
 
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
-def test_a_bug_is_70_and_every_claim_is_given_back(capfd, log_format):
+def test_a_bug_ends_with_70_and_releases_every_claim(capfd, log_format):
     async def stumble(task):
         secret = "CANARY-" + "in-a-variable"
         raise ZeroDivisionError(len(secret))
@@ -221,12 +221,12 @@ def test_a_bug_is_70_and_every_claim_is_given_back(capfd, log_format):
 
     assert (run.exit_code, run.outcome) == (70, "bug")
     assert run.released == run.claimed == len(source.released) > 0
-    said = capfd.readouterr().err
-    assert "ZeroDivisionError" in said
-    assert "CANARY-in-a-variable" not in said
+    logged = capfd.readouterr().err
+    assert "ZeroDivisionError" in logged
+    assert "CANARY-in-a-variable" not in logged
 
 
-def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():
+def test_a_task_that_killed_several_runs_is_not_asked_about():
     source, asked = MemorySource(2), []
     source.waiting[0] = PendingTask(task_id="1", attempts=6)
 
@@ -240,14 +240,14 @@ def test_a_task_that_ended_its_runs_again_and_again_is_not_asked():
 
 
 @pytest.mark.parametrize("shares_database", [False, True])
-def test_what_a_dead_run_has_loaded_is_acknowledged_and_not_asked_again(shares_database):
+def test_tasks_that_a_killed_run_has_loaded_are_acknowledged_and_not_asked_about_again(shares_database):
     source, warehouse = MemorySource(3), MemoryWarehouse()
     source.waiting = [replace(task, attempts=int(task.task_id)) for task in source.waiting]
     warehouse.audited_before = {"1", "2"}
 
     run = run_to_end(source, warehouse, shares_database=shares_database)
 
-    # One transaction wrote both, where they are one database; and a first claim was left behind by nobody.
+    # In one database, one transaction wrote both. A task that is claimed for the first time was in no earlier run.
     expected = ["1", "2", "3"] if shares_database else ["1", "3"]
     assert sorted(warehouse.facts) == expected
     assert (run.exit_code, run.claimed, len(source.settled)) == (0, len(expected), 3)
@@ -269,7 +269,7 @@ def test_tasks_that_may_have_killed_their_runs_are_asked_about_one_by_one_at_the
     assert asked[20:] == warehouse.facts[20:] == ["30", "31", "32"]
 
 
-def test_a_failure_for_now_is_given_back_and_69_if_nothing_could_be_learnt():
+def test_a_run_with_passing_failures_only_releases_its_tasks_and_ends_with_69():
     async def fail(task):
         return FetchFailure(task=task, reason=FailureReason.UNREACHABLE, failed_at=NOW, detail="refused")
 
@@ -282,7 +282,7 @@ def test_a_failure_for_now_is_given_back_and_69_if_nothing_could_be_learnt():
     assert set(source.settled.values()) == {None}
 
 
-def test_an_order_to_stop_before_the_first_claim_claims_nothing():
+def test_a_request_to_stop_before_the_first_claim_claims_nothing():
     source = MemorySource(53)
 
     run = run_to_end(

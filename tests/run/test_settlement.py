@@ -1,4 +1,4 @@
-"""What becomes of a task: tables, as the contract has them."""
+"""The state that a task gets from each outcome."""
 
 from datetime import UTC, datetime
 
@@ -30,13 +30,13 @@ def observation(status):
     return Observation(task=task(), detail=TaskDetail(task_id="1", status=status), observed_at=NOON)
 
 
-def test_every_reason_is_for_good_or_for_now():
+def test_every_reason_is_lasting_or_passing():
     assert set(FailureReason) == FOR_GOOD | FOR_NOW
 
 
 @pytest.mark.parametrize("reason", FailureReason)
 @pytest.mark.parametrize("sightings", [1, 2])
-def test_what_lasts(reason, sightings):
+def test_lasting_failures(reason, sightings):
     lasts = reason in FOR_GOOD and (reason is not FailureReason.BAD_PAYLOAD or sightings == 2)
 
     assert failure(reason, sightings=sightings).is_lasting is lasts
@@ -76,7 +76,7 @@ def test_a_task_is_pending_until_it_has_ended(status, state):
         (FailureReason.TIMEOUT, 9, None),
     ],
 )
-def test_a_failure_for_now_leaves_the_state_alone(reason, sightings, state):
+def test_a_passing_failure_does_not_change_the_state(reason, sightings, state):
     settlement = settlement_of(failure(reason, sightings=sightings))
 
     assert (settlement.state, settlement.error) == (state, f"{reason.value}: it failed")
@@ -86,7 +86,7 @@ def test_a_failure_for_now_leaves_the_state_alone(reason, sightings, state):
     ("attempts", "reason"),
     [(1, "timeout"), (LIMIT - 1, "timeout"), (LIMIT, "exhausted"), (LIMIT + 1, "exhausted")],
 )
-def test_a_task_has_its_runs(attempts, reason):
+def test_a_task_is_exhausted_after_enough_runs(attempts, reason):
     spoken = exhaust_if_due(failure(FailureReason.TIMEOUT, attempts=attempts), dead_letter_after=LIMIT)
 
     assert spoken.reason == reason
@@ -94,7 +94,7 @@ def test_a_task_has_its_runs(attempts, reason):
     assert ("timeout" in spoken.detail) is (reason == "exhausted")
 
 
-def test_what_lasts_keeps_its_reason_in_the_last_run():
+def test_a_lasting_failure_keeps_its_reason_in_the_last_run():
     gone = failure(FailureReason.NOT_FOUND, attempts=LIMIT)
 
     assert exhaust_if_due(gone, dead_letter_after=LIMIT) is gone

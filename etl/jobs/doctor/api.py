@@ -36,7 +36,7 @@ def examine_api(configuration: Configuration) -> Iterator[Finding]:
     outcome, response = asyncio.run(_call(settings))
     _require_answer(outcome)
     if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.THROTTLED:
-        yield warning("API", f"The API throttles: {outcome.detail}.", "Wait, or lower api.max_rate.")
+        yield warning("API", f"The API throttles: {outcome.detail}.", remedy="Wait, or lower api.max_rate.")
     else:
         yield Finding(subject="API", said=f"{settings.base_url} answers, and accepts the credentials.")
     if response is not None:
@@ -89,7 +89,7 @@ def _clock(response: Response) -> Iterator[Finding]:
         yield warning(
             "API",
             f"Its clock is {abs(ahead.total_seconds()):,.0f} s {'ahead of' if ahead > timedelta() else 'behind'} ours.",
-            "Synchronize this machine by NTP; a run uses the API's clock if it must.",
+            remedy="Synchronize this machine by NTP; a run uses the API's clock if it must.",
         )
 
 
@@ -99,6 +99,6 @@ def _rate(response: Response, settings: ApiSettings) -> Iterator[Finding]:
         return
     message = f"The API allows {allowed:,.1f} requests per second; api.max_rate is {settings.max_rate:,.1f}."
     if allowed < settings.max_rate:
-        yield warning("API", message, "Lower api.max_rate, so that the first requests are not refused.")
+        yield warning("API", message, remedy="Lower api.max_rate, so that the first requests are not refused.")
     else:
         yield Finding(subject="API", said=message)

@@ -28,7 +28,7 @@ def examine_queue(configuration: Configuration) -> Iterator[Finding]:
         with engine.execution_options(read_only=True).connect() as connection:
             rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
         message = f"{table.fullname} is of this version, may be written to, and holds {rows:,} tasks."
-        yield from _examined("pending database", engine, message)
+        yield from _examined("pending database", engine, message=message)
 
 
 def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
     settings = configuration.settings
     with open_warehouse(settings.warehouse) as warehouse:
         request = RunRequest(selection=Selection(refetch=True))
-        with open_user_table(settings.source, request, warehouse):
+        with open_user_table(settings.source, request, warehouse=warehouse):
             message = f"{settings.source.table} can be read as configured, and is never written to."
             yield Finding(subject="pending database", said=message)
 
@@ -46,7 +46,7 @@ def examine_warehouse(configuration: Configuration) -> Iterator[Finding]:
     with open_warehouse(configuration.settings.warehouse) as warehouse:
         _try_writing(warehouse.engine, METADATA.sorted_tables, stages=True)
         message = "its tables are of this version, and may be written to."
-        yield from _examined("warehouse", warehouse.engine, message)
+        yield from _examined("warehouse", warehouse.engine, message=message)
 
 
 def _try_writing(engine: Engine, tables: Sequence[Table], *, stages: bool = False) -> None:
@@ -66,14 +66,14 @@ def _try_staging(connection: Connection) -> None:
         pass
 
 
-def _examined(subject: str, engine: Engine, message: str) -> Iterator[Finding]:
+def _examined(subject: str, engine: Engine, *, message: str) -> Iterator[Finding]:
     asked_at: datetime = system_clock()
     ahead = (clock_of(engine)() - asked_at).total_seconds()
     if abs(ahead) > MAX_CLOCK_SKEW.total_seconds():
         yield warning(
             subject,
             f"Its clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's.",
-            "Synchronize both by NTP; runs use the database's clock.",
+            remedy="Synchronize both by NTP; runs use the database's clock.",
         )
     yield Finding(subject=subject, said=f"{engine_of(engine).name}: {message}{_zone(engine)}")
 

@@ -30,7 +30,7 @@ class Finding:
     """The code of the error that a run would end with; `task-audit explain` shows its page."""
 
 
-def warning(subject: str, message: str, remedy: str) -> Finding:
+def warning(subject: str, message: str, *, remedy: str) -> Finding:
     """Make a finding that would not stop a run."""
     return Finding(subject=subject, state=State.WARNING, said=message, remedy=remedy)
 

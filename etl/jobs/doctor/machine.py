@@ -41,7 +41,7 @@ def examine_secrets(configuration: Configuration) -> Iterator[Finding]:
                 remedy="Check its name and its permissions.",
             ) from None
         if mode & stat.S_IROTH:
-            yield warning("secrets", f"All users of this machine can read {file}.", f"chmod o-r {file}")
+            yield warning("secrets", f"All users of this machine can read {file}.", remedy=f"chmod o-r {file}")
     yield Finding(subject="secrets", said=f"{len(files)} files were checked.")
 
 
@@ -80,7 +80,7 @@ def examine_disk(configuration: Configuration) -> Iterator[Finding]:
         if free < MIN_SPACE_BYTES:
             raise UnavailableError(message, code=Code.DISK_FULL, remedy="Free some space, or configure another folder.")
         yield (
-            warning("disk", message, "Free some space.")
+            warning("disk", message, remedy="Free some space.")
             if free < LOW_SPACE_BYTES
             else Finding(subject="disk", said=message)
         )
