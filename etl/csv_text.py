@@ -1,17 +1,17 @@
-"""Text in CSV that a spreadsheet takes for text, and nothing else.
+"""Escapes text in CSV, so that a spreadsheet does not run it as a formula.
 
-A cell that begins like a formula is run by the program that opens the file. OWASP's advice is an apostrophe in front,
-which spreadsheets do not show: https://owasp.org/www-community/attacks/CSV_Injection. Here it can be taken away again.
+A spreadsheet runs a cell that begins like a formula. OWASP recommends an apostrophe in front, which spreadsheets do not
+show: https://owasp.org/www-community/attacks/CSV_Injection. This module can also remove that apostrophe.
 """
 
 import re
 
 BEGINS_LIKE_A_FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
-"""With the wide forms of the signs, which some programs read as the narrow ones. Others cut off blanks in front."""
+"""The pattern includes wide forms of the signs and leading blanks, because some programs ignore the difference."""
 
 
 def escape_formula(cell: str) -> str:
-    """Put an apostrophe in front of what could be run."""
+    """Put an apostrophe in front of a cell that a spreadsheet could run."""
     return f"'{cell}" if BEGINS_LIKE_A_FORMULA.match(cell) else cell
 
 

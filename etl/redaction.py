@@ -1,7 +1,7 @@
-"""Keeps secrets out of what is written.
+"""Masks secrets in text.
 
-Whoever reads a secret has it remembered here; lines of a log, errors, and what is quoted from others go through here. A
-secret may come back in another form than it was given: in base64, percent-encoded, in hexadecimal, inside JSON.
+The code that reads a secret registers it here. Log lines, errors and quotations from other programs are masked before
+they are written. A secret may appear in base64, percent-encoded, in hexadecimal or inside JSON.
 """
 
 import json
@@ -13,25 +13,25 @@ from urllib.parse import quote, quote_plus
 MASK = "********"
 
 MIN_SECRET_CHARACTERS = 6
-"""Of a secret: a shorter one is none, and to mask it would garble every other word."""
+"""Shorter secrets are not masked: they would match ordinary words."""
 
 SIGNATURE = re.compile(r"(?<=Signature=)[0-9a-f]+")
-"""Made of an AppSecret, and good for a quarter of an hour to whoever reads it."""
+"""A signature is made from an AppSecret, and the API accepts it for a quarter of an hour."""
 
 BITS_OF_A_BYTE, BITS_OF_A_DIGIT = 8, 6
 
 
 class Secrets:
-    """Some secrets, and how to take them out of a text."""
+    """A set of secrets, which it masks in text."""
 
     def __init__(self) -> None:
         self._known: set[str] = set()
         self.forms: tuple[str, ...] = ()
-        """In which they may appear, longer ones first, since one may be part of another."""
+        """The forms of the secrets, longer ones first, since one may be part of another."""
         self._pattern = SIGNATURE
 
     def remember(self, *secrets: str) -> None:
-        """Take these out of texts, too, from now on."""
+        """Mask these secrets, too, from now on."""
         fresh = {secret for secret in secrets if len(secret) >= MIN_SECRET_CHARACTERS} - self._known
         if fresh:
             self._known |= fresh
@@ -40,11 +40,11 @@ class Secrets:
             self._pattern = re.compile("|".join((*map(re.escape, self.forms), SIGNATURE.pattern)))
 
     def redact(self, text: str) -> str:
-        """Put a mask in the place of each secret."""
+        """Replace each secret with a mask."""
         return self._pattern.sub(MASK, text)
 
     def redact_all(self, value: object) -> object:
-        """Put a mask in the place of each secret in a JSON value, names of fields included."""
+        """Replace each secret in a JSON value with a mask, in names of fields, too."""
         match value:
             case str():
                 return self.redact(value)
@@ -57,7 +57,7 @@ class Secrets:
 
 
 def forms_of(secret: str) -> Iterator[str]:
-    """List the forms in which a secret may appear."""
+    """Yield the forms in which a secret may appear."""
     yield secret
     for ascii_only in (True, False):
         in_json = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
@@ -72,21 +72,21 @@ def forms_of(secret: str) -> Iterator[str]:
 
 
 def _inside_base64(octets: bytes, octets_before: int) -> str:
-    """Encode in base64 as a part of something longer: without the digits that depend on what stands around it."""
+    """Encode a part of a longer text in base64, without the digits that depend on the text around it."""
     begin = -(-octets_before * BITS_OF_A_BYTE // BITS_OF_A_DIGIT)
     end = (octets_before + len(octets)) * BITS_OF_A_BYTE // BITS_OF_A_DIGIT
     return b64encode(bytes(octets_before) + octets).decode()[begin:end]
 
 
 PROCESS_SECRETS = Secrets()
-"""All that this process has read."""
+"""The secrets that this process has read."""
 
 
 def remember(*secrets: str) -> None:
-    """Keep these out of whatever this process writes from now on."""
+    """Mask these secrets in everything that this process writes from now on."""
     PROCESS_SECRETS.remember(*secrets)
 
 
 def redact(text: str) -> str:
-    """Take the secrets of this process out of a text."""
+    """Mask the secrets of this process in a text."""
     return PROCESS_SECRETS.redact(text)

@@ -1,4 +1,4 @@
-"""Finds the files that travel with the package: at the top of a checkout, inside the package in a wheel."""
+"""Finds the files that the package ships: at the top of a checkout, or inside the package in a wheel."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A run: its numbers, whether they balance, and its verdict. One field per column of ``audit_run``."""
+"""Defines a run: its numbers, the check that they balance, and its exit code."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,10 +13,10 @@ from etl.exit_codes import ExitCode
 from etl.tasks import Selection
 
 Counters = Mapping[tuple[str, str], int]
-"""What the numbers of a run are made of, by counter and name: ``outcome`` counts tasks by what became of them,
-``http_status`` answers by status (or by reason where there was none), ``request`` those
-of the ``requests`` that were not about a task, ``drift`` answers by what the documentation has not, ``pace`` has the
-ceiling that was found, in requests per minute."""
+"""The parts of a run's numbers, by counter and name. ``outcome`` counts tasks by their outcome, and ``http_status``
+counts responses by status, or by failure reason if there was no response. ``request`` counts the requests that were not
+about a task. ``drift`` counts responses by their difference from the documentation. ``pace`` holds the rate limit that
+the run found, in requests per minute."""
 
 RUNNING = "running"
 """The outcome of a run that has not ended, or was killed."""
@@ -30,7 +30,7 @@ def _count(meaning: str) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditRun:
-    """The row of one run in ``audit_run``."""
+    """The row of one run in ``audit_run``, with one field for each column."""
 
     run_id: str = field(default_factory=lambda: str(uuid7()))
     started_at: datetime
@@ -50,7 +50,7 @@ class AuditRun:
     retries: int = _count("Of the requests, those that asked again about a task.")
     throttled: int = _count("Of the requests, those that the API refused as too fast.")
     max_rate: float
-    """Requests per second that were allowed."""
+    """The allowed requests per second; 0 for a replay."""
     version: str = __version__
     host: str = field(default_factory=node)
     error: str | None = None
@@ -67,7 +67,7 @@ class AuditRun:
 
     @property
     def accounted(self) -> int:
-        """Claimed tasks of which is known what became of them."""
+        """The claimed tasks with a known outcome."""
         return self.audited + self.dead_lettered + self.released
 
     @property
@@ -87,13 +87,13 @@ class FinishedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What this run was ordered to do, beside the configuration."""
+    """The part of a run's orders that comes from the command line."""
 
     selection: Selection = field(default_factory=Selection)
     tasks: int | None = None
-    """Tasks to ask about, at most."""
+    """The tasks to ask about, at most."""
     dry_run: bool = False
-    """Fetch and normalize, and write nothing anywhere."""
+    """Whether the run only fetches and normalizes, and writes nothing."""
 
 
 def begin_run(selection: Selection, *, max_rate: float, now: datetime) -> AuditRun:
@@ -102,11 +102,11 @@ def begin_run(selection: Selection, *, max_rate: float, now: datetime) -> AuditR
 
 
 def verdict(run: AuditRun, ended_by: TaskAuditError | None) -> ExitCode:
-    """Decide the exit code of a run from its numbers and from what ended it early, if anything did."""
+    """Decide the exit code of a run from its numbers and from the error that ended it early, if any."""
     if not run.is_balanced:
         return ExitCode.BUG
     if isinstance(ended_by, OutageError) and run.audited:
-        # The API was there for a while, so the run has done its work in part.
+        # The API was available for a while, so the run audited a part of the tasks.
         return ExitCode.STOPPED
     if ended_by is not None:
         return ended_by.exit_code
@@ -116,18 +116,18 @@ def verdict(run: AuditRun, ended_by: TaskAuditError | None) -> ExitCode:
 
 
 def reason(run: AuditRun, ended_by: TaskAuditError | None) -> TaskAuditError | None:
-    """Say why a run has not gone through to its end; None: it has."""
+    """Return the error that kept a run from reaching its end, or None."""
     if not run.is_balanced and not isinstance(ended_by, BugError):
         ended_early = f" It had ended early: {ended_by.message}" if ended_by else ""
         return BugError(
             f"The numbers of the run do not balance: {run.claimed:,} claimed, {run.accounted:,} accounted for."
             f"{ended_early}",
             code=Code.BUG,
-            remedy="Report it with the run's log; what it committed stands.",
+            remedy="Report it with the run's log; the committed facts stay valid.",
         )
     if ended_by is None and run.released:
         return StoppedError(
-            f"{run.released:,} tasks gave no answer for now.",
+            f"{run.released:,} tasks have no answer yet.",
             code=Code.TASKS_UNANSWERED,
             remedy="They are still pending: run again. `task-audit query answers_of_runs` shows the answers.",
         )

@@ -1,6 +1,6 @@
-"""The commands: parse, wire, report, exit. No business is done here.
+"""Holds the commands, which parse options, call one job, print its result and exit.
 
-stdout is data, stderr is talk, the exit code is the verdict.
+A command writes data to stdout, and logs and progress to stderr.
 """
 
 import sys
@@ -11,7 +11,7 @@ import click
 
 from etl import __version__
 from etl.cli.context import common_options
-from etl.cli.errors import misused, tell, unforeseen
+from etl.cli.errors import bug_of, emit, usage_error
 from etl.errors import TaskAuditError
 
 COMMANDS = {
@@ -32,21 +32,21 @@ COMMANDS = {
     "config": "etl.cli.config:config",
     "fake-api": "etl.cli.fake_api:fake_api",
 }
-"""Where each command is, in the order of the help."""
+"""The module and name of each command, in the order of the help."""
 
 
 class Commands(click.Group):
-    """Imports a command when it is asked for: a run need not wait for what draws reports.
+    """Imports a command only when it is used, so that a run does not wait for the libraries of the report.
 
     Source: https://click.palletsprojects.com/en/stable/complex/#lazily-loading-subcommands
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Name them all."""
+        """List the names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """Import one."""
+        """Import one command."""
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name].partition(":")
@@ -62,7 +62,7 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run a command and end with its exit code."""
+    """Run a command and exit with its exit code."""
     options: dict[str, Any] = {}
     try:
         sys.exit(cli.main(prog_name="task-audit", standalone_mode=False, obj=options))
@@ -72,17 +72,17 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except Exception as error:  # noqa: BLE001 - a bug is the one thing that shows a traceback
-        ended_by = _as_ours(error, options)
-    tell(ended_by, log_format=options.get("log_format", "auto"), verbose=options.get("verbose", False))
+    except Exception as error:  # noqa: BLE001 - only a bug shows a traceback
+        ended_by = _task_audit_error(error, options)
+    emit(ended_by, log_format=options.get("log_format", "auto"), verbose=options.get("verbose", False))
     sys.exit(ended_by.exit_code)
 
 
-def _as_ours(error: Exception, options: dict[str, Any]) -> TaskAuditError:
+def _task_audit_error(error: Exception, options: dict[str, Any]) -> TaskAuditError:
     match error:
         case TaskAuditError():
             return error
         case click.UsageError():
-            return misused(error, log_format=options.get("log_format", "auto"))
+            return usage_error(error, log_format=options.get("log_format", "auto"))
         case _:
-            return unforeseen(error)
+            return bug_of(error)

@@ -1,4 +1,4 @@
-"""`task-audit config`: what is configured, and a first configuration."""
+"""`task-audit config`: shows the configuration, or writes a first one."""
 
 import sys
 from pathlib import Path
@@ -20,7 +20,7 @@ AUTH = click.Choice(tuple(SECRET_FILES))
 
 @click.group()
 def config() -> None:
-    """Look at the configuration, or write a first one."""
+    """Show the configuration, or write a first one."""
 
 
 @config.command("show")
@@ -51,7 +51,7 @@ def show(context: Context, *, as_json: bool) -> None:
 
 @config.command("new")
 @click.option("--source", type=SOURCE, help="Engine of the pending database; sqlite by default.")
-@click.option("--read-only", is_flag=True, help="The pending tasks stand in a table or view of your own.")
+@click.option("--read-only", is_flag=True, help="The pending tasks are in a table or view of your own.")
 @click.option("--warehouse", type=WAREHOUSE, help="Engine of the warehouse; duckdb by default.")
 @click.option(
     "--auth",
@@ -67,9 +67,9 @@ def show(context: Context, *, as_json: bool) -> None:
 def new(
     *, source: str | None, read_only: bool, warehouse: str | None, auth: str | None, out: Path | None, force: bool
 ) -> None:
-    """Write a configuration with every key, its meaning, and what is still to be done.
+    """Write a configuration with every key and its meaning, and print the next steps.
 
-    Without options, it asks whoever sits at a terminal. No secret is written: the file names files for them.
+    Without options, the command asks for them on a terminal. The file holds no secret: it names files for secrets.
 
     \b
     Example:
@@ -79,7 +79,7 @@ def new(
     """
     if not (source or read_only or warehouse or auth) and sys.stdin.isatty():
         source = click.prompt("Engine of the pending database", type=SOURCE, default="sqlite", err=True)
-        read_only = click.confirm("Do the pending tasks stand in a table of your own?", err=True)
+        read_only = click.confirm("Are the pending tasks in a table of your own?", err=True)
         warehouse = click.prompt("Engine of the warehouse", type=WAREHOUSE, default="duckdb", err=True)
         auth = click.prompt("How KooDrive knows you", type=AUTH, default="token", err=True)
         out = out or click.prompt("File to write", type=click.Path(path_type=Path), default=FILE, err=True)
@@ -107,7 +107,7 @@ def _write(file: Path, text: str, *, force: bool) -> None:
             opened.write(text)
     except FileExistsError:
         raise InputError(
-            f"{file} is there already.",
+            f"{file} already exists.",
             code=Code.FILE_UNWRITABLE,
             remedy="Name another file, or overwrite it with --force.",
         ) from None

@@ -1,4 +1,4 @@
-"""What every command is given: where the configuration is, and how to log."""
+"""Holds the options that every command has: the configuration file and the form of the log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Context:
         """Read the configuration, with options of the command line on top.
 
         Raises:
-            ConfigurationError: it is wrong.
+            ConfigurationError: the configuration is wrong.
         """
         typed = {"telemetry": {"log_format": self.log_format}} if self.log_format else {}
         configuration = load_configuration(self.config_file, {**typed, **(options or {})})
@@ -43,7 +43,7 @@ class Context:
 
 
 def common_options(command: Decorated) -> Decorated:
-    """Give a command the options that all have; they may stand in front of its name or behind it."""
+    """Give a command the common options; a user may write them before or after the name of the command."""
     for option in (
         click.option(
             "--config",
@@ -84,5 +84,5 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
 
 
 def _options(context: click.Context) -> dict[str, Any]:
-    """Find what is remembered for all commands; it outlives them where somebody wants to tell how they ended."""
+    """Return the common options; ``main`` reads them to report the error that ended the command."""
     return context.ensure_object(dict)

@@ -1,4 +1,4 @@
-"""`task-audit dead-letters`: what could not be audited, and what to do with it."""
+"""`task-audit dead-letters`: shows tasks that could not be audited, and retries or discards them."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -31,7 +31,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the options of a command choose."""
+    """The options that choose dead letters."""
 
     task_ids: tuple[str, ...]
     reasons: tuple[str, ...]
@@ -39,7 +39,7 @@ class Options:
     newer_than: timedelta | None
 
     def choice(self, *, now: datetime) -> Choice:
-        """Reckon ages from now."""
+        """Turn ages into instants."""
         return Choice(
             task_ids=self.task_ids,
             reasons=self.reasons,
@@ -49,18 +49,18 @@ class Options:
 
     @property
     def choose_nothing(self) -> bool:
-        """Whether no option narrows the choice."""
+        """Whether the options choose no dead letter."""
         return not (self.task_ids or self.reasons or self.older_than or self.newer_than)
 
 
 def choice_options(command: Decorated) -> Decorated:
-    """Give a command the options that choose dead letters; what is given must all hold."""
+    """Give a command the options that choose dead letters; a dead letter must match all of them."""
     reasons = click.Choice([str(reason) for reason in FailureReason])
     for option in (
         click.argument("task_ids", metavar="[ID]...", nargs=-1),
         click.option("--reason", "reasons", type=reasons, multiple=True, help="Only for this reason; may be repeated."),
-        click.option("--older-than", type=Duration(), help="Only what failed last longer ago than this, such as 3d."),
-        click.option("--newer-than", type=Duration(), help="Only what failed last since then."),
+        click.option("--older-than", type=Duration(), help="Only if the last failure is older than this, such as 3d."),
+        click.option("--newer-than", type=Duration(), help="Only if the last failure is newer than this."),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     ):
         command = option(command)
@@ -69,7 +69,7 @@ def choice_options(command: Decorated) -> Decorated:
 
 @click.group("dead-letters")
 def dead_letters() -> None:
-    """Look at what could not be audited; have it tried again, or give it up."""
+    """Show tasks that could not be audited; retry or discard them."""
 
 
 @dead_letters.command("list")
@@ -77,7 +77,7 @@ def dead_letters() -> None:
 @common_options
 @pass_context
 def list_(context: Context, /, *, as_json: bool, **options: Any) -> None:
-    """List open dead letters, those that failed last first; 0 attempts: it is to be tried again.
+    """List open dead letters, the newest failure first; 0 attempts means that the next run tries it again.
 
     \b
     Example:
@@ -101,7 +101,7 @@ def list_(context: Context, /, *, as_json: bool, **options: Any) -> None:
 @common_options
 @pass_context
 def show(context: Context, *, task_id: str, as_json: bool) -> None:
-    """Show all that is known of one dead letter, open or settled, and what to do about it.
+    """Show every column of one dead letter, open or settled, and its remedy.
 
     \b
     Example:
@@ -118,11 +118,11 @@ def show(context: Context, *, task_id: str, as_json: bool) -> None:
 
 @dead_letters.command()
 @choice_options
-@click.option("--all", "everything", is_flag=True, help="All that are open.")
+@click.option("--all", "everything", is_flag=True, help="All open dead letters.")
 @common_options
 @pass_context
 def retry(context: Context, /, *, everything: bool, as_json: bool, **options: Any) -> None:
-    """Have tasks tried again by the next run, as if they had never failed; safe to repeat.
+    """Let the next run try tasks again, as if they had never failed; safe to repeat.
 
     A dead letter stays open until its task is audited.
 
@@ -133,22 +133,22 @@ def retry(context: Context, /, *, everything: bool, as_json: bool, **options: An
     """
     settings = context.settings()
     task_ids = _ids(settings, Options(**options), everything=everything)
-    # The warehouse comes first: what a crash leaves between the two is completed by repeating the command.
+    # The warehouse comes first: after a crash between the two, repeating the command completes it.
     with open_warehouse(settings.warehouse) as warehouse:
         begin_again(warehouse.engine, task_ids)
     if settings.source.mode == "queue":
         with open_queue(settings.source) as (engine, table):
             requeue(engine, table, task_ids)
-    _say("retried", task_ids, "will be tried again by the next run", as_json=as_json)
+    _print_result("retried", task_ids, "will be tried again by the next run", as_json=as_json)
 
 
 @dead_letters.command("discard")
 @choice_options
-@click.option("--all", "everything", is_flag=True, help="All that are open.")
+@click.option("--all", "everything", is_flag=True, help="All open dead letters.")
 @common_options
 @pass_context
 def discard_(context: Context, /, *, everything: bool, as_json: bool, **options: Any) -> None:
-    """Give tasks up: they count as settled, and no run asks about them again. Nothing is deleted.
+    """Discard tasks: they count as settled, and no run asks about them again. Nothing is deleted.
 
     \b
     Example:
@@ -158,7 +158,7 @@ def discard_(context: Context, /, *, everything: bool, as_json: bool, **options:
     task_ids = _ids(settings, Options(**options), everything=everything)
     with open_warehouse(settings.warehouse) as warehouse:
         discard(warehouse.engine, task_ids, now=clock_of(warehouse.engine)())
-    _say("discarded", task_ids, "discarded", as_json=as_json)
+    _print_result("discarded", task_ids, "discarded", as_json=as_json)
 
 
 def _chosen(settings: Settings, options: Options) -> list[DeadLetter]:
@@ -176,7 +176,7 @@ def _ids(settings: Settings, options: Options, *, everything: bool) -> list[str]
     return [letter.task_id for letter in _chosen(settings, options)]
 
 
-def _say(done: str, task_ids: list[str], words: str, *, as_json: bool) -> None:
+def _print_result(done: str, task_ids: list[str], words: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.encode({done: task_ids}))
     else:

@@ -1,4 +1,4 @@
-"""`task-audit demo`: the whole job, without any configuration."""
+"""`task-audit demo`: runs the whole job without a configuration."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ from etl.runs import RunRequest
     type=click.Path(file_okay=False, path_type=Path),
     default=Path("task-audit-demo"),
     show_default=True,
-    help="Where to put the pending table and the warehouse.",
+    help="The folder for the pending table and the warehouse.",
 )
 @click.option("--seed", type=int, default=0, help="Another seed invents other tasks.")
 @common_options

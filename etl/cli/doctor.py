@@ -1,4 +1,4 @@
-"""`task-audit doctor`: is everything there that a run needs?"""
+"""`task-audit doctor`: checks everything that a run needs."""
 
 import sys
 from dataclasses import asdict
@@ -22,10 +22,10 @@ WIDTH = max(map(len, STYLES))
 @common_options
 @pass_context
 def doctor(context: Context, *, as_json: bool) -> None:
-    """Look at everything that a run needs, one line each with the remedy; changes nothing.
+    """Check everything that a run needs, and print one line each with the remedy; changes nothing.
 
-    Databases, credentials and clocks are tried for real, by one call of the API. The exit code is that of the gravest
-    failure, as a run would end with it; warnings are none.
+    The command connects to the databases and calls the API once, to check credentials and clocks. The exit code is that
+    of the worst failure, as a run would end with it; warnings do not count.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`task-audit enqueue`: adds pending tasks by ID, from a file, or from KooDrive's own list."""
+"""`task-audit enqueue`: adds pending tasks by ID, from a file, or from KooDrive's list."""
 
 import asyncio
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ from etl.task_detail import TaskStatus
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     help="CSV, NDJSON or Parquet with task_id and optional submitted_at, or one ID a line; - is standard input.",
 )
-@click.option("--from-api", is_flag=True, help="Ask KooDrive for its list of tasks, and add those.")
+@click.option("--from-api", is_flag=True, help="Add the tasks of KooDrive's own list.")
 @click.option(
     "--status",
     "statuses",
@@ -42,7 +42,7 @@ from etl.task_detail import TaskStatus
     since="With --from-api: submitted from this date or instant (UTC) on.",
     until="With --from-api: submitted by the end of this date, or before this instant.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="With --from-api: take at most so many tasks of the list.")
+@click.option("--limit", type=click.IntRange(min=1), help="With --from-api: take at most this many tasks.")
 @common_options
 @pass_context
 def enqueue(
@@ -56,7 +56,7 @@ def enqueue(
     until: datetime | None,
     limit: int | None,
 ) -> None:
-    """Add pending task IDs; one that is already there is left alone.
+    """Add pending task IDs; an ID that is already there stays as it is.
 
     \b
     Example:
@@ -80,27 +80,27 @@ def enqueue(
     with ExitStack() as files, open_queue(context.settings().source) as (engine, table):
         from_file = _pending_in(files.enter_context(click.open_file(path, "rb")), path) if path else ()
         added = add_to_queue(engine, table, chain(check_ids(task_ids), from_file))
-    _tell(given=added.given, new=added.new)
+    _print_added(given=added.given, new=added.new)
 
 
 def _from_api(settings: Settings, wanted: Wanted) -> None:
     collected, traffic = Collected(), Traffic()
 
-    async def collect_until_told() -> None:
+    async def collect_until_stopped() -> None:
         shutdown = stop_on_signals()
         if shows_progress(settings.telemetry.log_format):
             show_progress(lambda: (collected.listed, traffic.throttled), total=None)
         await collect(settings, wanted, shutdown=shutdown, collected=collected, traffic=traffic)
 
     try:
-        asyncio.run(collect_until_told())
+        asyncio.run(collect_until_stopped())
     finally:
-        # What was added before an error stays.
+        # Tasks that were added before an error stay.
         if collected.pages:
-            _tell(given=collected.given, new=collected.new)
+            _print_added(given=collected.given, new=collected.new)
 
 
-def _tell(*, given: int, new: int) -> None:
+def _print_added(*, given: int, new: int) -> None:
     click.echo(f"{new} new, {given - new} already there.")
 
 

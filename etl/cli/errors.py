@@ -1,7 +1,7 @@
-"""How the error that ends a command is told: on a terminal in colours, in a JSON log as one line, plain otherwise.
+"""Prints the error that ends a command: in colour on a terminal, as one line in a JSON log, or as plain text.
 
-Its code, sentence and remedy are the same everywhere, and enough; ``-v`` adds what it came from, as far as that may be
-told: where an error is raised ``from None``, what it came from may hold a secret.
+Every form has the same code, message and remedy. ``-v`` adds the causes, except for errors raised ``from None``, whose
+causes may hold a secret.
 """
 
 import sys
@@ -20,15 +20,15 @@ from etl.redaction import redact
 from etl.report.control_characters import escape_control
 
 MAX_CAUSE_CHARACTERS = 2_000
-"""Of what one cause says."""
+"""The characters of one cause, which may quote a whole response."""
 
 STYLES = {"Error": "bold red", "Remedy": "bold"}
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
-def tell(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None:
-    """Tell on stderr what ended a command."""
+def emit(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None:
+    """Print the error that ended a command to stderr."""
     causes = list(_causes(error)) if verbose else []
     if log_format == "json":
         _log(error, causes)
@@ -43,22 +43,20 @@ def tell(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None
     if sys.stderr.isatty():
         _draw([("Error", f"[{error.code}] {error.message}"), *lines])
     else:
-        for label, said in ((f"Error [{error.code}]", error.message), *lines):
-            click.echo(f"{label}: {escape_control(said)}", err=True)
+        for label, message in ((f"Error [{error.code}]", error.message), *lines):
+            click.echo(f"{label}: {escape_control(message)}", err=True)
 
 
-def misused(error: click.UsageError, *, log_format: LogFormat) -> InputError:
-    """Make the error of a wrong command line, below the usage that click shows."""
+def usage_error(error: click.UsageError, *, log_format: LogFormat) -> InputError:
+    """Make the error of a wrong command line, and print the usage above it."""
     if error.ctx is not None and log_format != "json":
         click.echo(f"{error.ctx.get_usage()}\n", err=True)
     command = error.ctx.command_path if error.ctx else "task-audit"
-    return InputError(
-        error.format_message(), code=Code.USAGE, remedy=f"`{command} --help` shows what may be written here."
-    )
+    return InputError(error.format_message(), code=Code.USAGE, remedy=f"`{command} --help` shows the options.")
 
 
-def unforeseen(error: Exception) -> BugError:
-    """Make the error of what nobody foresaw, which is told with its traceback."""
+def bug_of(error: Exception) -> BugError:
+    """Make the error of an unexpected exception, which is printed with its traceback."""
     bug = BugError(
         f"This is a bug in task-audit: {type(error).__name__}.",
         code=Code.BUG,
@@ -84,15 +82,15 @@ def _log(error: TaskAuditError, causes: list[str]) -> None:
 
 
 def _draw(lines: list[tuple[str, str]]) -> None:
-    # Without a box, so that a line that is copied holds nothing else.
+    # The grid has no box, so that copied lines hold only text.
     grid = Table.grid(padding=(0, 2, 0, 0))
-    for label, said in lines:
-        grid.add_row(Text(label, style=STYLES.get(label, "dim")), Text(escape_control(said)))
+    for label, message in lines:
+        grid.add_row(Text(label, style=STYLES.get(label, "dim")), Text(escape_control(message)))
     Console(stderr=True).print(grid)
 
 
 def _causes(error: BaseException) -> Iterator[str]:
     while error.__cause__ is not None:
         error = error.__cause__
-        said = " ".join(redact(str(error)).split())[:MAX_CAUSE_CHARACTERS]
-        yield f"{type(error).__module__}.{type(error).__qualname__}: {said}"
+        message = " ".join(redact(str(error)).split())[:MAX_CAUSE_CHARACTERS]
+        yield f"{type(error).__module__}.{type(error).__qualname__}: {message}"

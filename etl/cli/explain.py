@@ -1,4 +1,4 @@
-"""`task-audit explain`: what an error means, and what to do about it."""
+"""`task-audit explain`: explains an error code."""
 
 import sys
 
@@ -17,9 +17,9 @@ PAGE_WIDTH = 100
 @click.command()
 @click.argument("code", required=False, type=click.Choice([str(code) for code in Code]), metavar="[CODE]")
 def explain(*, code: str | None) -> None:
-    """Say what an error means and what to do about it; without a code, list all.
+    """Explain an error and its remedy; without a code, list all codes.
 
-    The code stands in brackets where an error is told. No network and no configuration is needed.
+    An error message has its code in brackets. The command needs no network and no configuration.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``task-audit fake-api``: the stand-in KooDrive API in the foreground."""
+"""`task-audit fake-api`: runs the stand-in KooDrive API in the foreground."""
 
 import asyncio
 import signal

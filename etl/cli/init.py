@@ -1,4 +1,4 @@
-"""`task-audit init`: create or upgrade the pending table and the warehouse."""
+"""`task-audit init`: creates or upgrades the pending table and the warehouse."""
 
 import click
 

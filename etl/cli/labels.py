@@ -1,4 +1,4 @@
-"""`task-audit labels`: what people say of result codes and task types."""
+"""`task-audit labels`: exports and imports explanations of result codes and task types."""
 
 from typing import BinaryIO, cast
 
@@ -22,9 +22,9 @@ def labels() -> None:
 @common_options
 @pass_context
 def import_(context: Context, *, path: str) -> None:
-    """Take labels, categories and remedies from a CSV file; a wrong file changes nothing.
+    """Import labels, categories and remedies from a CSV file; a wrong file changes nothing.
 
-    A row with empty cells makes its code unexplained again, and a code without a row keeps what is said of it.
+    A row with empty cells makes its code unexplained again. A code without a row keeps its explanation.
 
     \b
     Example:
@@ -34,7 +34,7 @@ def import_(context: Context, *, path: str) -> None:
         given = read_labels(cast("BinaryIO", file), "standard input" if path == "-" else path)
     with open_warehouse(context.settings().warehouse) as warehouse:
         done = import_labels(warehouse.engine, given)
-    click.echo(f"{done.labelled} taken over, {len(done.unmet)} of codes that no run has met yet.")
+    click.echo(f"{done.labelled} imported, {len(done.unmet)} of codes that no run has met yet.")
     if done.unmet:
         codes = ", ".join(label.code for label in done.unmet[:UNMET_SHOWN])
         more = ", …" if len(done.unmet) > UNMET_SHOWN else ""
@@ -45,7 +45,7 @@ def import_(context: Context, *, path: str) -> None:
 @common_options
 @pass_context
 def export(context: Context) -> None:
-    """Write the file that can be filled in and imported again; what nobody has explained comes first.
+    """Write a file to fill in and import again; codes without an explanation come first.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`task-audit notify`: what a webhook is told of runs."""
+"""`task-audit notify`: sends messages about runs to a webhook."""
 
 import time
 from datetime import UTC, datetime
@@ -16,8 +16,8 @@ from etl.observe.webhook import open_webhook
 from etl.runs import begin_run
 from etl.tasks import Selection
 
-PATIENCE_SECONDS = 60.0
-"""A person waits longer than a run does."""
+MAX_SECONDS = 60.0
+"""A person waits longer for a webhook than a run does."""
 
 
 @click.command()
@@ -25,9 +25,9 @@ PATIENCE_SECONDS = 60.0
 @common_options
 @pass_context
 def notify(context: Context, *, is_test: bool) -> None:
-    """Send the messages about runs that the webhook has not taken yet.
+    """Send the messages about runs that the webhook has not accepted yet.
 
-    Every run does so at its end, for two seconds at most; this is for the day on which the webhook is mended.
+    Every run does so at its end, for two seconds at most. Use this command after you have fixed the webhook.
 
     \b
     Example:
@@ -38,7 +38,7 @@ def notify(context: Context, *, is_test: bool) -> None:
     webhook = open_webhook(settings.notify)
     if webhook is None:
         raise ConfigurationError(
-            "There is no webhook to send to.",
+            "No webhook is configured.",
             code=Code.SETTING_MISSING,
             remedy="Set notify.webhook_url or notify.webhook_url_file.",
         )
@@ -46,11 +46,11 @@ def notify(context: Context, *, is_test: bool) -> None:
         run = begin_run(Selection(), max_rate=settings.api.max_rate, now=datetime.now(UTC))
         webhook.post(
             message_about(run, "test", text="This is a test. Messages about runs come this way."),
-            seconds=PATIENCE_SECONDS,
+            seconds=MAX_SECONDS,
         )
-        click.echo("The webhook has taken a test message.")
+        click.echo("The webhook has accepted a test message.")
         return
     with open_warehouse(settings.warehouse) as warehouse:
         outbox = Outbox(warehouse.engine, clock=clock_of(warehouse.engine))
-        sent = send(webhook, outbox, ends_at=time.monotonic() + PATIENCE_SECONDS)
+        sent = send(webhook, outbox, ends_at=time.monotonic() + MAX_SECONDS)
     click.echo(f"{sent} sent.")

@@ -13,12 +13,12 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 SELECTION_OPTIONS = (
-    click.option("--limit", type=click.IntRange(min=1), help="Ask about at most so many tasks, oldest first."),
+    click.option("--limit", type=click.IntRange(min=1), help="Ask about at most this many tasks, oldest first."),
     click.option("--refetch", is_flag=True, help="Also ask again about tasks that were audited before."),
     click.option(
         "--shard",
         type=ShardOf(),
-        help="Only this part of the tasks, where the source is read only: 0/4 to 3/4, or /4 in an Indexed Job.",
+        help="Only this part of the tasks, if the source is read only: 0/4 to 3/4, or /4 in an Indexed Job.",
     ),
 )
 

@@ -1,7 +1,6 @@
-"""The values of a question's parameters, as people type them and as the files of the questions declare their defaults.
+"""Reads the values of a question's parameters, from the command line or from the defaults in the question's file.
 
-A time is a date, an ISO-8601 instant, ``now``, or so much before or after another time: ``24h before now``,
-``7d after since``.
+A time is a date, an ISO-8601 instant, ``now``, or a distance from another time: ``24h before now``, ``7d after since``.
 """
 
 import re
@@ -18,7 +17,7 @@ from etl.warehouse.read.questions import Kind, Parameter, Question
 RELATIVE = re.compile(r"(?:(\S+) (before|after) )?([a-z_]+)", re.ASCII)
 
 MAX_INTEGER = 2**63 - 1
-"""What every engine's integers hold."""
+"""The largest integer that every engine holds."""
 
 TYPES: dict[Kind, click.ParamType[Any]] = {
     "text": click.STRING,
@@ -41,12 +40,12 @@ def read_parameters(question: Question, given: tuple[str, ...], *, now: datetime
     """Make a value for each parameter of a question.
 
     Args:
-        question: whose parameters are meant.
-        given: as on the command line, ``name=value``.
-        now: what ``now`` stands for; aware.
+        question: the question with the parameters.
+        given: the parameters of the command line, each ``name=value``.
+        now: the aware instant that ``now`` means.
 
     Raises:
-        InputError: a parameter is unknown, missing, given twice or has a value that it cannot have.
+        InputError: a parameter is unknown, missing, given twice or invalid.
     """
     written = _written(question, given)
     values: dict[str, object] = {}
@@ -112,7 +111,7 @@ def _value(parameter: Parameter, written: str, known: Mapping[str, object]) -> o
             code=Code.PARAMETER_WRONG,
             remedy=parameter.meaning,
         ) from None
-    if value != value:  # noqa: PLR0124 - only what is not a number differs from itself
+    if value != value:  # noqa: PLR0124 - only a NaN differs from itself
         raise InputError(
             f"--param {parameter.name}: {written!r} is not {EXAMPLES[kind]}.",
             code=Code.PARAMETER_WRONG,

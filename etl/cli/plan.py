@@ -1,4 +1,4 @@
-"""`task-audit plan`: what a run would do, before anything is asked."""
+"""`task-audit plan`: calculates what a run would do, without asking KooDrive."""
 
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ from etl.tasks import Selection, Shard
 
 @click.command()
 @selection_options
-@click.option("--max-duration", type=Duration(), help="Say whether so long is enough, e.g. 2h or 90m.")
+@click.option("--max-duration", type=Duration(), help="Say whether the run would fit into this time, e.g. 2h or 90m.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @common_options
 @pass_context

@@ -1,4 +1,4 @@
-"""The progress bar: on a terminal, never in a log."""
+"""Shows a progress bar on a terminal, but never in a log."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ _following: set[asyncio.Future[None]] = set()
 
 
 def shows_progress(log_format: LogFormat) -> bool:
-    """Say whether a progress bar would be seen, and would stand in no log."""
+    """Say whether stderr is a terminal that a person reads."""
     return is_for_a_person(log_format) and sys.stderr.isatty()
 
 
@@ -18,8 +18,8 @@ def show_progress(look: Callable[[], tuple[int, int]], *, total: int | None) -> 
     """Show a progress bar until the event loop ends.
 
     Args:
-        look: tells how many tasks are done, and how many requests were throttled.
-        total: how many tasks there are, where that is known.
+        look: returns the number of finished tasks and of throttled requests.
+        total: the number of tasks, if it is known.
     """
     following = asyncio.ensure_future(ProgressBar(total=total).follow(look))
     # The loop keeps only a weak reference to a task.

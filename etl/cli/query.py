@@ -1,4 +1,4 @@
-"""`task-audit query`: the ready-made questions."""
+"""`task-audit query`: answers the ready-made questions."""
 
 from difflib import get_close_matches
 
@@ -63,7 +63,7 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
 
 
 def _ask(settings: Settings, name: str, given: tuple[str, ...]) -> ResultSet:
-    # A slip of the keyboard is found before any database is opened.
+    # A wrong name or parameter is refused before any database is opened.
     known = questions("common")
     if name not in known:
         near = get_close_matches(name, known, n=1)

@@ -1,4 +1,4 @@
-"""`task-audit replay`: facts from the archive, without one API call."""
+"""`task-audit replay`: rebuilds facts from the archive, without an API call."""
 
 import sys
 from dataclasses import asdict
@@ -28,10 +28,10 @@ from etl.runs import FinishedRun
 @common_options
 @pass_context
 def replay(context: Context, *, since: datetime | None, until: datetime | None, as_json: bool) -> None:
-    """Rebuild facts, history, dimensions and dead letters from the archive, without one API call.
+    """Rebuild facts, history, dimensions and dead letters from the archive, without an API call.
 
-    What the warehouse holds already is left alone, so a replay may be repeated. The range selects by when KooDrive was
-    asked, not by submission.
+    Rows that the warehouse already holds stay as they are, so you may repeat a replay. The range selects by the time of
+    the request to KooDrive, not by submission.
 
     \b
     Example:
@@ -43,7 +43,7 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
         raise ConfigurationError(
             "There is no archive to replay: archive.location is not set.",
             code=Code.SETTING_MISSING,
-            remedy="Set it to the folder or bucket where a run has kept its answers.",
+            remedy="Set it to the folder or bucket where runs keep their responses.",
         )
     with open_warehouse(settings.warehouse) as warehouse:
         done = replay_archive(

@@ -1,4 +1,4 @@
-"""`task-audit report`: a run or a period as one HTML file."""
+"""`task-audit report`: renders a run or a period as one HTML file."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

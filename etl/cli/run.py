@@ -30,7 +30,7 @@ EXIT_CODES = ", ".join(f"{code} {code.outcome.replace('_', ' ')}" for code in Ex
 @click.command(epilog=f"Exit codes: {EXIT_CODES}.")
 @selection_options
 @click.option("--dry-run", is_flag=True, help="Fetch and normalize, but write nothing anywhere.")
-@click.option("--max-duration", type=Duration(), help="End cleanly after so long, e.g. 2h or 90m.")
+@click.option("--max-duration", type=Duration(), help="End cleanly after this time, e.g. 2h or 90m.")
 @click.option("--stop-at", type=TimeOfDay(), help="End cleanly at this time of day in UTC, e.g. 06:00.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's row as one JSON object on stdout.")
 @common_options

@@ -1,4 +1,4 @@
-"""Signals end a run: the first cleanly, the second at once."""
+"""Lets signals end a run: the first one cleanly, the second one at once."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ GO_ON = "What is left is still pending: run again to go on."
 
 
 def stop_on_signals() -> Shutdown:
-    """Make a stop that the first SIGINT or SIGTERM orders, on the running event loop; the second ends the program."""
+    """Return a shutdown that the first SIGINT or SIGTERM requests; the second signal ends the program at once."""
     shutdown = Shutdown()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop_or_die, shutdown, number)
@@ -21,6 +21,6 @@ def stop_on_signals() -> Shutdown:
 
 def _stop_or_die(shutdown: Shutdown, number: signal.Signals) -> None:
     if shutdown.is_requested:
-        # Asked twice: whoever asks does not want to wait. Leases expire by themselves.
+        # After a second signal there is no time for a clean end. Leases expire by themselves.
         os._exit(DIED_BY_SIGNAL + number)
     shutdown.request(StoppedError(f"Stopped by {number.name}.", code=Code.STOPPED_BY_SIGNAL, remedy=GO_ON))

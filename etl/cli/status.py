@@ -1,4 +1,4 @@
-"""`task-audit status`: the backlog, the dead letters and the last runs."""
+"""`task-audit status`: shows the backlog, the dead letters and the last runs."""
 
 import click
 from rich.console import Console

@@ -1,4 +1,4 @@
-"""Values as people type them: dates, durations, times of day. Pure, but for the clock that is passed in."""
+"""Parses dates, durations, shards and times of day as users type them."""
 
 import os
 import re
@@ -15,7 +15,7 @@ PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 class RangeBound(click.ParamType[datetime]):
-    """A plain date, which means the whole UTC day, or an ISO-8601 instant; a naive one is UTC."""
+    """A plain date, which means the whole UTC day, or an ISO-8601 instant; an instant without a zone is UTC."""
 
     name = "date"
 
@@ -23,7 +23,7 @@ class RangeBound(click.ParamType[datetime]):
         self._is_end = is_end
 
     def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """Make an instant: the first of the range, or the first after it."""
+        """Return the first instant of the range, or the first instant after it."""
         if isinstance(value, datetime):
             return value
         try:

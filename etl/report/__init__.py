@@ -1,1 +1,1 @@
-"""What people look at: the summary of a run, the status of queue and warehouse. It reads and prints, nothing else."""
+"""Renders the values of the layers below as text, HTML, CSV and JSON."""

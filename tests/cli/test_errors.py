@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from etl.cli.error_pages import page_of
-from etl.cli.errors import tell
+from etl.cli.errors import emit
 from etl.errors import BugError, Code, InputError
 from tests.nights import TOKEN, task_ids
 from tests.reported_errors import FORM
@@ -210,7 +210,7 @@ def test_a_terminal_shows_it_in_eighty_columns_and_obeys_no_words(monkeypatch, c
     if not colours:
         monkeypatch.setenv("NO_COLOR", "1")
     hostile = "[red]It[/red] \x1b[2J[/] \r\n:boom: " + "word " * 30
-    tell(InputError(hostile, code=Code.VALUE_WRONG, remedy="[link=x]Mend it."), log_format="auto", verbose=False)
+    emit(InputError(hostile, code=Code.VALUE_WRONG, remedy="[link=x]Mend it."), log_format="auto", verbose=False)
 
     drawn = stderr.getvalue()
     assert ("\x1b[1;31m" in drawn) == colours
@@ -227,7 +227,7 @@ def test_a_bug_on_a_terminal_keeps_its_traceback(monkeypatch):
     monkeypatch.setattr(sys, "stderr", stderr)
     bug = BugError("A bug.", code=Code.BUG, remedy="Report it.")
     bug.__cause__ = ZeroDivisionError("by nought")
-    tell(bug, log_format="console", verbose=False)
+    emit(bug, log_format="console", verbose=False)
     assert "ZeroDivisionError: by nought" in stderr.getvalue()
 
 

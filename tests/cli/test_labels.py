@@ -50,7 +50,7 @@ def test_a_wrong_file_changes_nothing(night_of, tmp_path):
 def test_a_file_from_standard_input(night_of, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(f"{HEADER}task_type,0,Handed over,,\n".encode())))
     with night_of() as night:
-        assert night.run("labels", "import", "-").stdout.startswith("1 taken over")
+        assert night.run("labels", "import", "-").stdout.startswith("1 imported")
         assert "task_type,0,Handed over,," in night.run("labels", "export").stdout
 
 
@@ -60,5 +60,5 @@ def test_codes_that_no_run_has_met_are_named(night_of, tmp_path):
     with night_of() as night:
         result = night.run("labels", "import", file)
     assert result.exit_code == 0
-    assert result.stdout == "0 taken over, 7 of codes that no run has met yet.\n"
+    assert result.stdout == "0 imported, 7 of codes that no run has met yet.\n"
     assert result.stderr.strip().endswith("0, 1, 2, 3, 4, …")

@@ -278,7 +278,7 @@ def test_a_run_with_passing_failures_only_releases_its_tasks_and_ends_with_69():
     run = run_to_end(source, MemoryWarehouse(), fail)
 
     assert (run.exit_code, run.released) == (69, 5)
-    assert run.error.startswith("[tasks-unanswered] 5 tasks gave no answer for now. They are still pending")
+    assert run.error.startswith("[tasks-unanswered] 5 tasks have no answer yet. They are still pending")
     assert set(source.settled.values()) == {None}
 
 
