@@ -1,7 +1,7 @@
 """Measures the job beside its parts: ``python -m tests.bench``, or ``make bench``.
 
-Machines differ and drift, so everything is measured beside its yardstick in the same run and taken as a ratio. The
-figures are for people; nothing here passes or fails.
+Machines differ and drift, so each part is measured beside a reference in the same run, and the result is their ratio.
+The figures are for people; no measurement passes or fails.
 """
 
 import signal
@@ -45,6 +45,6 @@ def bench(*, parts: tuple[str, ...], tasks: int | None, quick: bool) -> None:
 
 
 if __name__ == "__main__":
-    # Whatever ends this process, what it started is ended with it.
+    # A signal also ends the processes that this one has started.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     bench()

@@ -1,7 +1,7 @@
-"""The yardstick of the whole job: the same URLs, asked in the leanest way aiohttp has: ``bare_loop.py URL IDS.txt``.
+"""The reference for the whole job: the leanest aiohttp loop over the same URLs: ``bare_loop.py URL IDS.txt``.
 
-No pace, no retries, no leases, no facts: it reads each body, decodes it and forgets it. Prints its seconds without the
-start-up of the process.
+The loop has no rate limit, retries, leases or facts: it reads each body, decodes it and drops it. It prints its seconds
+without the start of the process.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ TASK_PATH = "/koodrive/ose/v1/task/"
 
 
 class Detail(msgspec.Struct, rename="camel"):
-    """The documented fields."""
+    """The documented fields of an answer."""
 
     task_id: str
     task_name: str

@@ -1,6 +1,6 @@
 """The cheapest server that answers as KooDrive does, so that a benchmark measures the client: ``cheap_api.py``.
 
-It knows every ID, reads nothing of a request but its path, and prints its base URL when it is ready.
+The server knows every ID, reads only the path of a request, and prints its base URL when it is ready.
 """
 
 import asyncio

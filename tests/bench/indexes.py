@@ -1,4 +1,4 @@
-"""What the index on the history costs a load, and saves a question, on PostgreSQL at a million facts."""
+"""Measures what the index on the history costs a load and saves a question, on PostgreSQL with a million facts."""
 
 import time
 from collections.abc import Iterator

@@ -1,6 +1,6 @@
-"""Runs a command and writes down what it cost: ``launcher.py USAGE.json COMMAND...``.
+"""Runs a command and writes what it used: ``launcher.py USAGE.json COMMAND...``.
 
-It is a process of its own, and a small one, because a child's peak memory counts that of its parent before the exec.
+The launcher is a small process, because the peak memory of a child includes that of its parent before the exec.
 """
 
 import json

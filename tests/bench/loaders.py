@@ -1,4 +1,4 @@
-"""Rows per second of each loader, beside the engine's plain bulk copy of the same frames into a table with a key."""
+"""Measures the rows per second of each loader, beside the engine's bulk copy of the same frames into a table."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -105,7 +105,7 @@ def _times(warehouse: Warehouse, batches: list[pl.DataFrame]) -> list[tuple[floa
     times = []
     for facts in batches:
         copied, _ = _timed(lambda facts=facts: _copy(warehouse.engine, facts))
-        # From the counters of the load before: with the same counters twice, the batch would be there already.
+        # Each load continues with the counters of the one before: a load with the same counters counts as repeated.
         loaded, run = _timed(lambda facts=facts, run=run: warehouse.load(Batch(facts=facts, audited=facts.height), run))
         times.append((loaded, copied))
     if run.audited != sum(map(len, batches)):
@@ -147,7 +147,7 @@ def _copy_to_postgresql(connection: Connection, facts: pl.DataFrame) -> None:
 
 def _copy_to_duckdb(connection: Connection, facts: pl.DataFrame) -> None:
     driver: Any = connection.connection.driver_connection
-    # Shown the Arrow stream alone, DuckDB does not import pyarrow.
+    # DuckDB does not import pyarrow if it gets only the Arrow stream.
     driver.register("frame", SimpleNamespace(__arrow_c_stream__=facts.__arrow_c_stream__))
     connection.exec_driver_sql("INSERT INTO plain_copy SELECT * FROM frame")
     driver.unregister("frame")

