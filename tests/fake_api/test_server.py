@@ -8,6 +8,7 @@ import pytest
 from etl.fake_api import Behaviour, FakeApi, Fault, Override, StatusWeights, running_in_thread
 from etl.fake_api.stats import peak_per_second
 from etl.fake_api.world import World
+from etl.task_detail import API_FIELDS
 
 TASK_ID = "1534087020903704704"
 
@@ -18,7 +19,7 @@ def test_a_detail_has_the_documented_fields(responses_of):
     (response,), _ = responses_of(Behaviour(seed=7), TASK_ID)
     task = World(seed=7).task(TASK_ID)
     assert (response.status, response.content_type) == (200, "application/json")
-    assert response.json == {
+    assert response.json == {field.api_name: field.example for field in API_FIELDS} | {
         "taskId": TASK_ID,
         "taskName": task.task_name,
         "taskType": task.task_type,

@@ -7,6 +7,7 @@ from multidict import CIMultiDict
 
 from etl.koodrive.detail import interpret
 from etl.koodrive.response import Response
+from etl.task_detail import API_FIELDS
 from etl.tasks import PendingTask
 
 TASK_ID = "1534087020903704704"
@@ -21,7 +22,7 @@ SENT_AT = NOW - timedelta(seconds=20)
 TASK = PendingTask(task_id=TASK_ID)
 
 
-DOCUMENTED = {
+DOCUMENTED = {field.api_name: field.example for field in API_FIELDS} | {
     "taskId": TASK_ID,
     "taskName": "lym0412normal",
     "taskType": 0,

@@ -11,9 +11,11 @@ from etl.koodrive.drift import (
     read_answer,
     read_strictly,
 )
+from etl.task_detail import API_FIELDS
 
 TEXTS = ["taskName", "tenantId", "userId", "msg"]
-DOCUMENTED = {"taskId": "17", "taskName": "a", "taskType": 0, "tenantId": "b", "userId": "c", "status": 3}
+DOCUMENTED = {field.api_name: field.example for field in API_FIELDS}
+DOCUMENTED |= {"taskId": "17", "taskName": "a", "taskType": 0, "tenantId": "b", "userId": "c", "status": 3}
 DOCUMENTED |= {"resultCode": "18000205", "code": 0, "msg": "成功"}
 
 

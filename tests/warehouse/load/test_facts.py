@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etl.task_detail import FIELDS
 from etl.warehouse.tables import METADATA
 
 NEW, EXECUTING, SUCCESS, FAILED, ODD = 0, 1, 2, 3, 7
@@ -23,7 +24,7 @@ def test_the_first_observation(audit):
             submitted_at=audit.at(-60),
         )
     )
-    assert audit.row("fact_task_status") == {
+    assert audit.row("fact_task_status") == dict.fromkeys(field.name for field in FIELDS) | {
         "task_id": audit.task_id,
         "task_name": "hand over",
         "task_type": 0,
