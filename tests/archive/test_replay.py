@@ -15,7 +15,7 @@ from etl.fake_api import Behaviour
 from etl.jobs.replay import Range, replay_archive
 from etl.settings.model import ArchiveSettings
 from etl.tasks import Observation, RawAnswer
-from tests.jobs.test_audit import running
+from tests.jobs.test_early_ends import running
 from tests.nights import TOKEN, Night, task_ids
 from tests.warehouse.conftest import NOON, audit_on  # noqa: F401 - a fixture
 from tests.warehouse.test_engines_agree import NIGHTS, TASKS, export, night
