@@ -8,14 +8,14 @@ CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
 unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-QUICK := not (soak or postgresql or mysql or process)
+QUICK := not (soak or postgresql or mysql or slow)
 
 .PHONY: demo quick test soak check check-overlays docs reference picture sbom bench example lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
 
-quick: .venv/.development     ## run the tests that need no database server and no whole program: under a minute
+quick: .venv/.development     ## run the tests that need no database server and no other program: under a minute
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "$(QUICK)"
 
 test: .venv/.development      ## run the test suite

@@ -1,9 +1,10 @@
-"""Each test is marked by what it uses, so that ``make quick`` can leave out servers and whole processes.
+"""Each test is marked by what it uses, so that ``make quick`` can leave out servers and whole programs.
 
 The marks of engines come from the fixtures that a test asks for and from parameters that name places of databases.
 """
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +17,35 @@ MARKS_OF_FIXTURES = {
     **{fixture: {engine} for fixture, engine in SERVER_FIXTURES.items()},
     "server_urls": set(SERVER_FIXTURES.values()),
     "night_of": {"sqlite"},
-    "browser": {"process"},
-    "object_store": {"process"},
+    "browser": {"slow"},
+    "object_store": {"slow"},
+    "slow_run": {"slow"},
 }
+
+SLOW = (
+    "archive/test_replay.py",
+    "cli/test_dead_letters.py",
+    "crash",
+    "cron/test_kubernetes.py",
+    "database/test_upgrades.py",
+    "documents/test_commands.py",
+    "documents/test_reference.py",
+    "documents/test_site.py",
+    "fake_api/test_command.py",
+    "jobs/test_audit.py",
+    "observe/test_trace.py",
+    "rate/test_rate.py",
+    "report/test_page.py",
+    "test_bad_nights.py",
+    "test_canary.py",
+    "test_exit_codes.py",
+    "test_faults.py",
+    "test_image.py",
+    "test_targets.py",
+    "test_wheel.py",
+    "warehouse/load/test_any_order.py",
+)
+"""Files and folders whose tests run whole programs or many nights."""
 
 PLACES = re.compile(r"(?:one )?(\w+)(?:\+(\w+))?")
 """Where a test has its databases, such as ``sqlite+duckdb`` or ``one postgresql``."""
@@ -33,6 +60,9 @@ def pytest_collection_modifyitems(items):
 
 def _marks_of(item):
     marks = set().union(*(MARKS_OF_FIXTURES.get(name, ()) for name in item.fixturenames))
+    path = item.path.relative_to(Path(__file__).parent)
+    if any(path.is_relative_to(slow) for slow in SLOW):
+        marks |= {"slow"}
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     for place in (PLACES.fullmatch(value) for value in parameters if isinstance(value, str)):
         marks |= set(place.groups() if place else ()) & set(ENGINES)

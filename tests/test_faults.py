@@ -128,7 +128,8 @@ def _struck_by(night_of, databases, name, *, always=(), once=()):
         Fault(name=name, task_ids=frozenset(always)),
         Fault(name=name, task_ids=frozenset(once), first_asks=1),
     )
-    seconds = 0.4 if name in SLOW else 10
+    # A busy machine needs more than a second for an honest answer now and then.
+    seconds = 3 if name in SLOW else 10
     # With such a latency, all struck requests are sent together and cause one pause.
     latency = 0.05 if name in PAUSING else 0.0
     behaviour = Behaviour(token=TOKEN, faults=faults, latency_seconds=latency)

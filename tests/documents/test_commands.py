@@ -45,7 +45,6 @@ def page_to_type(page):
     return pytest.param(page, marks=pytest.mark.postgresql if page in INSTALLATIONS else ())
 
 
-@pytest.mark.process
 @pytest.mark.parametrize("page", [page_to_type(page) for page in PAGES if TO_TYPE[page]])
 def test_a_page_s_commands_print_what_it_shows(page, request):
     terminal = request.getfixturevalue(INSTALLATIONS.get(page, "after_a_night"))

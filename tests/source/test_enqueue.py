@@ -74,6 +74,7 @@ print(add(sys.argv[3]), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - bef
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_a_large_file_needs_no_large_memory(tmp_path, form):
     def write(name, start, number):
