@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from etl.redaction import MASK
-from etl.task_detail import API_FIELDS, FIELDS, MAX_CODE_CHARACTERS, Kind
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Observation
+from etl.tasks.detail import API_FIELDS, FIELDS, MAX_CODE_CHARACTERS, Kind
 
 UTC_TIME = pl.Datetime("us", "UTC")
 

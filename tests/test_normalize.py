@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from etl.normalize import FACTS, normalize
-from etl.task_detail import MAX_CODE_CHARACTERS, TaskDetail
 from etl.tasks import Observation, PendingTask, time_in_id
+from etl.tasks.detail import MAX_CODE_CHARACTERS, TaskDetail
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 TASK_ID = "1534087020903704704"

@@ -10,7 +10,7 @@ from docs.generate.markdown import table as markdown_table
 from etl.database.types import UtcDateTime
 from etl.rate.table import rate_table
 from etl.source.tables import pending_table
-from etl.task_detail import API_FIELDS
+from etl.tasks.detail import API_FIELDS
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
 from etl.warehouse.views import meaning_of, read_views

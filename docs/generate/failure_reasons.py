@@ -1,7 +1,7 @@
 """Makes the table of the reasons why a task could not be audited."""
 
 from docs.generate.markdown import table
-from etl.failure_reasons import FailureReason
+from etl.tasks.failure_reasons import FailureReason
 
 HEAD = """\
 # Failure reasons

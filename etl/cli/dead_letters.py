@@ -13,11 +13,11 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration
 from etl.database.clock import clock_of
 from etl.errors import Code, InputError
-from etl.failure_reasons import FailureReason, advice_on
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.result_set import print_table, to_json
 from etl.settings.load import Settings
 from etl.source.requeue import requeue
+from etl.tasks.failure_reasons import FailureReason, advice_on
 from etl.warehouse.read.dead_letters import Choice, DeadLetter, begin_again, discard, letter_of, open_letters
 from etl.warehouse.read.questions import ResultSet
 

@@ -19,7 +19,7 @@ from etl.jobs.opening import open_queue
 from etl.settings.load import Settings
 from etl.source.enqueue import enqueue as add_to_queue
 from etl.source.task_files import PendingRow, check_ids, read_pending
-from etl.task_detail import TaskStatus
+from etl.tasks.detail import TaskStatus
 
 
 @click.command()

@@ -85,7 +85,7 @@ class SecondsPairType(click.ParamType[tuple[float, float]]):
 def fake_api(*, host: str, port: int, tasks: int, latency: float, jitter: float, **behaviour: Any) -> None:
     """Run a stand-in KooDrive API to try things against.
 
-    It knows every task ID, tells the same story for the same ID and seed, prints its base URL when it is ready, and
+    It knows every task ID, gives the same answers for the same ID and seed, prints its base URL when it is ready, and
     prints what it has seen when it is stopped (Ctrl-C). While it runs, GET /stand-in/stats has the counts and
     POST /stand-in/world changes a task.
 

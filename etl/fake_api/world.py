@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from etl.task_detail import API_FIELDS, TERMINAL_STATUSES, TaskDetail, TaskStatus
+from etl.tasks.detail import API_FIELDS, TERMINAL_STATUSES, TaskDetail, TaskStatus
 
 T = TypeVar("T")
 

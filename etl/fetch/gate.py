@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from etl.errors import Code, OutageError, StoppedError, TaskAuditError
-from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.breaker import Breaker
 from etl.rate.limiter import RateLimiter
 from etl.rate.share import RateShare
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure
+from etl.tasks.failure_reasons import FailureReason, Recovery
 
 FIRST_THROTTLED_SECONDS = 2.0
 """The longest first pause if the API throttles without naming a time; it doubles with each repetition."""

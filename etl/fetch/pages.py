@@ -16,13 +16,13 @@ from etl.errors import (
     TaskAuditError,
     UnavailableError,
 )
-from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Traffic, count_sighting
 from etl.fetch.retry import RetryPolicy
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure
+from etl.tasks.failure_reasons import FailureReason, Recovery
 
 MAX_PAGES = 200_000
 """A list of ten million tasks has half as many pages."""

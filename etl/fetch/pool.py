@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from etl.crash_points import crash_point
 from etl.errors import TaskAuditError
-from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.backlog import Attempt, Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
@@ -15,6 +14,7 @@ from etl.fetch.quarantine import Quarantine
 from etl.fetch.retry import RetryPolicy
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, Outcome, PendingTask
+from etl.tasks.failure_reasons import FailureReason, Recovery
 
 Fetch = Callable[[PendingTask], Awaitable[Outcome]]
 """Sends one request about a task."""

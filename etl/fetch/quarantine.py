@@ -7,8 +7,8 @@ Without the quarantine, the first refusals would turn a whole queue into dead le
 from http import HTTPStatus
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError
-from etl.failure_reasons import FailureReason
 from etl.tasks import FetchFailure, Outcome
+from etl.tasks.failure_reasons import FailureReason
 
 MAX_REFUSED = 25
 """The number of HTTP 400s, or 404s without a code, before the first good answer that ends the run."""

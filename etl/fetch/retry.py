@@ -3,8 +3,8 @@
 import random
 from dataclasses import dataclass, field
 
-from etl.failure_reasons import FailureReason, Recovery
 from etl.tasks import FetchFailure
+from etl.tasks.failure_reasons import FailureReason, Recovery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

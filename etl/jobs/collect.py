@@ -32,8 +32,8 @@ from etl.shutdown import Shutdown
 from etl.source.enqueue import Enqueued, enqueue
 from etl.source.tables import FIRST_YEAR, LAST_YEAR
 from etl.source.task_files import PendingRow
-from etl.task_detail import TaskStatus
 from etl.tasks import is_valid_task_id, time_in_id
+from etl.tasks.detail import TaskStatus
 
 MAX_REMEMBERED_TASKS = 100 * PAGE_SIZE
 """The tasks in which repetitions are found: the list may repeat tasks where one page ends and the next begins."""

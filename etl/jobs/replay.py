@@ -15,12 +15,12 @@ import structlog
 from etl.archive.store import Store, day_of
 from etl.errors import Code, DamagedArchiveError, TaskAuditError
 from etl.exit_codes import ExitCode
-from etl.failure_reasons import FailureReason
 from etl.koodrive.detail import interpret
 from etl.koodrive.response import Response
 from etl.normalize import normalize
 from etl.runs import AuditRun, begin_run
 from etl.tasks import FetchFailure, Observation, PendingTask, Selection
+from etl.tasks.failure_reasons import FailureReason
 from etl.warehouse import Loader
 from etl.warehouse.load.batch import Batch
 

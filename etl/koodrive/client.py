@@ -9,7 +9,6 @@ from yarl import URL
 
 from etl.database.clock import Clock
 from etl.errors import Code, ConfigurationError, TaskAuditError
-from etl.failure_reasons import FailureReason
 from etl.koodrive.authorization import Authorization
 from etl.koodrive.credentials import Credentials, Query, load_credentials
 from etl.koodrive.detail import interpret
@@ -28,6 +27,7 @@ from etl.koodrive.transport import (
 )
 from etl.settings.model import ApiSettings
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask, is_valid_task_id
+from etl.tasks.failure_reasons import FailureReason
 
 TASK_PATH = "/koodrive/ose/v1/task/"
 

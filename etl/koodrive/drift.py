@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import astuple
 
-from etl.task_detail import API_FIELDS, TaskDetail
+from etl.tasks.detail import API_FIELDS, TaskDetail
 
 MALFORMED = (ValueError, RecursionError)
 """The exceptions of reading a body; endless nesting raises the second."""

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
-from etl.failure_reasons import FailureReason
+from etl.tasks.failure_reasons import FailureReason
 
 SUCCESS_CODES = frozenset({None, "", 0, "0"})
 """A missing code is accepted if the fields of a task are present."""

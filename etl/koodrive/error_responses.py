@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from etl.failure_reasons import FailureReason
 from etl.koodrive.drift import MALFORMED, read_strictly
 from etl.koodrive.error_codes import (
     DECISIVE_STATUSES,
@@ -26,6 +25,7 @@ from etl.koodrive.error_codes import (
 from etl.koodrive.rate_limit_headers import Advice, advice
 from etl.koodrive.response import Response
 from etl.tasks import FetchFailure, PendingTask
+from etl.tasks.failure_reasons import FailureReason
 
 OK = HTTPStatus.OK.value
 """Looked up once: every response is compared with it, and an enumeration is slower than a number."""

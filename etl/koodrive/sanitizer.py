@@ -6,11 +6,11 @@ from hashlib import sha256
 import msgspec
 
 from etl.errors import TaskAuditError
-from etl.failure_reasons import FailureReason
 from etl.koodrive.drift import read_answer
 from etl.koodrive.response import Response
 from etl.redaction import Secrets
 from etl.tasks import FetchFailure, Observation, RawAnswer
+from etl.tasks.failure_reasons import FailureReason
 
 MAX_QUOTE_CHARACTERS = 300
 """A failure and an error quote the API in one line of a log."""

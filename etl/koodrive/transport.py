@@ -11,9 +11,9 @@ from datetime import datetime
 import aiohttp
 from yarl import URL
 
-from etl.failure_reasons import FailureReason
 from etl.koodrive.response import Response
 from etl.settings.model import ApiSettings
+from etl.tasks.failure_reasons import FailureReason
 
 MAX_BODY_BYTES = 1 << 20
 """The bytes of a body after decompression, at most; a documented answer has about 250."""

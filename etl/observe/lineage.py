@@ -35,7 +35,7 @@ from etl.runs import AuditRun
 from etl.settings.load import Settings
 from etl.settings.model import SourceSettings
 from etl.source.tables import pending_table
-from etl.task_detail import TaskDetail
+from etl.tasks.detail import TaskDetail
 from etl.warehouse.tables import dead_letter, fact_task_status, fact_task_status_change
 
 JOB = "audit"

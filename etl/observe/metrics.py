@@ -14,11 +14,11 @@ from prometheus_client import CollectorRegistry, Gauge, pushadd_to_gateway, writ
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from etl.failure_reasons import FailureReason
 from etl.observe.deadline import Action
 from etl.runs import AuditRun
 from etl.settings.model import TelemetrySettings
 from etl.tasks import Shard
+from etl.tasks.failure_reasons import FailureReason
 
 MAX_REPORTING_SECONDS = 2.0
 """The time that all targets together may add to a run."""

@@ -82,7 +82,7 @@ class RateShare:
                 return
 
     def pause(self, seconds: float) -> None:
-        """Let no run send for so many seconds, as the API has told this run."""
+        """Let no run send for so many seconds, as the API asked this run."""
         self._left = 0
         self._paused_until = max(self._paused_until, self._clock() + seconds)
         pause_call = asyncio.ensure_future(self._pause(seconds))

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 
 from etl.errors import Code, ConfigurationError
 from etl.exit_codes import ExitCode, Grade
-from etl.failure_reasons import advice_on
 from etl.report.bar import Bar
 from etl.runs import AuditRun
+from etl.tasks.failure_reasons import advice_on
 from etl.warehouse.read.period import Findings
 
 TEMPLATE = "page.html"

@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
-from etl.failure_reasons import FailureReason
-from etl.task_detail import TERMINAL_STATUSES
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask, Settlement, TaskState, is_valid_task_id
+from etl.tasks.detail import TERMINAL_STATUSES
+from etl.tasks.failure_reasons import FailureReason
 
 MIN_CLAIMS = 3
 """A task may have killed two runs by chance; a third run that asked about nothing else proves it."""

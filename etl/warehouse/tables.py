@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from etl.database.types import KeyText, UtcDateTime
 from etl.runs import AuditRun
-from etl.task_detail import FIELDS, MAX_CODE_CHARACTERS, Kind
+from etl.tasks.detail import FIELDS, MAX_CODE_CHARACTERS, Kind
 from etl.warehouse.text import ForeignText
 
 METADATA = MetaData()

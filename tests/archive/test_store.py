@@ -11,10 +11,10 @@ from etl.archive.archive import Archive
 from etl.archive.rows import archive_rows
 from etl.archive.store import Store, file_name, storage_options
 from etl.errors import ConfigurationError, DamagedArchiveError, UnavailableError
-from etl.failure_reasons import FailureReason
 from etl.settings.model import ArchiveSettings
-from etl.task_detail import TaskDetail
 from etl.tasks import FetchFailure, Observation, PendingTask, RawAnswer
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BODY = b'{"taskId":"7","status":2,"taskName":"\\u0000 \xe4\xba\xa4"}'

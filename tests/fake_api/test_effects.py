@@ -14,7 +14,7 @@ from etl.fake_api.effects import EFFECTS, PAGES, THEMES
 from etl.fake_api.effects.bodies import HUGE_INTEGER_DIGITS, OVERSIZED_PADDING_BYTES, bomb
 from etl.fake_api.effects.connections import HEADER_LINES
 from etl.fake_api.effects.drift import HOSTILE_TEXT
-from etl.task_detail import API_FIELDS
+from etl.tasks.detail import API_FIELDS
 
 TASK_ID = "1534087020903704704"
 

@@ -8,7 +8,7 @@ import pytest
 from etl.fake_api import Behaviour, FakeApi, Fault, Override, StatusWeights, running_in_thread
 from etl.fake_api.stats import peak_per_second
 from etl.fake_api.world import World
-from etl.task_detail import API_FIELDS
+from etl.tasks.detail import API_FIELDS
 
 TASK_ID = "1534087020903704704"
 

@@ -8,7 +8,6 @@ import pytest
 
 from etl.errors import Code, CredentialsRefusedError, OutageError, StoppedError
 from etl.exit_codes import ExitCode
-from etl.failure_reasons import FailureReason
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
@@ -16,8 +15,9 @@ from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
 from etl.rate.limiter import RateLimiter
 from etl.shutdown import Shutdown
-from etl.task_detail import TaskDetail
 from etl.tasks import FetchFailure, Observation, PendingTask
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason
 from tests.fetch.virtual_time import run_virtually
 
 NOW = datetime(2026, 11, 7, tzinfo=UTC)

@@ -14,7 +14,6 @@ from etl.errors import (
     TaskAuditError,
     UnavailableError,
 )
-from etl.failure_reasons import FailureReason
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pages import PageReader
@@ -23,6 +22,7 @@ from etl.fetch.retry import RetryPolicy
 from etl.rate.limiter import RateLimiter
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, PendingTask
+from etl.tasks.failure_reasons import FailureReason
 from tests.fetch.virtual_time import run_virtually
 
 

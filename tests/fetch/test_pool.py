@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
-from etl.failure_reasons import FailureReason
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
@@ -14,8 +13,9 @@ from etl.fetch.pool import Pool, Traffic
 from etl.fetch.retry import RetryPolicy
 from etl.rate.limiter import RateLimiter
 from etl.shutdown import Shutdown
-from etl.task_detail import TaskDetail
 from etl.tasks import FetchFailure, Observation, PendingTask
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason
 from tests.fetch.virtual_time import run_virtually
 
 NOW = datetime(2026, 11, 7, tzinfo=UTC)

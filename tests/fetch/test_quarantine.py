@@ -3,10 +3,10 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import ConfigurationError, CredentialsRefusedError
-from etl.failure_reasons import FailureReason
 from etl.fetch.quarantine import MAX_FORBIDDEN, MAX_REFUSED, Quarantine
-from etl.task_detail import TaskDetail
 from etl.tasks import FetchFailure, Observation, PendingTask
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason
 
 NOW = datetime(2026, 11, 7, tzinfo=UTC)
 TASK = PendingTask(task_id="17")

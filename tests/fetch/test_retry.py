@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.failure_reasons import FailureReason, Recovery
 from etl.fetch.retry import RetryPolicy
 from etl.tasks import FetchFailure, PendingTask
+from etl.tasks.failure_reasons import FailureReason, Recovery
 
 
 def failure(reason, *, sightings=1):

@@ -8,7 +8,7 @@ from etl.errors import UnavailableError
 from etl.fake_api.listing import a_minute_apart
 from etl.jobs.collect import MAX_REMEMBERED_TASKS, MAX_REPETITIONS, Repetitions, Wanted
 from etl.koodrive.listing import ListedTask, TaskPage
-from etl.task_detail import TaskStatus
+from etl.tasks.detail import TaskStatus
 
 TASK_ID = a_minute_apart(1)[0]
 

@@ -7,8 +7,8 @@ from multidict import CIMultiDict
 
 from etl.koodrive.detail import interpret
 from etl.koodrive.response import Response
-from etl.task_detail import API_FIELDS
 from etl.tasks import PendingTask
+from etl.tasks.detail import API_FIELDS
 
 TASK_ID = "1534087020903704704"
 

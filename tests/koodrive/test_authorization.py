@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from etl.errors import CredentialsRefusedError
-from etl.failure_reasons import FailureReason
 from etl.fake_api import Behaviour, FakeApi
 from etl.koodrive.client import open_koodrive
 from etl.tasks import FetchFailure, Observation, PendingTask
+from etl.tasks.failure_reasons import FailureReason
 from tests.koodrive.raw_http import APP, APP_BEHAVIOUR, RUN_ID, TASK_ID, TOKEN, http
 
 

@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 
 from etl.errors import ConfigurationError
-from etl.failure_reasons import FailureReason
 from etl.fake_api import Behaviour, FakeApi, Fault
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
@@ -17,6 +16,7 @@ from etl.koodrive.client import open_koodrive
 from etl.rate.limiter import RateLimiter
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, Observation, PendingTask
+from etl.tasks.failure_reasons import FailureReason
 from tests.koodrive.raw_http import APP, APP_BEHAVIOUR, TASK_ID, TOKEN, header, http
 
 SENT = (

@@ -7,13 +7,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
-from etl.failure_reasons import FailureReason
 from etl.fake_api.world import World
 from etl.koodrive.detail import interpret
 from etl.koodrive.rate_limit_headers import READERS
 from etl.normalize import normalize
 from etl.run.settlement import settlement_of
 from etl.tasks import FetchFailure, Observation, PendingTask
+from etl.tasks.failure_reasons import FailureReason
 from tests.koodrive.task_responses import (
     DOCUMENTED,
     NOW,

@@ -11,7 +11,7 @@ from etl.koodrive.drift import (
     read_answer,
     read_strictly,
 )
-from etl.task_detail import API_FIELDS
+from etl.tasks.detail import API_FIELDS
 
 TEXTS = ["taskName", "tenantId", "userId", "msg"]
 DOCUMENTED = {field.api_name: field.example for field in API_FIELDS}

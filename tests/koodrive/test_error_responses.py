@@ -1,8 +1,8 @@
 import pytest
 
 from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
-from etl.failure_reasons import FailureReason
 from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, GATEWAY_FAILURES, SERVICE_FAILURES
+from etl.tasks.failure_reasons import FailureReason
 from tests.koodrive.task_responses import DOCUMENTED, interpreted, with_fields
 
 HTTP_STATUSES = {

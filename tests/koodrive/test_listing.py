@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import CredentialsRefusedError, TaskAuditError
-from etl.failure_reasons import FailureReason
 from etl.fake_api import Behaviour, FakeApi, Fault
 from etl.fake_api.effects import EFFECTS, PAGES, strikes_pages
 from etl.fake_api.listing import a_minute_apart
@@ -17,6 +16,7 @@ from etl.koodrive.client import open_koodrive
 from etl.koodrive.listing import LIST, ListedTask, TaskPage, list_query, read_page
 from etl.koodrive.response import Response
 from etl.tasks import FetchFailure, is_storable_id
+from etl.tasks.failure_reasons import FailureReason
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RUN_ID = "0193b4e4-7c1e-7d8a-9c55-2f6a1b3c4d5e"

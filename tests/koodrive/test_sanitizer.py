@@ -6,10 +6,10 @@ from hashlib import sha256
 import pytest
 
 from etl.errors import CredentialsRefusedError
-from etl.failure_reasons import FailureReason
 from etl.koodrive.client import open_koodrive
 from etl.koodrive.sanitizer import MAX_EXCERPT_CHARACTERS, MAX_QUOTE_CHARACTERS
 from etl.tasks import PendingTask
+from etl.tasks.failure_reasons import FailureReason
 from tests.koodrive.raw_http import APP, TASK_ID, TOKEN, header, http
 
 

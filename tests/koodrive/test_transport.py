@@ -9,10 +9,10 @@ import tracemalloc
 import pytest
 
 from etl.errors import ConfigurationError
-from etl.failure_reasons import FailureReason
 from etl.fake_api import Behaviour, Fault
 from etl.koodrive.transport import MAX_BODY_BYTES, host_header
 from etl.tasks import Observation
+from etl.tasks.failure_reasons import FailureReason
 from tests.koodrive.raw_http import HONEST, TASK_ID, header, http
 
 

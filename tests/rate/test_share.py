@@ -9,15 +9,15 @@ from random import Random
 import pytest
 
 from etl.errors import Code, StoppedError
-from etl.failure_reasons import FailureReason
 from etl.fetch.gate import Gate
 from etl.rate.limiter import RateLimiter
 from etl.rate.share import ALONE_SECONDS, SHARED_SECONDS, RateShare
 from etl.rate.table import RateRow, grant
 from etl.rate.values import HEADROOM, RateLease
 from etl.shutdown import Shutdown
-from etl.task_detail import TaskDetail
 from etl.tasks import FetchFailure, Observation, PendingTask
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason
 from tests.fetch.virtual_time import run_virtually
 
 BEGIN = 1000.0

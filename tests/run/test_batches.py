@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.run.batches import MAX_BYTES, BatchBuffer
-from etl.task_detail import TaskDetail
 from etl.tasks import Observation, PendingTask, RawAnswer
+from etl.tasks.detail import TaskDetail
 
 
 def test_a_batch_is_full_or_old_or_the_last():

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import Code, LeaseLostError, StoppedError, UnavailableError
-from etl.failure_reasons import FailureReason
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool
@@ -20,8 +19,9 @@ from etl.run.limits import Limits
 from etl.run.pipeline import Pipeline
 from etl.runs import begin_run
 from etl.shutdown import Shutdown
-from etl.task_detail import TaskDetail
 from etl.tasks import FetchFailure, Observation, PendingTask, Selection
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.failure_reasons import FailureReason, Recovery
 from etl.run.settlement import exhaust_if_due, is_finished, reject_unaskable, settlement_of
-from etl.task_detail import TaskDetail
 from etl.tasks import FetchFailure, Observation, PendingTask, TaskState
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason, Recovery
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LIMIT = 5

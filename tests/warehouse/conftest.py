@@ -7,11 +7,11 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from etl.database.connections import open_engine
-from etl.failure_reasons import FailureReason
 from etl.normalize import normalize
 from etl.runs import AuditRun
-from etl.task_detail import TaskDetail
 from etl.tasks import FetchFailure, Observation, PendingTask
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason
 from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse

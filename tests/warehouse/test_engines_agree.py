@@ -8,9 +8,9 @@ from random import Random
 from pydantic import SecretStr
 
 from etl.database.connections import open_engine
-from etl.failure_reasons import FailureReason
 from etl.observe.messages import Message
 from etl.observe.outbox import put
+from etl.tasks.failure_reasons import FailureReason
 
 TASKS = 5_000
 NIGHTS = 2

@@ -11,7 +11,7 @@ from aiohttp import web
 from etl.fake_api.effects.effect import Effect, StruckRequest, corrupt, refuse, respond_with, with_fields
 from etl.fake_api.responses import JSON_HEADERS, html_response
 from etl.fake_api.world import StandInTask
-from etl.task_detail import TaskStatus
+from etl.tasks.detail import TaskStatus
 
 OVERSIZED_PADDING_BYTES = 5 * 1024 * 1024
 

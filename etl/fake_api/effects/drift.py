@@ -6,7 +6,7 @@ import msgspec
 
 from etl.fake_api.effects.effect import Effect, respond_with, with_fields
 from etl.fake_api.world import StandInTask
-from etl.task_detail import TaskStatus
+from etl.tasks.detail import TaskStatus
 
 HOSTILE_TEXT = "=cmd()|' /C calc'!A0\x00\x07\x1b[31m\r\n\t<script>alert(1)</script>\"';--\u202e\u200f".ljust(
     10_240, "x"

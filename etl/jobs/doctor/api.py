@@ -8,7 +8,6 @@ from uuid_utils.compat import uuid7
 
 from etl.database.clock import system_clock
 from etl.errors import Code, ConfigurationError, CredentialsRefusedError, UnavailableError
-from etl.failure_reasons import FailureReason
 from etl.jobs.doctor.finding import Finding, warning
 from etl.koodrive.client import open_koodrive
 from etl.koodrive.http_date import http_date
@@ -17,6 +16,7 @@ from etl.koodrive.response import Response
 from etl.settings.load import Configuration
 from etl.settings.model import ApiSettings
 from etl.tasks import FetchFailure, Outcome, PendingTask
+from etl.tasks.failure_reasons import FailureReason
 
 PROBE_TASK = PendingTask(task_id="1")
 """A task that does not exist: its ID is of the first millisecond of KooDrive's calendar."""

@@ -125,7 +125,7 @@ def _in_order(claim: Claim) -> Select[Any]:
             (table.c.fence + 1).label("fence"),
             ms.label("ms"),
         )
-        # A sort locks every row that it reads, taken or not; a walk along the index sorts nothing.
+        # A sort locks every row that it reads, taken or not; a scan along the index sorts nothing.
         .with_hint(table, f"FORCE INDEX ({table.name}_due)", "mysql")
         .order_by(ms, task_id)
     )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from etl.runs import AuditRun, Counters
-from etl.task_detail import TERMINAL_STATUSES
+from etl.tasks.detail import TERMINAL_STATUSES
 from etl.warehouse.load.batch import Batch, Within
 
 

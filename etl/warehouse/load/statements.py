@@ -33,7 +33,7 @@ from sqlalchemy import (
 )
 
 from etl.database.engines.base import Engine
-from etl.task_detail import CONTENT, TERMINAL_STATUSES
+from etl.tasks.detail import CONTENT, TERMINAL_STATUSES
 from etl.warehouse.tables import (
     MAX_KEY_CHARACTERS,
     audit_run,

@@ -8,7 +8,7 @@ from sqlalchemy import CTE, Connection, Engine, case, column, func, select
 
 from etl.database.engines import engine_of
 from etl.runs import AuditRun
-from etl.task_detail import TaskStatus
+from etl.tasks.detail import TaskStatus
 from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
 
@@ -94,7 +94,7 @@ def find_run(engine: Engine, run_id: str | None) -> AuditRun | None:
 
 
 def find(engine: Engine, period: Period) -> Findings:
-    """Read what a report tells of a period."""
+    """Read what a report shows of a period."""
     with engine.execution_options(read_only=True).connect() as connection:
         return Findings(
             days=_days(connection, period),
@@ -150,9 +150,9 @@ def _failures(connection: Connection, period: Period) -> list[FailedCode]:
 
 def _runs(connection: Connection, period: Period) -> list[AuditRun]:
     newest_first = select(audit_run).where(IS_NO_REPLAY).order_by(runs.started_at.desc())
-    told = newest_first.where(runs.started_at >= period.start, runs.started_at < period.end)
+    within = newest_first.where(runs.started_at >= period.start, runs.started_at < period.end)
     before = newest_first.where(runs.started_at < period.start).limit(RUNS_BEFORE)
-    rows = [row for query in (told, before) for row in connection.execute(query).mappings()]
+    rows = [row for query in (within, before) for row in connection.execute(query).mappings()]
     return [AuditRun(**row) for row in reversed(rows)]
 
 

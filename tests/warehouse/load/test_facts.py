@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl.task_detail import FIELDS
+from etl.tasks.detail import FIELDS
 from etl.warehouse.tables import METADATA
 
 NEW, EXECUTING, SUCCESS, FAILED, ODD = 0, 1, 2, 3, 7

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from etl.database.connections import open_engine
 from etl.errors import TransientError
-from etl.task_detail import TERMINAL_STATUSES
+from etl.tasks.detail import TERMINAL_STATUSES
 from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.dry_run import DryRun
 from etl.warehouse.sql_files import sql_files

@@ -1,6 +1,6 @@
 """Tasks that could not be audited: written, repeated, resolved, failing again."""
 
-from etl.failure_reasons import FailureReason
+from etl.tasks.failure_reasons import FailureReason
 from etl.warehouse.read.overview import DeadLetters, last_runs, open_dead_letters
 
 SUCCESS, EXECUTING = 2, 1

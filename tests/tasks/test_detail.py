@@ -7,8 +7,8 @@ import pytest
 from etl.fake_api.world import World
 from etl.koodrive.drift import read_answer
 from etl.normalize import FACTS, normalize
-from etl.task_detail import API_FIELDS, FIELDS, TaskDetail
 from etl.tasks import Observation, PendingTask, instant_of
+from etl.tasks.detail import API_FIELDS, FIELDS, TaskDetail
 from tests.documents.pages import text_of
 
 EXAMPLE = {field.api_name: field.example for field in API_FIELDS}

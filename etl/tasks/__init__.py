@@ -11,8 +11,8 @@ from zlib import crc32
 
 import msgspec
 
-from etl.failure_reasons import FailureReason, Recovery
-from etl.task_detail import TaskDetail
+from etl.tasks.detail import TaskDetail
+from etl.tasks.failure_reasons import FailureReason, Recovery
 
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -80,7 +80,7 @@ class FetchFailure:
     trace_id: str | None = None
     """The X-Traceid of the last request, as the server saw it."""
     wait_seconds: float | None = None
-    """How long the API asks everybody to wait, where it says so."""
+    """How long the API asks all its clients to wait, if it says so."""
     allowed_rate: float | None = None
     """How many requests a second the API says it takes, where it says so."""
     sightings: int = 1
