@@ -53,7 +53,7 @@ ROOM_BYTES = 4 << 30
 
 
 def pytest_configure():
-    """Keep the databases in memory where the machine has room: nobody needs what tests have flushed to a disk."""
+    """Keep the databases in memory where the machine has room: no test needs its data on a disk."""
     if "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and _has_room(MEMORY):
         tempfile.tempdir = os.environ["TMPDIR"] = str(MEMORY)
 

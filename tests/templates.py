@@ -28,7 +28,7 @@ class Templates:
         self._done = set()
 
     def set_up(self, source_url, warehouse_url):
-        """Set up databases that nobody has used; returns whether they were such."""
+        """Set up databases that are not used yet; returns whether they were unused."""
         contents = {source_url: ["source"]}
         contents.setdefault(warehouse_url, []).append("warehouse")
         if any(self._is_used(url) for url in contents):

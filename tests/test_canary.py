@@ -309,9 +309,9 @@ def test_databases_that_refuse(installed, configure, section):
 
 
 WRONG = {
-    "a URL that is none": {"source__url": f"postgresql:/u:{PASSWORD}@h"},
-    "an engine that is none": {"warehouse__url": f"oracle://u:{PASSWORD}@h/d"},
-    "a driver that is none": {"warehouse__url": f"postgresql+{CORE}://u:{PASSWORD}@h/d"},
+    "not a URL": {"source__url": f"postgresql:/u:{PASSWORD}@h"},
+    "not an engine": {"warehouse__url": f"oracle://u:{PASSWORD}@h/d"},
+    "not a driver": {"warehouse__url": f"postgresql+{CORE}://u:{PASSWORD}@h/d"},
     "an @ in a password": {"source__url": f"mysql://u:x@{secret('password')}@h/d"},
     "a password in place of a port": {"source__url": f"postgresql://u:x@h:{PASSWORD}/d"},
     "a password in the API's address": {"api__base_url": f"https://u:{PASSWORD}@h"},

@@ -1,4 +1,4 @@
-"""Each exit code, provoked from outside in a process of its own, as whoever starts the job meets it."""
+"""Each exit code, provoked from outside in a process of its own, as the caller sees it."""
 
 import os
 import shutil
@@ -19,7 +19,7 @@ from tests.nights import FIRST_ID, TOKEN
 DIED_BY_SIGNAL = {128 + signal.SIGINT, 128 + signal.SIGTERM}
 
 PROBE_TASK = "http://127.0.0.1:9"
-"""A port of this machine where nobody listens."""
+"""A port of this machine where no server listens."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def enqueue_nonsense(job):
 
 
 def refuse_facts(job):
-    """Add a rule to our tables that nobody could foresee."""
+    """Add a rule to our tables that the job cannot foresee."""
     job.change(
         "warehouse",
         "CREATE TRIGGER rule BEFORE INSERT ON fact_task_status BEGIN SELECT RAISE(ABORT, 'not today'); END",
@@ -115,8 +115,8 @@ def refuse_facts(job):
 
 PROVOKED = {
     "nothing": (ExitCode.OK, lambda job: job.run()),
-    "a date that is none": (ExitCode.USAGE, lambda job: job.run("--since", "yesterday")),
-    "a task that is none": (ExitCode.DEAD_LETTERS, enqueue_nonsense),
+    "not a date": (ExitCode.USAGE, lambda job: job.run("--since", "yesterday")),
+    "not a task": (ExitCode.DEAD_LETTERS, enqueue_nonsense),
     "an API that is down": (ExitCode.UNAVAILABLE, lambda job: job.run(api__base_url=PROBE_TASK)),
     "a warehouse that is down": (
         ExitCode.UNAVAILABLE,

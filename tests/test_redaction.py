@@ -110,9 +110,9 @@ def test_what_a_library_warns_of_is_a_line_of_our_log_without_secrets(log_format
     error = ValueError("CANARY-in-words")
     logging.getLogger("some.library").warning("it says %s", "CANARY-in-words", exc_info=error)
 
-    said = stderr.getvalue()
-    assert "library_warning" in said
-    assert "some.library" in said
-    assert "ValueError" in said
-    assert said.count(MASK) >= 2
-    assert "CANARY" not in said
+    output = stderr.getvalue()
+    assert "library_warning" in output
+    assert "some.library" in output
+    assert "ValueError" in output
+    assert output.count(MASK) >= 2
+    assert "CANARY" not in output

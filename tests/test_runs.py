@@ -72,7 +72,7 @@ def test_balance(numbers, balanced):
         ),
         (
             {"claimed": 2, "released": 2},
-            ConfigurationError("400", code=Code.SETTING_WRONG, remedy="Mend it."),
+            ConfigurationError("400", code=Code.SETTING_WRONG, remedy="Fix it."),
             ExitCode.CONFIGURATION,
         ),
         (

@@ -1,4 +1,4 @@
-"""Everybody who is told of a run may be as dead or as slow as they like: two seconds in all, and never the run."""
+"""A receiver of reports that is dead or slow costs a run two seconds in all, and never its outcome."""
 
 import os
 import socket
@@ -64,9 +64,9 @@ def test_all_of_them_together_cost_a_process_two_seconds(night_of, configure, tm
         command = [sys.executable, "-m", "etl", "run", "--log-format", "json"]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         try:
-            said = [next(line for line in process.stderr if '"run_finished"' in line)]
+            lines = [next(line for line in process.stderr if '"run_finished"' in line)]
             finished_at = time.monotonic()
-            said += process.stderr.readlines()
+            lines += process.stderr.readlines()
             code = process.wait(timeout=30)
             took = time.monotonic() - finished_at
         finally:
@@ -77,4 +77,4 @@ def test_all_of_them_together_cost_a_process_two_seconds(night_of, configure, tm
     # Looking at the databases for the metrics, and the end of the interpreter, on a machine that is busy.
     assert took < 2 + 3
     for target in ("metrics_textfile", "pushgateway_url", "otlp_endpoint", "openlineage_url", "webhook_url"):
-        assert any("telemetry_failed" in line and target in line for line in said), target
+        assert any("telemetry_failed" in line and target in line for line in lines), target

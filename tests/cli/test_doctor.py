@@ -21,11 +21,11 @@ def examined(night, *arguments):
 
 def found(night, subject, state):
     findings, code = examined(night)
-    said = [
+    message = [
         f"{each['said']} {each['remedy']}" for each in findings if (each["subject"], each["state"]) == (subject, state)
     ]
-    assert said, findings
-    return "\n".join(said), code
+    assert message, findings
+    return "\n".join(message), code
 
 
 def test_all_is_well_everywhere_and_nothing_is_changed(night_of, databases):
@@ -57,9 +57,9 @@ def test_a_wrong_configuration_is_one_line(night_of, configure):
 def test_a_database_that_is_not_set_up_hides_nothing_else(night_of, configure, tmp_path):
     with night_of() as night:
         configure(warehouse__url=f"duckdb:///{tmp_path}/nowhere.duckdb")
-        said, code = found(night, "warehouse", "failure")
-        assert "does not exist" in said
-        assert "task-audit init" in said
+        message, code = found(night, "warehouse", "failure")
+        assert "does not exist" in message
+        assert "task-audit init" in message
         assert code == ExitCode.CONFIGURATION
         assert found(night, "API", "ok")
         assert found(night, "pending database", "ok")
@@ -68,8 +68,8 @@ def test_a_database_that_is_not_set_up_hides_nothing_else(night_of, configure, t
 def test_a_newer_database(night_of):
     with night_of() as night:
         night.change("UPDATE task_audit_version SET version_num = 'w9999'", "warehouse")
-        said, code = found(night, "warehouse", "failure")
-        assert "newer than this program" in said
+        message, code = found(night, "warehouse", "failure")
+        assert "newer than this program" in message
         assert code == ExitCode.CONFIGURATION
 
 
@@ -79,8 +79,8 @@ def test_a_database_server_that_is_down(night_of, configure):
         port = free.getsockname()[1]
     with night_of() as night:
         configure(source__url=f"postgresql://job:CANARY-pw@127.0.0.1:{port}/drive")
-        said, code = found(night, "pending database", "failure")
-        assert "CANARY" not in said
+        message, code = found(night, "pending database", "failure")
+        assert "CANARY" not in message
         assert code == ExitCode.UNAVAILABLE
 
 
@@ -92,8 +92,8 @@ def test_rights_that_are_missing(night_of, postgres_url):
         night.change(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
         try:
             os.environ["TASK_AUDIT_WAREHOUSE__URL"] = postgres_url.replace("postgres:@", f"{name}:@")
-            said, code = found(night, "warehouse", "failure")
-            assert "permission denied" in said
+            message, code = found(night, "warehouse", "failure")
+            assert "permission denied" in message
             assert code == ExitCode.CONFIGURATION
         finally:
             night.change(f"DROP OWNED BY {name}")
@@ -106,17 +106,17 @@ def test_a_table_of_the_user_s_own(night_of, configure):
         configure(source__mode="read_only", source__table="mine", source__task_id_column="id")
         assert "never written to" in found(night, "pending database", "ok")[0]
         configure(source__task_id_column="nowhere")
-        said, code = found(night, "pending database", "failure")
-        assert "cannot be read as configured" in said
+        message, code = found(night, "pending database", "failure")
+        assert "cannot be read as configured" in message
         assert code == ExitCode.CONFIGURATION
 
 
 def test_credentials_that_are_refused(night_of, configure):
     with night_of() as night:
         configure(api__token="Bearer CANARY-wrong")
-        said, code = found(night, "API", "failure")
-        assert "refuses the credentials" in said
-        assert "CANARY" not in said
+        message, code = found(night, "API", "failure")
+        assert "refuses the credentials" in message
+        assert "CANARY" not in message
         assert code == ExitCode.CREDENTIALS
 
 
@@ -124,13 +124,13 @@ def test_an_api_that_is_not_there_and_a_place_that_is_no_api(night_of, configure
     with night_of() as night:
         base_url = night.api.base_url
     configure(api__base_url=base_url)
-    said, code = found(night, "API", "failure")
-    assert "does not answer" in said
+    message, code = found(night, "API", "failure")
+    assert "does not answer" in message
     assert code == ExitCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
-    ("fault", "state", "said", "code"),
+    ("fault", "state", "message", "code"),
     [
         ("wrong_task", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
         ("html_200", "failure", "text/html, not JSON", ExitCode.UNAVAILABLE),
@@ -140,17 +140,17 @@ def test_an_api_that_is_not_there_and_a_place_that_is_no_api(night_of, configure
         ("not_found", "ok", "accepts the credentials", ExitCode.OK),
     ],
 )
-def test_answers_of_the_api(night_of, fault, state, said, code):
+def test_answers_of_the_api(night_of, fault, state, message, code):
     with night_of(Behaviour(token=TOKEN, faults=(Fault(name=fault, task_ids=frozenset({"1"})),))) as night:
         words, ended = found(night, "API", state)
-        assert said in words
+        assert message in words
         assert ended == code
 
 
 def test_a_clock_that_is_far_off(night_of):
     with night_of(Behaviour(token=TOKEN, clock_offset_seconds=600)) as night:
-        said, code = found(night, "API", "warning")
-        assert "ahead of ours" in said
+        message, code = found(night, "API", "warning")
+        assert "ahead of ours" in message
         assert code == ExitCode.OK
 
 
@@ -177,8 +177,8 @@ def test_little_room(night_of, monkeypatch, tmp_path):
         for free, state, code in ((500 << 20, "warning", ExitCode.OK), (1 << 20, "failure", ExitCode.UNAVAILABLE)):
             usage = type("usage", (), {"free": free})
             monkeypatch.setattr("shutil.disk_usage", lambda folder, usage=usage: usage)
-            said, ended = found(night, "disk", state)
-            assert str(tmp_path) in said
+            message, ended = found(night, "disk", state)
+            assert str(tmp_path) in message
             assert ended == code
 
 

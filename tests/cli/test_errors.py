@@ -44,7 +44,7 @@ def is_like(message, pattern):
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
-    """An empty folder but for some files that nobody can use."""
+    """A folder that holds a few unusable files only."""
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("text.sqlite").write_text("This is no database, and long enough to be read as one." * 20)
     tmp_path.joinpath("empty.sqlite").touch()
@@ -210,14 +210,14 @@ def test_a_terminal_shows_it_in_eighty_columns_and_obeys_no_words(monkeypatch, c
     if not colours:
         monkeypatch.setenv("NO_COLOR", "1")
     hostile = "[red]It[/red] \x1b[2J[/] \r\n:boom: " + "word " * 30
-    emit(InputError(hostile, code=Code.VALUE_WRONG, remedy="[link=x]Mend it."), log_format="auto", verbose=False)
+    emit(InputError(hostile, code=Code.VALUE_WRONG, remedy="[link=x]Fix it."), log_format="auto", verbose=False)
 
     drawn = stderr.getvalue()
     assert ("\x1b[1;31m" in drawn) == colours
     assert "\x1b[2J" not in drawn
     plain = click.unstyle(drawn)
     assert "[value-wrong] [red]It[/red] \\x1b[2J[/] \\r\\n:boom: word" in plain
-    assert "Remedy  [link=x]Mend it." in plain
+    assert "Remedy  [link=x]Fix it." in plain
     assert "Help    task-audit explain value-wrong" in plain
     assert max(map(len, plain.splitlines())) <= 80
 

@@ -1,4 +1,4 @@
-"""`task-audit labels` and what `status` says of codes that nobody has explained."""
+"""`task-audit labels` and what `status` says of codes without an explanation."""
 
 import io
 import json

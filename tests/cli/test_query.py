@@ -101,19 +101,19 @@ def test_the_same_rows_in_every_form(night_of):
         ids = task_ids(3)
         night.enqueue(*ids)
         night.run("run")
-        told = [night.run("query", "as_of", "--format", form) for form in ("json", "csv", "table")]
+        results = [night.run("query", "as_of", "--format", form) for form in ("json", "csv", "table")]
         nothing = [
             night.run("query", "as_of", "--param", "at=2000-01-01", "--format", form)
             for form in ("json", "csv", "table")
         ]
-    as_json, as_csv, as_table = (each.stdout for each in told)
+    as_json, as_csv, as_table = (each.stdout for each in results)
     rows = json.loads(as_json)
     assert [row["task_id"] for row in rows] == ids
     read_back = list(csv.DictReader(io.StringIO(as_csv)))
     assert [row["valid_from"] for row in read_back] == [row["valid_from"] for row in rows]
     assert rows[0]["valid_from"].endswith("Z")
     assert all(task_id in as_table for task_id in ids)
-    assert [each.exit_code for each in (*told, *nothing)] == [0] * 6
+    assert [each.exit_code for each in (*results, *nothing)] == [0] * 6
     assert [each.stderr.strip() for each in nothing] == ["", "", "No rows."]
     assert json.loads(nothing[0].stdout) == []
     assert nothing[1].stdout == as_csv.splitlines()[0] + "\n"

@@ -42,9 +42,9 @@ def is_intact(file):
         with duckdb.connect(str(file), read_only=True) as connection:
             return connection.execute("SELECT COUNT(*) FROM fact_task_status").fetchone()[0] >= 0
     connection = sqlite3.connect(file)
-    (said,) = connection.execute("PRAGMA integrity_check").fetchone()
+    (verdict,) = connection.execute("PRAGMA integrity_check").fetchone()
     connection.close()
-    return said == "ok"
+    return verdict == "ok"
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite", "duckdb"])

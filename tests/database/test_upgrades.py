@@ -38,9 +38,9 @@ def require_current(places):
 
 def test_three_inits_at_once_create_everything_once(places, start_init):
     running = [start_init() for _ in range(3)]
-    said = [process.communicate(timeout=120) for process in running]
-    assert [process.returncode for process in running] == [ExitCode.OK] * 3, said
-    out = "".join(stdout for stdout, _ in said)
+    outputs = [process.communicate(timeout=120) for process in running]
+    assert [process.returncode for process in running] == [ExitCode.OK] * 3, outputs
+    out = "".join(stdout for stdout, _ in outputs)
     assert out.count("The warehouse: created") == 1
     assert out.count("The pending table pending_task: created") == 1
     assert out.count("nothing to do") == 4
@@ -53,8 +53,8 @@ def test_an_init_that_was_killed_anywhere_can_be_repeated(places, start_init, st
     killed.communicate(timeout=60)
     assert killed.returncode == -9
     again = start_init()
-    said = again.communicate(timeout=60)
-    assert again.returncode == ExitCode.OK, said
+    outputs = again.communicate(timeout=60)
+    assert again.returncode == ExitCode.OK, outputs
     require_current(places)
 
 

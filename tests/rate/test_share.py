@@ -104,11 +104,11 @@ class Run:
         loop = asyncio.get_running_loop()
         while (probe := await self.gate.wait()) is not None:
             self.sent_at.append(loop.time() - BEGIN)
-            said = self.say(loop.time() - BEGIN)
+            reply = self.say(loop.time() - BEGIN)
             await asyncio.sleep(LATENCY)
             task = PendingTask(task_id="1")
             outcome = Observation(task=task, detail=TaskDetail(task_id="1", status=2), observed_at=NOW)
-            self.gate.record(replace(said, task=task) if said else outcome, probe=probe)
+            self.gate.record(replace(reply, task=task) if reply else outcome, probe=probe)
 
     async def die(self):
         self.task.cancel()

@@ -136,17 +136,17 @@ if CHROMIUM:
 
     def test_in_a_browser(browser, tmp_path):
         (tmp_path / "report.html").write_text(render(a_report()), encoding="utf-8")
-        asked, told = [], []
+        asked, errors = [], []
         for width, scheme in product((390, 1280), ("light", "dark")):
             page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
             page.on("request", lambda request: asked.append(request.url))
-            page.on("console", lambda message: told.append(message.text))
+            page.on("console", lambda message: errors.append(message.text))
             page.goto(f"file://{tmp_path}/report.html")
             page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
 
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.title().startswith("task-audit: ")
-            assert (asked, told) == ([f"file://{tmp_path}/report.html"], [])
+            assert (asked, errors) == ([f"file://{tmp_path}/report.html"], [])
             for section in SECTIONS:
                 box = page.locator(f"#{section}").bounding_box()
                 assert box["height"] > 40, section
@@ -178,7 +178,7 @@ def test_the_command(night_of, databases, tmp_path):
 
 def test_wrong_uses(night_of, tmp_path):
     with night_of() as night:
-        for arguments, exit_code, told in [
+        for arguments, exit_code, message in [
             ((), 2, "no run that has ended"),
             (("--run", "nobody"), 2, "no run nobody"),
             (("--run", "a", "--since", "2026-11-01"), 2, "exclude each other"),
@@ -186,4 +186,4 @@ def test_wrong_uses(night_of, tmp_path):
         ]:
             ended = night.run("report", *arguments)
             assert ended.exit_code == exit_code
-            assert told in ended.stderr
+            assert message in ended.stderr

@@ -37,7 +37,7 @@ def test_keeps_the_time_and_the_one_that_was_there_first(board):
 def test_a_refused_row_adds_nothing_of_what_came_before(board):
     def rows():
         yield from check_ids(map(str, range(CHUNK_ROWS + 1)))
-        raise InputError("Line 5002 is wrong.", code=Code.FILE_MALFORMED, remedy="Mend it.")
+        raise InputError("Line 5002 is wrong.", code=Code.FILE_MALFORMED, remedy="Fix it.")
 
     with pytest.raises(InputError):
         enqueue(board.engine, board.table, rows())

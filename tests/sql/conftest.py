@@ -104,7 +104,7 @@ def rows_of_tables():
 
 @pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql", *MYSQL])
 def analyst(request, tmp_path_factory):
-    """An engine on the warehouse; nobody writes to it."""
+    """An engine on the warehouse, which no test writes to."""
     name = request.param
     url = f"{name}:///{tmp_path_factory.mktemp('analyst')}/warehouse.{name}"
     if name == "postgresql":
@@ -134,7 +134,7 @@ def ask(analyst):
 
 @pytest.fixture(scope="session", params=["duckdb", "sqlite", "postgresql", *MYSQL])
 def morning(request, tmp_path_factory):
-    """An engine on the warehouse; nobody writes to it."""
+    """An engine on the warehouse, which no test writes to."""
     name = request.param
     url = f"{name}:///{tmp_path_factory.mktemp('morning')}/warehouse.{name}"
     if name == "postgresql":

@@ -1,4 +1,4 @@
-"""Every question has the same answer on every engine, for a history that nobody has chosen."""
+"""Every question has the same answer on every engine, for a generated history."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -30,7 +30,7 @@ def owner(postgres_url):
 
 @pytest.fixture
 def user_of(owner, postgres_url):
-    """Make a user with nothing but a role, in a database where nobody has a right by birth; gives back a URL."""
+    """Make a user with nothing but a role, in a database where PUBLIC has no rights; returns a URL."""
     made = []
 
     def make(role):

@@ -142,7 +142,7 @@ def two_revisions(tmp_path):
     return folder
 
 
-def mend(folder):
+def repair(folder):
     file = folder / "versions" / "w9998_next.py"
     file.write_text(file.read_text().replace('    raise RuntimeError("in the middle")\n', ""))
 
@@ -165,7 +165,7 @@ def test_an_upgrade_that_breaks_off_leaves_the_version_before(engine, two_revisi
     assert names(engine) - before == ({"half_made"} if engine.dialect.name == "mysql" else set())
     assert audit.tables() == tables
     audit.warehouse.require_current()
-    mend(two_revisions)
+    repair(two_revisions)
     assert upgrade(engine, replace(warehouse_schema(None), revisions=two_revisions)).after == "w9998"
     assert audit.tables()["fact_task_status"] == tables["fact_task_status"]
     assert 99 in {row["task_type"] for row in audit.rows("dim_task_type")}
