@@ -180,7 +180,7 @@ def test_passing_failures_leave_tasks_pending_until_they_are_exhausted(night_of)
 
         assert first.exit_code == 75
         assert json.loads(first.stdout)["released"] == 1
-        assert json.loads(first.stdout)["error"].startswith("[tasks-unanswered] 1 tasks gave no answer")
+        assert json.loads(first.stdout)["error"].startswith("[tasks-unanswered] 1 tasks have no answer yet")
         query = f"SELECT state, attempts, last_error, lease_until FROM pending_task WHERE task_id = '{bad}'"
         state, attempts, error, lease_until = night.rows(query, "source")[0]
         assert (state, attempts, lease_until) == ("pending", 1, None)
