@@ -23,13 +23,13 @@ FIRST_THROTTLED_SECONDS = 2.0
 """The longest first pause if the API throttles without naming a time; it doubles with each repetition."""
 
 MIN_THROTTLED_SECONDS = 1.0
-"""The API limits requests per second: within the same second, the next request would be throttled, too."""
+"""The shortest pause without a named time: within the same second, the API would throttle the next request, too."""
 
 MAX_THROTTLED_SECONDS = 60.0
-"""A longer pause would waste time: flow control of the gateway counts in seconds or minutes."""
+"""The longest pause without a named time: flow control of the gateway counts in seconds or minutes."""
 
 JITTER = 0.1
-"""A share of a pause that the API names, added at random: other clients got the same time."""
+"""The largest share of a named pause that is added at random: other clients got the same time."""
 
 TASK_RECOVERIES = frozenset({Recovery.RETRY_ONCE, Recovery.DEAD_LETTER})
 """Recoveries from failures that concern one task, and show that the API itself works."""
@@ -86,7 +86,7 @@ class Gate:
         """Wait until one more request may be sent.
 
         Args:
-            patiently: whether to wait while the API is down as well.
+            patiently: whether to wait even while the API is down.
 
         Returns:
             Whether the request is a probe, whose outcome opens or closes the gate; None if it must not be sent.
@@ -139,7 +139,7 @@ class Gate:
             self._open()
 
     def release_probe(self) -> None:
-        """Let another request be the probe, after the last one ended with or without an outcome."""
+        """Let another request be the probe, after the last probe ended with or without an outcome."""
         self._probe_sent = False
         self._probe_answered.set()
 

@@ -60,7 +60,7 @@ DOCUMENTED_TYPES = {
         )
     )
 }
-"""Every combination of documented types, in the order of the body's fields, with its quotation marks at least."""
+"""The fewest quotation marks of each combination of documented types, in the order of the body's fields."""
 
 ENUMERATED = [(field.name, field.json_values) for field in API_FIELDS if field.json_values]
 
@@ -70,7 +70,7 @@ NULLABLE = [(field.name, f'"{field.api_name}":'.encode()) for field in API_FIELD
 def read_answer(body: bytes) -> tuple[DetailBody, tuple[str, ...]]:
     """Read a task's detail and its differences from the documentation.
 
-    The names of undocumented fields are bounded and printable, but they are text of the API.
+    A difference may quote the API's name of an undocumented field, bounded and printable.
 
     Raises:
         ValueError: the body is not a task's detail, or parsers may read it differently.
@@ -89,7 +89,7 @@ def read_strictly(body: bytes) -> Any:
         ValueError: the body is ambiguous or no JSON.
         RecursionError: the body is nested without end.
     """
-    # msgspec is strict about text and numbers, but takes the last of a repeated name. The json module is its opposite.
+    # msgspec is strict about text and numbers, but accepts a repeated name. The json module can refuse one.
     msgspec.json.decode(body)
     value = _strict_decoder.decode(body.decode())
     # A body with few brackets cannot be deep, and counting is cheaper than descending.
@@ -102,7 +102,7 @@ def _is_as_documented(detail: DetailBody, body: bytes) -> bool:
     """Return whether a body has the documented fields and no others, without reading it a second time.
 
     Without this check, a run on PostgreSQL takes 7 % more processor time (20,000 tasks, the cheap API of tests/bench).
-    A repeated or unknown field has two quotation marks more at least, and no field takes one away.
+    A repeated or unknown field adds at least two quotation marks, and no field removes one.
     """
     marks = DOCUMENTED_TYPES.get(tuple(map(type, astuple(detail))))
     if marks is None or not all(getattr(detail, name) in values for name, values in ENUMERATED):

@@ -1,4 +1,7 @@
-"""Claiming: a run claims tasks while few wait to be asked about, and passes on those whose outcome is not known yet."""
+"""A run claims tasks whenever its backlog runs low, and adds to it the tasks without a known outcome.
+
+A suspect is a task that killed runs have held so often that it may have killed them.
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +19,7 @@ from etl.run.settlement import already_audited, reject_unaskable
 from etl.tasks import PendingTask
 
 LOADED_POLL_SECONDS = 0.02
-"""The pause between two checks whether all earlier tasks are loaded, before a task is asked about alone."""
+"""The pause between two checks whether all earlier tasks are loaded, before a suspect is asked about alone."""
 
 LEASE_POLL_SECONDS = 5.0
 """The pause between two checks whether another run has released its tasks."""
@@ -33,7 +36,7 @@ class Claims:
         """Start without a claim.
 
         Args:
-            context: the run's databases and bounds.
+            context: the run's databases and limits.
             leases: the tasks that the run holds.
             backlog: receives the tasks to ask about.
             batches: receives the outcomes that are known without asking.
@@ -65,7 +68,7 @@ class Claims:
         self._backlog.end()
 
     async def _admit(self, tasks: Sequence[PendingTask], suspects: Sequence[PendingTask]) -> None:
-        """Add the claimed tasks to the backlog, but for those whose outcome is known already."""
+        """Add the claimed tasks to the backlog, except those whose outcome is known already."""
         tasks, suspects = await self._acknowledge_audited(tasks), await self._acknowledge_audited(suspects)
         self._record.claimed += len(tasks) + len(suspects)
         self._leases.take([*tasks, *suspects])

@@ -1,4 +1,4 @@
-"""The pipeline: claim, fetch, normalize, load, acknowledge. It fetches one batch while it loads the batch before.
+"""The pipeline: claim, fetch, normalize, load, acknowledge. It fetches one batch while it loads the previous one.
 
 Every early end is a request to stop. The run then claims and asks no more, loads what was fetched, and releases the
 tasks that it still holds.
@@ -22,13 +22,13 @@ from etl.run.record import RunRecord
 from etl.runs import AuditRun
 
 FLUSH_SECONDS = 5.0
-"""The age at which a batch is loaded although it is not full, so that a slow API never keeps outcomes in memory."""
+"""A batch of this age is loaded even if it is not full, so that a slow API never keeps outcomes in memory."""
 
 DEFERRED_SECONDS = 60.0
-"""How long tasks rest that are left for the end of the run, because too many requests had failed."""
+"""The wait before the last attempts at tasks that were deferred because too many requests had failed."""
 
 GRACE_SECONDS = 5.0
-"""How long requests in flight may take after the request to stop."""
+"""How long HTTP requests in flight may take after a stop is requested."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -40,7 +40,7 @@ class Pipeline:
         """Connect the parts of a run.
 
         Args:
-            context: the run's databases, bounds and instruments.
+            context: the run's databases, limits, clock and trace.
             pool: asks about tasks.
             run: the row of the run as it begins.
         """
@@ -56,7 +56,7 @@ class Pipeline:
 
     @property
     def answered(self) -> int:
-        """The tasks whose outcome is known, loaded or not."""
+        """The number of tasks with a known outcome, loaded or not."""
         return self._batches.received
 
     async def run(self) -> AuditRun:

@@ -1,6 +1,6 @@
 """The base of the engines: everything in which one database engine differs from another.
 
-Each engine fills it in once, in a file of its own beside this one. No table of this program is named here. Drivers,
+Each engine implements it in a file of its own beside this one. No table of this program is named here. Drivers,
 dialects and polars are imported where they are used: most commands need none of them, or those of one engine alone.
 """
 
@@ -27,7 +27,7 @@ MIGRATION_LOCK = "task-audit init"
 CONNECT_TIMEOUT_SECONDS = 10
 
 PLAIN_TIME = "%Y-%m-%d %H:%M:%S%.6f"
-"""The form of ``plain_text`` in the language of polars."""
+"""The polars format string of ``plain_text``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Engine(ABC):
     is_file: bool = False
     """Whether a database is a file, which one process at a time writes to, with the clock of this machine."""
     holds_queue: bool = True
-    """Whether the pending table may be there, too; every engine can be a warehouse."""
+    """Whether it can hold the pending table, too; every engine can be a warehouse."""
     url_names_database: bool = False
     """Whether a URL without a database is refused."""
     has_schemas: bool = True
@@ -55,7 +55,7 @@ class Engine(ABC):
     port: int | None = None
     """The port of a server whose URL names none."""
     lineage_scheme: str | None = None
-    """The name that OpenLineage gives the engine, if it is another one."""
+    """The name that OpenLineage gives the engine, if it differs from ``name``."""
     now_sql: str = "CURRENT_TIMESTAMP"
     """The time by the engine's own clock, which must advance within a transaction."""
     zone_sql: str | None = None
@@ -73,7 +73,7 @@ class Engine(ABC):
 
     @abstractmethod
     def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
-        """Listen to the events of a new engine, so that its sessions keep time and transactions as all others do.
+        """Listen to the events of a new engine, so that its sessions handle time and transactions as on every engine.
 
         Args:
             engine: the engine, which has not connected yet.
@@ -138,7 +138,7 @@ class Engine(ABC):
         """
 
     def create_view(self, connection: Connection, name: str, select: str) -> None:
-        """Create a view, or replace it, which keeps the grants on it and the views that others built upon it."""
+        """Create or replace a view, and keep the grants on it and the views built upon it."""
         connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {name} AS\n{select}")
 
     # Loads
@@ -173,18 +173,18 @@ class Engine(ABC):
         """
 
     def insert(self, table: Table) -> Any:
-        """Return an INSERT that knows ON CONFLICT."""
+        """Return an INSERT that supports ON CONFLICT."""
         from sqlalchemy.dialects import postgresql
 
         return postgresql.insert(table)
 
     def insert_or_ignore(self, table: Table) -> Insert:
-        """Return an INSERT that leaves alone the rows whose key is there already."""
+        """Return an INSERT that skips rows whose key exists already."""
         insert: Insert = self.insert(table).on_conflict_do_nothing()
         return insert
 
     def upsert(self, table: Table, columns: Sequence[str], rows: Select[Any]) -> Insert:
-        """Return a statement that writes the selected rows over those with the same key."""
+        """Return a statement that inserts the selected rows, or updates those with the same key."""
         insert = self.insert(table)
         key = list(table.primary_key.columns.keys())
         changing = {name: insert.excluded[name] for name in columns if name not in key}
@@ -192,7 +192,7 @@ class Engine(ABC):
         return upsert
 
     def upsert_if_newer(self, table: Table, changing: Sequence[str], *, time: str) -> Insert:
-        """Return a statement that writes a row, unless the row with the same key is as new.
+        """Return a statement that inserts a row, or updates the row with the same key if that is older.
 
         Args:
             table: the table.
@@ -208,7 +208,7 @@ class Engine(ABC):
         return upsert
 
     def delete_found(self, table: Table, found: Subquery, where: ColumnElement[bool]) -> Delete:
-        """Return a statement that deletes the rows whose key is in those rows of a subquery that meet a condition."""
+        """Return a statement that deletes the rows with the keys of those rows of a subquery that meet a condition."""
         key = list(table.primary_key.columns)
         keys = sa.select(*(found.c[column.name] for column in key)).where(where)
         return sa.delete(table).where(sa.tuple_(*key).in_(keys))
