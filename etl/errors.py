@@ -115,6 +115,12 @@ class Code(StrEnum):
         "api-certificate-untrusted",
         Summary(ExitCode.CONFIGURATION, "The API's certificate is not trusted."),
     )
+    API_TLS_FAILED = (
+        "api-tls-failed",
+        Summary(
+            ExitCode.CONFIGURATION, "The server at the API's address does not speak TLS, or not as this machine does."
+        ),
+    )
     API_LIST_UNENDING = "api-list-unending", Summary(ExitCode.UNAVAILABLE, "KooDrive's list of tasks does not end.")
     API_QUOTA_USED_UP = (
         "api-quota-used-up",
@@ -123,6 +129,18 @@ class Code(StrEnum):
     CREDENTIALS_REFUSED = (
         "credentials-refused",
         Summary(ExitCode.CREDENTIALS, "KooDrive refuses the credentials, even after one renewal."),
+    )
+    CLIENT_CERTIFICATE_REFUSED = (
+        "client-certificate-refused",
+        Summary(ExitCode.CREDENTIALS, "The server at the API's address demands a client certificate, or refuses ours."),
+    )
+    PROXY_CREDENTIALS_REFUSED = (
+        "proxy-credentials-refused",
+        Summary(ExitCode.CREDENTIALS, "The proxy on the way to a server refuses the credentials, or demands some."),
+    )
+    PROXY_REFUSED = (
+        "proxy-refused",
+        Summary(ExitCode.CONFIGURATION, "The proxy does not connect to the API, or is no proxy."),
     )
     TOKEN_NOT_RENEWED = "token-not-renewed", Summary(ExitCode.CREDENTIALS, "The job could not get a new access token.")
     NETWORK_LOGIN_NEEDED = (

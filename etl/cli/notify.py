@@ -35,7 +35,7 @@ def notify(context: Context, *, is_test: bool) -> None:
       task-audit notify
     """
     settings = context.settings()
-    webhook = open_webhook(settings.notify)
+    webhook = open_webhook(settings.notify, ca_file=settings.api.ca_file)
     if webhook is None:
         raise ConfigurationError(
             "No webhook is configured.",

@@ -106,7 +106,7 @@ class RunReporters:
         _lineage().emit(url, run, settings=self._settings, seconds=SEND_SECONDS / 2)
 
     def _notify(self, run: AuditRun) -> None:
-        if webhook := open_webhook(self._settings.notify):
+        if webhook := open_webhook(self._settings.notify, ca_file=self._settings.api.ca_file):
             messages = [] if self._is_written else messages_of(run, self._settings.notify)
             deliver(webhook, lambda: open_warehouse(self._settings.warehouse), unwritten=messages, seconds=SEND_SECONDS)
 

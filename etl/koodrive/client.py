@@ -10,6 +10,7 @@ from yarl import URL
 from etl.database.clock import Clock
 from etl.errors import Code, ConfigurationError, TaskAuditError
 from etl.koodrive.authorization import Authorization
+from etl.koodrive.connection_errors import describe, ending_error, transport_reason
 from etl.koodrive.credentials import Credentials, Query, load_credentials
 from etl.koodrive.detail import interpret
 from etl.koodrive.listing import LIST, TaskPage, list_query, read_page
@@ -21,9 +22,7 @@ from etl.koodrive.transport import (
     TRANSPORT_ERRORS,
     HttpSession,
     host_header,
-    is_untrusted_certificate,
     open_session,
-    transport_reason,
 )
 from etl.settings.model import ApiSettings
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask, is_valid_task_id
@@ -128,17 +127,14 @@ class KooDrive:
         return await self._session.get(url, headers=headers, trace_id=trace_id, sent_at=sent_at)
 
     def _transport_failure(self, error: Exception, task: PendingTask, *, trace_id: str) -> FetchFailure:
-        if is_untrusted_certificate(error):
-            raise ConfigurationError(
-                f"The API's certificate is not to be trusted: {self._sanitizer.quote(str(error))}.",
-                code=Code.API_CERTIFICATE_UNTRUSTED,
-                remedy="Check api.base_url and this machine's certificates.",
-            ) from None
+        proxy = self._session.proxy
+        if ending := ending_error(error, proxy=proxy, has_answered=self.last_response is not None):
+            raise self._sanitizer.error(ending) from None
         failure = FetchFailure(
             task=task,
             reason=transport_reason(error),
             failed_at=self._clock(),
-            detail=f"{type(error).__name__}: {error}",
+            detail=describe(error, proxy),
             trace_id=trace_id,
         )
         return self._sanitizer.failure(failure)
@@ -173,7 +169,7 @@ async def open_koodrive(
             remedy="Set it, for example to https://cn.myhuaweicloud-koodrive.com.",
         )
     host = host_header(base_url)
-    async with open_session(settings, host=host) as session:
+    async with open_session(settings, base_url=base_url) as session:
         session_api = SessionApi(session=session, base_url=base_url, note_request=note_refresh)
         credentials = await load_credentials(settings, host=host, session_api=session_api)
         yield KooDrive(session, credentials, base_url=base_url, run_id=run_id, clock=clock, keeps_answers=keeps_answers)

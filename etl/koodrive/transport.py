@@ -7,13 +7,15 @@ import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
+from typing import Any
 
 import aiohttp
 from yarl import URL
 
 from etl.koodrive.response import Response
 from etl.settings.model import ApiSettings
-from etl.tasks.failure_reasons import FailureReason
+from etl.settings.proxy import Proxy, choose_proxy
+from etl.settings.tls import api_tls
 
 MAX_BODY_BYTES = 1 << 20
 """The bytes of a body after decompression, at most; a documented answer has about 250."""
@@ -39,8 +41,12 @@ TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError,
 class HttpSession:
     """The HTTP session of one run."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, proxy: Proxy | None) -> None:
         self._session = session
+        self.proxy = proxy
+        """The proxy on the way to the API; None if the job connects directly."""
+        # The address has no credentials: aiohttp would print them in its errors.
+        self._by_proxy: dict[str, Any] = {"proxy": proxy.address, "proxy_headers": proxy.headers} if proxy else {}
 
     async def get(self, url: URL, *, headers: Mapping[str, str], trace_id: str, sent_at: datetime) -> Response:
         """Send a GET request and read its response to the end.
@@ -49,7 +55,7 @@ class HttpSession:
             Exception: one of ``TRANSPORT_ERRORS``, if there is no complete response.
         """
         # A redirect would carry the credentials elsewhere.
-        response = await self._session.get(url, headers=headers, allow_redirects=False)
+        response = await self._session.get(url, headers=headers, allow_redirects=False, **self._by_proxy)
         try:
             return Response(
                 status=response.status,
@@ -69,7 +75,7 @@ class HttpSession:
         Raises:
             Exception: one of ``TRANSPORT_ERRORS``, if there is no complete response.
         """
-        response = await self._session.post(url, headers=headers, json=body, allow_redirects=False)
+        response = await self._session.post(url, headers=headers, json=body, allow_redirects=False, **self._by_proxy)
         try:
             return response.status, await _bounded_body(response)
         finally:
@@ -77,11 +83,16 @@ class HttpSession:
 
 
 @asynccontextmanager
-async def open_session(settings: ApiSettings, *, host: str) -> AsyncIterator[HttpSession]:
-    """Open the HTTP session of one run, with the headers that all requests share."""
+async def open_session(settings: ApiSettings, *, base_url: str) -> AsyncIterator[HttpSession]:
+    """Open the HTTP session of one run, with the headers that all requests share.
+
+    Raises:
+        ConfigurationError: the proxy or a file of a certificate cannot be used.
+    """
+    proxy = choose_proxy(base_url, settings.proxy)
     async with aiohttp.ClientSession(
         headers={
-            "Host": host,
+            "Host": host_header(base_url),
             "User-Agent": aiohttp.http.SERVER_SOFTWARE,
             "language": settings.language,
             "Accept": "application/json",
@@ -89,36 +100,20 @@ async def open_session(settings: ApiSettings, *, host: str) -> AsyncIterator[Htt
             "Accept-Encoding": "identity",
         },
         auto_decompress=False,
-        connector=aiohttp.TCPConnector(limit=settings.concurrency, ttl_dns_cache=DNS_CACHE_SECONDS),
+        connector=aiohttp.TCPConnector(
+            limit=settings.concurrency, ttl_dns_cache=DNS_CACHE_SECONDS, ssl=api_tls(settings) or True
+        ),
         # A cookie of the API must not travel with later requests.
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(send_once,),
         timeout=aiohttp.ClientTimeout(total=settings.timeout_seconds),
     ) as session:
-        yield HttpSession(session)
+        yield HttpSession(session, proxy)
 
 
 def host_header(base_url: str) -> str:
     """Return the Host header for an address: with the port unless it is the scheme's default."""
     return URL(base_url).host_port_subcomponent or ""
-
-
-def transport_reason(error: Exception) -> FailureReason:
-    """Classify an error of the transport."""
-    match error:
-        case BodyTooLargeError():
-            return FailureReason.TOO_LARGE
-        case TimeoutError():
-            return FailureReason.TIMEOUT
-        case aiohttp.ClientResponseError() | aiohttp.ContentTypeError():
-            return FailureReason.SERVER_ERROR
-        case _:
-            return FailureReason.UNREACHABLE
-
-
-def is_untrusted_certificate(error: Exception) -> bool:
-    """Return whether the server's certificate was not accepted."""
-    return isinstance(error, aiohttp.ClientConnectorCertificateError)
 
 
 async def send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

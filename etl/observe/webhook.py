@@ -17,7 +17,9 @@ from etl.observe.messages import Message
 from etl.resources import resource
 from etl.settings.checks import check_webhook_url
 from etl.settings.model import NotifySettings
+from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.secret_files import load_secret
+from etl.settings.tls import trusting
 
 PLACEHOLDERS = frozenset({"text", "kind", "run_id", "exit_code", "outcome", "host", "idempotency_key"})
 
@@ -32,18 +34,21 @@ SUCCESS = range(200, 300)
 class Webhook:
     """The receiver of the messages."""
 
-    def __init__(self, url: SecretStr, template: object) -> None:
+    def __init__(self, url: SecretStr, template: object, *, ca_file: Path | None = None) -> None:
         self._url = url
         self._template = template
+        self._ca_file = ca_file
 
     def post(self, message: Message, *, seconds: float) -> None:
         """Send one message within a time limit.
 
         Raises:
+            ConfigurationError: the proxy on the way or ``api.ca_file`` cannot be used.
             UnavailableError: the webhook did not accept the message, or its answer did not arrive.
         """
+        proxy = choose_proxy(self._url.get_secret_value())
         try:
-            status = asyncio.run(self._post(message, seconds))
+            status = asyncio.run(self._post(message, seconds, proxy=proxy))
         except TimeoutError:
             raise UnavailableError(
                 f"The webhook did not answer within {seconds:.1f} seconds.",
@@ -52,24 +57,38 @@ class Webhook:
             ) from None
         except aiohttp.ClientError as error:
             # The text of the error may contain the address.
+            reason = f"{type(error).__name__}{_status(error)}" + (f" (through the proxy {proxy})" if proxy else "")
             raise UnavailableError(
-                f"The webhook cannot be reached: {type(error).__name__}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY
+                f"The webhook cannot be reached: {reason}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY
             ) from None
         if status not in SUCCESS:
             raise UnavailableError(f"The webhook answers {status}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY)
 
-    async def _post(self, message: Message, seconds: float) -> int:
+    async def _post(self, message: Message, seconds: float, *, proxy: Proxy | None) -> int:
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.idempotency_key}
         body = json.dumps(_fill(self._template, values_of(message)), ensure_ascii=False).encode()
+        way: dict[str, Any] = {"proxy": proxy.address, "proxy_headers": proxy.headers} if proxy else {}
+        if self._ca_file:
+            way["ssl"] = trusting(self._ca_file)
+        url, timeout = self._url.get_secret_value(), aiohttp.ClientTimeout(total=max(seconds, 0.001))
         async with (
-            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=max(seconds, 0.001))) as session,
-            session.post(self._url.get_secret_value(), data=body, headers=headers, allow_redirects=False) as response,
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.post(url, data=body, headers=headers, allow_redirects=False, **way) as response,
         ):
             return response.status
 
 
-def open_webhook(settings: NotifySettings) -> Webhook | None:
+def _status(error: aiohttp.ClientError) -> str:
+    """Return the status of a proxy that does not connect to the webhook, for a text."""
+    return f" {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else ""
+
+
+def open_webhook(settings: NotifySettings, *, ca_file: Path | None = None) -> Webhook | None:
     """Return the webhook, or None if none is configured.
+
+    Args:
+        settings: the address and the template.
+        ca_file: authorities to trust in addition to the system's.
 
     Raises:
         ConfigurationError: the file with the address or the template cannot be used.
@@ -77,7 +96,7 @@ def open_webhook(settings: NotifySettings) -> Webhook | None:
     url = load_secret(
         settings.webhook_url, settings.webhook_url_file, setting="notify.webhook_url", check=check_webhook_url
     )
-    return Webhook(url, _read_template(settings.template)) if url else None
+    return Webhook(url, _read_template(settings.template), ca_file=ca_file) if url else None
 
 
 def values_of(message: Message) -> dict[str, str]:

@@ -19,6 +19,8 @@ BASE_URL_EXAMPLE = "https://cn.myhuaweicloud-koodrive.com"
 
 TARGET_URL_EXAMPLE = "http://pushgateway:9091"
 
+PROXY_URL_EXAMPLE = "http://proxy.internal:3128"
+
 WEBHOOK_URL_EXAMPLE = "https://hooks.slack.com/services/..."
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -77,7 +79,7 @@ def check_base_url(value: str) -> str:
     """Check the address of a server that receives credentials, and drop a slash at its end."""
     url = _parse_http_url(value, example=BASE_URL_EXAMPLE)
     _require_plain_address(url, hint="; credentials have settings of their own")
-    if url.scheme == "http" and not _is_loopback(url):
+    if url.scheme == "http" and not is_loopback(url):
         raise ValueError("must be https: credentials would cross the network in clear text")
     return value.strip().rstrip("/")
 
@@ -91,9 +93,35 @@ def check_target_url(value: str) -> str:
 def check_webhook_url(secret: SecretStr) -> SecretStr:
     """Check the address of a webhook, which is a secret."""
     url = _parse_http_url(secret.get_secret_value(), example=WEBHOOK_URL_EXAMPLE)
-    if url.scheme == "http" and not _is_loopback(url):
+    if url.scheme == "http" and not is_loopback(url):
         raise ValueError("must be https: the address is a secret")
     return SecretStr(str(url))
+
+
+def check_proxy_url(secret: SecretStr) -> SecretStr:
+    """Check the address of an HTTP proxy, which may hold a user and a password."""
+    parse_proxy_url(secret.get_secret_value())
+    return secret
+
+
+def parse_proxy_url(value: str) -> yarl.URL:
+    """Read the address of an HTTP proxy; no error contains a part of it.
+
+    Raises:
+        ValueError: it is no such address.
+    """
+    if value.strip().lower().startswith("socks"):
+        raise ValueError(f"names a SOCKS proxy; the job uses HTTP proxies only, such as {PROXY_URL_EXAMPLE}")
+    try:
+        url = yarl.URL(value.strip())
+        is_address = url.scheme in {"http", "https"} and url.host and url.port
+    except ValueError:
+        is_address = False
+    if not is_address:
+        raise ValueError(f"is not the URL of an HTTP proxy, such as {PROXY_URL_EXAMPLE}")
+    if url.path.strip("/") or url.query_string or url.fragment:
+        raise ValueError("holds more than scheme, user, password, host and port; write a / in a password as %2F")
+    return url
 
 
 def _parse_http_url(value: str, *, example: str) -> yarl.URL:
@@ -111,7 +139,8 @@ def _require_plain_address(url: yarl.URL, *, hint: str = "") -> None:
         raise ValueError(f"holds more than scheme, host, port and path{hint}")
 
 
-def _is_loopback(url: yarl.URL) -> bool:
+def is_loopback(url: yarl.URL) -> bool:
+    """Say whether a URL names this machine."""
     host = url.host or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -16,6 +16,7 @@ from etl.settings.checks import (
     check_header_value,
     check_identifier,
     check_location,
+    check_proxy_url,
     check_secret,
     check_secret_header,
     check_source_url,
@@ -30,12 +31,15 @@ from etl.settings.checks import (
 MAX_QUEUE_NAME_LENGTH = 50
 """Characters: PostgreSQL allows 63, of which the names of constraints and indexes need some."""
 
+CLIENT_KEYS = ("client_key_file", "client_key_password", "client_key_password_file")
+
 Identifier = Annotated[str, AfterValidator(check_identifier)]
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 TargetUrl = Annotated[str, AfterValidator(check_target_url)]
 HeaderValue = Annotated[str, AfterValidator(check_header_value)]
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]
 WebhookUrl = Annotated[Secret, AfterValidator(check_webhook_url)]
+ProxyUrl = Annotated[Secret, AfterValidator(check_proxy_url)]
 SecretHeader = Annotated[Secret, AfterValidator(check_secret_header)]
 
 
@@ -120,6 +124,22 @@ class ApiSettings(Section):
     """The AppSecret of app authentication. A file is safer."""
     app_secret_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/app_secret"])
     """A file that holds the AppSecret."""
+    proxy: ProxyUrl | None = Field(default=None, examples=[""])
+    """The HTTP proxy on the way to KooDrive: http://host:port, or with user:password@ in front of the host, which makes
+    it a secret. Without it the variables HTTPS_PROXY and NO_PROXY apply, as for all other servers."""
+    ca_file: Path | None = Field(default=None, examples=["/etc/task-audit/company-ca.pem"])
+    """A file in PEM with certificates of authorities that the job trusts in addition to the system's: for KooDrive, for
+    a proxy that inspects its connections, and for the webhook."""
+    client_certificate_file: Path | None = Field(default=None, examples=["/etc/task-audit/client.pem"])
+    """A file in PEM with the certificate by which the job identifies itself to KooDrive or a gateway before it."""
+    client_key_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/client_key.pem"])
+    """A file in PEM with the key of the client certificate, unless the certificate's file holds the key."""
+    client_key_password: Secret | None = Field(default=None, examples=[""])
+    """The password of an encrypted key. A file is safer."""
+    client_key_password_file: Path | None = Field(
+        default=None, examples=["/run/secrets/task-audit/client_key_password"]
+    )
+    """A file that holds the password of the key."""
     language: HeaderValue = "en-US"
     """The language of the messages that KooDrive sends."""
     max_rate: float = Field(default=50, gt=0, le=1_000_000, allow_inf_nan=False)
@@ -139,6 +159,14 @@ class ApiSettings(Section):
         require_at_most_one(self, "token", "token_file", "token_command")
         require_at_most_one(self, "app_secret", "app_secret_file")
         require_at_most_one(self, "session_id", "session_id_file", "refresh_token", "refresh_token_file")
+        require_at_most_one(self, "client_key_password", "client_key_password_file")
+        return self
+
+    @model_validator(mode="after")
+    def _a_key_has_its_certificate(self) -> Self:
+        keys = [name for name in CLIENT_KEYS if getattr(self, name)]
+        if keys and self.client_certificate_file is None:
+            raise ValueError(f"{', '.join(keys)}: only with client_certificate_file")
         return self
 
 

@@ -56,6 +56,15 @@ def in_database_url(value: str) -> Iterator[str]:
             yield argument
 
 
+def in_proxy_url(value: str) -> Iterator[str]:
+    """Yield the password in the address of a proxy, as written and decoded."""
+    account, _, place = value.strip().rpartition("@")
+    # Without a scheme the address is wrong, and the error must not show the password either.
+    user, _, password = account.rpartition("://")[2].partition(":")
+    if password not in f"{user} {place}":
+        yield from (password, unquote(password))
+
+
 def in_webhook_url(value: str) -> Iterator[str]:
     """Yield the address of a webhook, and the part after the host."""
     yield from (value, value.partition("://")[2].partition("/")[2])
@@ -75,15 +84,24 @@ def _is_secret(annotation: object) -> bool:
     return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
-PARTS: dict[str, Parts] = {"url": in_database_url, "token": in_token, "webhook_url": in_webhook_url}
+PARTS: dict[str, Parts] = {
+    "url": in_database_url,
+    "proxy": in_proxy_url,
+    "token": in_token,
+    "webhook_url": in_webhook_url,
+}
 """The secret settings whose value is not itself the secret, or not only."""
 
 VARIABLES: dict[str, Parts] = {
     "AWS_SECRET_ACCESS_KEY": _whole,
     "AWS_SESSION_TOKEN": _whole,
+    "HTTPS_PROXY": in_proxy_url,
+    "HTTP_PROXY": in_proxy_url,
     "OPENLINEAGE_API_KEY": _whole,
     "OTEL_EXPORTER_OTLP_HEADERS": _in_headers,
     "OTEL_EXPORTER_OTLP_METRICS_HEADERS": _in_headers,
     "OTEL_EXPORTER_OTLP_TRACES_HEADERS": _in_headers,
     "PGPASSWORD": _whole,
+    "http_proxy": in_proxy_url,
+    "https_proxy": in_proxy_url,
 }

@@ -1,14 +1,10 @@
 import asyncio
 import gzip
-import shutil
 import socket
-import ssl
-import subprocess
 import tracemalloc
 
 import pytest
 
-from etl.errors import ConfigurationError
 from etl.fake_api import Behaviour, Fault
 from etl.koodrive.transport import MAX_BODY_BYTES, host_header
 from etl.tasks import Observation
@@ -120,39 +116,6 @@ def test_a_closed_port_is_unreachable(asked):
         taken.bind(("127.0.0.1", 0))
         (failure,) = asyncio.run(asked(f"http://127.0.0.1:{taken.getsockname()[1]}", TASK_ID))
     assert failure.reason is FailureReason.UNREACHABLE
-
-
-def test_a_server_without_tls_is_unreachable(asked):
-    """One handshake may have failed by chance, so this does not end the run, unlike a bad certificate."""
-
-    async def refuse(reader, writer):
-        await reader.read(1)
-        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-        writer.close()
-
-    async def scenario():
-        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
-            return await asked(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", TASK_ID)
-
-    (failure,) = asyncio.run(scenario())
-    assert failure.reason is FailureReason.UNREACHABLE
-
-
-def test_an_untrusted_certificate_ends_the_run(asked, tmp_path):
-    openssl = shutil.which("openssl") or pytest.skip("openssl makes the certificate")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key]
-    subprocess.run([openssl, "req", "-x509", *new_key, "-out", certificate, *subject], check=True, capture_output=True)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(certificate, key)
-
-    async def scenario():
-        async with await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0, ssl=tls) as server:
-            await asked(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", TASK_ID)
-
-    with pytest.raises(ConfigurationError, match="certificate is not to be trusted"):
-        asyncio.run(scenario())
 
 
 def test_a_request_on_a_closed_connection_is_not_repeated_in_secret(asked_scripted):

@@ -64,12 +64,19 @@ def test_a_file_has_every_key_with_its_default_and_its_meaning():
     assert all(len(line) <= 120 for line in text.splitlines())
 
 
+NEEDED = {
+    "source": {"mode": "read_only"},
+    "api": {"client_certificate_file": "client.pem"},
+    "archive": {"location": "s3://task-audit/answers"},
+}
+"""Some keys are valid only together with another one."""
+
+
 def test_every_example_is_a_valid_value():
     shown = uncommented(configuration_file(PRODUCTION))
     for name, section in Settings.model_fields.items():
         for key, value in shown[name].items():
-            # Some keys are valid only together with another one.
-            others = {"source": {"mode": "read_only"}, "archive": {"location": "s3://task-audit/answers"}}.get(name, {})
+            others = NEEDED.get(name, {})
             if value != "":
                 type(section.default).model_validate(others | {key: value})
 
