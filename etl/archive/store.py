@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from etl.archive.rows import ARCHIVE_SCHEMA
 from etl.errors import Code, DamagedArchiveError, UnavailableError
 from etl.settings.model import ArchiveSettings
+from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.secret_files import load_secret
 
 BUCKET = "s3://"
@@ -25,6 +27,25 @@ NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})/(?P<run_id>[A-Za-z0-9-]{1,100})-(
 
 FILES = "*-*-*/*.parquet"
 """The pattern of the archive's files; other files in the same place stay untouched."""
+
+NO_DAY = "0000-00-00"
+"""A day that no file is of."""
+
+METADATA_SERVERS = "169.254.0.0/16,fd00:ec2::/32"
+"""Servers inside the machine's own network that hand out the credentials of its role; no proxy reaches them."""
+
+NO_PROXY = {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
+"""Keeps polars from reading the variables itself: a proxy that is used for no address."""
+
+FOLDER_REMEDY = "Check archive.location, its free space and its rights; then run again."
+BUCKET_REMEDY = (
+    "Check archive.location, archive.s3_endpoint, and the key and its rights; name a private authority in the variable"
+    " SSL_CERT_FILE; then run again."
+)
+
+S3_ERROR = re.compile(r"<Code>([^<]+)</Code>\s*<Message>([^<]*)")
+CAUSE = re.compile(r"^ +\d+: (.+)$", re.MULTILINE)
+"""Polars lists the causes of an error below it, the first one last."""
 
 READ_WRITE_ERRORS = (OSError, pl.exceptions.PolarsError)
 """Errors of polars when a file cannot be read or written."""
@@ -38,9 +59,13 @@ class Store:
 
         Args:
             settings: settings that name a location.
+
+        Raises:
+            ConfigurationError: a secret's file cannot be read, or a variable does not name an HTTP proxy.
         """
         self._location = (settings.location or "").rstrip("/")
         self._is_bucket = self._location.startswith(BUCKET)
+        self._proxy = _proxy_to_bucket(settings)
         self._options = storage_options(settings) if self._is_bucket else None
 
     def __str__(self) -> str:
@@ -90,6 +115,22 @@ class Store:
         except OSError as error:
             raise self._unavailable("read", error) from None
 
+    def may_be_listed(self) -> bool:
+        """Ask a bucket for the files of a day that has none; False if the key may not list.
+
+        Raises:
+            UnavailableError: the bucket does not answer, does not exist, or refuses the key.
+        """
+        options: dict[str, Any] = {**(self._options or {}), "max_retries": 1}
+        pattern = f"{self._location}/{NO_DAY}/*.parquet"
+        try:
+            pl.scan_parquet(pattern, schema=ARCHIVE_SCHEMA, storage_options=options).collect()
+        except READ_WRITE_ERRORS as error:
+            if "AccessDenied" in str(error):
+                return False
+            raise self._unavailable("read", error) from None
+        return True
+
     def _in_folder(self) -> Iterator[re.Match[str]]:
         folder = Path(self._location)
         if not folder.is_dir():
@@ -112,15 +153,28 @@ class Store:
             raise self._unavailable(action, error) from None
 
     def _unavailable(self, action: str, error: Exception) -> UnavailableError:
+        by = f" (through the proxy {self._proxy})" if self._proxy else ""
         return UnavailableError(
-            f"Cannot {action} the archive {self._location}: {_first_line(error)}.",
+            f"Cannot {action} the archive {self._location}: {_reason(error)}{by}.",
             code=Code.ARCHIVE_UNAVAILABLE,
-            remedy="Check archive.location, its free space and its rights; then run again.",
+            remedy=BUCKET_REMEDY if self._is_bucket else FOLDER_REMEDY,
         )
 
 
+def bucket_address(settings: ArchiveSettings) -> str | None:
+    """Return the address of the store that holds the bucket; None if the archive is a folder or not configured."""
+    if not (settings.location or "").startswith(BUCKET):
+        return None
+    return settings.s3_endpoint or f"https://s3.{settings.s3_region or 'us-east-1'}.amazonaws.com"
+
+
+def _proxy_to_bucket(settings: ArchiveSettings) -> Proxy | None:
+    address = bucket_address(settings)
+    return choose_proxy(address) if address else None
+
+
 def storage_options(settings: ArchiveSettings) -> dict[str, str]:
-    """Return the bucket's address and keys for polars, which finds by itself what is not set."""
+    """Return the bucket's address and keys and the proxy for polars, which finds other keys by itself."""
     secret = load_secret(
         settings.s3_secret_access_key,
         settings.s3_secret_access_key_file,
@@ -134,7 +188,9 @@ def storage_options(settings: ArchiveSettings) -> dict[str, str]:
         # The settings allow http only for this machine.
         "aws_allow_http": "true" if (settings.s3_endpoint or "").startswith("http:") else None,
     }
-    return {name: value for name, value in options.items() if value}
+    proxy = _proxy_to_bucket(settings)
+    way = {"proxy_url": proxy.url.get_secret_value(), "proxy_excludes": METADATA_SERVERS} if proxy else NO_PROXY
+    return {name: value for name, value in options.items() if value} | way
 
 
 def file_name(day: date, run_id: str, *, number: int) -> str:
@@ -174,6 +230,13 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _reason(error: Exception) -> str:
+    """Return the store's own words, or else the first line of an error with its first cause."""
+    if found := S3_ERROR.search(str(error)):
+        return f"{found[1]}: {found[2]}".rstrip(". ")
+    return ": ".join([_first_line(error), *CAUSE.findall(str(error))[-1:]])
 
 
 def _first_line(error: Exception) -> str:

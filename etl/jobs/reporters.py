@@ -11,6 +11,7 @@ from structlog.contextvars import bound_contextvars
 from etl.database.clock import clock_of
 from etl.errors import Code, ConfigurationError, TaskAuditError
 from etl.jobs.opening import open_queue, open_warehouse
+from etl.jobs.servers import proxy_to, servers_of
 from etl.observe.deadline import Action, start, within
 from etl.observe.delivery import deliver
 from etl.observe.messages import messages_of
@@ -42,11 +43,13 @@ class RunReporters:
         """The durations of the run's steps."""
 
     def require(self) -> None:
-        """Check before the run that the libraries of all targets are installed.
+        """Check before the run that the libraries of all targets are installed, and that their proxies can be used.
 
         Raises:
-            ConfigurationError: an extra is not installed.
+            ConfigurationError: an extra is not installed, or a variable does not name an HTTP proxy.
         """
+        for setting, address in servers_of(self._settings):
+            proxy_to(setting, address, self._settings)
         if self._telemetry.otlp_endpoint:
             _otlp()
         if self._telemetry.openlineage_url:

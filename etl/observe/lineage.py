@@ -31,6 +31,7 @@ from etl import __version__
 from etl.database.engines import engine_of
 from etl.database.url import parse_database_url
 from etl.exit_codes import ExitCode
+from etl.observe.requests_session import ProxiedSession
 from etl.runs import AuditRun
 from etl.settings.load import Settings
 from etl.settings.model import SourceSettings
@@ -68,7 +69,8 @@ def emit(url: str, run: AuditRun, *, settings: Settings, seconds: float) -> None
     """
     key = os.environ.get("OPENLINEAGE_API_KEY")
     auth = ApiKeyTokenProvider({"api_key": key}) if key else TokenProvider({})
-    transport = HttpTransport(HttpConfig(url=f"{url}/", timeout=seconds, auth=auth, retry={"total": 0}))
+    config = HttpConfig(url=f"{url}/", timeout=seconds, auth=auth, retry={"total": 0}, session=ProxiedSession())
+    transport = HttpTransport(config)
     OpenLineageClient(transport=transport).emit(event_of(run, settings))
     transport.close()
 

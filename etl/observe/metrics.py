@@ -4,11 +4,12 @@ A run may fail to learn a number, such as the backlog while the database is down
 earlier run reported, so that the last success and the age of the backlog stay true.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import nan
 from pathlib import Path
+from urllib.request import ProxyHandler, Request, build_opener
 
 from prometheus_client import CollectorRegistry, Gauge, pushadd_to_gateway, write_to_textfile
 from prometheus_client.metrics_core import Metric
@@ -17,6 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from etl.observe.deadline import Action
 from etl.runs import AuditRun
 from etl.settings.model import TelemetrySettings
+from etl.settings.proxy import choose_proxy
 from etl.tasks import Shard
 from etl.tasks.failure_reasons import FailureReason
 
@@ -141,6 +143,29 @@ def metric_actions(
         group = {"shard": str(shard.index)} if shard else {}
         # "Add" replaces only metrics of the same name; others, such as the last success, stay.
         targets["telemetry.pushgateway_url"] = lambda: pushadd_to_gateway(
-            url, settings.pushgateway_job, registry_of(run, snapshot), group, timeout=seconds
+            url,
+            settings.pushgateway_job,
+            registry_of(run, snapshot),
+            group,
+            timeout=seconds,
+            handler=_send_by_proxy,
         )
     return targets
+
+
+def _send_by_proxy(
+    url: str, method: str, timeout: float | None, headers: Sequence[tuple[str, str]], data: bytes
+) -> Callable[[], None]:
+    """Make the function that sends one request to the Pushgateway, through the proxy that the job chooses."""
+
+    def send() -> None:
+        proxy = choose_proxy(url)
+        ways = dict.fromkeys(("http", "https"), proxy.url.get_secret_value()) if proxy else {}
+        request = Request(url, data=data, headers=dict(headers), method=method)  # noqa: S310 - checked as http or https
+        try:
+            build_opener(ProxyHandler(ways)).open(request, timeout=timeout).close()
+        except OSError as error:
+            by = f" (through the proxy {proxy})" if proxy else ""
+            raise OSError(f"{error}{by}") from None
+
+    return send

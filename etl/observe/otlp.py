@@ -26,6 +26,7 @@ from etl import __version__
 from etl.errors import Code, UnavailableError
 from etl.exit_codes import ExitCode
 from etl.observe.metrics import JobSnapshot, registry_of
+from etl.observe.requests_session import ProxiedSession
 from etl.observe.trace import Trace
 from etl.runs import AuditRun
 
@@ -60,7 +61,7 @@ def send_trace(endpoint: str, run: AuditRun, *, trace: Trace, seconds: float) ->
         UnavailableError: the collector did not accept them.
     """
     with _collected_errors() as errors:
-        exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=seconds)
+        exporter = OTLPSpanExporter(f"{endpoint}/v1/traces", timeout=seconds, session=ProxiedSession())
         if exporter.export(spans_of(run, trace)) is not SpanExportResult.SUCCESS:
             raise UnavailableError(_first(errors), code=Code.COLLECTOR_UNAVAILABLE, remedy=REMEDY)
 
@@ -82,7 +83,7 @@ def send_metrics(endpoint: str, run: AuditRun, *, snapshot: JobSnapshot, seconds
             if not isnan(sample.value):
                 gauge.set(sample.value, sample.labels)
     with _collected_errors() as errors:
-        exporter = OTLPMetricExporter(f"{endpoint}/v1/metrics", timeout=seconds)
+        exporter = OTLPMetricExporter(f"{endpoint}/v1/metrics", timeout=seconds, session=ProxiedSession())
         data = reader.get_metrics_data()
         if data is not None and exporter.export(data) is not MetricExportResult.SUCCESS:
             raise UnavailableError(_first(errors), code=Code.COLLECTOR_UNAVAILABLE, remedy=REMEDY)

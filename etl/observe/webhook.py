@@ -93,10 +93,19 @@ def open_webhook(settings: NotifySettings, *, ca_file: Path | None = None) -> We
     Raises:
         ConfigurationError: the file with the address or the template cannot be used.
     """
-    url = load_secret(
+    url = webhook_address(settings)
+    return Webhook(url, _read_template(settings.template), ca_file=ca_file) if url else None
+
+
+def webhook_address(settings: NotifySettings) -> SecretStr | None:
+    """Return the address of the webhook, or None if none is configured.
+
+    Raises:
+        ConfigurationError: the file with the address cannot be used.
+    """
+    return load_secret(
         settings.webhook_url, settings.webhook_url_file, setting="notify.webhook_url", check=check_webhook_url
     )
-    return Webhook(url, _read_template(settings.template), ca_file=ca_file) if url else None
 
 
 def values_of(message: Message) -> dict[str, str]:

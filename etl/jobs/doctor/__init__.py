@@ -10,6 +10,7 @@ from etl.jobs.doctor.api import examine_api
 from etl.jobs.doctor.databases import examine_queue, examine_user_table, examine_warehouse
 from etl.jobs.doctor.finding import Finding, State, failed
 from etl.jobs.doctor.machine import examine_disk, examine_secrets, examine_settings
+from etl.jobs.doctor.network import examine_archive, examine_proxies
 from etl.settings.load import Configuration
 
 __all__ = ["Finding", "State", "examine", "verdict"]
@@ -27,7 +28,9 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
         "secrets": examine_secrets,
         "pending database": pending,
         "warehouse": examine_warehouse,
+        "proxy": examine_proxies,
         "API": examine_api,
+        "archive": examine_archive,
         "disk": examine_disk,
     }
     for subject, check in checks.items():

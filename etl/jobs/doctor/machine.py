@@ -18,6 +18,8 @@ from etl.settings.model import Section
 GIB = 1 << 30
 LOW_SPACE_BYTES = GIB
 """A run of a hundred thousand tasks needs some hundred megabytes with its archive."""
+PUBLIC_FILES = {"ca_file", "client_certificate_file"}
+"""Keys of files that hold no secret."""
 MIN_SPACE_BYTES = GIB // 20
 
 
@@ -50,7 +52,7 @@ def _secret_files(configuration: Configuration) -> Iterator[Path]:
         section: Section = getattr(configuration.settings, name)
         for key in type(section).model_fields:
             value = getattr(section, key)
-            if key.endswith("_file") and isinstance(value, Path) and not key.startswith("metrics"):
+            if key.endswith("_file") and isinstance(value, Path) and key not in PUBLIC_FILES:
                 yield value
     if (file := configuration.file) and _holds_secrets(configuration):
         yield file
