@@ -1,0 +1,65 @@
+"""Starts a real part of a network in a folder of its own, on a free port, and stops it by its process."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+MAX_START_SECONDS = 30  # A loaded machine needs a few seconds.
+
+
+def program(name):
+    """Return the path of an installed program, or skip the test."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
+    return shutil.which(name, path=path) or pytest.skip(f"{name} is not installed")
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@contextmanager
+def folder_for(user):
+    """Make a folder that a service may use, which gives up the rights of root for those of this user."""
+    folder = Path(tempfile.mkdtemp(prefix="field-"))
+    try:
+        if os.geteuid() == 0:
+            entry = pwd.getpwnam(user)
+            os.chown(folder, entry.pw_uid, entry.pw_gid)
+        folder.chmod(0o755)
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def running(command, *, port, log):
+    """Run a program until the block ends, once it listens on its port."""
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            _wait(process, port, log)
+            yield process
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def _wait(process, port, log):
+    started_at = time.monotonic()
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if process.poll() is not None or time.monotonic() - started_at > MAX_START_SECONDS:
+            raise RuntimeError(f"{process.args[0]} did not start:\n{log.read_text(encoding='utf-8')[-2000:]}")
+        time.sleep(0.02)  # Another program starts, on its own clock.
