@@ -6,10 +6,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing, contextmanager
 
 import pytest
 
+from etl.cli.signals import SAME_SIGNAL_SECONDS
 from etl.exit_codes import ExitCode
 from etl.fake_api import Behaviour, running_in_thread
 from etl.jobs.opening import initialize
@@ -46,6 +48,7 @@ class Installation:
     def __init__(self, folder, apis):
         self.folder = folder
         self.honest, self.silent = (api.base_url for api in apis)
+        self.stats_of_silent = apis[1].stats
         self.settings = {
             "source__url": "sqlite:///source.sqlite",
             "warehouse__url": "sqlite:///warehouse.sqlite",
@@ -84,9 +87,14 @@ class Installation:
 
     def interrupt(self, number, *, times):
         """Start a run whose question is not answered; signal it when it has begun, and when it is stopping."""
+        asked_before = self.stats_of_silent.requests
         with self.running(api__base_url=self.silent, api__timeout_seconds="60") as process:
             for event in ("run_started", "stopping")[:times]:
                 assert any(f'"{event}"' in line for line in process.stderr)
+                while self.stats_of_silent.requests == asked_before:
+                    time.sleep(0.02)  # another process is at work, on its own clock
+                if event == "stopping":
+                    time.sleep(1.1 * SAME_SIGNAL_SECONDS)  # another process is at work, on its own clock
                 process.send_signal(number)
             process.communicate(timeout=30)
         return process.returncode

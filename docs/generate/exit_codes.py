@@ -11,7 +11,8 @@ HEAD = """\
 
 Made from the code by `make reference`. They follow sysexits.h; [the runbook](../runbook.md) says for each what to
 check and what to do. Kubernetes and systemd try the command again after the codes that are marked so; cron leaves
-everything to the next night. A second SIGINT or SIGTERM while stopping ends at once with 130 or 143.
+everything to the next night. A second SIGINT or SIGTERM, a second or more after the first, ends at once with 130 or
+143.
 
 """
 COLUMNS = ("code", "`outcome`", "meaning", "tried again", "what you do", "its errors")
