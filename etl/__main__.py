@@ -22,8 +22,11 @@ def main() -> None:
     if os.getpid() == FIRST_PROCESS:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(DIED_BY_SIGNAL + number))
     gc.set_threshold(GC_THRESHOLD)
-    from etl.cli import main as run_command  # noqa: PLC0415 - the import follows the handler
+    # The imports follow the handler.
+    from etl.cli import main as run_command  # noqa: PLC0415
+    from etl.observe.streams import keep_running_without_log  # noqa: PLC0415
 
+    keep_running_without_log()
     run_command()
 
 

@@ -16,7 +16,7 @@ Counters = Mapping[tuple[str, str], int]
 """The parts of a run's numbers, by counter and name. ``outcome`` counts tasks by their outcome, and ``http_status``
 counts responses by status, or by failure reason if there was no response. ``request`` counts the requests that were not
 about a task. ``drift`` counts responses by their difference from the documentation. ``pace`` holds the rate limit that
-the run found, in requests per minute."""
+the run found, in requests per minute. ``log`` counts the lines of the log that stderr did not take."""
 
 RUNNING = "running"
 """The outcome of a run that has not ended, or was killed."""

@@ -67,5 +67,8 @@ EVENTS: dict[str, Event] = {
         "The error that ended a command; `causes` with `-v`, `exc_info` for a bug.",
         ("code", "message", "remedy", "exit_code", "causes", "exc_info"),
     ),
+    "log_lines_lost": Event(
+        "Stderr did not take `lines` before this one, because a disk was full or a reader had ended.", ("lines",)
+    ),
     "library_warning": Event("A library logged a warning.", ("logger", "said", "exc_info")),
 }

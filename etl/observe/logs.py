@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 from structlog.tracebacks import ExceptionDictTransformer
 
+from etl.observe.streams import lines_lost, loses_lines
 from etl.redaction import redact
 
 LogFormat = Literal["auto", "console", "json"]
@@ -47,10 +48,26 @@ def configure_logs(log_format: LogFormat, *, verbose: bool) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # Looked up for every line, since the progress bar replaces sys.stderr.
-        logger_factory=lambda *_names: structlog.WriteLogger(sys.stderr),
+        logger_factory=lambda *_names: LineWriter(sys.stderr),
         cache_logger_on_first_use=False,
     )
     logging.getLogger().addHandler(LIBRARY_WARNINGS)
+
+
+class LineWriter(structlog.WriteLogger):
+    """Writes lines, and says how many were lost as soon as stderr takes lines again."""
+
+    _reported = 0
+
+    def msg(self, message: str) -> None:
+        """Write one line."""
+        super().msg(message)
+        lost = lines_lost() - LineWriter._reported
+        if lost and not loses_lines():
+            LineWriter._reported += lost
+            log.warning("log_lines_lost", lines=lost)
+
+    debug = info = warning = error = critical = exception = msg
 
 
 def _without_secrets(_logger: object, _level: str, line: Any) -> Any:

@@ -10,6 +10,7 @@ import structlog
 from etl.crash_points import crash_point
 from etl.errors import Code, StoppedError
 from etl.fetch.pool import Pool, Traffic
+from etl.observe.streams import lines_lost
 from etl.run.context import RunContext
 from etl.runs import AuditRun, Counters, reason, verdict
 from etl.tasks import FetchFailure, Outcome
@@ -56,6 +57,7 @@ class RunRecord:
             "http_status": {**traffic.failures, "200": traffic.failures["200"] + traffic.observations},
             "request": {"session_refresh": traffic.refreshes},
             "drift": traffic.drift,
+            "log": {"lines_lost": lines_lost()},
             "pace": {"ceiling_per_minute": round(60 * (self._pool.ceiling or 0))},
         }
         return {

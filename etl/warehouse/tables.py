@@ -240,7 +240,7 @@ audit_run_counter = Table(
         "counter",
         KeyText(MAX_COUNTER_CHARACTERS),
         primary_key=True,
-        comment="The kind of counter: outcome, http_status, request, drift or pace.",
+        comment="The kind of counter: outcome, http_status, request, drift, pace or log.",
     ),
     Column(
         "name",

@@ -1,0 +1,87 @@
+"""The program's stderr, which loses lines rather than a run.
+
+A run does not need its log. A line that a full disk or a dead reader does not take is
+dropped and counted, whichever library writes it: the log, the progress bar, the summary or a traceback.
+"""
+
+import io
+import os
+import sys
+
+STDERR = 2
+FIRST_OTHER = 3
+"""The first descriptor that is not a standard stream."""
+
+
+class LossyOutput(io.RawIOBase):
+    """Writes to a descriptor, and counts the lines that it does not take."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+        self._is_within_a_line = False
+        self.lines_lost = 0
+        self.is_lossy = False
+        """Whether the last write failed."""
+
+    def writable(self) -> bool:
+        """Say that this stream can be written to."""
+        return True
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._descriptor
+
+    def isatty(self) -> bool:
+        """Say whether a terminal shows what is written."""
+        return os.isatty(self._descriptor)
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
+        """Write bytes or drop them; raises nothing."""
+        rest = bytes(data)
+        try:
+            if self.is_lossy and self._is_within_a_line:
+                # Stderr took the beginning of a line and not its end. The next line begins on its own.
+                self._is_within_a_line = not os.write(self._descriptor, b"\n")
+            while rest:
+                written = os.write(self._descriptor, rest)
+                self._is_within_a_line = not rest[:written].endswith(b"\n")
+                rest = rest[written:]
+            self.is_lossy = False
+        except OSError:
+            self.is_lossy = True
+            self.lines_lost += rest.count(b"\n")
+        return len(data)
+
+
+_stderr: LossyOutput | None = None
+
+
+def keep_running_without_log() -> None:
+    """Make stderr lose lines instead of raising errors."""
+    global _stderr  # noqa: PLW0603 - a process has one stderr
+    _open_standard_streams()
+    _stderr = LossyOutput(STDERR)
+    form = sys.stderr or io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    sys.stderr = io.TextIOWrapper(
+        io.BufferedWriter(_stderr), encoding=form.encoding, errors="backslashreplace", line_buffering=True
+    )
+
+
+def lines_lost() -> int:
+    """Count the lines that stderr has not taken."""
+    return _stderr.lines_lost if _stderr else 0
+
+
+def loses_lines() -> bool:
+    """Say whether stderr did not take the last line."""
+    return _stderr is not None and _stderr.is_lossy
+
+
+def _open_standard_streams() -> None:
+    """Open a stream that the caller has closed, so that no database or socket gets its descriptor."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < FIRST_OTHER:
+        os.set_inheritable(descriptor, True)  # noqa: FBT003 - its signature
+        if descriptor == 1:
+            sys.stdout = open(descriptor, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open
+    os.close(descriptor)
