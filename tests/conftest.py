@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pydantic import SecretStr
 
 from etl.__main__ import GC_THRESHOLD
@@ -21,6 +22,10 @@ from tests import mysql_server
 from tests.mysql_server import MYSQL
 from tests.nights import TOKEN, Night
 from tests.templates import Templates
+
+# A test has no time limit of its own: a busy machine would fail it.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 pytest_plugins = ["tests.marks", "tests.places"]
 

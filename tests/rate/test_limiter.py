@@ -1,7 +1,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.rate.limiter import (
@@ -153,7 +153,6 @@ def test_the_rate_is_never_above_the_maximum_and_never_zero(rates, max_rate):
         assert moments[-1] - moments[0] <= 2 / (MIN_RATE * HEADROOM) + 1
 
 
-@settings(deadline=None)
 @given(
     max_rate=st.floats(0.5, 2000),
     stalls=st.lists(st.one_of(st.just(0.0), st.floats(0, 0.02), st.floats(0, 5)), max_size=300),

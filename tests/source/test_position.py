@@ -13,7 +13,7 @@ from etl.tasks import is_valid_task_id, milliseconds, time_in_id
 
 FIRST, LAST = datetime(2019, 1, 1), datetime(2100, 1, 1)  # noqa: DTZ001 - hypothesis wants naive bounds
 
-on_the_board = settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+on_the_board = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 instants = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 

@@ -281,7 +281,7 @@ def test_an_id_without_a_time_is_in_no_range(board, bound):
     assert board.queue().count() == 1
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     microseconds=st.lists(st.integers(-2_000, 5_000), min_size=1, max_size=12),
     cuts=st.lists(st.integers(-3, 6), min_size=1, max_size=4, unique=True),

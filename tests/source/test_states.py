@@ -177,7 +177,7 @@ def on(board):
     return type("MachineOnBoard", (Machine,), {"board": board})
 
 
-EXAMPLES = settings(max_examples=15, stateful_step_count=30, deadline=None)
+EXAMPLES = settings(max_examples=15, stateful_step_count=30)
 
 
 def test_any_order_of_events_is_as_the_model_says(board):

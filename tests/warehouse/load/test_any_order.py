@@ -15,7 +15,7 @@ from etl.warehouse.tables import METADATA
 NEW, EXECUTING, SUCCESS, FAILED, ODD = 0, 1, 2, 3, 7
 TABLES = ("fact_task_status", "fact_task_status_change", "dim_result_code")
 
-thorough = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+thorough = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def made_by(audit, loads):

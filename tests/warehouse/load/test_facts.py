@@ -238,7 +238,7 @@ class Model:
         return is_news
 
 
-@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(loads)
 def test_any_sequence_of_loads_follows_the_rules(audit, batches):
     with audit.engine.begin() as connection:
