@@ -95,6 +95,11 @@ class Code(StrEnum):
         Summary(ExitCode.CONFIGURATION, "The pending table is your own, and this command would write to it."),
     )
 
+    TASKS_UNCLAIMABLE = (
+        "tasks-unclaimable",
+        Summary(ExitCode.CONFIGURATION, "Tasks are due, but the pending database does not let the job claim them."),
+    )
+
     API_UNAVAILABLE = (
         "api-unavailable",
         Summary(ExitCode.UNAVAILABLE, "KooDrive failed or did not respond for longer than the run may wait."),

@@ -9,7 +9,7 @@ from contextlib import suppress
 import structlog
 
 from etl.crash_points import crash_point
-from etl.errors import LeaseLostError
+from etl.errors import Code, ConfigurationError, LeaseLostError
 from etl.fetch.backlog import Backlog
 from etl.run.batches import BatchBuffer
 from etl.run.context import RunContext
@@ -20,6 +20,12 @@ from etl.tasks import PendingTask
 
 LOADED_POLL_SECONDS = 0.02
 """The pause between two checks whether all earlier tasks are loaded, before a suspect is asked about alone."""
+
+NOT_CLAIMED = "does not let this run claim them"
+NOT_SETTLED = "still shows them as claimed by this run"
+
+MAX_EMPTY_CLAIMS = 3
+"""The claims in a row that may take none of the due tasks. Other runs may claim them first, but hardly three times."""
 
 LEASE_POLL_SECONDS = 5.0
 """The pause between two checks whether another run has released its tasks."""
@@ -48,6 +54,8 @@ class Claims:
         self._batches = batches
         self._record = record
         self._held_by_others = 0
+        self._empty_claims = 0
+        """The claims in a row that took none of the due tasks."""
 
     async def take_all(self) -> None:
         """Claim tasks until there are no more for this run, or a stop is requested."""
@@ -59,13 +67,24 @@ class Claims:
             if tasks or suspects:
                 trace.note("claim", began_at, {"tasks": len(tasks or suspects)})
                 crash_point("claimed")
+                self._empty_claims = 0
                 await self._admit(tasks, suspects)
                 await self._backlog.runs_low()
+            elif await self._some_are_left():
+                continue
             elif await self._others_hold_some():
                 await self._context.shutdown.sleep(LEASE_POLL_SECONDS)
             else:
                 break
         self._backlog.end()
+
+    async def require_none_left(self) -> None:
+        """Check after the end that the database has recorded every outcome; otherwise the run must not end with 0."""
+        context = self._context
+        if context.shutdown.is_requested or self._leases.lost:
+            return
+        if left := await context.retry.call(context.source.count_held) or 0:
+            context.shutdown.request(_ignored(f"{left:,} tasks are done, but the pending database {NOT_SETTLED}."))
 
     async def _admit(self, tasks: Sequence[PendingTask], suspects: Sequence[PendingTask]) -> None:
         """Add the claimed tasks to the backlog, except those whose outcome is known already."""
@@ -107,6 +126,20 @@ class Claims:
         while len(self._leases.held) > self._backlog.deferred + len(suspects) and not shutdown.is_requested:
             await shutdown.sleep(LOADED_POLL_SECONDS)
 
+    async def _some_are_left(self) -> bool:
+        """Say whether tasks are due and free after a claim that took none: the run must not end as if all were audited.
+
+        They may be new, another transaction may lock them, or the database may not let this run claim them.
+        """
+        context = self._context
+        left = await context.retry.call(context.source.count) or 0
+        if left:
+            self._empty_claims += 1
+            can_claim = await context.retry.call(context.source.can_claim)
+            if can_claim is False or self._empty_claims >= MAX_EMPTY_CLAIMS:
+                context.shutdown.request(_ignored(f"{left:,} tasks are due, but the pending database {NOT_CLAIMED}."))
+        return left > 0
+
     async def _others_hold_some(self) -> bool:
         """Say whether another run holds tasks that are due here.
 
@@ -126,3 +159,11 @@ class Claims:
         return (
             limits.claim_size if limits.tasks is None else min(limits.claim_size, limits.tasks - self._record.claimed)
         )
+
+
+def _ignored(message: str) -> ConfigurationError:
+    return ConfigurationError(
+        message,
+        code=Code.TASKS_UNCLAIMABLE,
+        remedy="Let the job's user update every row that it can read: check row level security, triggers and views.",
+    )

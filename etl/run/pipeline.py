@@ -72,6 +72,7 @@ class Pipeline:
             log.exception("bug", exc_info=unforeseen)
             self._shutdown.request(_bug(unforeseen.exceptions[0]))
         self.record.note_release(await self._keeper.release_all())
+        await self._claims.require_none_left()
         return await self.record.finish(lost=self._leases.lost)
 
     async def _run_stages(self) -> None:

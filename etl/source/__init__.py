@@ -23,7 +23,15 @@ class Source(Protocol):
         ...
 
     def count(self) -> int | None:
-        """Count the due tasks, for progress only; None if that would cost too much."""
+        """Count the due tasks that no run holds; None if that would cost too much."""
+        ...
+
+    def can_claim(self) -> bool:
+        """Say whether the database lets this run claim a task that it counts as due; waits for a locked row."""
+        ...
+
+    def count_held(self) -> int:
+        """Count the due tasks that are leased to this run; after its end there are none."""
         ...
 
     def count_leased(self) -> int:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Engine, Table, and_, case, func, literal, not_, select
 
 from etl.source import Source
-from etl.source.queue import within_range
+from etl.source.conditions import within_range
 from etl.source.tables import submitted_ms
 from etl.tasks import Selection, TaskState, instant_of, is_valid_task_id, time_in_id
 

@@ -8,7 +8,7 @@ A run claims the tasks of dead runs last, because one of them may have killed it
 have, a task is claimed alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Any
@@ -20,6 +20,7 @@ from sqlalchemy import (
     Row,
     Table,
     Update,
+    and_,
     func,
     null,
     or_,
@@ -31,13 +32,12 @@ from etl.crash_points import crash_point
 from etl.database.clock import Clock
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source.bulk_update import bulk_update
+from etl.source.conditions import Conditions, within_range
 from etl.source.engines import queue_sql_of
 from etl.source.engines.base import Claim, Columns, Position, claimed_columns
 from etl.source.tables import submitted_ms
-from etl.tasks import PendingTask, Selection, Settlement, TaskState, milliseconds
+from etl.tasks import PendingTask, Selection, Settlement, TaskState
 
-Conditions = Callable[[datetime], Sequence[ColumnElement[bool]]]
-"""The conditions of the rows to claim, at a given time."""
 Rows = Sequence[Row[Any]]
 
 
@@ -89,10 +89,31 @@ class Queue:
         return list(map(_pending_task, self._recovered() or self._claim(1, self._suspect)))
 
     def count(self) -> int:
-        """Count the tasks that are due."""
-        now = self._clock()
-        is_free = or_(self._table.c.lease_until.is_(None), self._table.c.lease_until <= now)
-        return self._count(*self._selected(now), is_free)
+        """Count the tasks that are due and that no run holds."""
+        return self._count(*self._due(self._clock()))
+
+    def can_claim(self) -> bool:
+        """Lease one due task and take the lease back; returns false if the database ignores the lease.
+
+        The task may be visible but not updatable, because of row level security, a trigger or a view. Claims skip
+        locked rows, so this update waits for their locks.
+        """
+        task_id, now = self._table.c.task_id, self._clock()
+        due = self._due(now)
+        with self._engine.connect() as connection:
+            seen = connection.execute(select(task_id).where(*due).limit(1)).scalar()
+            if seen is None:
+                return True
+            lease = update(self._table).where(task_id == seen, *due).values(self._lease_values(now + self._lease))
+            if connection.execute(lease).rowcount:
+                connection.rollback()
+                return True
+            # Another run may have claimed the task meanwhile.
+            return connection.execute(select(task_id).where(task_id == seen, *due)).scalar() is None
+
+    def count_held(self) -> int:
+        """Count the due tasks that are leased to this run; after its end there are none."""
+        return self._count(*self._selected(self._clock()), self._table.c.lease_owner == self._owner)
 
     def count_leased(self) -> int:
         """Count the tasks that would be due if another run did not hold them.
@@ -100,7 +121,9 @@ class Queue:
         A task counts also if its lease has ended: either it ended just now, or a transaction still locks the row and
         claims skip it.
         """
-        return self._count(*self._selected(self._clock()), self._table.c.lease_owner != self._owner)
+        owner = self._table.c.lease_owner
+        is_anothers = or_(owner != self._owner, and_(owner.is_(None), self._table.c.lease_until.is_not(None)))
+        return self._count(*self._selected(self._clock()), is_anothers)
 
     def renew(self, held: Sequence[PendingTask]) -> set[str]:
         """Prolong the leases of tasks that this run holds, and return the IDs of those that it has lost."""
@@ -167,12 +190,6 @@ class Queue:
         lease_until: datetime,
     ) -> Rows:
         table = self._table
-        leased = {
-            "lease_owner": self._owner,
-            "lease_until": lease_until,
-            "fence": table.c.fence + 1,
-            "attempts": table.c.attempts + 1,
-        }
         claim = Claim(
             table=table,
             conditions=conditions,
@@ -180,9 +197,17 @@ class Queue:
             position=self._position()[0],
             after=after,
             limit=limit,
-            lease=leased,
+            lease=self._lease_values(lease_until),
         )
         return queue_sql_of(connection).claim(connection, claim)
+
+    def _lease_values(self, lease_until: datetime) -> dict[str, Any]:
+        return {
+            "lease_owner": self._owner,
+            "lease_until": lease_until,
+            "fence": self._table.c.fence + 1,
+            "attempts": self._table.c.attempts + 1,
+        }
 
     def _recovered(self) -> Rows:
         """Read the tasks of a claim in doubt by the end of its leases, which no other claim of this run shares."""
@@ -201,6 +226,10 @@ class Queue:
 
     def _position(self) -> tuple[ColumnElement[int], ColumnElement[str]]:
         return submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id
+
+    def _due(self, now: datetime) -> list[ColumnElement[bool]]:
+        lease_until = self._table.c.lease_until
+        return [*self._selected(now), or_(lease_until.is_(None), lease_until <= now)]
 
     def _free(self, _now: datetime) -> list[ColumnElement[bool]]:
         return [self._table.c.lease_until.is_(None)]
@@ -253,19 +282,6 @@ class Queue:
         return update(table).where(
             table.c.task_id == row["held_id"], table.c.fence == row["held_fence"], table.c.lease_owner == self._owner
         )
-
-
-def within_range(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:
-    """Compare submission times with a selection's half-open range."""
-    conditions = []
-    if selection.since is not None:
-        conditions.append(position >= milliseconds(selection.since))
-    if selection.until is not None:
-        conditions.append(position < milliseconds(selection.until))
-    if conditions:
-        # 0 stands for an ID without a time, which belongs to no range.
-        conditions.append(position != 0)
-    return conditions
 
 
 def _pending_task(row: Row[Any]) -> PendingTask:

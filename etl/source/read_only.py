@@ -31,7 +31,7 @@ from etl.database.error_map import first_line
 from etl.database.types import UtcDateTime
 from etl.errors import Code, ConfigurationError
 from etl.settings.model import SourceSettings
-from etl.source.queue import within_range
+from etl.source.conditions import within_range
 from etl.source.tables import as_instant, submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState
 
@@ -81,6 +81,14 @@ class ReadOnlySource:
 
     def count(self) -> None:
         """Return None: the warehouse decides what is due, page by page."""
+
+    def can_claim(self) -> bool:
+        """Return true: a claim only reads."""
+        return True
+
+    def count_held(self) -> int:
+        """Return 0: there are no leases."""
+        return 0
 
     def count_leased(self) -> int:
         """Return 0: there are no leases."""

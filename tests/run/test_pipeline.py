@@ -49,6 +49,12 @@ class MemorySource:
     def count(self):
         return len(self.waiting)
 
+    def can_claim(self):
+        return True
+
+    def count_held(self):
+        return 0
+
     def count_leased(self):
         return 0
 
