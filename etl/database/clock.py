@@ -1,5 +1,6 @@
 """The clock of a run: the database server's if there is one, so that runs on several machines agree on leases."""
 
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -16,25 +17,71 @@ def server_now(engine: Engine) -> ColumnElement[datetime]:
     return literal_column(engine_of(engine).now_sql, UtcDateTime).label("now")
 
 
+def steady_seconds() -> float:
+    """Return the seconds since the machine started, with those in which it slept where the system counts them."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 def system_clock() -> datetime:
     """Return this machine's time."""
     return datetime.now(UTC)
 
 
-def clock_of(engine: Engine) -> Clock:
-    """Make a clock that shows a server's time: this machine's, and the difference measured now."""
+class RunClock:
+    """Shows the time of a database's server, or of this machine if the database is a file.
+
+    It runs on this machine's steady clock, so that a step of the machine's time changes nothing within a run. It never
+    goes back: a step back of the server's time makes it stand still, and no duration is negative.
+    """
+
+    def __init__(self, read: Clock, *, steady: Callable[[], float] = steady_seconds) -> None:
+        """Read the time for the first time.
+
+        Args:
+            read: reads the time that the clock shall show.
+            steady: returns the seconds since any instant, and runs on while the machine sleeps.
+        """
+        self._read = read
+        self._steady = steady
+        self._latest = datetime.min.replace(tzinfo=UTC)
+        self.renew()
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        now = self._shown + timedelta(seconds=self._steady() - self._shown_at)
+        self._latest = max(self._latest, now)
+        return self._latest
+
+    def renew(self) -> None:
+        """Read the time again; raises what the database raises."""
+        asked_at = self._steady()
+        shown = self._read()
+        self._shown, self._shown_at = shown, (asked_at + self._steady()) / 2
+
+
+class FileClock(RunClock):
+    """Shows this machine's time; a step of it during a run must not make the run ask twice."""
+
+    def __init__(self) -> None:
+        super().__init__(system_clock)
+
+    def renew(self) -> None:
+        """Read the machine's time if it was never read."""
+        if not hasattr(self, "_shown"):
+            super().renew()
+
+
+def clock_of(engine: Engine) -> RunClock:
+    """Make the clock of runs on a database."""
     if engine_of(engine).is_file:
-        return system_clock
-    with engine.connect() as connection:
-        asked_at = system_clock()
-        server_time = connection.execute(select(server_now(engine))).scalar_one()
-        answered_at = system_clock()
-    difference = server_time - (asked_at + (answered_at - asked_at) / 2)
-    return _shifted(difference)
+        return FileClock()
 
+    def read() -> datetime:
+        with engine.connect() as connection:
+            shown: datetime = connection.execute(select(server_now(engine))).scalar_one()
+            return shown
 
-def _shifted(difference: timedelta) -> Clock:
-    return lambda: system_clock() + difference
+    return RunClock(read)
 
 
 class ServerClock:

@@ -102,6 +102,7 @@ async def run_job(
                 limits=wiring.limits(),
                 shutdown=shutdown,
                 clock=clock,
+                renew_clock=clock.renew,
                 trace=hooks.trace,
                 archive=archive,
                 secrets=secrets,
@@ -145,7 +146,7 @@ class Wiring:
         if self.request.dry_run:
             # A dry run only reads, since a claim would write.
             return ReadOnlySource(self.engine, unclaimed(table, selection), selection, settled=nothing_settled)
-        return Queue(
+        queue = Queue(
             self.engine,
             table,
             selection,
@@ -154,6 +155,9 @@ class Wiring:
             clock=self.clock,
             claims_allowed=claims_allowed(self.settings.run.dead_letter_after),
         )
+        if ahead := queue.count_checked_in_future():
+            log.warning("checked_in_future", tasks=ahead)
+        return queue
 
     def announce(self) -> Announce | None:
         """Return what writes the messages about the finished run; None if there is no webhook to send them to."""

@@ -20,6 +20,10 @@ EVENTS: dict[str, Event] = {
         "The number of tasks that are due, and how long the run will take.",
         ("tasks", "requests_at_most", "minutes", "ends_at"),
     ),
+    "checked_in_future": Event(
+        "A clock was ahead when these tasks were last checked. The run asks about them as if they never were.",
+        ("tasks",),
+    ),
     "run_started": Event("A run begins to claim tasks.", ("max_rate",)),
     "batch_loaded": Event(
         "The outcomes of a batch are committed; `audited` is the total of the run so far.", ("tasks", "audited")

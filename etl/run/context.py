@@ -31,6 +31,8 @@ class RunContext:
     limits: Limits
     shutdown: Shutdown
     clock: Clock
+    renew_clock: Callable[[], None] = lambda: None
+    """Reads the time of the pending database again."""
     trace: Trace = field(default_factory=Trace)
     archive: Archive | None = None
     """The archive of responses, if the run has one."""

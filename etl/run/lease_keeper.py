@@ -25,6 +25,7 @@ class LeaseKeeper:
 
     async def renew(self) -> int:
         """Renew all leases, and drop the tasks that this run has lost; returns how many."""
+        await self._context.retry.call(self._context.renew_clock)
         asked_at = self._context.clock()
         lost = await self._context.retry.call(self._context.source.renew, self._leases.held)
         if lost is None:

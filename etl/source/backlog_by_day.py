@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from sqlalchemy import Engine, Table, and_, case, func, literal, not_, select
 
 from etl.source import Source
-from etl.source.conditions import within_range
+from etl.source.conditions import is_free, may_be_checked, within_range
 from etl.source.tables import submitted_ms
 from etl.tasks import Selection, TaskState, instant_of, is_valid_task_id, time_in_id
 
@@ -55,8 +55,8 @@ def backlog_by_day(engine: Engine, table: Table, selection: Selection, *, now: d
     position = submitted_ms(columns.submitted_at, columns.task_id)
     # 0 stands for an ID without a time.
     day = case((position != 0, position // literal(DAY_MS))).label("day")
-    held = and_(columns.lease_until.is_not(None), columns.lease_until > now)
-    later = and_(not_(held), columns.next_check_at.is_not(None), columns.next_check_at > now)
+    held = not_(is_free(table, now))
+    later = and_(not_(held), not_(may_be_checked(table, now)))
     again = columns.state == str(TaskState.DONE)
     states = [str(TaskState.PENDING), *([str(TaskState.DONE)] if selection.refetch else [])]
     kind = case(

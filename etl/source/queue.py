@@ -32,11 +32,11 @@ from etl.crash_points import crash_point
 from etl.database.clock import Clock
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source.bulk_update import bulk_update
-from etl.source.conditions import Conditions, within_range
+from etl.source.conditions import Conditions, has_ended, is_free, selected, states_of, was_checked_in_future
 from etl.source.engines import queue_sql_of
 from etl.source.engines.base import Claim, Columns, Position, claimed_columns
 from etl.source.tables import submitted_ms
-from etl.tasks import PendingTask, Selection, Settlement, TaskState
+from etl.tasks import PendingTask, Selection, Settlement
 
 Rows = Sequence[Row[Any]]
 
@@ -110,6 +110,11 @@ class Queue:
                 return True
             # Another run may have claimed the task meanwhile.
             return connection.execute(select(task_id).where(task_id == seen, *due)).scalar() is None
+
+    def count_checked_in_future(self) -> int:
+        """Count the due tasks whose last check is in the future, by the clock of the database."""
+        now = self._clock()
+        return self._count(*self._selected(now), was_checked_in_future(self._table, now))
 
     def count_held(self) -> int:
         """Count the due tasks that are leased to this run; after its end there are none."""
@@ -193,7 +198,7 @@ class Queue:
         claim = Claim(
             table=table,
             conditions=conditions,
-            states=self._states(),
+            states=states_of(self._selection),
             position=self._position()[0],
             after=after,
             limit=limit,
@@ -228,31 +233,19 @@ class Queue:
         return submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id
 
     def _due(self, now: datetime) -> list[ColumnElement[bool]]:
-        lease_until = self._table.c.lease_until
-        return [*self._selected(now), or_(lease_until.is_(None), lease_until <= now)]
+        return [*self._selected(now), is_free(self._table, now)]
 
     def _free(self, _now: datetime) -> list[ColumnElement[bool]]:
         return [self._table.c.lease_until.is_(None)]
 
     def _left_behind(self, now: datetime) -> list[ColumnElement[bool]]:
-        return [self._table.c.lease_until <= now, self._table.c.attempts < self._claims_allowed - 1]
+        return [has_ended(self._table, now), self._table.c.attempts < self._claims_allowed - 1]
 
     def _suspect(self, now: datetime) -> list[ColumnElement[bool]]:
-        return [self._table.c.lease_until <= now, self._table.c.attempts >= self._claims_allowed - 1]
-
-    def _states(self) -> list[str]:
-        states = [TaskState.PENDING, TaskState.DONE] if self._selection.refetch else [TaskState.PENDING]
-        return [str(state) for state in states]
+        return [has_ended(self._table, now), self._table.c.attempts >= self._claims_allowed - 1]
 
     def _selected(self, now: datetime) -> list[ColumnElement[bool]]:
-        table, selection = self._table, self._selection
-        return [
-            table.c.state.in_(self._states()),
-            or_(table.c.next_check_at.is_(None), table.c.next_check_at <= now),
-            # A task that is still open after this run asked about it waits for the next run.
-            or_(table.c.last_checked_at.is_(None), table.c.last_checked_at < self._started_at),
-            *within_range(submitted_ms(table.c.submitted_at, table.c.task_id), selection),
-        ]
+        return selected(self._table, self._selection, now=now, began_at=self._started_at)
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> int:
         table = self._table

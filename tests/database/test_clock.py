@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from sqlalchemy import select
 
 from etl.database import clock as clock_module
-from etl.database.clock import ServerClock, clock_of, server_now, system_clock
+from etl.database.clock import FileClock, RunClock, ServerClock, clock_of, server_now, system_clock
 from etl.database.connections import open_engine
 from tests.conftest import MYSQL
 
@@ -15,8 +15,9 @@ from tests.conftest import MYSQL
 def test_a_file_has_no_clock(tmp_path):
     engine = open_engine(SecretStr(f"sqlite:///{tmp_path}/x.sqlite"), name="the pending database", create=True)
 
-    assert clock_of(engine) is system_clock
-    assert system_clock().tzinfo is UTC
+    shown = clock_of(engine)()
+    assert abs(system_clock() - shown) < timedelta(seconds=10)
+    assert system_clock().tzinfo is shown.tzinfo is UTC
 
 
 @pytest.mark.parametrize("hours", [-7, 0, 30])
@@ -67,3 +68,52 @@ def test_every_engine_shows_the_time(queue_url):
     engine.dispose()
 
     assert abs(shown - datetime.now(UTC)) < timedelta(seconds=10)
+
+
+class Machine:
+    """A server's time and this machine's steady seconds, both set by the test."""
+
+    def __init__(self):
+        self.server = NOON
+        self.seconds = 0.0
+
+    def clock(self):
+        return RunClock(lambda: self.server, steady=lambda: self.seconds)
+
+    def wait(self, seconds):
+        self.seconds += seconds
+        self.server += timedelta(seconds=seconds)
+
+
+def test_a_step_of_this_machine_s_time_changes_nothing_within_a_run(monkeypatch):
+    clock = FileClock()
+    before = clock()
+    monkeypatch.setattr(clock_module, "system_clock", lambda: datetime.now(UTC) - timedelta(hours=1))
+    clock.renew()
+    assert timedelta() <= clock() - before < timedelta(seconds=30)
+
+
+def test_a_renewal_follows_the_server_s_clock():
+    machine = Machine()
+    clock = machine.clock()
+    machine.wait(60)
+    assert clock() == shown_after(60)
+    machine.server = shown_after(3_600)
+    assert clock() == shown_after(60)
+    clock.renew()
+    assert clock() == shown_after(3_600)
+
+
+def test_a_step_back_of_the_server_s_clock_makes_no_duration_negative():
+    machine = Machine()
+    clock = machine.clock()
+    machine.wait(60)
+    began_at = clock()
+    machine.server = shown_after(-3_600)
+    clock.renew()
+    machine.wait(60)
+    assert clock() == began_at
+    machine.wait(3_600)
+    assert clock() == shown_after(60)
+    machine.wait(30)
+    assert clock() == shown_after(90)

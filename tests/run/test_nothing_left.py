@@ -28,7 +28,8 @@ RIGHTS = {
     "some rows": "CAST(NEW.task_id AS INTEGER) % 16777216 = 0",
     "no settlement": "OLD.lease_until IS NOT NULL",
 }
-AGES = st.sampled_from([None, timedelta(hours=-30), timedelta(seconds=-5)])
+TWO_DAYS = timedelta(days=2)
+AGES = st.sampled_from([None, timedelta(hours=-30), timedelta(seconds=-5), timedelta(days=3)])
 ROWS = st.lists(
     st.fixed_dictionaries(
         {
@@ -85,8 +86,12 @@ def due(row, *, now, began_at):
     """Say whether a row is due; this is written without the code of the queue."""
     return (
         row["state"] == "pending"
-        and (row["next_check_at"] is None or row["next_check_at"] <= now)
-        and (row["last_checked_at"] is None or row["last_checked_at"] < began_at)
+        and (row["next_check_at"] is None or row["next_check_at"] <= now or row["next_check_at"] > now + TWO_DAYS)
+        and (
+            row["last_checked_at"] is None
+            or row["last_checked_at"] < began_at
+            or row["last_checked_at"] > now + TWO_DAYS
+        )
     )
 
 

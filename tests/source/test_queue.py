@@ -458,3 +458,36 @@ def test_a_suspect_whose_claim_was_not_confirmed_is_found_again(board, lose_answ
         queue.claim_suspect()
 
     assert [task.task_id for task in (*queue.claim_suspect(), *queue.claim_suspect())] == ["1", "2"]
+
+
+def test_a_task_that_was_checked_in_the_future_is_due_once_and_counted(board, ids):
+    """The clock of the machine of an earlier run was days ahead."""
+    board.add("1", "2", "3")
+    ahead, settled = board.queue("ahead"), board.now
+    board.now = board.at(3 * 24 * 60)
+    ahead.settle([board.settled(task, TaskState.PENDING) for task in ahead.claim(2)])
+    board.now = settled
+
+    run = board.queue("run-2")
+    assert (run.count_checked_in_future(), run.count()) == (2, 3)
+    tasks = run.claim(9)
+    assert ids(tasks) == ["1", "2", "3"]
+    board.now = board.at(1)
+    run.settle([board.settled(task, TaskState.PENDING) for task in tasks])
+    assert (run.claim(9), run.count(), run.count_checked_in_future()) == ([], 0, 0)
+
+
+def test_a_lease_that_holds_longer_than_any_lease_has_ended(board, ids):
+    board.add("1")
+    board.now = board.at(3 * 24 * 60)
+    board.queue("ahead").claim(1)
+    board.now = board.at(0)
+    run = board.queue("run-2")
+    assert run.count() == 1
+    assert ids(run.claim(9)) == ["1"]
+
+
+def test_a_next_check_beyond_any_waiting_time_is_due(board, ids):
+    board.add("1", "2", next_check_at="2026-11-03 11:00:00")
+    board.execute("UPDATE pending_task SET next_check_at = '2027-11-03 11:00:00' WHERE task_id = '2'")
+    assert ids(board.queue().claim(9)) == ["2"]
