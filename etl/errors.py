@@ -70,6 +70,16 @@ class Code(StrEnum):
             ExitCode.CONFIGURATION, "A database refuses the job's user, or lacks an object that the settings name."
         ),
     )
+    DATABASE_UNSUPPORTED = (
+        "database-unsupported",
+        Summary(
+            ExitCode.CONFIGURATION, "The database server is of a product, version or encoding that is not supported."
+        ),
+    )
+    POOLER_UNSUITABLE = (
+        "pooler-unsuitable",
+        Summary(ExitCode.CONFIGURATION, "The connection pooler in front of a database does not let the job work."),
+    )
     DATABASE_LOCKED = (
         "database-locked",
         Summary(ExitCode.STOPPED, "Another program has held a database, a table or a row for too long."),

@@ -32,6 +32,7 @@ SLOW = (
     "documents/test_reference.py",
     "documents/test_site.py",
     "fake_api/test_command.py",
+    "field",
     "jobs/test_audit.py",
     "observe/test_trace.py",
     "rate/test_rate.py",

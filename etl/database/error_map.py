@@ -26,3 +26,18 @@ def first_line(error: BaseException | None) -> str:
     message = arguments[1] if len(arguments) > 1 and isinstance(arguments[0], int) else error
     lines = str(message).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def unsupported(server: str, version: str, wanted: str) -> TaskAuditError:
+    """Return the error for a server of another product or an older version.
+
+    Args:
+        server: the address of the server.
+        version: the version that the server gives, which names the product.
+        wanted: the supported product and version.
+    """
+    return ConfigurationError(
+        f"The server {server} is {version[:100]!r}, which is not supported.",
+        code=Code.DATABASE_UNSUPPORTED,
+        remedy=f"Use {wanted}.",
+    )

@@ -54,6 +54,8 @@ def _check_engine(url: SecretStr, engines: tuple[str, ...]) -> SecretStr:
         raise ValueError("names no file; a database in memory would be lost with the run")
     if engine.url_names_database and not parsed.database:
         raise ValueError(f"names no database, as in {name}://user@host/database")
+    if refusal := engine.refusal_of(parsed):
+        raise ValueError(f"cannot be used: {refusal}")
     if not engine.is_file and url.get_secret_value().count("@") > 1:
         # SQLAlchemy would read the rest of such a password as the host, and a log would show it.
         raise ValueError("contains more than one @; write an @ in a password as %40, and a / as %2F")

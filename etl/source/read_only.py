@@ -46,7 +46,7 @@ class ReadOnlySource:
 
     def __init__(self, engine: Engine, relation: Subquery, selection: Selection, *, settled: Settled) -> None:
         # The condition is the operator's SQL, which could call a function that writes.
-        self._engine = engine.execution_options(read_only=True, postgresql_readonly=True)
+        self._engine = engine.execution_options(read_only=True)
         self._relation = relation
         self._selection = selection
         self._settled = settled

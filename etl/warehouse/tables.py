@@ -280,7 +280,7 @@ stage_facts = Table(
     *_described(),
     Column("observed_at", UtcDateTime, nullable=False),
     prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
+    postgresql_on_commit="DROP",
 )
 """The staging table of one batch, with one normalized row per task. DuckDB reads the frame in memory instead."""
 
@@ -290,6 +290,6 @@ queue_state = Table(
     Column("task_id", KEY, primary_key=True),
     Column("state", Text, nullable=False),
     prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
+    postgresql_on_commit="DROP",
 )
 """A copy of the pending table for one question to the warehouse."""

@@ -71,6 +71,10 @@ class Engine(ABC):
         """Return the arguments of ``create_engine``."""
         return {}
 
+    def refusal_of(self, url: URL) -> str | None:
+        """Return the reason why a URL cannot be used; None if it can."""
+        return None
+
     @abstractmethod
     def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
         """Listen to the events of a new engine, so that its sessions handle time and transactions as on every engine.
@@ -86,6 +90,10 @@ class Engine(ABC):
     @abstractmethod
     def fault_of(self, error: BaseException) -> Fault | None:
         """Return what an exception of the driver means for a run; None for a bug."""
+
+    def advice_on(self, error: BaseException) -> tuple[Code, str] | None:
+        """Return the code and the remedy of an exception that needs others than its fault has."""
+        return None
 
     def lock_holders_of(self, file: str) -> str:
         """Name the processes that hold a lock on a database file; empty if that is unknown."""
@@ -103,7 +111,7 @@ class Engine(ABC):
         if fault is None:
             return None
         message = f"{database[0].upper()}{database[1:]} says: {first_line(error)}."
-        code, remedy = MEANING[fault]
+        code, remedy = self.advice_on(error) or MEANING[fault]
         if file and code is Code.DATABASE_LOCKED and (holders := self.lock_holders_of(file)):
             message = f"{message} It is held by {holders}."
         return fault(message, code=code, remedy=remedy)

@@ -1,5 +1,10 @@
-"""PostgreSQL: a server, with advisory locks, COPY and time zones."""
+"""PostgreSQL: a server, with advisory locks, COPY and time zones.
 
+The job keeps no state in a session, so that it can share a pool of connections (PgBouncer in transaction mode). Every
+setting, temporary table and lock ends with its transaction, and the driver prepares no statement.
+"""
+
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,9 +17,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.schema import CreateTable
 
 from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, MIGRATION_LOCK, Engine
-from etl.database.error_map import Fault
+from etl.database.error_map import Fault, unsupported
+from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import IDLE_SECONDS, MAX_PROBES, PROBE_SECONDS
-from etl.errors import ConfigurationError, StoppedError, TransientError, UnavailableError
+from etl.errors import Code, ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -30,24 +36,47 @@ KEEPALIVES = {
     "keepalives_count": MAX_PROBES,
 }
 
+APPLICATION_NAME = "task-audit"
+
+OWN_OPTIONS = ("autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory")
+"""The options of the driver that a URL cannot give, since its values are text and the job sets them itself."""
+
+MIN_VERSION = 14
+
+OTHER_PRODUCTS = re.compile(r"Redshift|Greenplum|Cloudberry|GaussDB|-YB-|CrateDB|Materialize|RisingWave", re.IGNORECASE)
+"""Servers whose version begins as that of PostgreSQL does."""
+
 FAULTS: dict[str, Fault] = {
     "08": TransientError,  # connection exception
+    "0A000": ConfigurationError,  # not supported: the pending table is a view that cannot be locked
     "25006": UnavailableError,  # read-only transaction: a standby after a failover
+    "25P03": TransientError,  # idle in a transaction for too long
+    "25P04": TransientError,  # transaction timeout
     "28": ConfigurationError,  # invalid authorization
     "3D000": ConfigurationError,  # no such database
     "3F000": ConfigurationError,  # no such schema
     "40": TransientError,  # serialization failure, deadlock
     "42501": ConfigurationError,  # insufficient privilege
     "42703": ConfigurationError,  # no such column
+    "42704": ConfigurationError,  # no such object, for example a collation or a role
+    "42809": ConfigurationError,  # wrong type of object, for example a view
     "42P01": ConfigurationError,  # no such table
+    "44": ConfigurationError,  # the CHECK OPTION of a view
     "53": UnavailableError,  # insufficient resources: disk full, out of memory
     "53300": TransientError,  # too many connections
+    "55": ConfigurationError,  # object not in prerequisite state: a view that cannot be updated
+    "55006": StoppedError,  # object in use
     "55P03": StoppedError,  # lock not available
     "57": UnavailableError,  # operator intervention: query canceled, database dropped
     "57P01": TransientError,  # shutdown, or a terminated backend
     "57P02": TransientError,  # the server crashed
     "57P03": TransientError,  # the server is starting up, or shutting down
+    "57P05": TransientError,  # the session was idle for too long
     "58": UnavailableError,  # system error
+    "F0": UnavailableError,  # a configuration file of the server is wrong
+    "HV": UnavailableError,  # the server behind a foreign table
+    "P0": ConfigurationError,  # a trigger or a function of the database refused
+    "XX": UnavailableError,  # internal error, corrupted data
 }
 """The faults by SQLSTATE, whole or its class (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
@@ -63,44 +92,111 @@ LASTING_CONNECTION_ERRORS = (
 )
 """Phrases of connection errors that another attempt will meet again; the driver keeps no SQLSTATE of these."""
 
+POOLER = Code.POOLER_UNSUITABLE
+OF_A_TABLE = "Name a table in source.table, or read the view with source.mode = 'read_only'."
+
+ADVICE_BY_PHRASE: dict[str, tuple[Code, str]] = {
+    "statement pooling mode": (POOLER, "Set pool_mode=transaction in PgBouncer for this database or user."),
+    "unsupported startup parameter": (
+        POOLER,
+        "Remove `options` from the URL, and set what it sets with ALTER ROLE ... SET; or connect to the server itself.",
+    ),
+    "authentication method": (
+        Code.DATABASE_UNSUPPORTED,
+        "Use PostgreSQL 14 or newer, for example RDS for PostgreSQL; openGauss and GaussDB are not supported.",
+    ),
+}
+"""What only these phrases of errors say; a pooler gives all of its errors one SQLSTATE."""
+
+ADVICE: dict[str, tuple[Code, str]] = {
+    "0A000": (Code.DATABASE_REFUSED, OF_A_TABLE),
+    "42809": (Code.DATABASE_REFUSED, OF_A_TABLE),
+    "44000": (
+        Code.DATABASE_REFUSED,
+        f"The pending table is a view whose CHECK OPTION refuses the rows that a run changes. {OF_A_TABLE}",
+    ),
+    "55000": (Code.DATABASE_REFUSED, f"The pending table is a view that cannot be updated. {OF_A_TABLE}"),
+    "P0001": (Code.DATABASE_REFUSED, "A trigger or function of the database refuses the change; ask its owner."),
+}
+"""The codes and remedies of single SQLSTATEs."""
+
+STATEMENT_MS = "extract(epoch FROM current_setting('statement_timeout')::interval) * 1000"
+
+SETTINGS = f"""
+SET LOCAL search_path TO DEFAULT;
+SET LOCAL role TO DEFAULT;
+SET LOCAL statement_timeout TO DEFAULT;
+SET LOCAL synchronous_commit TO DEFAULT;
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL DateStyle = 'ISO, MDY';
+SET LOCAL idle_in_transaction_session_timeout = '{MAX_PAUSE_SECONDS}s';
+SELECT set_config('lock_timeout', CASE
+    WHEN {STATEMENT_MS} BETWEEN 1 AND {LOCK_WAIT_SECONDS * 1000} THEN CAST(ceil({STATEMENT_MS} * 0.9) AS text)
+    ELSE '{LOCK_WAIT_SECONDS}s' END, true);
+"""
+"""The settings of every transaction.
+
+A pooler hands the settings of other programs on, so those that a run depends on become those of the role again. The
+server notices a client that was cut off after hours, and its locks would stop every run until then. A lock that is
+waited for longer than a statement may take would look like a slow statement.
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostgreSQL(Engine):
     """The engine for which SQL in common files is written."""
 
     def connect_options(self, url: URL) -> dict[str, Any]:
-        """Return the arguments of the driver that the URL does not give."""
-        arguments = {"application_name": "task-audit", "connect_timeout": CONNECT_TIMEOUT_SECONDS, **KEEPALIVES}
-        return {"connect_args": {key: value for key, value in arguments.items() if key not in url.query}}
+        """Return the arguments of the driver; a prepared statement would be met by another client of a pooler."""
+        arguments = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "client_encoding": "UTF8", **KEEPALIVES}
+        given = {key: value for key, value in arguments.items() if key not in url.query}
+        # The program begins its transactions itself, with their settings, so the driver must not.
+        return {"connect_args": {"prepare_threshold": None, "autocommit": True, **given}}
+
+    def refusal_of(self, url: URL) -> str | None:
+        """Refuse the options of the driver that the job sets itself."""
+        refused = [option for option in OWN_OPTIONS if option in url.query]
+        return f"the job sets {', '.join(refused)} itself; leave it out of the URL" if refused else None
 
     def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
-        """Keep UTC, bound what others wait for, and search the schema first."""
+        """Begin each transaction with the settings of the job, in the round trip of BEGIN."""
+        named = "" if "application_name" in engine.url.query else APPLICATION_NAME
+        settings = SETTINGS + (f"SET LOCAL application_name = '{named}';\n" if named else "")
+        if schema:
+            # The rest of the path stays: the pending table may live in another schema of the same database.
+            quoted = '"{}", '.format(schema.replace('"', '""')).replace("'", "''")
+            settings += f"SELECT set_config('search_path', '{quoted}' || current_setting('search_path'), true)"
 
-        def set_up(connection: DBAPIConnection, _record: object) -> None:
-            cursor = connection.cursor()
-            cursor.execute("SET TIME ZONE 'UTC'")
-            # The server notices a client that was cut off after hours; its locks would stop every run until then.
-            cursor.execute(f"SET idle_in_transaction_session_timeout = '{MAX_PAUSE_SECONDS}s'")
-            cursor.execute(f"SET lock_timeout = '{LOCK_WAIT_SECONDS}s'")
-            if schema:
-                # The rest of the path stays: the pending table may live in another schema of the same database.
-                path = "SELECT set_config('search_path', %s || ', ' || current_setting('search_path'), false)"
-                cursor.execute(path, (f'"{schema}"',))
-            cursor.close()
-            connection.commit()
+        def connect(connection: DBAPIConnection, _record: object) -> None:
+            _connect(connection, server=engine.url.set(query={}).render_as_string(), name=named)
 
-        event.listen(engine, "connect", set_up)
+        def begin(connection: Connection) -> None:
+            access = " READ ONLY" if connection.get_execution_options().get("read_only", False) else ""
+            script = f"BEGIN ISOLATION LEVEL READ COMMITTED{access};{settings}"
+            connection.exec_driver_sql(script, execution_options={"no_parameters": True})
+
+        # The dialect reads the version when it first connects, and an unknown product would be a bug to it.
+        event.listen(engine, "connect", connect, insert=True)
+        event.listen(engine, "begin", begin)
+        check_after_idling(engine)
 
     def fault_of(self, error: BaseException) -> Fault | None:
         """Look up the SQLSTATE; a connection that could not be made, or was lost, has none."""
         if not type(error).__module__.startswith("psycopg"):
             return None
+        if _phrase_of(error):
+            return ConfigurationError
         sqlstate: str | None = getattr(error, "sqlstate", None)
         if sqlstate is not None:
             return FAULTS.get(sqlstate) or FAULTS.get(sqlstate[:2])
         if any(phrase in str(error) for phrase in LASTING_CONNECTION_ERRORS):
             return ConfigurationError
         return TransientError if type(error).__name__ in {"OperationalError", "ConnectionTimeout"} else None
+
+    def advice_on(self, error: BaseException) -> tuple[Code, str] | None:
+        """Look for the phrases of poolers and of other products, then for the SQLSTATE."""
+        phrase = _phrase_of(error)
+        return ADVICE_BY_PHRASE[phrase] if phrase else ADVICE.get(getattr(error, "sqlstate", None) or "")
 
     def lock_migrations(self, connection: Connection) -> None:
         """Take an advisory lock, which the end of the transaction releases."""
@@ -113,8 +209,8 @@ class PostgreSQL(Engine):
 
     @contextmanager
     def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> Iterator[None]:
-        """Copy the rows into a temporary table, and analyze it."""
-        connection.execute(CreateTable(table, if_not_exists=True))
+        """Copy the rows into a temporary table, which the end of the transaction drops, and analyze it."""
+        connection.execute(CreateTable(table))
         cursor: Any = connection.connection.cursor()
         try:
             with cursor.copy(f"COPY {table.name} ({', '.join(rows.columns)}) FROM STDIN (FORMAT csv)") as copy:
@@ -130,6 +226,45 @@ class PostgreSQL(Engine):
     def rows_of_json(self, bind: str, column: str) -> str:
         """Return a SELECT of the array's elements as text."""
         return f"SELECT json_array_elements_text(CAST(:{bind} AS JSON)) AS {column}"
+
+
+def _connect(connection: DBAPIConnection, *, server: str, name: str) -> None:
+    """Refuse a server that the job does not know, and name the session if it is the job's own.
+
+    A pooler gives its clients numbers of its own instead of the server's process IDs.
+    """
+    driver: Any = connection
+    is_direct = f"pg_backend_pid() = {driver.info.backend_pid}"
+    naming = f", CASE WHEN {is_direct} THEN set_config('application_name', '{name}', false) END" if name else ""
+    version = driver.execute(f"SELECT version(){naming}").fetchone()[0]
+    refusal = refusal_of_server(version, encoding=driver.info.parameter_status("server_encoding") or "", server=server)
+    if refusal:
+        connection.close()
+        raise refusal
+
+
+def refusal_of_server(version: str, *, encoding: str, server: str) -> TaskAuditError | None:
+    """Return the error for a server that is not supported; None if it is.
+
+    Args:
+        version: the answer to ``SELECT version()``.
+        encoding: the encoding of the database.
+        server: the address of the server, for the message.
+    """
+    number = re.match(r"(?:PostgreSQL|EnterpriseDB) (\d+)", version)
+    if number is None or int(number[1]) < MIN_VERSION or OTHER_PRODUCTS.search(version):
+        return unsupported(server, version, f"PostgreSQL {MIN_VERSION} or newer")
+    if encoding not in {"UTF8", "UNICODE", "UTF-8"}:
+        return ConfigurationError(
+            f"The database {server} stores text as {encoding}, which cannot hold every text.",
+            code=Code.DATABASE_UNSUPPORTED,
+            remedy="Create a database with ENCODING 'UTF8' TEMPLATE template0, and name it in the URL.",
+        )
+    return None
+
+
+def _phrase_of(error: BaseException) -> str | None:
+    return next((phrase for phrase in ADVICE_BY_PHRASE if phrase in str(error)), None)
 
 
 POSTGRESQL = PostgreSQL(

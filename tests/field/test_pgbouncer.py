@@ -1,0 +1,175 @@
+"""Behind PgBouncer, where each transaction may have another connection, the job is exact and leaves no trace."""
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from pydantic import SecretStr
+
+from etl.fake_api import Behaviour, StatusWeights
+from tests.nights import TOKEN, task_ids
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.field]
+
+SETTINGS = (
+    "TimeZone",
+    "DateStyle",
+    "lock_timeout",
+    "idle_in_transaction_session_timeout",
+    "statement_timeout",
+    "search_path",
+    "application_name",
+    "role",
+)
+TASKS, POOL_SIZE = 400, 2
+
+PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_port(port, process):
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "it ended at once"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    pytest.fail("it does not listen")
+
+
+@pytest.fixture
+def pgbouncer(postgres_url):
+    """Start a PgBouncer before the database of the test: ``with pgbouncer("transaction") as url``."""
+    if PGBOUNCER is None:
+        pytest.skip("PgBouncer is not installed")
+
+    @contextmanager
+    def start(pool_mode, *, pool_size=POOL_SIZE):
+        with closing(psycopg.connect(postgres_url)) as connection:
+            host, database_port, user, database = (
+                getattr(connection.info, name) for name in ("host", "port", "user", "dbname")
+            )
+        port = free_port()
+        with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
+            Path(folder).chmod(0o755)
+            # The socket of the server is in a folder of its own, which its package closes to others.
+            Path(host).chmod(0o755)
+            configuration = Path(folder) / "pgbouncer.ini"
+            configuration.write_text(
+                f"[databases]\n* = host={host} port={database_port} user={user}\n"
+                f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
+                f"pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\n"
+            )
+            configuration.chmod(0o644)
+            # It refuses to run as root.
+            process = subprocess.Popen([PGBOUNCER, "--quiet", configuration], user=None if os.getuid() else "nobody")
+            try:
+                wait_for_port(port, process)
+                yield f"postgresql://{user}@127.0.0.1:{port}/{database}"
+            finally:
+                process.terminate()
+                process.wait(10)
+
+    return start
+
+
+@pytest.fixture
+def neighbour(postgres_url):
+    """Make a client of the same pool, which belongs to another application: ``neighbour(url)``."""
+    clients = []
+
+    def connect(url):
+        clients.append(psycopg.connect(url, autocommit=True, prepare_threshold=None))
+        return clients[-1]
+
+    yield connect
+    for client in clients:
+        client.close()
+
+
+def everywhere(clients, *statements):
+    """Return the settings of every connection of the pool: the clients hold one each at the same time."""
+    found = []
+    for client in clients:
+        client.execute("BEGIN")
+    for client in clients:
+        for statement in statements:
+            client.execute(statement)
+        settings = [client.execute("SELECT current_setting(%s)", [name]).fetchone()[0] for name in SETTINGS]
+        leftover = "SELECT (SELECT count(*) FROM pg_prepared_statements), (SELECT count(*) FROM pg_locks l WHERE "
+        leftover += "l.locktype = 'advisory' AND pid = pg_backend_pid()), (SELECT count(*) FROM pg_class WHERE "
+        leftover += "relpersistence = 't')"
+        found.append((*settings, *client.execute(leftover).fetchone()))
+    for client in clients:
+        client.execute("COMMIT")
+    return found
+
+
+@pytest.mark.parametrize("schema", [None, "Audit"])
+def test_two_runs_through_one_pool_are_exact_and_leave_its_sessions_alone(pgbouncer, night_of, neighbour, schema):
+    ids = task_ids(TASKS)
+    with pgbouncer("transaction") as pooled:
+        clients = [neighbour(pooled) for _ in range(POOL_SIZE)]
+        before = everywhere(clients)
+        url, settings = SecretStr(pooled), {"warehouse__schema": schema} if schema else {}
+        settings |= {"run__batch_size": 20, "api__max_rate": 200}
+        with night_of(Behaviour(token=TOKEN, weights=StatusWeights(new=0, executing=0)), url, url, **settings) as night:
+            night.enqueue(*ids)
+            runs = [night.start("run") for _ in range(2)]
+            ended = [(run.communicate(timeout=120), run.returncode) for run in runs]
+            facts = night.rows(f'SELECT task_id, status, result_code FROM "{schema or "public"}".fact_task_status')
+            claimed = night.rows(f'SELECT claimed, audited FROM "{schema or "public"}".audit_run')
+            assert {task_id: rest for task_id, *rest in facts} == night.truth(ids)
+            assert night.run("doctor").exit_code == 0
+            assert night.run("plan").exit_code == 0
+        assert [code for _, code in ended] == [0, 0], ended
+        assert [sum(numbers) for numbers in zip(*claimed, strict=True)] == [TASKS, TASKS]
+        assert min(number for number, _ in claimed) > 0, "one run took all tasks"
+        assert everywhere(clients) == before
+
+
+def test_what_a_neighbour_leaves_behind_does_not_reach_the_job(pgbouncer, night_of, neighbour):
+    ids = task_ids(5)
+    with pgbouncer("transaction") as pooled:
+        clients = [neighbour(pooled) for _ in range(POOL_SIZE)]
+        with night_of(
+            Behaviour(token=TOKEN, weights=StatusWeights(new=0, executing=0)), SecretStr(pooled), SecretStr(pooled)
+        ) as night:
+            night.enqueue(*ids)
+            everywhere(clients, "SET search_path = pg_catalog", "SET lock_timeout = 1", "SET DateStyle = German")
+            assert night.run("run").exit_code == 0
+            assert len(night.facts()) == len(ids)
+
+
+@pytest.mark.parametrize("command", ["init", "doctor", "run"])
+def test_a_pool_of_statements_is_refused_with_the_remedy(pgbouncer, task_audit, configure, tmp_path, command):
+    with pgbouncer("statement") as pooled:
+        configure(source__url=pooled, warehouse__url=f"sqlite:///{tmp_path}/w", api__user_id="1", api__token="t")
+        ended = task_audit(command)
+
+    assert ended.exit_code == 78
+    assert "pooler-unsuitable" in ended.stderr + ended.stdout
+    assert "pool_mode=transaction" in ended.stderr + ended.stdout
+
+
+def test_options_that_a_pooler_refuses_are_named(pgbouncer, task_audit, configure):
+    with pgbouncer("transaction") as pooled:
+        configure(source__url=f"{pooled}?options=-csearch_path%3Dx")
+        ended = task_audit("init")
+
+    assert ended.exit_code == 78
+    assert "[pooler-unsuitable]" in ended.stderr
+    assert "ALTER ROLE" in ended.stderr
