@@ -7,8 +7,9 @@ import pytest
 
 from etl import errors
 from etl.cli.error_pages import page_of
+from etl.database.engines.postgresql import ADVICE, ADVICE_BY_PHRASE
 from etl.database.error_map import MEANING
-from etl.errors import Code, TaskAuditError
+from etl.errors import Code, ConfigurationError, TaskAuditError
 from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES
 from etl.resources import resource
 
@@ -49,6 +50,7 @@ def raised():
 
 IN_TABLES = {
     *((fault, code) for fault, (code, _) in MEANING.items()),
+    *((ConfigurationError, code) for code, _ in [*ADVICE.values(), *ADVICE_BY_PHRASE.values()]),
     *((fatal.error, fatal.code) for fatal in [*FATAL_GATEWAY_CODES.values(), *FATAL_STATUSES.values()]),
 }
 

@@ -6,8 +6,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
-from etl.database.engines.postgresql import refusal_of_server
+from etl.database.engines import mysql, postgresql
 from etl.errors import Code, ConfigurationError
+from tests.conftest import MYSQL
+from tests.nights import task_ids
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,7 @@ from etl.errors import Code, ConfigurationError
     ],
 )
 def test_another_product_or_an_older_version_is_refused(version):
-    refusal = refusal_of_server(version, encoding="UTF8", server="postgresql://u@h/d")
+    refusal = postgresql.refusal_of_server(version, encoding="UTF8", server="postgresql://u@h/d")
 
     assert isinstance(refusal, ConfigurationError)
     assert refusal.code is Code.DATABASE_UNSUPPORTED
@@ -41,7 +43,7 @@ def test_another_product_or_an_older_version_is_refused(version):
     ],
 )
 def test_a_supported_version_is_accepted(version):
-    assert refusal_of_server(version, encoding="UTF8", server="postgresql://u@h/d") is None
+    assert postgresql.refusal_of_server(version, encoding="UTF8", server="postgresql://u@h/d") is None
 
 
 def test_a_server_that_calls_itself_otherwise_is_refused_by_every_command(postgres_url, task_audit, configure):
@@ -108,3 +110,76 @@ def test_an_option_that_the_job_sets_itself_is_refused(option, task_audit, confi
 
     assert ended.exit_code == 78
     assert f"the job sets {option.partition('=')[0]} itself" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "version",
+    ["5.7.44", "8.0.22", "5.5.5-10.5.23-MariaDB-0+deb11u1", "8.0.11-TiDB-v7.5.0", "5.7.25-OceanBase_CE-v4.2.1.0", ""],
+)
+def test_another_product_or_an_older_version_of_mysql_is_refused(version):
+    refusal = mysql.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d")
+
+    assert refusal.code is Code.DATABASE_UNSUPPORTED
+    assert version in refusal.message
+
+
+@pytest.mark.parametrize(
+    "version", ["8.0.23", "8.0.36-28", "8.4.0-cloud", "10.6.0-MariaDB", "5.5.5-10.11.6-MariaDB-0+deb12u1"]
+)
+def test_a_supported_version_of_mysql_is_accepted(version):
+    assert mysql.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d") is None
+
+
+@pytest.fixture
+def mysql_globals(mysql_server_url):
+    """Set variables of the whole server for one test: ``mysql_globals(sql_mode="ANSI")``."""
+    engine = open_engine(SecretStr(mysql_server_url), name="the server")
+    before = {}
+    with engine.connect() as connection:
+
+        def set_all(**variables):
+            for name, value in variables.items():
+                before[name] = connection.scalar(text(f"SELECT @@global.{name}"))
+                connection.execute(text(f"SET GLOBAL {name} = :value"), {"value": value})
+
+        yield set_all
+        for name, value in before.items():
+            connection.execute(text(f"SET GLOBAL {name} = :value"), {"value": value})
+    engine.dispose()
+
+
+@pytest.mark.parametrize("two", [f"one {engine}" for engine in MYSQL])
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"sql_mode": "ANSI"},
+        {"sql_mode": "ANSI_QUOTES,ORACLE"},
+        {"sql_mode": "NO_BACKSLASH_ESCAPES"},
+        {"sql_mode": "PAD_CHAR_TO_FULL_LENGTH,NO_AUTO_CREATE_USER"},
+        {"sql_safe_updates": 1, "sql_select_limit": 3, "max_join_size": 5},
+        {"completion_type": "CHAIN"},
+    ],
+    ids=str,
+)
+@pytest.mark.mysql
+def test_the_modes_of_the_server_do_not_matter(two, variables, two_places, mysql_globals, night_of):
+    source, warehouse = two_places(two)
+    ids = task_ids(20)
+    mysql_globals(**variables)
+    with night_of(source_url=source, warehouse_url=warehouse) as night:
+        night.enqueue(*ids)
+        assert night.run("doctor").exit_code == 0
+        assert night.run("run").exit_code == 0
+        assert set(night.facts()) == set(ids)
+
+
+@pytest.mark.mysql
+@pytest.mark.parametrize("queue_url", MYSQL, indirect=True)
+def test_a_server_that_accepts_small_packets_only_is_refused(queue_url, mysql_globals, task_audit, configure):
+    mysql_globals(max_allowed_packet=65_536)
+    configure(source__url=queue_url.get_secret_value(), api__user_id="1", api__token="t")
+
+    for command in ("init", "doctor"):
+        ended = task_audit(command)
+        assert ended.exit_code == 78
+        assert "max_allowed_packet" in ended.stdout + ended.stderr

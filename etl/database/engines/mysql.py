@@ -3,10 +3,12 @@
 Both go by the name ``mysql``. Where they differ, the difference is here.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -29,9 +31,11 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
 from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, MIGRATION_LOCK, Engine, insert_frame
-from etl.database.error_map import Fault
+from etl.database.engines.mysql_faults import FAULTS
+from etl.database.error_map import Fault, unsupported
+from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import keep_alive
-from etl.errors import Code, ConfigurationError, StoppedError, TransientError, UnavailableError
+from etl.errors import Code, ConfigurationError, StoppedError, TaskAuditError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -49,69 +53,25 @@ SESSION = """
         innodb_lock_wait_timeout = {lock_wait},
         lock_wait_timeout = {lock_wait},
         max_sort_length = 8192,
-        default_storage_engine = InnoDB
+        default_storage_engine = InnoDB,
+        sql_safe_updates = 0,
+        sql_big_selects = 1,
+        sql_select_limit = 18446744073709551615,
+        completion_type = 0
 """
-"""Without ``max_sort_length``, keys of two thousand bytes would be sorted by their first thousand."""
+"""The settings of a session, whatever the server's are.
 
-FAULTS: dict[int, Fault] = {
-    0: TransientError,  # the driver's own: the connection was closed
-    1016: UnavailableError,  # the server cannot open a file
-    1017: UnavailableError,  # a file of the server is gone, such as a temporary table
-    1020: TransientError,  # record has changed since last read: a serialization failure
-    1021: UnavailableError,  # disk full
-    1030: UnavailableError,  # error from the storage engine
-    1037: UnavailableError,  # out of memory
-    1040: TransientError,  # too many connections
-    1041: UnavailableError,  # out of memory
-    1044: ConfigurationError,  # no right to the database
-    1045: ConfigurationError,  # access denied
-    1049: ConfigurationError,  # no such database
-    1053: TransientError,  # shutdown in progress
-    1054: ConfigurationError,  # no such column
-    1114: UnavailableError,  # table full, also if the disk is
-    1129: UnavailableError,  # host blocked for its many errors
-    1130: ConfigurationError,  # host not allowed
-    1142: ConfigurationError,  # no right to the table
-    1143: ConfigurationError,  # no right to the column
-    1146: ConfigurationError,  # no such table
-    1152: TransientError,  # connection aborted
-    1153: ConfigurationError,  # a packet larger than max_allowed_packet
-    **dict.fromkeys(range(1158, 1162), TransientError),  # network errors
-    1203: TransientError,  # too many connections of the user
-    1205: StoppedError,  # lock wait timeout
-    1206: UnavailableError,  # lock table full
-    1213: TransientError,  # deadlock
-    1226: UnavailableError,  # a limit of the user is reached
-    1227: ConfigurationError,  # a privilege is missing
-    1251: ConfigurationError,  # a way to authenticate that the driver does not know
-    1290: UnavailableError,  # read-only server: a replica after a failover
-    1317: UnavailableError,  # query interrupted
-    1370: ConfigurationError,  # no right to the routine
-    1665: ConfigurationError,  # binlog_format = STATEMENT
-    1698: ConfigurationError,  # access denied: the user may only come by a socket
-    1792: UnavailableError,  # read-only transaction
-    1836: UnavailableError,  # read-only mode
-    1862: ConfigurationError,  # password expired
-    1927: TransientError,  # connection killed (MariaDB)
-    1969: UnavailableError,  # statement timeout (MariaDB)
-    2002: TransientError,  # no server at the socket
-    2003: TransientError,  # no server at the address
-    2005: UnavailableError,  # unknown host
-    2006: TransientError,  # server has gone away
-    2013: TransientError,  # connection lost
-    2055: TransientError,  # connection lost
-    2059: ConfigurationError,  # a way to authenticate that the driver does not know
-    2061: ConfigurationError,  # the same
-    3024: UnavailableError,  # statement timeout (MySQL)
-    3118: ConfigurationError,  # account locked (MySQL)
-    3159: ConfigurationError,  # the server wants TLS
-    4031: TransientError,  # disconnected for inactivity (MySQL)
-    4151: ConfigurationError,  # account locked (MariaDB)
-}
-"""The faults by error number (https://mariadb.com/kb/en/mariadb-error-code-reference/).
-
-Above 1900, MySQL and MariaDB differ.
+Without ``max_sort_length``, keys of two thousand bytes would be sorted by their first thousand. Servers for people at a
+prompt refuse updates without a key, and cut what a SELECT returns.
 """
+
+MIN_VERSIONS = {"MySQL": (8, 0, 23), "MariaDB": (10, 6, 0)}
+
+OTHER_PRODUCTS = re.compile(r"TiDB|OceanBase|SingleStore|MemSQL|Vitess|Doris|StarRocks|Dolt", re.IGNORECASE)
+"""Servers whose version begins as that of MySQL does."""
+
+MIN_PACKET_BYTES = 2 << 20
+"""The driver packs rows into statements of a million bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +84,12 @@ class MySQL(Engine):
 
     def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
         """Make the sessions keep UTC, be strict, and compare text by code points."""
-        event.listen(engine, "connect", _set_up)
+        settings = partial(_check_and_set, server=engine.url.set(query={}).render_as_string())
+        # The dialect quotes names as the mode of the first session says, so the settings come before it looks.
+        event.listen(engine, "connect", settings, insert=True)
+        event.listen(engine, "connect", _set_collation)
         event.listen(engine, "begin", _begin)
+        check_after_idling(engine)
 
     def fault_of(self, error: BaseException) -> Fault | None:
         """Look up the error number."""
@@ -265,18 +229,52 @@ def _text(_type: Text, compiler: Any, **options: Any) -> str:
     return str(compiler.process(long_text, **options))
 
 
-def _set_up(connection: DBAPIConnection, _record: object) -> None:
+def refusal_of_server(version: str, *, packet_bytes: int, server: str) -> TaskAuditError | None:
+    """Return the error for a server that is not supported; None if it is.
+
+    Args:
+        version: the version that the server gives.
+        packet_bytes: its ``max_allowed_packet``.
+        server: the address of the server, for the message.
+    """
+    product = "MariaDB" if "MariaDB" in version else "MySQL"
+    # MariaDB puts a version before its own for clients that would refuse a MySQL 10.
+    number = re.match(r"(?:5[.]5[.]5-)?(\d+)[.](\d+)[.](\d+)", version)
+    is_older = number is None or tuple(map(int, number.groups())) < MIN_VERSIONS[product]
+    if is_older or OTHER_PRODUCTS.search(version):
+        return unsupported(server, version, "MySQL 8.0.23 or newer, or MariaDB 10.6 or newer")
+    if packet_bytes < MIN_PACKET_BYTES:
+        return ConfigurationError(
+            f"The server {server} accepts packets of {packet_bytes:,} bytes, and the job sends larger ones.",
+            code=Code.DATABASE_UNSUPPORTED,
+            remedy=f"Set max_allowed_packet on the server to {MIN_PACKET_BYTES:,} or more.",
+        )
+    return None
+
+
+def _check_and_set(connection: DBAPIConnection, _record: object, *, server: str) -> None:
     driver: Any = connection
-    is_mariadb = "MariaDB" in driver.get_server_info()
+    cursor = driver.cursor()
+    cursor.execute("SELECT VERSION(), @@max_allowed_packet")
+    version, packet_bytes = cursor.fetchone()
+    if refusal := refusal_of_server(version, packet_bytes=packet_bytes, server=server):
+        connection.close()
+        raise refusal
+    is_mariadb = "MariaDB" in version
     # MariaDB cuts what is finer than a microsecond anyway.
     modes = "TRADITIONAL" if is_mariadb else "TRADITIONAL,TIME_TRUNCATE_FRACTIONAL"
-    cursor = connection.cursor()
-    cursor.execute(f"SET NAMES utf8mb4 COLLATE {collation(is_mariadb=is_mariadb)}")
     cursor.execute(SESSION.format(modes=modes, lock_wait=LOCK_WAIT_SECONDS))
     # Gaps that a reader has locked would keep others from adding tasks.
     cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.close()
     keep_alive(driver._sock)  # noqa: SLF001 - the driver has no option for it
+
+
+def _set_collation(connection: DBAPIConnection, _record: object) -> None:
+    """Set the collation after the dialect has set the character set, which would reset it."""
+    driver: Any = connection
+    with driver.cursor() as cursor:
+        cursor.execute(f"SET NAMES utf8mb4 COLLATE {collation(is_mariadb='MariaDB' in driver.get_server_info())}")
 
 
 def _begin(connection: Connection) -> None:
