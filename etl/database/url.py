@@ -1,5 +1,8 @@
 """Database URLs: which driver one names, and how to show it without its secrets."""
 
+import re
+from urllib.parse import quote, unquote
+
 from pydantic import SecretStr
 from sqlalchemy import URL, make_url
 
@@ -11,9 +14,20 @@ DRIVERS = {alias: engine.driver for engine in ENGINES for alias in engine.aliase
 HARMLESS_QUERY_KEYS = frozenset({"host", "port", "sslmode", "application_name", "unix_socket"})
 
 
+SEVERAL_HOSTS = re.compile(
+    r"(?P<start>postgres[^:]*://(?:[^@/?]*@)?)(?P<hosts>[^@/?]+,[^@/?]*)(?P<path>/[^?]*)?(?P<query>[?].*)?"
+)
+"""A URL in the form of libpq, which SQLAlchemy reads with the hosts in the query only."""
+
+
+HOST_AND_PORT = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]*))?")
+
+DEFAULT_PORT = "5432"
+
+
 def parse_database_url(url: SecretStr) -> URL:
-    """Read an SQLAlchemy URL, and name the driver if the URL does not."""
-    parsed = make_url(url.get_secret_value())
+    """Read an SQLAlchemy URL, and name the driver if the URL does not; PostgreSQL's may list several hosts."""
+    parsed = make_url(_with_hosts_in_query(url.get_secret_value()))
     return parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
 
 
@@ -21,3 +35,14 @@ def render_url(url: URL) -> str:
     """Show a database URL without its password, and without query values, which may be secrets too."""
     query = {name: value if name in HARMLESS_QUERY_KEYS else "..." for name, value in url.query.items()}
     return url.set(query=query).render_as_string(hide_password=True)
+
+
+def _with_hosts_in_query(url: str) -> str:
+    found = SEVERAL_HOSTS.fullmatch(url)
+    if found is None:
+        return url
+    pairs = [HOST_AND_PORT.fullmatch(host) for host in found["hosts"].split(",")]
+    hosts = ",".join(unquote(pair["host"]).strip("[]") if pair else "" for pair in pairs)
+    ports = ",".join(pair["port"] or DEFAULT_PORT if pair else "" for pair in pairs)
+    rest = f"&{found['query'][1:]}" if found["query"] else ""
+    return f"{found['start']}{found['path'] or '/'}?host={quote(hosts)}&port={quote(ports)}{rest}"
