@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 QUICK := not (soak or postgresql or mysql or slow)
 
-.PHONY: demo quick test soak check check-overlays docs reference picture sbom bench example lock clean
+.PHONY: demo quick test field soak check check-overlays docs reference picture sbom bench example lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -20,6 +20,9 @@ quick: .venv/.development     ## run the tests that need no database server and 
 
 test: .venv/.development      ## run the test suite
 	$(BIN)/python -m pytest -n auto --dist worksteal
+
+field: .venv/.development     ## run the tests beside real parts of a network, such as PgBouncer and squid
+	$(BIN)/python -m pytest -n auto --dist worksteal -m field
 
 soak: .venv/.development      ## run the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m soak

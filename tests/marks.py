@@ -64,6 +64,8 @@ def _marks_of(item):
     path = item.path.relative_to(Path(__file__).parent)
     if any(path.is_relative_to(slow) for slow in SLOW):
         marks |= {"slow"}
+    if path.is_relative_to("field"):
+        marks |= {"field"}
     parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
     for place in (PLACES.fullmatch(value) for value in parameters if isinstance(value, str)):
         marks |= set(place.groups() if place else ()) & set(ENGINES)
