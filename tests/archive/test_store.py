@@ -15,7 +15,10 @@ from etl.settings.model import ArchiveSettings
 from etl.tasks import FetchFailure, Observation, PendingTask, RawAnswer
 from etl.tasks.detail import TaskDetail
 from etl.tasks.failure_reasons import FailureReason
+from tests.certificates import make_authority
+from tests.relays import blocking_tls
 
+KEYS = {"s3_access_key_id": "CANARY-key", "s3_secret_access_key": "CANARY-secret", "s3_region": "us-east-1"}
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 BODY = b'{"taskId":"7","status":2,"taskName":"\\u0000 \xe4\xba\xa4"}'
 
@@ -170,3 +173,26 @@ def test_the_secret_comes_from_a_file(object_store, tmp_path):
 def test_contradictory_settings_are_rejected(settings, complaint):
     with pytest.raises(ValueError, match=complaint):
         ArchiveSettings(**settings)
+
+
+def test_a_bucket_on_this_machine_needs_no_proxy(object_store, monkeypatch):
+    """Polars would read the variable by itself; the port of the proxy is closed."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert Store(ArchiveSettings(**object_store)).may_be_listed()
+
+
+def test_a_dead_proxy_of_a_bucket_is_named_without_its_password(monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://job:CANARY-pw@127.0.0.1:9")
+    settings = ArchiveSettings(location="s3://answers", s3_endpoint="https://obs.example", **KEYS)
+    with pytest.raises(UnavailableError, match=r"refused.* \(through the proxy http://127\.0\.0\.1:9\)") as raised:
+        Store(settings).may_be_listed()
+    assert "CANARY-pw" not in str(raised.value)
+
+
+def test_an_untrusted_certificate_of_a_bucket_is_named(tmp_path):
+    context = make_authority(tmp_path / "authority").server_context("obs.example")
+    with blocking_tls(context, b"") as port:
+        settings = ArchiveSettings(location="s3://answers", s3_endpoint=f"https://127.0.0.1:{port}", **KEYS)
+        with pytest.raises(UnavailableError, match="invalid peer certificate") as raised:
+            Store(settings).may_be_listed()
+    assert "SSL_CERT_FILE" in raised.value.remedy

@@ -147,6 +147,29 @@ def test_answers_of_the_api(night_of, fault, state, message, code):
         assert ended == code
 
 
+def test_the_proxy_of_each_server(night_of, configure, monkeypatch):
+    with night_of() as night:
+        monkeypatch.setenv("HTTP_PROXY", "http://job:CANARY-pw@proxy.internal:3128")
+        monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+        monkeypatch.setenv("HTTPS_PROXY", "socks5://proxy.internal:1080")
+        configure(
+            telemetry__pushgateway_url="http://gateway.example:9091",
+            telemetry__openlineage_url="http://10.1.2.3:5000",
+            notify__webhook_url="https://hooks.example/CANARY-hook",
+        )
+        findings, code = examined(night)
+        proxies = {(each["state"], each["said"]) for each in findings if each["subject"] == "proxy"}
+    assert {said for state, said in proxies if state == "ok"} == {
+        "api.base_url is reached directly.",
+        "telemetry.openlineage_url is reached directly.",
+        "telemetry.pushgateway_url is reached through the proxy http://proxy.internal:3128, which HTTP_PROXY names.",
+    }
+    (failure,) = (said for state, said in proxies if state == "failure")
+    assert failure.startswith("HTTPS_PROXY names a SOCKS proxy")
+    assert "CANARY" not in str(findings)
+    assert code == ExitCode.CONFIGURATION
+
+
 def test_a_clock_that_is_far_off(night_of):
     with night_of(Behaviour(token=TOKEN, clock_offset_seconds=600)) as night:
         message, code = found(night, "API", "warning")
