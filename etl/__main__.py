@@ -24,9 +24,9 @@ def main() -> None:
     gc.set_threshold(GC_THRESHOLD)
     # The imports follow the handler.
     from etl.cli import main as run_command  # noqa: PLC0415
-    from etl.observe.streams import keep_running_without_log  # noqa: PLC0415
+    from etl.observe.streams import protect_streams  # noqa: PLC0415
 
-    keep_running_without_log()
+    protect_streams()
     run_command()
 
 

@@ -194,6 +194,7 @@ class Code(StrEnum):
         "file-malformed",
         Summary(ExitCode.USAGE, "An input file has a format that the program does not understand."),
     )
+    OUTPUT_UNWRITABLE = "output-unwritable", Summary(ExitCode.UNAVAILABLE, "Stdout cannot be written.")
     FILE_UNWRITABLE = "file-unwritable", Summary(ExitCode.USAGE, "A file cannot be written.")
     VALUE_WRONG = "value-wrong", Summary(ExitCode.USAGE, "A value in a file or an argument is invalid.")
     QUESTION_UNKNOWN = "question-unknown", Summary(ExitCode.USAGE, "No ready-made question has this name.")
@@ -279,3 +280,18 @@ class InputError(TaskAuditError):
     """A file or an argument cannot be used; fix it, then run again."""
 
     exit_code = ExitCode.USAGE
+
+
+class OutputError(TaskAuditError):
+    """Stdout cannot be written; free the disk or fix the reader, then run the command again."""
+
+    exit_code = ExitCode.UNAVAILABLE
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(
+            f"Stdout cannot be written: {error.strerror}. The command itself has done its work.",
+            code=Code.OUTPUT_UNWRITABLE,
+            remedy="Free some space, or send stdout to another place, and run the command again.",
+        )
+        self.reader_is_gone = isinstance(error, BrokenPipeError)
+        """Whether stdout is a pipe whose reader has ended, such as ``head``."""

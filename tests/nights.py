@@ -1,5 +1,7 @@
 """A configured installation, its stand-in API, and questions about what a night has left."""
 
+from datetime import UTC, datetime, timedelta
+
 from msgspec import UNSET
 from sqlalchemy import text
 
@@ -13,6 +15,11 @@ FINISHED, OPEN = (2, 3), (0, 1)
 
 def task_ids(number):
     return [str(FIRST_ID + (each << 23)) for each in range(number)]
+
+
+def in_an_hour():
+    """A time as SQLite stores it."""
+    return f"{datetime.now(UTC) + timedelta(hours=1):%Y-%m-%d %H:%M:%S.%f}"
 
 
 class Night:

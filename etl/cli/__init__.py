@@ -12,7 +12,10 @@ import click
 from etl import __version__
 from etl.cli.context import common_options
 from etl.cli.errors import bug_of, emit, usage_error
-from etl.errors import TaskAuditError
+from etl.errors import OutputError, TaskAuditError
+
+READER_GONE = 141
+"""The exit code of a program that SIGPIPE ends: 128 and 13."""
 
 COMMANDS = {
     "demo": "etl.cli.demo:demo",
@@ -72,6 +75,11 @@ def main() -> None:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
+    except OutputError as error:
+        if error.reader_is_gone:
+            # As any program that a signal tells about the end of its reader, such as in `task-audit query … | head`.
+            sys.exit(READER_GONE)
+        ended_by: TaskAuditError = error
     except Exception as error:  # noqa: BLE001 - only a bug shows a traceback
         ended_by = _task_audit_error(error, options)
     emit(ended_by, log_format=options.get("log_format", "auto"), verbose=options.get("verbose", False))

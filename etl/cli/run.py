@@ -9,6 +9,7 @@ from functools import cache
 
 import click
 import msgspec
+import structlog
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
@@ -16,13 +17,15 @@ from etl.cli.foreground import run_until_stopped, watch_progress
 from etl.cli.options import require_shards, selection_options
 from etl.cli.progress import shows_progress
 from etl.cli.types import Duration, TimeOfDay, seconds_until
-from etl.errors import TaskAuditError
+from etl.errors import OutputError, TaskAuditError
 from etl.exit_codes import ExitCode
 from etl.jobs.reporters import RunReporters
 from etl.report.summary import print_summary
 from etl.runs import FinishedRun, RunRequest
 from etl.settings.load import Settings
 from etl.tasks import Selection, Shard
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 EXIT_CODES = ", ".join(f"{code} {code.outcome.replace('_', ' ')}" for code in ExitCode)
 
@@ -64,8 +67,16 @@ def run(
     finished = _audit(settings, request, stop_at)
     print_summary(finished, console=Console(stderr=True), dry_run=dry_run)
     if as_json:
-        click.echo(msgspec.json.encode(asdict(finished.run)))
+        _print_row(finished)
     sys.exit(finished.run.exit_code)
+
+
+def _print_row(finished: FinishedRun) -> None:
+    """Print the row of the run; the run keeps its exit code if stdout cannot be written."""
+    try:
+        click.echo(msgspec.json.encode(asdict(finished.run)))
+    except OutputError as error:
+        log.warning("output_not_written", said=error.message)
 
 
 def _audit(settings: Settings, request: RunRequest, stop_at: time | None) -> FinishedRun:

@@ -71,6 +71,9 @@ EVENTS: dict[str, Event] = {
         "The error that ended a command; `causes` with `-v`, `exc_info` for a bug.",
         ("code", "message", "remedy", "exit_code", "causes", "exc_info"),
     ),
+    "output_not_written": Event(
+        "Stdout did not take the row of the run, which keeps its exit code; the warehouse has the row.", ("said",)
+    ),
     "log_lines_lost": Event(
         "Stderr did not take `lines` before this one, because a disk was full or a reader had ended.", ("lines",)
     ),

@@ -1,4 +1,4 @@
-"""The program's stderr, which loses lines rather than a run.
+"""The program's standard streams: stderr loses lines rather than a run, and stdout fails with an error that has a name.
 
 A run does not need its log. A line that a full disk or a dead reader does not take is
 dropped and counted, whichever library writes it: the log, the progress bar, the summary or a traceback.
@@ -7,22 +7,21 @@ dropped and counted, whichever library writes it: the log, the progress bar, the
 import io
 import os
 import sys
+from typing import TextIO
 
-STDERR = 2
+from etl.errors import OutputError
+
+STDOUT, STDERR = 1, 2
 FIRST_OTHER = 3
 """The first descriptor that is not a standard stream."""
 
 
-class LossyOutput(io.RawIOBase):
-    """Writes to a descriptor, and counts the lines that it does not take."""
+class Output(io.RawIOBase):
+    """Writes to a descriptor."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__()
         self._descriptor = descriptor
-        self._is_within_a_line = False
-        self.lines_lost = 0
-        self.is_lossy = False
-        """Whether the last write failed."""
 
     def writable(self) -> bool:
         """Say that this stream can be written to."""
@@ -35,6 +34,38 @@ class LossyOutput(io.RawIOBase):
     def isatty(self) -> bool:
         """Say whether a terminal shows what is written."""
         return os.isatty(self._descriptor)
+
+
+class StrictOutput(Output):
+    """Raises an error with a name at the first write that fails, and ignores all later writes."""
+
+    _has_failed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
+        """Write bytes.
+
+        Raises:
+            OutputError: the descriptor does not take them.
+        """
+        if self._has_failed:
+            # Python flushes the rest at its end, and would replace the exit code by 120 if that failed.
+            return len(data)
+        try:
+            return os.write(self._descriptor, data)
+        except OSError as error:
+            self._has_failed = True
+            raise OutputError(error) from error
+
+
+class LossyOutput(Output):
+    """Counts the lines that the descriptor does not take, and raises nothing."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._is_within_a_line = False
+        self.lines_lost = 0
+        self.is_lossy = False
+        """Whether the last write failed."""
 
     def write(self, data: bytes | bytearray | memoryview) -> int:  # type: ignore[override]
         """Write bytes or drop them; raises nothing."""
@@ -57,15 +88,19 @@ class LossyOutput(io.RawIOBase):
 _stderr: LossyOutput | None = None
 
 
-def keep_running_without_log() -> None:
-    """Make stderr lose lines instead of raising errors."""
+def protect_streams() -> None:
+    """Make stderr lose lines instead of raising errors, and stdout raise errors with a name."""
     global _stderr  # noqa: PLW0603 - a process has one stderr
     _open_standard_streams()
     _stderr = LossyOutput(STDERR)
-    form = sys.stderr or io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    sys.stderr = io.TextIOWrapper(
-        io.BufferedWriter(_stderr), encoding=form.encoding, errors="backslashreplace", line_buffering=True
-    )
+    sys.stderr = _text(_stderr, sys.stderr, errors="backslashreplace", by_line=True)
+    sys.stdout = _text(StrictOutput(STDOUT), sys.stdout, errors=sys.stdout.errors or "strict", by_line=False)
+
+
+def _text(output: Output, like: TextIO | None, *, errors: str, by_line: bool) -> TextIO:
+    encoding = like.encoding if like else "utf-8"
+    by_line = by_line or output.isatty()
+    return io.TextIOWrapper(io.BufferedWriter(output), encoding=encoding, errors=errors, line_buffering=by_line)
 
 
 def lines_lost() -> int:
@@ -82,6 +117,6 @@ def _open_standard_streams() -> None:
     """Open a stream that the caller has closed, so that no database or socket gets its descriptor."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < FIRST_OTHER:
         os.set_inheritable(descriptor, True)  # noqa: FBT003 - its signature
-        if descriptor == 1:
+        if descriptor == STDOUT:
             sys.stdout = open(descriptor, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - it stays open
     os.close(descriptor)

@@ -8,7 +8,7 @@ import pytest
 from etl.exit_codes import ExitCode
 from etl.jobs.forecast import forecast
 from tests.conftest import each_engine
-from tests.nights import FIRST_ID, task_ids
+from tests.nights import FIRST_ID, in_an_hour, task_ids
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
 
@@ -43,7 +43,7 @@ def test_tasks_are_counted_by_day_and_state(night):
     night.change(
         f"UPDATE pending_task SET lease_owner = 'x', lease_until = '2099-01-01 00:00:00' WHERE task_id = '{day[2]}'"
     )
-    night.change(f"UPDATE pending_task SET next_check_at = '2099-01-01 00:00:00' WHERE task_id = '{day[3]}'")
+    night.change(f"UPDATE pending_task SET next_check_at = '{in_an_hour()}' WHERE task_id = '{day[3]}'")
     night.change(f"UPDATE pending_task SET state = 'done' WHERE task_id = '{day[4]}'")
     night.change(f"UPDATE pending_task SET state = 'dead' WHERE task_id = '{day[5]}'")
     night.change("INSERT INTO pending_task (task_id) VALUES ('not-an-id')")

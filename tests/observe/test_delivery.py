@@ -18,7 +18,7 @@ from etl.observe.webhook import Webhook, open_webhook
 from etl.runs import AuditRun
 from etl.settings.model import NotifySettings
 from tests.conftest import each_engine
-from tests.nights import FIRST_ID, TOKEN, task_ids
+from tests.nights import FIRST_ID, TOKEN, in_an_hour, task_ids
 from tests.webhooks import SECRET_PATH, receiving
 
 NOW = datetime(2026, 11, 3, 1, tzinfo=UTC)
@@ -92,7 +92,7 @@ def test_dead_letters_above_a_threshold_send_a_message(notified_night, webhook, 
 def test_a_run_that_audits_nothing_although_tasks_are_pending_sends_a_message(notified_night, databases, webhook):
     with notified_night(*databases) as night:
         night.enqueue(*task_ids(3))
-        night.change("UPDATE pending_task SET next_check_at = '2999-01-01 00:00:00'")
+        night.change(f"UPDATE pending_task SET next_check_at = '{in_an_hour()}'")
         assert night.run("run").exit_code == 0
         assert night.run("run", "--since", "2026-11-01").exit_code == 0
 
