@@ -41,7 +41,7 @@ def test_tasks_are_counted_by_day_and_state(night):
     night.change(f"UPDATE pending_task SET attempts = 2, last_error = 'timeout' WHERE task_id = '{day[0]}'")
     night.change(f"UPDATE pending_task SET last_checked_at = '2026-11-03 00:00:00' WHERE task_id = '{day[1]}'")
     night.change(
-        f"UPDATE pending_task SET lease_owner = 'x', lease_until = '2099-01-01 00:00:00' WHERE task_id = '{day[2]}'"
+        f"UPDATE pending_task SET lease_owner = 'x', lease_until = '{in_an_hour()}' WHERE task_id = '{day[2]}'"
     )
     night.change(f"UPDATE pending_task SET next_check_at = '{in_an_hour()}' WHERE task_id = '{day[3]}'")
     night.change(f"UPDATE pending_task SET state = 'done' WHERE task_id = '{day[4]}'")
