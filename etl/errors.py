@@ -110,6 +110,10 @@ class Code(StrEnum):
         Summary(ExitCode.CONFIGURATION, "Tasks are due, but the pending database does not let the job claim them."),
     )
 
+    API_INTERCEPTED = (
+        "api-intercepted",
+        Summary(ExitCode.UNAVAILABLE, "Another server responds in KooDrive's place, such as a proxy or a login page."),
+    )
     API_UNAVAILABLE = (
         "api-unavailable",
         Summary(ExitCode.UNAVAILABLE, "KooDrive failed or did not respond for longer than the run may wait."),
@@ -226,6 +230,19 @@ class TaskAuditError(Exception):
 
     def __str__(self) -> str:
         return f"[{self.code}] {self.message} {self.remedy}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnding:
+    """How a failure ends the run if it concerns every request."""
+
+    error: type[TaskAuditError]
+    code: Code
+    remedy: str
+
+    def because(self, message: str) -> TaskAuditError:
+        """Make the error that ends the run."""
+        return self.error(message, code=self.code, remedy=self.remedy)
 
 
 class ConfigurationError(TaskAuditError):

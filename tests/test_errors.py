@@ -10,7 +10,7 @@ from etl.cli.error_pages import page_of
 from etl.database.engines.postgresql import ADVICE, ADVICE_BY_PHRASE
 from etl.database.error_map import MEANING
 from etl.errors import Code, ConfigurationError, TaskAuditError
-from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES
+from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES, status_ending
 from etl.resources import resource
 
 PAGES = resource("docs", "errors")
@@ -52,6 +52,7 @@ IN_TABLES = {
     *((fault, code) for fault, (code, _) in MEANING.items()),
     *((ConfigurationError, code) for code, _ in [*ADVICE.values(), *ADVICE_BY_PHRASE.values()]),
     *((fatal.error, fatal.code) for fatal in [*FATAL_GATEWAY_CODES.values(), *FATAL_STATUSES.values()]),
+    *((ending.error, ending.code) for ending in map(status_ending, range(200, 600))),
 }
 
 

@@ -13,6 +13,7 @@ from docs.generate import (
     failure_reasons,
     metrics,
     questions,
+    responses,
     settings,
 )
 
@@ -21,6 +22,7 @@ PAGES = {
     "reference/settings.md": settings.page,
     "reference/exit-codes.md": exit_codes.page,
     "reference/failure-reasons.md": failure_reasons.page,
+    "reference/responses.md": responses.page,
     "reference/questions.md": questions.page,
     "reference/dictionary.md": dictionary.page,
     "reference/metrics.md": metrics.page,

@@ -9,7 +9,7 @@ import msgspec
 
 from etl.fake_api import Behaviour, FakeApi, Fault
 from etl.fake_api.behaviour import CLOUD_CREDENTIALS_URL
-from etl.fake_api.effects import EFFECTS
+from etl.fake_api.effects import EFFECTS, FOREIGN_PAGES
 from etl.fake_api.faults import parse_fault
 from etl.fake_api.listing import a_minute_apart
 
@@ -22,7 +22,8 @@ class FaultType(click.ParamType[Fault]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fault:
         """Read the fault, or end with a usage error that lists the known ones."""
         try:
-            return parse_fault(value, known_names=EFFECTS)
+            name = value.partition(":")[0]
+            return parse_fault(value, known_names=FOREIGN_PAGES if name in FOREIGN_PAGES else EFFECTS)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -43,7 +44,7 @@ class SecondsPairType(click.ParamType[tuple[float, float]]):
             self.fail(f"{value!r} is not {self.name}", param, ctx)
 
 
-@click.command("fake-api", epilog=f"Faults: {', '.join(sorted(EFFECTS))}.")
+@click.command("fake-api", epilog=f"Faults: html_NNN, json_NNN, {', '.join(sorted(EFFECTS))}.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Port to listen on; 0, the default, is a free one."
@@ -63,6 +64,13 @@ class SecondsPairType(click.ParamType[tuple[float, float]]):
 )
 @click.option(
     "--flap", type=SecondsPairType(","), metavar="UP,DOWN", help="Be up and down for so many seconds in turn."
+)
+@click.option(
+    "--outage-page",
+    default="html_503",
+    show_default=True,
+    metavar="PAGE",
+    help="The page that answers while it is down: html_NNN or json_NNN, as a proxy or a login page would.",
 )
 @click.option("--latency", type=click.FloatRange(min=0), default=0.0, help="Seconds before every answer.")
 @click.option("--jitter", type=click.FloatRange(min=0), default=0.0, help="Up to so many more seconds.")
@@ -90,7 +98,8 @@ def fake_api(*, host: str, port: int, tasks: int, latency: float, jitter: float,
     POST /stand-in/world changes a task.
 
     A FAULT is NAME:RATE for a share of the requests (0 to 1), NAME:ID,ID for these tasks, or NAME:list for the list of
-    tasks. With xK after it, it strikes only the first K asks of a task, so that asking again helps.
+    tasks. With xK after it, it strikes only the first K asks of a task, so that asking again helps. The faults html_NNN
+    and json_NNN are pages of other servers with the status NNN: 200, or 300 to 599.
 
     \b
     Example:

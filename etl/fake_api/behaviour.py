@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from etl.fake_api.effects import EFFECTS
+from etl.fake_api.effects import FOREIGN_PAGES, is_fault
 from etl.fake_api.faults import Fault
 from etl.fake_api.world import StatusWeights
 
@@ -28,9 +28,11 @@ class Behaviour:
     retry_after: int | None = None
     """Seconds in the ``Retry-After`` header of the 429."""
     outages: tuple[tuple[float, float], ...] = ()
-    """Start and end in seconds after the first request; every response between them is a 503."""
+    """Start and end in seconds after the first request; every response between them is ``outage_page``."""
     flap: tuple[float, float] | None = None
     """Seconds up and seconds down, in turn and without end, from the first request on."""
+    outage_page: str = "html_503"
+    """The page of another server that stands in for every response while the stand-in is down."""
     latency_seconds: float = 0.0
     latency_jitter_seconds: float = 0.0
     """More latency, at most; the seed, the task and the number of the request decide how much."""
@@ -64,5 +66,7 @@ class Behaviour:
             raise ValueError("An outage must end after it began.")
         if self.flap is not None and not (self.flap[0] >= 0 and self.flap[1] > 0):
             raise ValueError("A flapping stand-in must be down for some time.")
-        if unknown := {fault.name for fault in self.faults}.difference(EFFECTS):
+        if self.outage_page not in FOREIGN_PAGES:
+            raise ValueError(f"There is no page {self.outage_page}.")
+        if unknown := {fault.name for fault in self.faults if not is_fault(fault.name)}:
             raise ValueError(f"There is no fault {', '.join(sorted(unknown))}.")

@@ -14,11 +14,11 @@ from aiohttp import web
 
 from etl.fake_api.admission import REJECTION_RESPONSES, RateWindow, Rejection, find_rejection
 from etl.fake_api.behaviour import Behaviour
-from etl.fake_api.effects import EFFECTS, NO_STATUS, PAGES, StruckRequest, strikes_pages
+from etl.fake_api.effects import NO_STATUS, PAGES, StruckRequest, effect_of, foreign_page, strikes_pages
 from etl.fake_api.faults import LIST, Fault, striking_fault
 from etl.fake_api.listing import list_page
 from etl.fake_api.outages import Outages
-from etl.fake_api.responses import gateway_error, html_response, json_response, service_error, throttled
+from etl.fake_api.responses import gateway_error, json_response, service_error, throttled
 from etl.fake_api.sessions import Sessions
 from etl.fake_api.stats import Stats
 from etl.fake_api.world import Override, World, draw
@@ -89,7 +89,7 @@ class Handler:
         if self._rate_window is not None and not self._rate_window.admits(self.stats.arrivals[-1]):
             return self._throttled(self._rate_window.limit)
         if self._outages is not None and self._outages.are_on(self.stats.arrivals[-1]):
-            return html_response(503)
+            return foreign_page(self.behaviour.outage_page, redirect_to=self.behaviour.redirect_to)
         rejection = self._find_rejection(request.method, request.raw_path, headers=headers)
         if rejection is None:
             return None
@@ -147,7 +147,7 @@ class Handler:
         struck = StruckRequest(
             request=request, honest=honest, now=self._now(), redirect_to=behaviour.redirect_to, closing=self.closing
         )
-        return await EFFECTS[fault.name](struck)
+        return await effect_of(fault.name)(struck)
 
     def _latency_seconds(self, name: str, ask: int) -> float:
         jitter = self.behaviour.latency_jitter_seconds * draw(self.behaviour.seed, "latency", name, ask)

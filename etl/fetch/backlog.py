@@ -32,6 +32,13 @@ class Attempt:
     """The failure of the last attempt."""
     is_deferred: bool = False
     """Whether the task was deferred to the end of the run."""
+    answers_before: int = 0
+    """The number of answers about any task before the last unrecognized response."""
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the last response about the task was unrecognized."""
+        return self.failure is not None and self.failure.is_unrecognized
 
 
 class Backlog:

@@ -1,7 +1,8 @@
 """The gate in front of the API admits requests one at a time, at the limited rate; after a pause it admits one probe.
 
 Throttling, an outage and refused credentials concern every request alike. All three close the gate for the whole pool,
-since a request about another task would fail in the same way.
+since a request about another task would fail in the same way. A response that KooDrive may not have sent closes the
+gate, too, until a probe shows whether other requests are answered.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from etl.errors import Code, OutageError, StoppedError, TaskAuditError
+from etl.errors import Code, CredentialsRefusedError, OutageError, StoppedError, TaskAuditError, UnavailableError
 from etl.fetch.breaker import Breaker
 from etl.rate.limiter import RateLimiter
 from etl.rate.share import RateShare
@@ -27,6 +28,9 @@ MIN_THROTTLED_SECONDS = 1.0
 
 MAX_THROTTLED_SECONDS = 60.0
 """The longest pause without a named time: flow control of the gateway counts in seconds or minutes."""
+
+UNANSWERED_PATIENCE_SECONDS = 60.0
+"""How long the gate stays closed, at most, if no request was ever answered and the responses show a wrong setting."""
 
 JITTER = 0.1
 """The largest share of a named pause that is added at random: other clients got the same time."""
@@ -73,6 +77,10 @@ class Gate:
         self._closed_at: float | None = None
         self._opens_at = 0.0
         self._is_failing = False
+        self.in_doubt = False
+        """Whether the next probe shows if an unrecognized response concerns every request."""
+        self._was_answered = False
+        self._pause_is_logged = False
         self._throttled = 0
         self._probe_sent = False
         self._probe_answered = asyncio.Event()
@@ -110,8 +118,12 @@ class Gate:
             self.release_probe()
         if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_RECOVERIES:
             self._breaker.record(failed=False)
+            self._was_answered = True
             if probe:
                 self._open()
+            return
+        if outcome.is_unrecognized:
+            self._doubt(outcome, probe=probe)
             return
         # A request that was in flight when the gate closed fails for the same cause, which is known already.
         is_news = probe or self._closed_at is None
@@ -129,9 +141,18 @@ class Gate:
             case _:
                 self._fail(outcome, probe=probe, is_news=is_news)
 
+    def _doubt(self, failure: FetchFailure, *, probe: bool) -> None:
+        self.in_doubt = True
+        if probe:
+            self._is_failing = True
+            self._close(self._breaker.next_pause_seconds(), failure)
+        elif self._closed_at is None:
+            # The probe follows at once, and only its failure makes a pause.
+            self._closed_at = self._opens_at = self._clock()
+
     def _fail(self, failure: FetchFailure, *, probe: bool, is_news: bool) -> None:
         breaks = self._breaker.record(failed=True)
-        if (breaks and is_news) or (probe and self._is_failing):
+        if (breaks and is_news) or (probe and (self._is_failing or self.in_doubt)):
             self._is_failing = True
             self._close(self._breaker.next_pause_seconds(), failure)
         elif probe:
@@ -158,9 +179,11 @@ class Gate:
         if self._is_failing:
             self._breaker.close()
         self._closed_at = None
-        self._is_failing = False
+        self._is_failing = self.in_doubt = False
         self._throttled = 0
-        log.info("resumed", rate=round(self._limiter.rate, 2))
+        if self._pause_is_logged:
+            log.info("resumed", rate=round(self._limiter.rate, 2))
+        self._pause_is_logged = False
 
     def _slow_down(self, failure: FetchFailure) -> None:
         named = failure.allowed_rate is not None and self._limiter.limit(failure.allowed_rate)
@@ -180,16 +203,30 @@ class Gate:
         now = self._clock()
         if self._closed_at is None:
             self._closed_at, self._opens_at = now, now
-        left = self._closed_at + self._patience - now
+        left = self._closed_at + self._patience_with(failure) - now
         if left <= 0 or (failure.wait_seconds or 0.0) > left:
-            self._shutdown.request(_out_of_patience(failure, seconds=now - self._closed_at))
+            self._shutdown.request(self._out_of_patience(failure, seconds=now - self._closed_at))
             return
         is_news = self._opens_at <= now
         self._opens_at = max(self._opens_at, now + min(seconds, left))
         if is_news:
+            self._pause_is_logged = True
             seconds = round(self._opens_at - now, 1)
             trace_id, reason = failure.trace_id, str(failure.reason)
             log.warning("paused", seconds=seconds, reason=reason, trace_id=trace_id, said=failure.detail)
+
+    def _patience_with(self, failure: FetchFailure) -> float:
+        ending = failure.ending
+        if self._was_answered or ending is None or issubclass(ending.error, UnavailableError):
+            return self._patience
+        return min(self._patience, UNANSWERED_PATIENCE_SECONDS)
+
+    def _out_of_patience(self, failure: FetchFailure, *, seconds: float) -> TaskAuditError:
+        if failure.ending is None or (self._was_answered and failure.ending.error is not CredentialsRefusedError):
+            return _out_of_patience(failure, seconds=seconds)
+        return failure.ending.because(
+            f"No response was KooDrive's for {seconds:,.0f} s, most recently: {failure.detail}."
+        )
 
 
 def _out_of_patience(failure: FetchFailure, *, seconds: float) -> TaskAuditError:

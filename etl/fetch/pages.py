@@ -127,6 +127,10 @@ class PageReader:
             raise
         if isinstance(outcome, FetchFailure):
             self._traffic.count(outcome)
+            if outcome.is_unrecognized:
+                # The reader asks about one page only, so another request cannot show whether KooDrive is reachable.
+                self._gate.record(outcome.as_own(), probe=probe)
+                return outcome
         self._gate.record(outcome, probe=probe)
         return outcome
 
@@ -148,6 +152,10 @@ class PageReader:
 
 
 def _error(failure: FetchFailure, *, is_first: bool) -> TaskAuditError:
+    if is_first and failure.ending is not None:
+        return failure.ending.because(f"The API does not return the list. {failure.detail.rstrip('.')}.")
+    if failure.is_unrecognized:
+        failure = failure.as_own()
     cause = f"{failure.reason}: {failure.detail}".rstrip(".") + "."
     if failure.reason is FailureReason.FORBIDDEN:
         return CredentialsRefusedError(

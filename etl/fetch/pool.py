@@ -9,7 +9,7 @@ from etl.crash_points import crash_point
 from etl.errors import TaskAuditError
 from etl.fetch.backlog import Attempt, Backlog
 from etl.fetch.budget import RetryBudget
-from etl.fetch.gate import Gate
+from etl.fetch.gate import TASK_RECOVERIES, Gate
 from etl.fetch.quarantine import Quarantine
 from etl.fetch.retry import RetryPolicy
 from etl.shutdown import Shutdown
@@ -26,6 +26,12 @@ MAX_DRIFT_NAMES = 50
 """Kinds of drift that one run counts separately; all others are counted together."""
 
 OTHER_DRIFT = "anything else"
+
+REQUESTS_PER_LOOK = 2
+"""A task with an unrecognized response is asked about again at once, which is enough after a short interruption."""
+
+LOOKS = 3
+"""An unrecognized response is the task's own after as many looks, with a rest between them and other tasks answered."""
 
 
 @dataclass(slots=True)
@@ -76,7 +82,20 @@ class Pool:
         concurrency: int,
         shutdown: Shutdown,
         traffic: Traffic | None = None,
+        find_known_task: Callable[[], Awaitable[PendingTask | None]] | None = None,
     ) -> None:
+        """Create a pool.
+
+        Args:
+            fetch: sends one request.
+            gate: admits requests.
+            policy: decides about retries.
+            budget: bounds the retries.
+            concurrency: the number of workers.
+            shutdown: ends the work early.
+            traffic: counts requests and responses.
+            find_known_task: finds a task that an earlier run got an answer about.
+        """
         self._fetch = fetch
         self._gate = gate
         self._policy = policy
@@ -84,6 +103,12 @@ class Pool:
         self._concurrency = concurrency
         self._shutdown = shutdown
         self._quarantine = Quarantine()
+        self._find_known_task = find_known_task
+        self._known_task: PendingTask | None = None
+        """A task that was answered, whose request shows whether KooDrive can be reached."""
+        self._known_task_failed = False
+        """Whether the last probe was about the known task and failed, so that the next is about another."""
+        self._answers = 0
         self.traffic = traffic or Traffic()
 
     @property
@@ -115,22 +140,46 @@ class Pool:
     async def _request(self, attempt: Attempt) -> Outcome | None:
         """Send one request; None means that the run stopped before it."""
         # A deferred task is not worth another wait if the API is down again.
-        probe = await self._gate.wait(patiently=not attempt.is_deferred)
-        if probe is None:
-            return None if self._shutdown.is_requested else attempt.failure
+        patiently = not attempt.is_deferred or attempt.is_doubtful
+        while (probe := await self._gate.wait(patiently=patiently)) is not None:
+            if probe and (known := await self._task_to_probe_with()) is not None:
+                outcome = await self._send(known, probe=True)
+                self._known_task_failed = isinstance(outcome, FetchFailure)
+                continue
+            self.traffic.retries += attempt.was_sent
+            attempt.was_sent = True
+            crash_point("asking", attempt.task.task_id)
+            return await self._send(attempt.task, probe=probe)
+        return None if self._shutdown.is_requested else attempt.failure
+
+    async def _task_to_probe_with(self) -> PendingTask | None:
+        """Return a task that was answered before, if the gate is in doubt; every second failed probe is about another.
+
+        The answer about the known task may be lost for good, too.
+        """
+        if not self._gate.in_doubt or self._known_task_failed:
+            self._known_task_failed = False
+            return None
+        if self._known_task is None and self._find_known_task is not None:
+            find, self._find_known_task = self._find_known_task, None
+            self._known_task = await find()
+        return self._known_task
+
+    async def _send(self, task: PendingTask, *, probe: bool) -> Outcome:
         self.traffic.requests += 1
-        self.traffic.retries += attempt.was_sent
-        attempt.was_sent = True
         self._budget.record_request()
-        crash_point("asking", attempt.task.task_id)
         try:
-            outcome = await self._fetch(attempt.task)
+            outcome = await self._fetch(task)
         except TaskAuditError:
             if probe:
                 self._gate.release_probe()
             raise
         self.traffic.count(outcome)
         self._gate.record(outcome, probe=probe)
+        if not isinstance(outcome, FetchFailure):
+            self._known_task = task
+        if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_RECOVERIES:
+            self._answers += 1
         return outcome
 
     def _final_outcome(self, outcome: Outcome, attempt: Attempt, *, backlog: Backlog) -> Outcome | None:
@@ -139,11 +188,28 @@ class Pool:
             if outcome.recovery is Recovery.REQUEUE:
                 backlog.requeue(attempt)
                 return None
+            if outcome.is_unrecognized:
+                return self._own_outcome(outcome, attempt, backlog=backlog)
             outcome = count_sighting(outcome, attempt.failure)
             if self._retry(attempt, outcome, backlog=backlog):
                 return None
         backlog.finish()
         return outcome
+
+    def _own_outcome(self, failure: FetchFailure, attempt: Attempt, *, backlog: Backlog) -> Outcome | None:
+        """Return the task's own outcome if an unrecognized response lasts; None means that the task was put back."""
+        before = attempt.failure if attempt.is_doubtful else None
+        sightings = 1 if before is None else before.sightings + (self._answers > attempt.answers_before)
+        attempt.failure = failure = replace(failure, sightings=sightings)
+        attempt.answers_before = self._answers
+        is_repeated = before is not None and sightings > before.sightings
+        if not is_repeated or sightings % REQUESTS_PER_LOOK:
+            backlog.requeue(attempt)
+            return None
+        if sightings < LOOKS * REQUESTS_PER_LOOK and backlog.defer(attempt):
+            return None
+        backlog.finish()
+        return failure if sightings < LOOKS * REQUESTS_PER_LOOK else failure.as_own()
 
     def _retry(self, attempt: Attempt, failure: FetchFailure, *, backlog: Backlog) -> bool:
         """Put a task back for a retry: after a delay if the budget allows it, otherwise at the end of the run.

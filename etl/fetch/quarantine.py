@@ -11,7 +11,7 @@ from etl.tasks import FetchFailure, Outcome
 from etl.tasks.failure_reasons import FailureReason
 
 MAX_REFUSED = 25
-"""The number of HTTP 400s, or 404s without a code, before the first good answer that ends the run."""
+"""The number of HTTP 400s, or of unrecognized responses, before the first good answer that ends the run."""
 
 MAX_FORBIDDEN = 20
 """The number of HTTP 403s in a row that ends the run."""
@@ -47,14 +47,14 @@ class Quarantine:
         return [*held]
 
     def _is_doubtful(self, failure: FetchFailure) -> bool:
+        if failure.own_reason is not None:
+            # Other tasks were answered between the requests about this one.
+            return not self._is_proven
         match failure.reason:
             case FailureReason.FORBIDDEN:
                 return True
             case FailureReason.REJECTED:
                 return failure.http_status == HTTPStatus.BAD_REQUEST and not self._is_proven
-            case FailureReason.NOT_FOUND:
-                # Without a code of the API, the response may be the page of another server.
-                return failure.error_code is None and not self._is_proven
             case _:
                 return False
 

@@ -27,7 +27,7 @@ class RetryPolicy:
                 return False
             case Recovery.RETRY_ONCE:
                 return failure.sightings == 1 and attempt < self.attempts
-            case Recovery.RETRY:
+            case Recovery.RETRY | Recovery.VERIFY:
                 return attempt < self.attempts
             case Recovery.REQUEUE:
                 return True

@@ -1,9 +1,11 @@
 """Wires one run from the settings: opens the databases and the API, builds the pipeline and runs it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
+from functools import partial
 from math import ceil
 
 import structlog
@@ -40,7 +42,7 @@ from etl.source.queue import Queue
 from etl.source.read_only import ReadOnlySource, unclaimed
 from etl.source.schema import queue_schema
 from etl.source.tables import pending_table
-from etl.tasks import TaskState
+from etl.tasks import PendingTask, TaskState, is_valid_task_id
 from etl.warehouse.load.batch import Within
 from etl.warehouse.load.dry_run import DryRun
 from etl.warehouse.load.loader import Warehouse
@@ -93,7 +95,7 @@ async def run_job(
         warehouse = databases.enter_context(open_warehouse(settings.warehouse)) if wiring.needs_warehouse else None
         source = wiring.source(warehouse)
         announce, archive = wiring.announce(), wiring.archive()
-        async with wiring.open_pool(keeps_answers=archive is not None) as (pool, secrets):
+        async with wiring.open_pool(warehouse, keeps_answers=archive is not None) as (pool, secrets):
             context = RunContext(
                 source=source,
                 warehouse=DryRun() if request.dry_run or warehouse is None else warehouse,
@@ -176,7 +178,9 @@ class Wiring:
         return Archive(Store(self.settings.archive), run_id=self.run_id)
 
     @asynccontextmanager
-    async def open_pool(self, *, keeps_answers: bool) -> AsyncIterator[tuple[Pool, Secrets]]:
+    async def open_pool(
+        self, warehouse: Warehouse | None, *, keeps_answers: bool
+    ) -> AsyncIterator[tuple[Pool, Secrets]]:
         """Open the API, and make the pool that asks it; yields the API's secrets, too."""
         traffic = Traffic()
         koodrive = open_koodrive(
@@ -196,6 +200,7 @@ class Wiring:
                 concurrency=self.settings.api.concurrency,
                 shutdown=self.shutdown,
                 traffic=traffic,
+                find_known_task=partial(_known_task, warehouse),
             )
             yield pool, api.secrets
 
@@ -247,3 +252,15 @@ def _planned(forecast: Forecast) -> dict[str, object]:
 
 def _at_most(due: int | None, tasks: int | None) -> int | None:
     return min((number for number in (due, tasks) if number is not None), default=None)
+
+
+async def _known_task(warehouse: Warehouse | None) -> PendingTask | None:
+    """Find a task that an earlier run got an answer about."""
+    if warehouse is None:
+        return None
+    try:
+        task_id = await asyncio.to_thread(warehouse.known_task)
+    except TaskAuditError:
+        # The task would only help to find out faster what a failure means.
+        return None
+    return PendingTask(task_id=task_id) if task_id is not None and is_valid_task_id(task_id) else None

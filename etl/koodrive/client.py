@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
@@ -10,9 +11,10 @@ from yarl import URL
 from etl.database.clock import Clock
 from etl.errors import Code, ConfigurationError, TaskAuditError
 from etl.koodrive.authorization import Authorization
-from etl.koodrive.connection_errors import describe, ending_error, transport_reason
+from etl.koodrive.connection_errors import describe, ending_error, spoken_status, transport_reason
 from etl.koodrive.credentials import Credentials, Query, load_credentials
 from etl.koodrive.detail import interpret
+from etl.koodrive.error_codes import INTERCEPTED
 from etl.koodrive.listing import LIST, TaskPage, list_query, read_page
 from etl.koodrive.renewal import SessionApi
 from etl.koodrive.response import Response
@@ -130,13 +132,20 @@ class KooDrive:
         proxy = self._session.proxy
         if ending := ending_error(error, proxy=proxy, has_answered=self.last_response is not None):
             raise self._sanitizer.error(ending) from None
+        reason = transport_reason(error)
         failure = FetchFailure(
             task=task,
-            reason=transport_reason(error),
+            reason=reason,
             failed_at=self._clock(),
             detail=describe(error, proxy),
+            http_status=spoken_status(error),
             trace_id=trace_id,
         )
+        if reason is FailureReason.TOO_LARGE:
+            # A page without end may come from any server on the way.
+            failure = replace(
+                failure, reason=FailureReason.UNRECOGNIZED, own_reason=FailureReason.TOO_LARGE, ending=INTERCEPTED
+            )
         return self._sanitizer.failure(failure)
 
 

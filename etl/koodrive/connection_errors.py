@@ -73,8 +73,25 @@ def describe(error: Exception, proxy: Proxy | None) -> str:
             return f"the proxy {proxy} cannot be reached: {error.os_error.strerror or error.os_error}"
         case aiohttp.ClientHttpProxyError():
             return f"the proxy {proxy} answers HTTP {error.status} {error.message}".rstrip()
-    text = f"{type(error).__name__}: {error}"
+        case aiohttp.ClientResponseError():
+            text = _parser_complaint(error)
+        case _:
+            text = f"{type(error).__name__}: {error}"
     return f"{text} (through the proxy {proxy})" if proxy else text
+
+
+def spoken_status(error: Exception) -> int | None:
+    """Return the status of a response that could not be parsed; None if there was none, or if a proxy sent it."""
+    if isinstance(error, aiohttp.ClientResponseError) and not isinstance(error, aiohttp.ClientHttpProxyError):
+        return error.status or None
+    return None
+
+
+def _parser_complaint(error: aiohttp.ClientResponseError) -> str:
+    # The parser quotes the place of the error on lines of its own, with a mark below it.
+    cause = " ".join(error.message.replace("^", " ").split()) or type(error).__name__
+    status = spoken_status(error)
+    return f"the server said HTTP {status} in a response that breaks the rules of HTTP: {cause}" if status else cause
 
 
 def ending_error(error: Exception, *, proxy: Proxy | None, has_answered: bool) -> TaskAuditError | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from etl.koodrive.drift import MALFORMED, read_answer
 from etl.koodrive.error_codes import SUCCESS_CODES
-from etl.koodrive.error_responses import bad_payload, error_failure, malformed_failure, status_failure
+from etl.koodrive.error_responses import error_failure, malformed_failure, names_task, status_failure, unrecognized
 from etl.koodrive.response import Response
 from etl.tasks import Observation, Outcome, PendingTask
 
@@ -28,9 +28,10 @@ def interpret(response: Response, task: PendingTask, *, now: datetime) -> Outcom
     try:
         answer, drift = read_answer(response.body)
     except MALFORMED as error:
-        return malformed_failure(response, task, error=error, now=now)
+        return malformed_failure(response, task, error=error, now=now, is_own=names_task(response.body, task))
     if answer.error_code or answer.response_code not in SUCCESS_CODES:
         return error_failure(response, task, now=now)
     if answer.task_id != task.task_id and str(answer.task_id) != task.task_id:
-        return bad_payload("the answer is about another task", response, task=task, now=now)
+        # A cache on the way may have mixed up its answers.
+        return unrecognized("the answer is about another task", response, task=task, now=now)
     return Observation(task=task, detail=answer, observed_at=response.sent_at, drift=drift)

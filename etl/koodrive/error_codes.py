@@ -1,12 +1,13 @@
 """What each status and each error code means, as tables.
 
-The meaning of a code follows from KooDrive's API reference and the error codes of Huawei's API gateway.
+The meaning of a code follows from KooDrive's API reference and the error codes of Huawei's API gateway. A status alone
+says little: any server on the way may have chosen it.
 """
 
 import re
-from dataclasses import dataclass
+from http import HTTPStatus
 
-from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
+from etl.errors import Code, ConfigurationError, CredentialsRefusedError, OutageError, RunEnding, UnavailableError
 from etl.tasks.failure_reasons import FailureReason
 
 SUCCESS_CODES = frozenset({None, "", 0, "0"})
@@ -34,6 +35,32 @@ STATUS_FAILURES: dict[int, FailureReason] = {
     505: FailureReason.REJECTED,
 }
 """Statuses that do not follow their class. Any other 5xx is a server error, and any other status is a rejection."""
+
+SERVICE_CODE = re.compile(r"[0-9]{8}")
+"""A code of KooDrive's own: only a response with one says something about its task."""
+
+INTERCEPTED = RunEnding(
+    error=OutageError,
+    code=Code.API_INTERCEPTED,
+    remedy="Find the server that responds in KooDrive's place: a proxy, a login page, or a site that is being updated.",
+)
+WRONG_ADDRESS = RunEnding(
+    error=ConfigurationError,
+    code=Code.API_ADDRESS_WRONG,
+    remedy="Check api.base_url and api.user_id, and the proxies and gateways on the way to it.",
+)
+FORBIDDEN = RunEnding(
+    error=CredentialsRefusedError,
+    code=Code.API_FORBIDDEN,
+    remedy="Check the rights of api.user_id and of the credentials, and from which addresses they may be used.",
+)
+
+STATUS_ENDINGS: dict[int, RunEnding] = {
+    301: WRONG_ADDRESS,
+    308: WRONG_ADDRESS,
+    403: FORBIDDEN,
+}
+"""Statuses that do not follow their class in how they end a run that got no answer at all."""
 
 SERVICE_FAILURES: dict[str, FailureReason] = {
     "13000201": FailureReason.SERVER_ERROR,  # an inner call failed
@@ -83,19 +110,10 @@ WAIT_STATUSES = frozenset({403, 413, 503})
 """Statuses that mean throttling if the response names a time to wait."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FatalError:
-    """An error that concerns every request alike, and therefore ends the run."""
-
-    error: type[TaskAuditError]
-    code: Code
-    remedy: str
-
-
-FATAL_GATEWAY_CODES: dict[str, FatalError] = {
+FATAL_GATEWAY_CODES: dict[str, RunEnding] = {
     **dict.fromkeys(
         ("0302", "0304", "0306", "0310", "0401", "0402"),
-        FatalError(
+        RunEnding(
             error=CredentialsRefusedError,
             code=Code.API_FORBIDDEN,
             remedy="Check the rights of the token or the app, and from which addresses it may send requests.",
@@ -103,11 +121,11 @@ FATAL_GATEWAY_CODES: dict[str, FatalError] = {
     ),
     **dict.fromkeys(
         ("0101", "0607", "0801", "0802"),
-        FatalError(error=ConfigurationError, code=Code.API_ADDRESS_WRONG, remedy="Check api.base_url."),
+        RunEnding(error=ConfigurationError, code=Code.API_ADDRESS_WRONG, remedy="Check api.base_url."),
     ),
     **dict.fromkeys(
         ("0501", "0502"),
-        FatalError(
+        RunEnding(
             error=UnavailableError,
             code=Code.API_QUOTA_USED_UP,
             remedy="Have the app's quota or balance renewed, then run again.",
@@ -115,11 +133,35 @@ FATAL_GATEWAY_CODES: dict[str, FatalError] = {
     ),
 }
 
-FATAL_STATUSES: dict[int, FatalError] = {
-    511: FatalError(
+FATAL_STATUSES: dict[int, RunEnding] = {
+    407: RunEnding(
+        error=CredentialsRefusedError,
+        code=Code.PROXY_CREDENTIALS_REFUSED,
+        remedy="Check the user and the password in the address of the proxy.",
+    ),
+    511: RunEnding(
         error=UnavailableError,
         code=Code.NETWORK_LOGIN_NEEDED,
         remedy="Log this machine in to its network: a portal answers instead of the API.",
     ),
 }
-"""A gateway code in the body outweighs these statuses."""
+"""Statuses that end the run at once. A gateway code in the body outweighs them."""
+
+
+def status_reason(status: int) -> FailureReason:
+    """Return what the status of an error means for its task, if KooDrive sent it."""
+    if status in DECISIVE_STATUSES:
+        return DECISIVE_STATUSES[status]
+    if status in STATUS_FAILURES:
+        return STATUS_FAILURES[status]
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return FailureReason.SERVER_ERROR
+    return FailureReason.REJECTED
+
+
+def status_ending(status: int) -> RunEnding:
+    """Return how the run ends if every response has this status and is not in KooDrive's form."""
+    if status in STATUS_ENDINGS:
+        return STATUS_ENDINGS[status]
+    is_client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return WRONG_ADDRESS if is_client_error else INTERCEPTED

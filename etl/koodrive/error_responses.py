@@ -1,11 +1,16 @@
 """What an error response means. Pure: a response in, a failure out.
 
-A response is an answer only if it is an HTTP 200 in JSON whose ``code`` is 0.
+A response is an answer only if it is an HTTP 200 in JSON whose ``code`` is 0. Only KooDrive's own words about a task
+decide about that task: an error with one of its codes, or a body that names the task. Any server on the way may send
+another response, and such a response is ``unrecognized``.
 """
 
+import re
+from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -16,11 +21,13 @@ from etl.koodrive.error_codes import (
     FATAL_STATUSES,
     GATEWAY_CODE,
     GATEWAY_FAILURES,
+    SERVICE_CODE,
     SERVICE_FAILURES,
-    STATUS_FAILURES,
     SUCCESS_CODES,
     THROTTLED_CODE_SUFFIX,
     WAIT_STATUSES,
+    status_ending,
+    status_reason,
 )
 from etl.koodrive.rate_limit_headers import Advice, advice
 from etl.koodrive.response import Response
@@ -34,6 +41,17 @@ ADVISED_STATUSES = WAIT_STATUSES | {HTTPStatus.TOO_MANY_REQUESTS}
 """Statuses whose headers and message may name a time to wait."""
 
 NO_ADVICE = Advice()
+
+TASK_ID_FIELD = b'"taskId"'
+"""A body that names its task in this field is KooDrive's, even if the rest of it cannot be read."""
+
+TITLE = re.compile(r"<title>\s*([^<]+?)\s*</title>", re.IGNORECASE)
+
+MAX_PAGE_BYTES = 4096
+"""The beginning of a page, which has its title."""
+
+MAX_PAGE_WORDS = 120
+"""The title or the first line of a page is enough to find the server that sent it."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -60,18 +78,30 @@ def status_failure(response: Response, task: PendingTask, *, now: datetime) -> F
     if response.status != OK:
         return error_failure(response, task, now=now)
     if not _may_be_json(response.content_type):
-        detail = f"200 with {response.content_type}, not JSON"
-        return _failure(FailureReason.SERVER_ERROR, detail, response=response, task=task, now=now)
+        detail = f"200 with {response.content_type}, not JSON{_page_words(response)}"
+        return unrecognized(detail, response, task=task, now=now)
     return None
 
 
-def malformed_failure(response: Response, task: PendingTask, *, error: Exception, now: datetime) -> FetchFailure:
-    """Classify a 200 whose body could not be read: it is an error with the wrong status, or a bad payload.
+def malformed_failure(
+    response: Response, task: PendingTask, *, error: Exception, now: datetime, is_own: bool
+) -> FetchFailure:
+    """Classify a 200 whose body could not be read: an error with the wrong status, a bad payload, or unrecognized.
+
+    Args:
+        response: the response.
+        task: the task that was asked about.
+        error: says why the body could not be read.
+        now: the time.
+        is_own: whether the body shows that KooDrive sent it.
 
     Raises:
         TaskAuditError: the error concerns every request.
     """
-    return _error_in_success(response, task, now=now) or bad_payload(str(error), response, task=task, now=now)
+    if (failure := _error_in_success(response, task, now=now)) is not None:
+        return failure
+    refuse = bad_payload if is_own else unrecognized
+    return refuse(str(error), response, task=task, now=now)
 
 
 def error_failure(response: Response, task: PendingTask, *, now: datetime) -> FetchFailure:
@@ -86,6 +116,20 @@ def error_failure(response: Response, task: PendingTask, *, now: datetime) -> Fe
 def bad_payload(detail: str, response: Response, *, task: PendingTask, now: datetime) -> FetchFailure:
     """Reject a response that looks like an answer and cannot be believed."""
     return _failure(FailureReason.BAD_PAYLOAD, detail, response=response, task=task, now=now)
+
+
+def unrecognized(
+    detail: str, response: Response, *, task: PendingTask, now: datetime, error_code: str | None = None
+) -> FetchFailure:
+    """Doubt that KooDrive sent a response, since it says nothing about the task in KooDrive's form."""
+    failure = _failure(FailureReason.UNRECOGNIZED, detail, response=response, task=task, now=now, error_code=error_code)
+    own_reason = FailureReason.BAD_PAYLOAD if response.status == OK else status_reason(response.status)
+    return replace(failure, own_reason=own_reason, ending=status_ending(response.status))
+
+
+def names_task(body: bytes, task: PendingTask) -> bool:
+    """Return whether a body names its task, as only KooDrive's answers do, however much of the rest is wrong."""
+    return TASK_ID_FIELD in body and task.task_id.encode() in body
 
 
 def _error_in_success(response: Response, task: PendingTask, *, now: datetime) -> FetchFailure | None:
@@ -107,7 +151,7 @@ def _classify(response: Response, body: ErrorBody, *, task: PendingTask, now: da
     message = _text(body.error_msg) or _text(body.msg) or ""
     if fatal := FATAL_GATEWAY_CODES.get(gateway_code) or FATAL_STATUSES.get(response.status):
         quote = " ".join(filter(None, (f"HTTP {response.status}", code, message)))
-        raise fatal.error(f"KooDrive refuses the request: {quote}.", code=fatal.code, remedy=fatal.remedy)
+        raise fatal.because(f"KooDrive refuses the request: {quote}.")
     may_be_throttled = response.status in ADVISED_STATUSES or code.endswith(THROTTLED_CODE_SUFFIX)
     advised = advice(response.headers, message, now=now) if may_be_throttled else NO_ADVICE
     reason = (
@@ -115,10 +159,12 @@ def _classify(response: Response, body: ErrorBody, *, task: PendingTask, now: da
         if _is_throttled(response.status, code, advised=advised)
         else DECISIVE_STATUSES.get(response.status)
         or GATEWAY_FAILURES.get(gateway_code)
-        or SERVICE_FAILURES.get(service_code)
-        or _status_reason(response.status)
+        or SERVICE_FAILURES.get(code)
+        or status_reason(response.status)
     )
-    detail = _detail(response.status, message, ignored=advised.ignored)
+    detail = _detail(response, message, ignored=advised.ignored)
+    if reason.recovery.is_lasting and not SERVICE_CODE.fullmatch(code):
+        return unrecognized(detail, response, task=task, now=now, error_code=code or None)
     return _failure(reason, detail, response=response, task=task, now=now, error_code=code or None, advised=advised)
 
 
@@ -127,17 +173,32 @@ def _is_throttled(status: int, code: str, *, advised: Advice) -> bool:
     return must_wait or code.endswith(THROTTLED_CODE_SUFFIX)
 
 
-def _status_reason(status: int) -> FailureReason:
-    by_class = FailureReason.SERVER_ERROR if status >= HTTPStatus.INTERNAL_SERVER_ERROR else FailureReason.REJECTED
-    return STATUS_FAILURES.get(status, by_class)
-
-
-def _detail(status: int, message: str, *, ignored: str | None) -> str:
+def _detail(response: Response, message: str, *, ignored: str | None) -> str:
+    status = response.status
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        # The target stays out of the detail: an address may repeat what was sent.
-        return f"HTTP {status}, a redirect, was refused"
-    text = message or f"HTTP {status}"
+        return f"HTTP {status}, a redirect{_target(response.headers.get('Location', ''))}, was refused"
+    text = message or f"HTTP {status}{_page_words(response)}"
     return f"{text}; {ignored} makes no sense" if ignored else text
+
+
+def _target(location: str) -> str:
+    """Name the server that a redirect leads to; the rest of the address may repeat what was sent."""
+    try:
+        address = urlsplit(location)
+        port = f":{address.port}" if address.port else ""
+    except ValueError:
+        return ""
+    if not address.hostname:
+        return " to the same server" if address.path else ""
+    return f" to {address.scheme or 'http'}://{address.hostname}{port}"
+
+
+def _page_words(response: Response) -> str:
+    """Quote the title of a page, or its first line."""
+    text = response.body[:MAX_PAGE_BYTES].decode(errors="replace")
+    found = TITLE.search(text)
+    words = found[1] if found else text.lstrip().partition("\n")[0].strip()
+    return f": {words[:MAX_PAGE_WORDS]}" if words else ""
 
 
 def _failure(

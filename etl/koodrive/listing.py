@@ -95,7 +95,8 @@ def read_page(response: Response, *, now: datetime) -> TaskPage | FetchFailure:
             return error_failure(response, LIST, now=now)
         return TaskPage(tuple(map(_task, _records(body))), _cursor(body.next_cursor))
     except MALFORMED as error:
-        return malformed_failure(response, LIST, error=error, now=now)
+        # A page that cannot be read makes no dead letter, so it does not matter which server sent it.
+        return malformed_failure(response, LIST, error=error, now=now, is_own=True)
 
 
 def _records(body: PageBody) -> list[Record]:

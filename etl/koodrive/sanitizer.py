@@ -39,12 +39,17 @@ class Sanitizer:
     def failure(self, failure: FetchFailure, response: Response | None = None) -> FetchFailure:
         """Make a failure fit to log and to store, with an excerpt of a bad payload as evidence."""
         detail = self.quote(failure.detail)
-        if response is not None and failure.reason is FailureReason.BAD_PAYLOAD:
-            body = response.body
-            excerpt = self.quote(body.decode(errors="replace"), max_characters=MAX_EXCERPT_CHARACTERS)
-            detail += f" ({len(body)} bytes, SHA-256 {sha256(body).hexdigest()}: {excerpt})"
         code = failure.error_code and self.quote(failure.error_code)
-        return replace(failure, detail=detail, error_code=code)
+        evidence = ""
+        if response is not None and FailureReason.BAD_PAYLOAD in {failure.reason, failure.own_reason}:
+            evidence = self._evidence(response.body)
+        if failure.reason is FailureReason.BAD_PAYLOAD:
+            detail, evidence = detail + evidence, ""
+        return replace(failure, detail=detail, error_code=code, evidence=evidence)
+
+    def _evidence(self, body: bytes) -> str:
+        excerpt = self.quote(body.decode(errors="replace"), max_characters=MAX_EXCERPT_CHARACTERS)
+        return f" ({len(body)} bytes, SHA-256 {sha256(body).hexdigest()}: {excerpt})"
 
     def observation(self, observation: Observation, response: Response, *, keeps_answer: bool) -> Observation:
         """Take our secrets out of an observation's drift, and out of the answer that the archive keeps."""

@@ -3,13 +3,19 @@
 aiohttp would send a GET again, follow redirects and expand a body of any length; this module keeps it from that.
 """
 
+import re
 import zlib
+from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from functools import partial
+from ssl import SSLContext
+from typing import Any, cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from etl.koodrive.response import Response
@@ -27,6 +33,12 @@ DNS_CACHE_SECONDS = 300
 """Long enough to spare the name server, and short enough to follow a site that moves during a run."""
 
 
+STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})\b")
+
+UNKNOWN_STATUS = 0
+"""Takes the place of a status that could not be read."""
+
+
 class BodyTooLargeError(Exception):
     """A body is longer than any answer could be."""
 
@@ -36,6 +48,29 @@ class ConnectionLostError(Exception):
 
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError, ConnectionLostError)
+
+
+class StatusKeepingHandler(ResponseHandler):
+    """Keeps the status of a response that aiohttp refuses to parse; aiohttp itself reports a 400 of its own."""
+
+    _status = UNKNOWN_STATUS
+
+    def data_received(self, data: bytes) -> None:
+        """Parse received bytes, and put the server's status into the error if that fails."""
+        if (found := STATUS_LINE.match(data)) is not None:
+            self._status = int(found[1])
+        super().data_received(data)
+        if isinstance(error := self.exception(), HttpProcessingError):
+            error.code = self._status
+
+
+class Connector(aiohttp.TCPConnector):
+    """Opens connections that keep the status of a response that cannot be parsed."""
+
+    def __init__(self, *, limit: int, ssl: SSLContext | bool = True) -> None:
+        super().__init__(limit=limit, ttl_dns_cache=DNS_CACHE_SECONDS, ssl=ssl)
+        loop: AbstractEventLoop = self._loop
+        self._factory = cast("partial[ResponseHandler]", partial(StatusKeepingHandler, loop=loop))
 
 
 class HttpSession:
@@ -100,9 +135,7 @@ async def open_session(settings: ApiSettings, *, base_url: str) -> AsyncIterator
             "Accept-Encoding": "identity",
         },
         auto_decompress=False,
-        connector=aiohttp.TCPConnector(
-            limit=settings.concurrency, ttl_dns_cache=DNS_CACHE_SECONDS, ssl=api_tls(settings) or True
-        ),
+        connector=Connector(limit=settings.concurrency, ssl=api_tls(settings) or True),
         # A cookie of the API must not travel with later requests.
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=(send_once,),

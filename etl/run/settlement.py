@@ -33,7 +33,9 @@ def reject_unaskable(task: PendingTask, *, dead_letter_after: int, now: datetime
 
 def exhaust_if_due(outcome: Outcome, *, dead_letter_after: int) -> Outcome:
     """Turn a passing failure into a lasting one, if its task has failed in enough runs."""
-    if isinstance(outcome, Observation) or outcome.is_lasting or outcome.task.attempts < dead_letter_after:
+    if isinstance(outcome, Observation) or outcome.is_lasting or outcome.is_unrecognized:
+        return outcome
+    if outcome.task.attempts < dead_letter_after:
         return outcome
     detail = f"Failed in {outcome.task.attempts} runs, at last: {outcome.reason}: {outcome.detail}"
     return replace(outcome, reason=FailureReason.EXHAUSTED, detail=detail)

@@ -4,13 +4,14 @@ Nothing here does I/O, reads a clock or knows a database. All times are aware an
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from zlib import crc32
 
 import msgspec
 
+from etl.errors import RunEnding
 from etl.tasks.detail import TaskDetail
 from etl.tasks.failure_reasons import FailureReason, Recovery
 
@@ -85,6 +86,12 @@ class FetchFailure:
     """How many requests a second the API says it takes, where it says so."""
     sightings: int = 1
     """How many requests in a row have failed in this way."""
+    own_reason: FailureReason | None = None
+    """What an unrecognized response means if it turns out to concern this task alone."""
+    ending: RunEnding | None = None
+    """How an unrecognized response ends the run if no request is answered."""
+    evidence: str = ""
+    """An excerpt of an unrecognized response, for the dead letter that it may become."""
 
     @property
     def recovery(self) -> Recovery:
@@ -96,6 +103,16 @@ class FetchFailure:
         """Say whether asking again will not help."""
         seen_twice = self.sightings > 1
         return self.recovery is Recovery.DEAD_LETTER or (self.recovery is Recovery.RETRY_ONCE and seen_twice)
+
+    @property
+    def is_unrecognized(self) -> bool:
+        """Say whether another server than KooDrive may have sent the response."""
+        return self.recovery is Recovery.VERIFY
+
+    def as_own(self) -> "FetchFailure":
+        """Take an unrecognized response as this task's own."""
+        assert self.own_reason is not None  # noqa: S101 - for the type checker: every unrecognized failure has one
+        return replace(self, reason=self.own_reason, detail=self.detail + self.evidence)
 
 
 Outcome = Observation | FetchFailure

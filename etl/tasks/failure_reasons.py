@@ -17,6 +17,9 @@ class Recovery(Enum):
     REQUEUE = auto()
     """The run repeats the request later: the failure concerns every task, and does not count as an attempt."""
 
+    VERIFY = auto()
+    """The run finds out whether other tasks are answered; the failure concerns every task until that is shown."""
+
     DEAD_LETTER = auto()
     """Another request would not help, so the task becomes a dead letter."""
 
@@ -142,6 +145,14 @@ class FailureReason(StrEnum):
             recovery=Recovery.RETRY,
             cause="The job could not connect to KooDrive.",
             remedy="Check the network; the next run asks again.",
+        ),
+    )
+    UNRECOGNIZED = (
+        "unrecognized",
+        Handling(
+            recovery=Recovery.VERIFY,
+            cause="The response is not in KooDrive's form, so another server may have sent it.",
+            remedy="Check the proxies and gateways on the way to KooDrive; the next run asks again.",
         ),
     )
     TIMEOUT = (

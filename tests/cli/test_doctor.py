@@ -132,10 +132,14 @@ def test_an_api_that_is_not_there_and_a_place_that_is_no_api(night_of, configure
 @pytest.mark.parametrize(
     ("fault", "state", "message", "code"),
     [
-        ("wrong_task", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
+        ("wrong_task", "failure", "does not answer as KooDrive", ExitCode.UNAVAILABLE),
+        ("truncated_json", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
+        ("html_404", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
+        ("json_405", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
+        ("html_407", "failure", "HTTP 407", ExitCode.CREDENTIALS),
         ("html_200", "failure", "text/html, not JSON", ExitCode.UNAVAILABLE),
         ("http_500", "failure", "does not answer", ExitCode.UNAVAILABLE),
-        ("http_403_plain", "failure", "forbids the request", ExitCode.CREDENTIALS),
+        ("http_403_plain", "failure", "HTTP 403: Forbidden", ExitCode.CREDENTIALS),
         ("http_429", "warning", "throttles", ExitCode.OK),
         ("not_found", "ok", "accepts the credentials", ExitCode.OK),
     ],

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -19,7 +20,8 @@ def failure(reason, status, code=None):
 
 REJECTED = failure(FailureReason.REJECTED, 400)
 FORBIDDEN = failure(FailureReason.FORBIDDEN, 403)
-PAGE_NOT_FOUND = failure(FailureReason.NOT_FOUND, 404)
+PAGE_NOT_FOUND = replace(failure(FailureReason.NOT_FOUND, 404), own_reason=FailureReason.NOT_FOUND)
+"""An unrecognized response that was repeated."""
 
 
 @pytest.mark.parametrize("doubtful", [REJECTED, FORBIDDEN, PAGE_NOT_FOUND])

@@ -151,7 +151,9 @@ BAD_PAYLOADS = {
 def test_a_bad_payload_makes_no_fact(body):
     failure = interpreted(body)
     assert isinstance(failure, FetchFailure)
-    assert (failure.reason, failure.http_status, failure.error_code) == (FailureReason.BAD_PAYLOAD, 200, None)
+    # Without the task's ID under its name, another server may have sent it.
+    assert FailureReason.BAD_PAYLOAD in {failure.reason, failure.own_reason}
+    assert (failure.http_status, failure.error_code) == (200, None)
     assert (failure.task, failure.failed_at, failure.trace_id) == (TASK, NOW, "t" * 58)
     assert failure.detail
 
@@ -276,7 +278,8 @@ def test_a_damaged_answer_never_becomes_another_answer(places):
 
 @pytest.mark.parametrize("end", range(len(json.dumps(DOCUMENTED).encode())))
 def test_a_part_of_an_answer_makes_no_fact(end):
-    assert interpreted(json.dumps(DOCUMENTED).encode()[:end]).reason is FailureReason.BAD_PAYLOAD
+    failure = interpreted(json.dumps(DOCUMENTED).encode()[:end])
+    assert FailureReason.BAD_PAYLOAD in {failure.reason, failure.own_reason}
 
 
 @given(seed=st.integers(), number=st.integers(0, 10**19 - 1))

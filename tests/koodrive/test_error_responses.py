@@ -1,9 +1,23 @@
+import re
+
 import pytest
 
-from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
+from etl.errors import Code, ConfigurationError, CredentialsRefusedError, OutageError, UnavailableError
 from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, GATEWAY_FAILURES, SERVICE_FAILURES
 from etl.tasks.failure_reasons import FailureReason
-from tests.koodrive.task_responses import DOCUMENTED, interpreted, with_fields
+from tests.koodrive.task_responses import DOCUMENTED, TASK_ID, interpreted, with_fields
+
+
+def meaning(failure):
+    """What a failure says about its task; only a response with a code of KooDrive's own says so at once."""
+    if failure.reason is FailureReason.UNRECOGNIZED:
+        assert failure.ending is not None
+        assert not failure.is_lasting
+        return failure.own_reason
+    is_own = re.fullmatch("[0-9]{8}", failure.error_code or "") is not None
+    assert is_own or not failure.reason.recovery.is_lasting
+    return failure.reason
+
 
 HTTP_STATUSES = {
     "BAD_PAYLOAD": [204, 205],
@@ -23,7 +37,7 @@ HTTP_STATUSES = {
 @pytest.mark.parametrize("body", [b"", b"<html>no</html>", b"null", b"[" * 100_000, b"\xff", DOCUMENTED])
 def test_an_http_status_without_a_code_decides_the_reason(reason, status, body):
     failure = interpreted(body, status=status)
-    assert (failure.reason, failure.http_status, failure.error_code) == (FailureReason[reason], status, None)
+    assert (meaning(failure), failure.http_status, failure.error_code) == (FailureReason[reason], status, None)
 
 
 @pytest.mark.parametrize("body", [b"", {"code": 13000102, "msg": "no"}, {"code": "401", "msg": "no"}])
@@ -43,11 +57,23 @@ def test_no_code_outweighs_a_401_or_a_429(status, reason, code):
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 @pytest.mark.parametrize("body", [b"", {"msg": "go to https://elsewhere.example/?token=secret"}])
-def test_a_redirect_is_refused_and_not_quoted(status, body):
-    failure = interpreted(body, status=status, headers={"Location": "https://elsewhere.example/?token=secret"})
-    assert failure.reason is FailureReason.REJECTED
-    assert "redirect" in failure.detail
-    assert "elsewhere" not in failure.detail
+@pytest.mark.parametrize(
+    ("location", "named"),
+    [
+        ("https://elsewhere.example/?token=secret", " to https://elsewhere.example,"),
+        ("http://user:secret@elsewhere.example:8080/secret#secret", " to http://elsewhere.example:8080,"),
+        ("//elsewhere.example/secret", " to http://elsewhere.example,"),
+        ("/login?token=secret", " to the same server,"),
+        ("https://[secret", ","),
+        ("https://elsewhere.example:secret/", ","),
+        ("", ","),
+    ],
+)
+def test_a_redirect_names_only_the_server_that_it_leads_to(status, body, location, named):
+    failure = interpreted(body, status=status, headers={"Location": location})
+    assert meaning(failure) is FailureReason.REJECTED
+    assert f"a redirect{named} was refused" in failure.detail
+    assert "secret" not in failure.detail
 
 
 SENTENCE = "The throttling threshold has been reached: policy user over ratelimit,limit:30,time:1 minute"
@@ -83,7 +109,7 @@ SENTENCE = "The throttling threshold has been reached: policy user over ratelimi
 )
 def test_a_wait_in_the_headers_makes_a_refusal_a_throttling(status, headers, reason, wait_seconds):
     failure = interpreted(b"", status=status, headers=headers)
-    assert (failure.reason, failure.wait_seconds) == (FailureReason[reason], wait_seconds)
+    assert (meaning(failure), failure.wait_seconds) == (FailureReason[reason], wait_seconds)
 
 
 @pytest.mark.parametrize("http_status", [200, 400, 401, 403, 429, 500, 503])
@@ -128,7 +154,9 @@ def test_a_senseless_wait_is_quoted_in_the_detail(status):
 )
 def test_errors_of_every_documented_form_are_classified(body, reason, code, http_status):
     failure = interpreted(body, status=http_status)
-    assert (failure.reason, failure.error_code, failure.http_status) == (reason, code, http_status)
+    if http_status == 200 and failure.reason is FailureReason.UNRECOGNIZED:
+        reason = FailureReason.BAD_PAYLOAD
+    assert (meaning(failure), failure.error_code, failure.http_status) == (reason, code, http_status)
 
 
 @pytest.mark.parametrize("http_status", [200, 400, 403, 404, 500])
@@ -186,13 +214,13 @@ def test_gateway_codes_that_concern_every_request_end_the_run(family, number, ht
         ("APIGW.0613", 503, FailureReason.SERVER_ERROR),
         ("APIGW.9999", 500, FailureReason.SERVER_ERROR),
         ("APIGW.9999", 404, FailureReason.NOT_FOUND),
-        ("APIGW.9999", 200, FailureReason.REJECTED),
+        ("APIGW.9999", 200, FailureReason.BAD_PAYLOAD),
     ],
 )
 def test_gateway_codes_have_their_documented_meaning(code, http_status, expected):
     body = {"error_code": code, "error_msg": "m"}
     if isinstance(expected, FailureReason):
-        assert interpreted(body, status=http_status).reason is expected
+        assert meaning(interpreted(body, status=http_status)) is expected
     else:
         with pytest.raises(expected):
             interpreted(body, status=http_status)
@@ -204,7 +232,55 @@ def test_an_error_is_an_error_even_beside_the_fields_of_a_task(body):
 
 
 @pytest.mark.parametrize("content_type", ["text/html", "text/plain", "application/xml"])
-def test_an_html_page_is_a_server_error(content_type):
-    failure = interpreted(b"<html>Back soon</html>", content_type=content_type)
-    assert (failure.reason, failure.http_status) == (FailureReason.SERVER_ERROR, 200)
-    assert content_type in failure.detail
+def test_a_page_of_another_server_is_unrecognized(content_type):
+    failure = interpreted(b"<html><title> Back soon\n</title></html>", content_type=content_type)
+    assert (failure.reason, failure.http_status) == (FailureReason.UNRECOGNIZED, 200)
+    assert failure.detail == f"200 with {content_type}, not JSON: Back soon"
+
+
+OTHERS = [
+    b"",
+    b"<html>no</html>",
+    {"ok": True},
+    {"code": 404, "message": "Not Found"},
+    {"code": "not_found", "msg": "no"},
+    {"code": 40400, "msg": "no"},
+    {"error_code": "E" * 36, "error_msg": "m"},
+    {"timestamp": "2026-11-07", "status": 404, "error": "Not Found", "path": f"/koodrive/ose/v1/task/{TASK_ID}"},
+]
+
+
+@pytest.mark.parametrize("body", OTHERS, ids=str)
+@pytest.mark.parametrize("status", [200, *range(300, 600)])
+def test_no_status_ends_a_task_without_a_code_of_koodrives_own(status, body):
+    try:
+        failure = interpreted(body, status=status)
+    except (CredentialsRefusedError, UnavailableError):
+        assert status in {407, 511}
+        return
+    assert not failure.is_lasting
+    assert meaning(failure)
+
+
+def test_a_proxy_that_demands_credentials_ends_the_run():
+    with pytest.raises(CredentialsRefusedError, match="HTTP 407") as caught:
+        interpreted(b"<html>Squid</html>", status=407)
+    assert caught.value.code is Code.PROXY_CREDENTIALS_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "code"),
+    [
+        (200, OutageError, Code.API_INTERCEPTED),
+        (302, OutageError, Code.API_INTERCEPTED),
+        (301, ConfigurationError, Code.API_ADDRESS_WRONG),
+        (308, ConfigurationError, Code.API_ADDRESS_WRONG),
+        (403, CredentialsRefusedError, Code.API_FORBIDDEN),
+        (404, ConfigurationError, Code.API_ADDRESS_WRONG),
+        (418, ConfigurationError, Code.API_ADDRESS_WRONG),
+        (501, OutageError, Code.API_INTERCEPTED),
+    ],
+)
+def test_a_status_says_how_a_run_ends_that_gets_no_other(status, error, code):
+    ending = interpreted(b"<html>no</html>", status=status).ending
+    assert (ending.error, ending.code) == (error, code)

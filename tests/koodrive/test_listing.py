@@ -160,7 +160,7 @@ def test_a_200_without_a_page_is_a_failure(body, reason):
 def test_other_statuses_and_types_mean_the_same_as_for_a_task():
     assert read(b"{}", status=503).reason is FailureReason.SERVER_ERROR
     assert read(b"{}", status=429).reason is FailureReason.THROTTLED
-    assert read(DOCUMENTED, content_type="text/html").reason is FailureReason.SERVER_ERROR
+    assert read(DOCUMENTED, content_type="text/html").reason is FailureReason.UNRECOGNIZED
     with pytest.raises(CredentialsRefusedError):
         read({"error_code": "APIGW.0302", "error_msg": "no"}, status=403)
 

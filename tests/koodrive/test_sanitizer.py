@@ -14,11 +14,11 @@ from tests.koodrive.raw_http import APP, TASK_ID, TOKEN, header, http
 
 
 def test_a_bad_payload_is_quoted_in_part_with_its_hash(asked_scripted):
-    body = b'{"taskId": "17",, "note": "' + TOKEN.encode() + b"\x00\x1b[31m" + b"x" * 5000 + b'"}'
+    body = b'{"taskId": "1534087020903704704",, "note": "' + TOKEN.encode() + b"\x00\x1b[31m" + b"x" * 5000 + b'"}'
     (failure,), _ = asked_scripted(http(body))
     assert failure.reason is FailureReason.BAD_PAYLOAD
     assert f"({len(body)} bytes, SHA-256 {sha256(body).hexdigest()}: " in failure.detail
-    assert '{"taskId": "17",, "note": "********  [31mxxx' in failure.detail
+    assert '{"taskId": "1534087020903704704",, "note": "********  [31mxxx' in failure.detail
     assert len(failure.detail) < MAX_QUOTE_CHARACTERS + MAX_EXCERPT_CHARACTERS + 200
     assert failure.detail.isprintable()
 
@@ -63,7 +63,7 @@ def test_a_quote_is_one_printable_line(asked_scripted):
 
 def test_a_content_type_is_quoted_without_undecodable_bytes(asked_scripted):
     (failure,), _ = asked_scripted(http(content_type="text/\udcff\udcfe"))
-    assert failure.reason is FailureReason.SERVER_ERROR
+    assert failure.reason is FailureReason.UNRECOGNIZED
     failure.detail.encode()
 
 

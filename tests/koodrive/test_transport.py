@@ -35,7 +35,8 @@ def test_a_redirect_is_refused_and_sends_nothing_elsewhere(asked, scripted, stat
                 return await asked(server.base_url, TASK_ID), server, elsewhere
 
     (failure,), server, elsewhere = asyncio.run(scenario())
-    assert (failure.reason, failure.http_status) == (FailureReason.REJECTED, int(status[:3]))
+    assert (failure.reason, failure.http_status) == (FailureReason.UNRECOGNIZED, int(status[:3]))
+    assert f"to {elsewhere.base_url}," in failure.detail
     assert (len(server.requests), elsewhere.connections) == (1, 0)
 
 
@@ -53,7 +54,7 @@ def test_an_oversized_body_is_not_read_to_its_end(asked_scripted):
     body_bytes = 64 << 20
     endless = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n" + bytes(body_bytes)
     (failure,), server = asked_scripted(endless)
-    assert failure.reason is FailureReason.TOO_LARGE
+    assert (failure.reason, failure.own_reason) == (FailureReason.UNRECOGNIZED, FailureReason.TOO_LARGE)
     assert str(MAX_BODY_BYTES) in failure.detail
     # Sockets on the way hold some megabytes more than was read.
     assert server.taken_bytes < body_bytes / 4
@@ -71,7 +72,7 @@ def test_a_gzip_bomb_is_stopped_at_the_limit(asked, scripted):
                 tracemalloc.stop()
 
     (failure,), peak = asyncio.run(scenario())
-    assert failure.reason is FailureReason.TOO_LARGE
+    assert (failure.reason, failure.own_reason) == (FailureReason.UNRECOGNIZED, FailureReason.TOO_LARGE)
     assert peak < 12 << 20
 
 
@@ -85,7 +86,6 @@ TRANSPORT = {
     "cut body": (http(headers=["Connection: close"])[:-5], FailureReason.UNREACHABLE),
     "no HTTP": (b"SSH-2.0-OpenSSH_9.6\r\nconnection: close\r\n\r\n", FailureReason.SERVER_ERROR),
     "no gzip": (http(headers=["Content-Encoding: gzip"]), FailureReason.UNREACHABLE),
-    "headers without end": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000, FailureReason.SERVER_ERROR),
 }
 
 
@@ -96,6 +96,33 @@ def test_transport_errors_become_failures(asked_scripted, answer, reason):
     assert failure.trace_id == header(server.requests[0], "X-Traceid")
     assert failure.detail
     assert len(server.requests) == 1
+
+
+UNPARSABLE = {
+    "two lengths": (
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        200,
+        "Duplicate Content-Length",
+    ),
+    "a length and chunks": (
+        b"HTTP/1.1 503 Busy\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        503,
+        "Transfer-Encoding can't be present with Content-Length",
+    ),
+    "a name with a blank": (b"HTTP/1.1 404 No\r\nX y: 3\r\n\r\n", 404, "Invalid header token"),
+    "headers without end": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 20_000, 200, "Got more than"),
+}
+
+
+@pytest.mark.parametrize(("answer", "status", "cause"), UNPARSABLE.values(), ids=UNPARSABLE)
+def test_a_response_that_cannot_be_parsed_names_the_cause_and_the_status_that_the_server_said(
+    asked_scripted, answer, status, cause
+):
+    (failure,), _ = asked_scripted(answer)
+    assert (failure.reason, failure.http_status) == (FailureReason.SERVER_ERROR, status)
+    assert failure.detail.startswith(
+        f"the server said HTTP {status} in a response that breaks the rules of HTTP: {cause}"
+    )
 
 
 @pytest.mark.parametrize("fault", ["cut_body", "reset"])

@@ -13,7 +13,7 @@ NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LIMIT = 5
 
 FOR_GOOD = {"not_found", "forbidden", "bad_payload", "too_large", "invalid_id", "rejected", "exhausted"}
-FOR_NOW = {"throttled", "unauthorized", "server_error", "unreachable", "timeout"}
+FOR_NOW = {"throttled", "unauthorized", "server_error", "unreachable", "unrecognized", "timeout"}
 
 
 def task(task_id="1", attempts=1):
@@ -40,7 +40,7 @@ def test_lasting_failures(reason, sightings):
     lasts = reason in FOR_GOOD and (reason is not FailureReason.BAD_PAYLOAD or sightings == 2)
 
     assert failure(reason, sightings=sightings).is_lasting is lasts
-    assert (failure(reason).recovery in {Recovery.RETRY, Recovery.REQUEUE}) is (reason in FOR_NOW)
+    assert (failure(reason).recovery in {Recovery.RETRY, Recovery.REQUEUE, Recovery.VERIFY}) is (reason in FOR_NOW)
 
 
 @pytest.mark.parametrize(

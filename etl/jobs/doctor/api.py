@@ -56,6 +56,8 @@ def _require_answer(outcome: Outcome) -> None:
     if not isinstance(outcome, FetchFailure):
         return
     message = f"{outcome.reason}: {outcome.detail}".rstrip(".") + "."
+    if outcome.ending is not None:
+        raise outcome.ending.because(f"The server at api.base_url does not answer as KooDrive. {message}")
     if outcome.reason in SILENT:
         raise UnavailableError(
             f"The API does not answer. {message}",
@@ -72,7 +74,7 @@ def _require_answer(outcome: Outcome) -> None:
             code=Code.CREDENTIALS_REFUSED,
             remedy="Check the token, or the app.",
         )
-    if outcome.reason in {FailureReason.BAD_PAYLOAD, FailureReason.TOO_LARGE}:
+    if outcome.reason is FailureReason.BAD_PAYLOAD:
         raise ConfigurationError(
             f"The server at api.base_url does not answer as KooDrive. {message}",
             code=Code.API_ADDRESS_WRONG,

@@ -15,7 +15,7 @@ from etl.tasks import FetchFailure
 from etl.warehouse.load import history, statements
 from etl.warehouse.load.batch import Batch, Within
 from etl.warehouse.schema import warehouse_schema
-from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter, stage_facts
+from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter, fact_task_status, stage_facts
 from etl.warehouse.text import storable_text
 
 LOADED = ("audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
@@ -108,6 +108,13 @@ class Warehouse:
     def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
         """Return the tasks whose end was written by a run that never ended."""
         return self._matching(statements.audited_by_dead_runs(self._kind), task_ids)
+
+    def known_task(self) -> str | None:
+        """Return the task that the API answered about most recently; None if there is none."""
+        facts = fact_task_status.c
+        query = select(facts.task_id).order_by(facts.last_checked_at.desc()).limit(1)
+        with self.engine.execution_options(read_only=True).connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def settled(self, task_ids: Sequence[str]) -> set[str]:
         """Return the tasks with a terminal fact, or with a dead letter that excludes them."""
