@@ -220,6 +220,16 @@ def test_proxy_errors_are_html_pages(responses_of, name, status):
     assert response.body.startswith(b"<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize("form", ["html", "json"])
+@pytest.mark.parametrize("status", [200, 300, 304, 404, 407, 418, 599])
+def test_pages_of_other_servers_have_any_status_and_say_nothing_of_the_task(responses_of, form, status):
+    (response,), _ = responses_of(with_fault(f"{form}_{status}"), TASK_ID)
+    assert response.status == status
+    assert TASK_ID.encode() not in response.body
+    assert b"code" not in response.body
+    assert ("Location" in response.headers) == (300 <= status < 400)
+
+
 def test_http_204_has_no_body(responses_of):
     (response,), _ = responses_of(with_fault("http_204"), TASK_ID)
     assert (response.status, response.body) == (204, b"")

@@ -33,6 +33,21 @@ def test_every_response_in_an_outage_is_a_503_page(ask, ordered):
     assert api.stats.asks[TASK_ID] == 4
 
 
+@pytest.mark.parametrize(
+    ("page", "status", "content_type"),
+    [("html_404", 404, "text/html"), ("json_200", 200, "application/json"), ("html_302", 302, "text/html")],
+)
+def test_another_page_can_stand_for_an_outage(ask, page, status, content_type):
+    responses, _ = _request_every_second(ask, Behaviour(outages=((1.0, 2.0),), outage_page=page), 3)
+    assert [response.status for response in responses] == [200, status, 200]
+    assert responses[1].content_type == content_type
+
+
+def test_an_unknown_page_is_refused():
+    with pytest.raises(ValueError, match="There is no page html_299"):
+        Behaviour(outage_page="html_299")
+
+
 def test_an_outage_comes_before_admission_and_after_the_rate(ask):
     behaviour = Behaviour(outages=((0.0, 9.0),), token="another", rate=1)
     responses, _ = _request_every_second(ask, behaviour, 2, tick=0.5)
