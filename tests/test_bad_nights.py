@@ -30,6 +30,21 @@ def test_a_full_outage_leaves_every_task_as_it_was(night_of):
         assert night.rows("SELECT * FROM dead_letter") == []
 
 
+@pytest.mark.parametrize("number", [1, 2, 4, 10, 30])
+def test_no_outage_counts_an_attempt_however_small_the_queue(night_of, number):
+    ids = task_ids(number + 5)
+    with night_of(api__patience_seconds=2, api__attempts=2, run__dead_letter_after=2) as night:
+        night.enqueue(*ids[:5])
+        assert night.run("run").exit_code == 0
+    with night_of(Behaviour(outages=((0, 3600),)), api__patience_seconds=2, api__attempts=2) as night:
+        night.enqueue(*ids[5:])
+        for _ in range(3):
+            assert night.run("run").exit_code == 69
+        assert night.rows("SELECT DISTINCT attempts FROM pending_task", "source") == [(0,)]
+        assert {night.states()[task_id] for task_id in ids[5:]} == {"pending"}
+        assert night.rows("SELECT * FROM dead_letter") == []
+
+
 def test_an_outage_in_the_middle_keeps_what_was_audited(night_of):
     ids = task_ids(3_000)
     with night_of(Behaviour(outages=((0.3, 3600),), latency_seconds=0.02), api__patience_seconds=6) as night:
@@ -101,6 +116,8 @@ def test_a_wrong_user_makes_no_dead_letter(night_of):
 MEASURE = """
 import resource, sys
 from etl.cli import main
+from etl.run import pipeline
+pipeline.DEFERRED_SECONDS = 0.2
 sys.argv = ["task-audit", "run", "--json"]
 try:
     main()

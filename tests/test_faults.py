@@ -64,6 +64,7 @@ FINAL = {
     "endless_body": "too_large",
     "gzip_bomb": "too_large",
     "oversized": "too_large",
+    "forbidden": "forbidden",
     "http_400": "rejected",
     "http_400_unknown": "rejected",
     "http_403_plain": "forbidden",

@@ -32,6 +32,8 @@ class Attempt:
     """The failure of the last attempt."""
     is_deferred: bool = False
     """Whether the task was deferred to the end of the run."""
+    answers_at_failure: int | None = None
+    """The number of answers about any task before the first failure of this one; None before a failure."""
     answers_before: int = 0
     """The number of answers about any task before the last unrecognized response."""
 

@@ -132,7 +132,8 @@ class Pool:
                 if outcome is None:
                     return
                 if (final := self._final_outcome(outcome, attempt, backlog=backlog)) is not None:
-                    for trusted in self._quarantine.admit(final):
+                    weighed = await self._without_outage(final, attempt)
+                    for trusted in self._quarantine.admit(weighed):
                         await deliver(trusted)
             except TaskAuditError as error:
                 self._shutdown.request(error)
@@ -160,10 +161,26 @@ class Pool:
         if not self._gate.in_doubt or self._known_task_failed:
             self._known_task_failed = False
             return None
+        return await self._answered_task()
+
+    async def _answered_task(self) -> PendingTask | None:
         if self._known_task is None and self._find_known_task is not None:
             find, self._find_known_task = self._find_known_task, None
             self._known_task = await find()
         return self._known_task
+
+    async def _without_outage(self, outcome: Outcome, attempt: Attempt) -> Outcome:
+        """Count no attempt for a passing failure if nothing shows that other tasks are answered meanwhile."""
+        if not isinstance(outcome, FetchFailure) or outcome.is_lasting:
+            return outcome
+        before = attempt.answers_at_failure
+        if not outcome.is_unrecognized and before is not None:
+            known = await self._answered_task() if self._answers == before else None
+            if known is not None and (probe := await self._gate.wait(patiently=False)) is not None:
+                await self._send(known, probe=probe)
+            if self._answers > before:
+                return outcome
+        return replace(outcome, counts_attempt=False)
 
     async def _send(self, task: PendingTask, *, probe: bool) -> Outcome:
         self.traffic.requests += 1
@@ -190,6 +207,8 @@ class Pool:
                 return None
             if outcome.is_unrecognized:
                 return self._own_outcome(outcome, attempt, backlog=backlog)
+            if attempt.answers_at_failure is None:
+                attempt.answers_at_failure = self._answers
             outcome = count_sighting(outcome, attempt.failure)
             if self._retry(attempt, outcome, backlog=backlog):
                 return None

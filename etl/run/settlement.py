@@ -33,7 +33,7 @@ def reject_unaskable(task: PendingTask, *, dead_letter_after: int, now: datetime
 
 def exhaust_if_due(outcome: Outcome, *, dead_letter_after: int) -> Outcome:
     """Turn a passing failure into a lasting one, if its task has failed in enough runs."""
-    if isinstance(outcome, Observation) or outcome.is_lasting or outcome.is_unrecognized:
+    if isinstance(outcome, Observation) or outcome.is_lasting or not outcome.counts_attempt:
         return outcome
     if outcome.task.attempts < dead_letter_after:
         return outcome
@@ -55,7 +55,13 @@ def settlement_of(outcome: Outcome) -> Settlement:
         case FetchFailure():
             state_after = TaskState.DEAD if outcome.is_lasting else None
             error = f"{outcome.reason}: {outcome.detail}"
-            return Settlement(task=outcome.task, state=state_after, settled_at=outcome.failed_at, error=error)
+            return Settlement(
+                task=outcome.task,
+                state=state_after,
+                settled_at=outcome.failed_at,
+                counts_attempt=outcome.counts_attempt,
+                error=error,
+            )
         case _:
             assert_never(outcome)
 

@@ -286,7 +286,8 @@ def _settled_row(settlement: Settlement) -> dict[str, Any]:
         "held_id": settlement.task.task_id,
         "held_fence": settlement.task.fence,
         "new_state": settlement.state,
-        "new_attempts": settlement.task.attempts if settlement.error else 0,
+        # The claim has counted an attempt already.
+        "new_attempts": settlement.task.attempts - (not settlement.counts_attempt) if settlement.error else 0,
         "settled_at": settlement.settled_at,
         "error": settlement.error,
     }

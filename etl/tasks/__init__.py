@@ -90,6 +90,8 @@ class FetchFailure:
     """What an unrecognized response means if it turns out to concern this task alone."""
     ending: RunEnding | None = None
     """How an unrecognized response ends the run if no request is answered."""
+    counts_attempt: bool = True
+    """Whether the task has used up an attempt; it has not if no other task was answered either."""
     evidence: str = ""
     """An excerpt of an unrecognized response, for the dead letter that it may become."""
 
@@ -134,6 +136,8 @@ class Settlement:
     state: TaskState | None
     """The new state; None leaves it as it was."""
     settled_at: datetime
+    counts_attempt: bool = True
+    """Whether an error uses up an attempt."""
     error: str | None = None
     """Why it could not be audited; None means that it was, which clears its attempts."""
 

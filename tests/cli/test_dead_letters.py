@@ -17,7 +17,7 @@ ONCE = Behaviour(
     token=TOKEN,
     faults=(
         Fault(name="not_found", task_ids=frozenset({LOST}), first_asks=1),
-        Fault(name="http_403_plain", task_ids=frozenset({FOREIGN}), first_asks=1),
+        Fault(name="forbidden", task_ids=frozenset({FOREIGN}), first_asks=1),
     ),
 )
 """What fails once, and is well when it is asked about again."""

@@ -23,6 +23,7 @@ FAILED_SEED = 7
 
 SERVICE_ERRORS = {
     "not_found": (404, 13000309),
+    "forbidden": (400, 13000410),
     "http_400": (400, 13000102),
     "http_400_unknown": (400, 99000001),
     "http_404": (404, 13000309),

@@ -1,5 +1,6 @@
 """The state that a task gets from each outcome."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -92,6 +93,13 @@ def test_a_task_is_exhausted_after_enough_runs(attempts, reason):
     assert spoken.reason == reason
     assert "it failed" in spoken.detail
     assert ("timeout" in spoken.detail) is (reason == "exhausted")
+
+
+@pytest.mark.parametrize("reason", [FailureReason.SERVER_ERROR, FailureReason.UNRECOGNIZED])
+def test_a_failure_that_counts_no_attempt_exhausts_no_task(reason):
+    outage = replace(failure(reason, attempts=LIMIT + 1), counts_attempt=False)
+    assert exhaust_if_due(outage, dead_letter_after=LIMIT) is outage
+    assert settlement_of(outage).counts_attempt is False
 
 
 def test_a_lasting_failure_keeps_its_reason_in_the_last_run():

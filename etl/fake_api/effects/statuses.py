@@ -21,6 +21,7 @@ NOT_FOUND = refuse(lambda: service_error(13000309, "The resource does not exist"
 
 STATUSES: Mapping[str, Effect] = {
     "not_found": NOT_FOUND,
+    "forbidden": refuse(lambda: service_error(13000410, "The user may not operate on this space")),
     "http_204": refuse(lambda: web.Response(status=204)),
     "http_400": refuse(lambda: service_error(13000102, "Parameter check failed")),
     "http_400_unknown": refuse(lambda: service_error(99000001, "Something new went wrong")),

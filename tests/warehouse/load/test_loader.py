@@ -238,6 +238,14 @@ def test_result_codes_that_a_run_has_met_first_are_drift(audit):
     ]
 
 
+def test_the_known_task_is_the_one_that_was_answered_last(audit):
+    assert audit.warehouse.known_task() is None
+    audit.load(audit.failed(task_id="5"))
+    assert audit.warehouse.known_task() is None
+    audit.load(audit.seen(SUCCESS, 3, task_id="1"), audit.seen(EXECUTING, 7, task_id="2"))
+    assert audit.warehouse.known_task() == "2"
+
+
 @pytest.mark.parametrize("number", [0, 1, 5_000, 100_000])
 def test_settled_returns_the_tasks_that_need_no_request(audit, number):
     audit.load(
