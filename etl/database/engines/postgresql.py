@@ -151,7 +151,9 @@ class PostgreSQL(Engine):
         arguments = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "client_encoding": "UTF8", **KEEPALIVES}
         given = {key: value for key, value in arguments.items() if key not in url.query}
         # The program begins its transactions itself, with their settings, so the driver must not.
-        return {"connect_args": {"prepare_threshold": None, "autocommit": True, **given}}
+        connect_args = {"prepare_threshold": None, "autocommit": True, **given}
+        # The dialect would look for a type that no table of the job has.
+        return {"use_native_hstore": False, "connect_args": connect_args}
 
     def refusal_of(self, url: URL) -> str | None:
         """Refuse the options of the driver that the job sets itself."""
