@@ -304,11 +304,7 @@ class OutputError(TaskAuditError):
 
     exit_code = ExitCode.UNAVAILABLE
 
-    def __init__(self, error: OSError) -> None:
-        super().__init__(
-            f"Stdout cannot be written: {error.strerror}. The command itself has done its work.",
-            code=Code.OUTPUT_UNWRITABLE,
-            remedy="Free some space, or send stdout to another place, and run the command again.",
-        )
-        self.reader_is_gone = isinstance(error, BrokenPipeError)
+    @property
+    def reader_is_gone(self) -> bool:
         """Whether stdout is a pipe whose reader has ended, such as ``head``."""
+        return isinstance(self.__cause__, BrokenPipeError)

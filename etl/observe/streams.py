@@ -9,7 +9,7 @@ import os
 import sys
 from typing import TextIO
 
-from etl.errors import OutputError
+from etl.errors import Code, OutputError
 
 STDOUT, STDERR = 1, 2
 FIRST_OTHER = 3
@@ -54,7 +54,11 @@ class StrictOutput(Output):
             return os.write(self._descriptor, data)
         except OSError as error:
             self._has_failed = True
-            raise OutputError(error) from error
+            raise OutputError(
+                f"Stdout cannot be written: {error.strerror}. The command itself has done its work.",
+                code=Code.OUTPUT_UNWRITABLE,
+                remedy="Free some space, or send stdout to another place, and run the command again.",
+            ) from error
 
 
 class LossyOutput(Output):
