@@ -151,6 +151,14 @@ def test_answers_of_the_api(night_of, fault, state, message, code):
         assert ended == code
 
 
+def test_a_header_that_is_missing(night_of, monkeypatch):
+    with night_of() as night:
+        monkeypatch.delenv("TASK_AUDIT_API__USER_ID")
+        said, code = found(night, "API", "failure")
+        assert "X-User-Id" in said
+        assert code == ExitCode.CONFIGURATION
+
+
 def test_the_proxy_of_each_server(night_of, configure, monkeypatch):
     with night_of() as night:
         monkeypatch.setenv("HTTP_PROXY", "http://job:CANARY-pw@proxy.internal:3128")

@@ -1,6 +1,7 @@
 """Checks the API by one real call about a task that does not exist: it shows whether the credentials are accepted."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -23,6 +24,8 @@ PROBE_TASK = PendingTask(task_id="1")
 
 MAX_CLOCK_SKEW = timedelta(seconds=30)
 
+HEADER = re.compile(r"\bheader\b|\bX-[A-Z]", re.IGNORECASE)
+
 SILENT = {FailureReason.UNREACHABLE, FailureReason.TIMEOUT, FailureReason.SERVER_ERROR}
 
 
@@ -35,13 +38,32 @@ def examine_api(configuration: Configuration) -> Iterator[Finding]:
     settings = configuration.settings.api
     outcome, response = asyncio.run(_call(settings))
     _require_answer(outcome)
-    if isinstance(outcome, FetchFailure) and outcome.reason is FailureReason.THROTTLED:
+    reason = outcome.reason if isinstance(outcome, FetchFailure) else None
+    if isinstance(outcome, FetchFailure) and reason is FailureReason.REJECTED:
+        yield _rejected(outcome)
+    elif isinstance(outcome, FetchFailure) and reason is FailureReason.THROTTLED:
         yield warning("API", f"The API throttles: {outcome.detail}.", remedy="Wait, or lower api.max_rate.")
     else:
         yield Finding(subject="API", said=f"{settings.base_url} answers, and accepts the credentials.")
     if response is not None:
         yield from _clock(response)
         yield from _rate(response, settings)
+
+
+def _rejected(failure: FetchFailure) -> Finding:
+    """Report that KooDrive refuses the request about a task, which it need not do to others.
+
+    Raises:
+        ConfigurationError: the refusal names a header, which every request lacks.
+    """
+    message = f"KooDrive refuses the request: {failure.detail.rstrip('.')}."
+    if HEADER.search(failure.detail):
+        raise ConfigurationError(
+            message, code=Code.API_ADDRESS_WRONG, remedy="Set the setting that this header needs, such as api.user_id."
+        )
+    return warning(
+        "API", message, remedy="Check api.base_url and api.user_id; `run --limit 10 --dry-run` asks for others."
+    )
 
 
 async def _call(settings: ApiSettings) -> tuple[Outcome, Response | None]:
