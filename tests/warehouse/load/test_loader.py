@@ -242,7 +242,7 @@ def test_the_known_task_is_the_one_that_was_answered_last(audit):
     assert audit.warehouse.known_task() is None
     audit.load(audit.failed(task_id="5"))
     assert audit.warehouse.known_task() is None
-    audit.load(audit.seen(SUCCESS, 3, task_id="1"), audit.seen(EXECUTING, 7, task_id="2"))
+    audit.load(audit.seen(SUCCESS, 3, task_id="1"), audit.seen(EXECUTING, 7, task_id="2"), run="run-2")
     assert audit.warehouse.known_task() == "2"
 
 
