@@ -44,7 +44,7 @@ class RunClock:
         self._read = read
         self._steady = steady
         self._latest = datetime.min.replace(tzinfo=UTC)
-        self.renew()
+        self._read_again()
 
     def __call__(self) -> datetime:
         """Return the time."""
@@ -54,6 +54,9 @@ class RunClock:
 
     def renew(self) -> None:
         """Read the time again; raises what the database raises."""
+        self._read_again()
+
+    def _read_again(self) -> None:
         asked_at = self._steady()
         shown = self._read()
         self._shown, self._shown_at = shown, (asked_at + self._steady()) / 2
@@ -66,9 +69,7 @@ class FileClock(RunClock):
         super().__init__(system_clock)
 
     def renew(self) -> None:
-        """Read the machine's time if it was never read."""
-        if not hasattr(self, "_shown"):
-            super().renew()
+        """Keep the time that was read at the beginning."""
 
 
 def clock_of(engine: Engine) -> RunClock:
