@@ -284,6 +284,18 @@ stage_facts = Table(
 )
 """The staging table of one batch, with one normalized row per task. DuckDB reads the frame in memory instead."""
 
+stage_dead_letters = Table(
+    "stage_dead_letters",
+    MetaData(),
+    *(
+        Column(column.name, column.type, primary_key=column.primary_key, nullable=column.nullable)
+        for column in dead_letter.c
+    ),
+    prefixes=["TEMPORARY"],
+    postgresql_on_commit="DROP",
+)
+"""The staging table of the dead letters of one batch."""
+
 queue_state = Table(
     "queue_state",
     MetaData(),

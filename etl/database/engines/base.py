@@ -199,15 +199,16 @@ class Engine(ABC):
         upsert: Insert = insert.from_select(columns, rows).on_conflict_do_update(index_elements=key, set_=changing)
         return upsert
 
-    def upsert_if_newer(self, table: Table, changing: Sequence[str], *, time: str) -> Insert:
-        """Return a statement that inserts a row, or updates the row with the same key if that is older.
+    def upsert_if_newer(self, table: Table, changing: Sequence[str], *, time: str, rows: Select[Any]) -> Insert:
+        """Return a statement that inserts the selected rows, or updates those with the same key that are older.
 
         Args:
             table: the table.
             changing: the columns that a newer row overwrites, ``time`` among them.
             time: the column that says which row is newer.
+            rows: the rows, with one column for each column of the table.
         """
-        insert = self.insert(table)
+        insert = self.insert(table).from_select(table.columns.keys(), rows)
         upsert: Insert = insert.on_conflict_do_update(
             index_elements=list(table.primary_key.columns.keys()),
             set_={name: insert.excluded[name] for name in changing},

@@ -186,9 +186,9 @@ class MySQL(Engine):
         )
         return upsert
 
-    def upsert_if_newer(self, table: Table, changing: Sequence[str], *, time: str) -> sa.Insert:
+    def upsert_if_newer(self, table: Table, changing: Sequence[str], *, time: str, rows: sa.Select[Any]) -> sa.Insert:
         """Decide for each column: ON DUPLICATE KEY UPDATE has no condition."""
-        insert = self.insert(table)
+        insert = self.insert(table).from_select(table.columns.keys(), rows)
         is_newer = insert.inserted[time] > table.c[time]
         # Each assignment sees those before it, so the time that decides comes last.
         in_order = sorted(changing, key=time.__eq__)

@@ -44,6 +44,7 @@ from etl.warehouse.tables import (
     dim_task_type,
     fact_task_status,
     fact_task_status_change,
+    stage_dead_letters,
     stage_facts,
 )
 
@@ -181,10 +182,14 @@ def audited_by_dead_runs(engine: Engine) -> Select[str]:
     return select(fact.task_id).where(fact.task_id.in_(asked), fact.status.in_(TERMINAL), fact.run_id.in_(dead_runs))
 
 
-def upsert_dead_letter(engine: Engine) -> Insert:
-    """Write a dead letter, but keep the time of its first failure; a failure replaces only an older one."""
+def upsert_dead_letters(engine: Engine) -> Insert:
+    """Write the staged dead letters, but keep the time of the first failure; a failure replaces only an older one."""
     changing = [column.name for column in dead_letter.c if column.name not in {"task_id", "first_failed_at"}]
-    return engine.upsert_if_newer(dead_letter, changing, time="last_failed_at")
+    # All writers use this order, so that no two of them wait for each other.
+    staged = select(*(stage_dead_letters.c[column.name] for column in dead_letter.c)).order_by(
+        stage_dead_letters.c.task_id
+    )
+    return engine.upsert_if_newer(dead_letter, changing, time="last_failed_at", rows=staged)
 
 
 def insert_new_code_counters(run: str, started_at: datetime) -> Insert:
