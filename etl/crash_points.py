@@ -9,7 +9,8 @@ import os
 import signal
 from itertools import count
 
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 
 VARIABLE = "TASK_AUDIT_CRASH_AT"
 

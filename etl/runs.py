@@ -8,7 +8,8 @@ from platform import node
 from uuid_utils.compat import uuid7
 
 from etl import __version__
-from etl.errors import BugError, Code, OutageError, StoppedError, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import BugError, OutageError, StoppedError, TaskAuditError
 from etl.exit_codes import ExitCode
 from etl.tasks import Selection
 

@@ -15,7 +15,8 @@ from hypothesis import settings
 from pydantic import SecretStr
 
 from etl.__main__ import GC_THRESHOLD
-from etl.errors import Code, TransientError
+from etl.error_codes import Code
+from etl.errors import TransientError
 from etl.fake_api import Behaviour, running_in_thread
 from etl.redaction import Secrets
 from tests import mysql_server

@@ -9,7 +9,8 @@ from etl import errors
 from etl.cli.error_pages import page_of
 from etl.database.engines.postgresql import ADVICE, ADVICE_BY_PHRASE
 from etl.database.error_map import MEANING
-from etl.errors import Code, ConfigurationError, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, TaskAuditError
 from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES, status_ending
 from etl.resources import resource
 

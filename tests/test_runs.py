@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.errors import BugError, Code, ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import BugError, ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
 from etl.exit_codes import ExitCode
 from etl.runs import RUNNING, AuditRun, begin_run, reason, verdict
 from etl.tasks import Selection

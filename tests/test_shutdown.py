@@ -1,6 +1,7 @@
 import asyncio
 
-from etl.errors import Code, CredentialsRefusedError, StoppedError
+from etl.error_codes import Code
+from etl.errors import CredentialsRefusedError, StoppedError
 from etl.shutdown import Shutdown
 
 

@@ -1,6 +1,6 @@
 """Makes the index of the error pages, ``docs/errors/index.md``, from the error codes."""
 
-from etl.errors import Code
+from etl.error_codes import Code
 
 INDEX = """\
 # Errors

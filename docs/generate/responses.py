@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from docs.generate.markdown import table
-from etl.errors import Code
+from etl.error_codes import Code
 from etl.koodrive.error_codes import FATAL_STATUSES, status_ending, status_reason
 from etl.tasks.failure_reasons import FailureReason
 

@@ -16,7 +16,8 @@ from typing import Any
 import polars as pl
 
 from etl.archive.rows import ARCHIVE_SCHEMA
-from etl.errors import Code, DamagedArchiveError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import DamagedArchiveError, UnavailableError
 from etl.settings.model import ArchiveSettings
 from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.secret_files import load_secret

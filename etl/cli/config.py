@@ -7,7 +7,8 @@ import click
 import msgspec
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.errors import Code, InputError
+from etl.error_codes import Code
+from etl.errors import InputError
 from etl.settings.checks import SOURCE_ENGINES, WAREHOUSE_ENGINES
 from etl.settings.write import SECRET_FILES, Choices, configuration_file, next_steps
 

@@ -12,7 +12,8 @@ from rich.console import Console
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.types import Duration
 from etl.database.clock import clock_of
-from etl.errors import Code, InputError
+from etl.error_codes import Code
+from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.result_set import print_table, to_json
 from etl.settings.load import Settings

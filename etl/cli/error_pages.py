@@ -1,6 +1,6 @@
 """Finds the pages of ``docs/errors``, one for each error code. They travel with the package."""
 
-from etl.errors import Code
+from etl.error_codes import Code
 from etl.resources import resource
 
 

@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.errors import BugError, Code, InputError, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import BugError, InputError, TaskAuditError
 from etl.observe.logs import LogFormat, configure_logs
 from etl.redaction import redact
 from etl.report.control_characters import escape_control

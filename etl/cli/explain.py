@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from etl.cli.error_pages import page_of
-from etl.errors import Code
+from etl.error_codes import Code
 from etl.report.result_set import print_table
 from etl.warehouse.read.questions import ResultSet
 

@@ -4,7 +4,8 @@ import asyncio
 
 from etl.cli.progress import show_progress
 from etl.cli.signals import GO_ON, stop_on_signals
-from etl.errors import Code, StoppedError
+from etl.error_codes import Code
+from etl.errors import StoppedError
 from etl.jobs.audit import ProgressHook, RunHooks, run_job
 from etl.jobs.reporters import RunReporters
 from etl.run.pipeline import Pipeline

@@ -7,7 +7,8 @@ import click
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.database.clock import clock_of
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.jobs.opening import open_warehouse
 from etl.observe.delivery import send
 from etl.observe.messages import message_about

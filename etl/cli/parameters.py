@@ -11,7 +11,8 @@ from typing import Any
 import click
 
 from etl.cli.types import Duration, RangeBound, is_reversed
-from etl.errors import Code, InputError
+from etl.error_codes import Code
+from etl.errors import InputError
 from etl.warehouse.read.questions import Kind, Parameter, Question
 
 RELATIVE = re.compile(r"(?:(\S+) (before|after) )?([a-z_]+)", re.ASCII)

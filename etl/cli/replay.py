@@ -12,7 +12,8 @@ from etl.archive.store import Store
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import range_options
 from etl.database.clock import clock_of
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.jobs.opening import open_warehouse
 from etl.jobs.replay import Range, replay_archive
 from etl.report.summary import print_summary

@@ -9,7 +9,8 @@ from etl import __version__
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import range_options
 from etl.database.clock import clock_of
-from etl.errors import Code, InputError
+from etl.error_codes import Code
+from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.page import Report, render
 from etl.settings.load import Settings

@@ -6,7 +6,8 @@ import signal
 import time
 from collections.abc import Callable
 
-from etl.errors import Code, StoppedError
+from etl.error_codes import Code
+from etl.errors import StoppedError
 from etl.shutdown import Shutdown
 
 DIED_BY_SIGNAL = 128

@@ -11,7 +11,8 @@ from sqlalchemy.exc import NoSuchModuleError
 from etl.database.engines import engine_of
 from etl.database.engines.base import Engine
 from etl.database.url import parse_database_url, render_url
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 
 
 def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create: bool = False) -> sa.Engine:

@@ -4,7 +4,8 @@ Each engine has a small table from its driver's errors to these faults. An error
 its traceback.
 """
 
-from etl.errors import Code, ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
 
 Fault = type[TaskAuditError]
 

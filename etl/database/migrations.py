@@ -17,7 +17,8 @@ from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.schema import CreateSchema
 
 from etl.database.engines import ENGINES, engine_of
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 
 for _engine in ENGINES:
     _engine.register_ddl()

@@ -7,7 +7,8 @@ from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 from etl.database.engines import engine_of
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 
 
 class KeyText(TypeDecorator[str]):

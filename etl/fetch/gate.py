@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from etl.errors import Code, CredentialsRefusedError, OutageError, StoppedError, TaskAuditError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import CredentialsRefusedError, OutageError, StoppedError, TaskAuditError, UnavailableError
 from etl.fetch.breaker import Breaker
 from etl.rate.limiter import RateLimiter
 from etl.rate.share import RateShare

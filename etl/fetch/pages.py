@@ -9,13 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from typing import Protocol, TypeVar
 
-from etl.errors import (
-    Code,
-    ConfigurationError,
-    CredentialsRefusedError,
-    TaskAuditError,
-    UnavailableError,
-)
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Traffic, count_sighting

@@ -6,7 +6,8 @@ Without the quarantine, the first refusals would turn a whole queue into dead le
 
 from http import HTTPStatus
 
-from etl.errors import Code, ConfigurationError, CredentialsRefusedError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, CredentialsRefusedError
 from etl.tasks import FetchFailure, Outcome
 from etl.tasks.failure_reasons import FailureReason
 

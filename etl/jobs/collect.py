@@ -17,7 +17,8 @@ from sqlalchemy import Engine
 from uuid_utils.compat import uuid7
 
 from etl.database.clock import clock_of
-from etl.errors import Code, UnavailableError
+from etl.error_codes import Code
+from etl.errors import UnavailableError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.pages import AGAIN_REMEDY, PageReader
 from etl.fetch.pool import Traffic

@@ -9,7 +9,8 @@ from sqlalchemy import Engine, Table
 from etl.database.clock import Clock, clock_of
 from etl.database.connections import open_engine
 from etl.database.migrations import Upgrade, require_current
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.fetch.gate import Gate
 from etl.rate.limiter import RateLimiter
 from etl.rate.share import RateShare

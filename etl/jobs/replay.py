@@ -13,7 +13,8 @@ import polars as pl
 import structlog
 
 from etl.archive.store import Store, day_of
-from etl.errors import Code, DamagedArchiveError, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import DamagedArchiveError, TaskAuditError
 from etl.exit_codes import ExitCode
 from etl.koodrive.detail import interpret
 from etl.koodrive.response import Response

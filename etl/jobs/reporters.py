@@ -9,7 +9,8 @@ from typing import Any
 from structlog.contextvars import bound_contextvars
 
 from etl.database.clock import clock_of
-from etl.errors import Code, ConfigurationError, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, TaskAuditError
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.jobs.servers import proxy_to, servers_of
 from etl.observe.deadline import Action, start, within

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 import structlog
 
 from etl.database.clock import Clock
-from etl.errors import Code, CredentialsRefusedError
+from etl.error_codes import Code
+from etl.errors import CredentialsRefusedError
 from etl.koodrive.credentials import CLOCK_MARGIN, Credentials, Query
 from etl.koodrive.http_date import http_date
 from etl.koodrive.response import Response

@@ -9,7 +9,8 @@ from typing import TypeVar
 from yarl import URL
 
 from etl.database.clock import Clock
-from etl.errors import Code, ConfigurationError, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, TaskAuditError
 from etl.koodrive.authorization import Authorization
 from etl.koodrive.connection_errors import describe, ending_error, spoken_status, transport_reason
 from etl.koodrive.credentials import Credentials, Query, load_credentials

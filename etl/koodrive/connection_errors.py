@@ -9,7 +9,8 @@ from http import HTTPStatus
 
 import aiohttp
 
-from etl.errors import Code, ConfigurationError, CredentialsRefusedError, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError
 from etl.koodrive.transport import BodyTooLargeError
 from etl.settings.proxy import Proxy
 from etl.tasks.failure_reasons import FailureReason

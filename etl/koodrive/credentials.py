@@ -8,7 +8,8 @@ from typing import Protocol, TypeVar
 
 from pydantic import SecretStr
 
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.koodrive.renewal import (
     Renew,
     SessionApi,

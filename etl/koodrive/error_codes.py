@@ -7,7 +7,8 @@ says little: any server on the way may have chosen it.
 import re
 from http import HTTPStatus
 
-from etl.errors import Code, ConfigurationError, CredentialsRefusedError, OutageError, RunEnding, UnavailableError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, CredentialsRefusedError, OutageError, RunEnding, UnavailableError
 from etl.tasks.failure_reasons import FailureReason
 
 SUCCESS_CODES = frozenset({None, "", 0, "0"})

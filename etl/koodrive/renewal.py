@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 from pydantic import SecretStr
 
-from etl.errors import Code, CredentialsRefusedError
+from etl.error_codes import Code
+from etl.errors import CredentialsRefusedError
 from etl.koodrive.transport import TRANSPORT_ERRORS, HttpSession
 from etl.redaction import remember
 

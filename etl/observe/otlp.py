@@ -23,7 +23,8 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 from opentelemetry.trace import StatusCode, set_span_in_context
 
 from etl import __version__
-from etl.errors import Code, UnavailableError
+from etl.error_codes import Code
+from etl.errors import UnavailableError
 from etl.exit_codes import ExitCode
 from etl.observe.metrics import JobSnapshot, registry_of
 from etl.observe.requests_session import ProxiedSession

@@ -9,7 +9,8 @@ import os
 import sys
 from typing import TextIO
 
-from etl.errors import Code, OutputError
+from etl.error_codes import Code
+from etl.errors import OutputError
 
 STDOUT, STDERR = 1, 2
 FIRST_OTHER = 3

@@ -12,7 +12,8 @@ from typing import Any
 import aiohttp
 from pydantic import SecretStr
 
-from etl.errors import Code, ConfigurationError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, UnavailableError
 from etl.observe.messages import Message
 from etl.resources import resource
 from etl.settings.checks import check_webhook_url

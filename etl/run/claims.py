@@ -9,7 +9,8 @@ from contextlib import suppress
 import structlog
 
 from etl.crash_points import crash_point
-from etl.errors import Code, ConfigurationError, LeaseLostError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, LeaseLostError
 from etl.fetch.backlog import Backlog
 from etl.run.batches import BatchBuffer
 from etl.run.context import RunContext

@@ -9,7 +9,8 @@ from contextlib import suppress
 
 import structlog
 
-from etl.errors import BugError, Code
+from etl.error_codes import Code
+from etl.errors import BugError
 from etl.fetch.backlog import Backlog
 from etl.fetch.pool import Pool
 from etl.run.batch_loader import BatchLoader

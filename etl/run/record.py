@@ -8,7 +8,8 @@ from dataclasses import fields, replace
 import structlog
 
 from etl.crash_points import crash_point
-from etl.errors import Code, StoppedError
+from etl.error_codes import Code
+from etl.errors import StoppedError
 from etl.fetch.pool import Pool, Traffic
 from etl.observe.streams import lines_lost
 from etl.run.context import RunContext

@@ -25,7 +25,8 @@ from pydantic_settings import (
 from etl.crash_points import VARIABLE as CRASH_VARIABLE
 from etl.crash_points import require_known_point
 from etl.database.url import parse_database_url, render_url
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.redaction import MASK, redact, remember
 from etl.settings.model import (
     ApiSettings,

@@ -15,7 +15,8 @@ from urllib.parse import quote
 from pydantic import SecretStr
 from yarl import URL
 
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.settings.checks import is_loopback, parse_proxy_url
 
 HOST_AND_PORT = re.compile(r"(\[[^]]*\]|[^:]*)(?::(\d+))?")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.redaction import remember
 from etl.settings.secret_values import secret_parts
 

@@ -3,7 +3,8 @@
 import ssl
 from pathlib import Path
 
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.settings.model import ApiSettings
 from etl.settings.secret_files import load_secret
 

@@ -29,7 +29,8 @@ from sqlalchemy.exc import DBAPIError
 
 from etl.database.error_map import first_line
 from etl.database.types import UtcDateTime
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.settings.model import SourceSettings
 from etl.source.conditions import within_range
 from etl.source.tables import as_instant, submitted_ms

@@ -16,7 +16,8 @@ from typing import IO, Any, BinaryIO
 import msgspec
 import polars as pl
 
-from etl.errors import Code, InputError
+from etl.error_codes import Code
+from etl.errors import InputError
 from etl.source.tables import FIRST_YEAR, LAST_YEAR
 from etl.tasks import MAX_ID_LENGTH, is_storable_id
 

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from etl.cli.error_pages import page_of
 from etl.cli.errors import emit
-from etl.errors import BugError, Code, InputError
+from etl.error_codes import Code
+from etl.errors import BugError, InputError
 from tests.nights import TOKEN, task_ids
 from tests.reported_errors import FORM
 

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from etl.cli.signals import SAME_SIGNAL_SECONDS, SignalHandler
-from etl.errors import Code, StoppedError
+from etl.error_codes import Code
+from etl.errors import StoppedError
 from etl.fake_api import Behaviour
 from etl.shutdown import Shutdown
 from tests.nights import TOKEN, task_ids

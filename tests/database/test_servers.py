@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from etl.database.connections import open_engine
 from etl.database.engines import mysql, postgresql
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from tests.conftest import MYSQL
 from tests.nights import task_ids
 

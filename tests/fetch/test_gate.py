@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import Code, CredentialsRefusedError, OutageError, StoppedError
+from etl.error_codes import Code
+from etl.errors import CredentialsRefusedError, OutageError, StoppedError
 from etl.exit_codes import ExitCode
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget

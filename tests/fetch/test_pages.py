@@ -6,14 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import (
-    Code,
-    ConfigurationError,
-    CredentialsRefusedError,
-    StoppedError,
-    TaskAuditError,
-    UnavailableError,
-)
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, CredentialsRefusedError, StoppedError, TaskAuditError, UnavailableError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pages import PageReader

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import Code, ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
 from etl.fetch.backlog import Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate

@@ -7,7 +7,8 @@ import pytest
 from pydantic import SecretStr
 
 from etl.database.clock import system_clock
-from etl.errors import Code, ConfigurationError, CredentialsRefusedError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, CredentialsRefusedError
 from etl.koodrive.client import open_koodrive
 from etl.redaction import remember
 from etl.tasks import Observation, PendingTask

@@ -8,7 +8,8 @@ from random import Random
 
 import pytest
 
-from etl.errors import Code, StoppedError
+from etl.error_codes import Code
+from etl.errors import StoppedError
 from etl.fetch.gate import Gate
 from etl.rate.limiter import RateLimiter
 from etl.rate.share import ALONE_SECONDS, SHARED_SECONDS, RateShare

@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from etl.errors import Code, StoppedError, TransientError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import StoppedError, TransientError, UnavailableError
 from etl.run.database_retry import MAX_ATTEMPTS, MAX_ATTEMPTS_WHEN_STOPPING, DatabaseRetry
 from etl.shutdown import Shutdown
 from tests.fetch.virtual_time import run_virtually

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from etl.errors import Code, LeaseLostError, StoppedError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import LeaseLostError, StoppedError, UnavailableError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool

@@ -3,7 +3,8 @@
 import pytest
 from pydantic import SecretStr
 
-from etl.errors import Code, ConfigurationError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.redaction import redact
 from etl.settings.load import load_configuration
 from etl.settings.proxy import choose_proxy

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from etl.errors import Code, InputError
+from etl.error_codes import Code
+from etl.errors import InputError
 from etl.source.enqueue import CHUNK_ROWS, Enqueued, enqueue
 from etl.source.task_files import check_ids
 

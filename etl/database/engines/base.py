@@ -16,7 +16,8 @@ from sqlalchemy import URL, Column, ColumnElement, Connection, Delete, Insert, S
 from sqlalchemy.types import TypeEngine
 
 from etl.database.error_map import MEANING, Fault, first_line
-from etl.errors import Code, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import TaskAuditError
 
 if TYPE_CHECKING:
     import polars as pl

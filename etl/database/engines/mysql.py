@@ -35,7 +35,8 @@ from etl.database.engines.mysql_faults import FAULTS
 from etl.database.error_map import Fault, unsupported
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import keep_alive
-from etl.errors import Code, ConfigurationError, StoppedError, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, StoppedError, TaskAuditError
 
 if TYPE_CHECKING:
     import polars as pl

@@ -20,7 +20,8 @@ from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, MIGRATION_LOCK, E
 from etl.database.error_map import Fault, unsupported
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import IDLE_SECONDS, MAX_PROBES, PROBE_SECONDS
-from etl.errors import Code, ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
 
 if TYPE_CHECKING:
     import polars as pl

@@ -8,7 +8,8 @@ from datetime import timedelta
 from uuid_utils.compat import uuid7
 
 from etl.database.clock import system_clock
-from etl.errors import Code, ConfigurationError, CredentialsRefusedError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
 from etl.jobs.doctor.finding import Finding, warning
 from etl.koodrive.client import open_koodrive
 from etl.koodrive.http_date import http_date

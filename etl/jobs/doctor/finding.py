@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from etl.errors import Code, TaskAuditError
+from etl.error_codes import Code
+from etl.errors import TaskAuditError
 from etl.exit_codes import ExitCode
 
 

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from etl.database.engines import engine_of
 from etl.database.url import parse_database_url
-from etl.errors import Code, ConfigurationError, UnavailableError
+from etl.error_codes import Code
+from etl.errors import ConfigurationError, UnavailableError
 from etl.jobs.doctor.finding import Finding, warning
 from etl.settings.load import Configuration
 from etl.settings.model import Section

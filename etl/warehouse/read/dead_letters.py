@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import Engine, Text, Update, case, literal, select, update
 
-from etl.errors import Code, InputError
+from etl.error_codes import Code
+from etl.errors import InputError
 from etl.warehouse.tables import dead_letter
 
 CHUNK_ROWS = 1_000

@@ -11,7 +11,8 @@ from typing import BinaryIO
 import polars as pl
 
 from etl.csv_text import escape_formula, unescape_formula
-from etl.errors import Code, InputError
+from etl.error_codes import Code
+from etl.errors import InputError
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
 
 RESULT_CODE, TASK_TYPE = "result_code", "task_type"
