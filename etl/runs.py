@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from platform import node
+from typing import Literal
 
 from uuid_utils.compat import uuid7
 
@@ -18,6 +19,9 @@ Counters = Mapping[tuple[str, str], int]
 counts responses by status, or by failure reason if there was no response. ``request`` counts the requests that were not
 about a task. ``drift`` counts responses by their difference from the documentation. ``pace`` holds the rate limit that
 the run found, in requests per minute. ``log`` counts the lines of the log that stderr did not take."""
+
+RunMessageKind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes"]
+"""The kinds of messages about a run."""
 
 RUNNING = "running"
 """The outcome of a run that has not ended, or was killed."""

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import click
 
-from etl.observe.logs import LogFormat, configure_logs
+from etl.observe.logs import configure_logs
 from etl.settings.load import CONFIG_VARIABLE, Configuration, Settings, load_configuration
+from etl.settings.model import LogFormat
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,7 +56,7 @@ def common_options(command: Decorated) -> Decorated:
         ),
         click.option(
             "--log-format",
-            type=click.Choice(["auto", "console", "json"]),
+            type=click.Choice(get_args(LogFormat)),
             expose_value=False,
             callback=_remember,
             help="Lines for a person or JSON; auto is JSON unless on a terminal.",

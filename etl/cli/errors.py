@@ -16,9 +16,10 @@ from rich.text import Text
 
 from etl.error_codes import Code
 from etl.errors import BugError, InputError, TaskAuditError
-from etl.observe.logs import LogFormat, configure_logs
+from etl.observe.logs import configure_logs
 from etl.redaction import redact
 from etl.report.control_characters import escape_control
+from etl.settings.model import LogFormat
 
 MAX_CAUSE_CHARACTERS = 2_000
 """The characters of one cause, which may quote a whole response."""

@@ -4,7 +4,8 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from etl.observe.logs import LogFormat, ProgressBar, is_for_a_person
+from etl.observe.logs import ProgressBar, is_for_a_person
+from etl.settings.model import LogFormat
 
 _following: set[asyncio.Future[None]] = set()
 

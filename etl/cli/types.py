@@ -10,7 +10,6 @@ from etl.tasks import Shard
 
 COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
 DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
-SHARD = re.compile(r"\d{1,5}/\d{1,5}", re.ASCII)
 PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 

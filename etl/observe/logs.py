@@ -4,7 +4,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from rich.console import Console
@@ -22,8 +22,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 
 from etl.observe.streams import lines_lost, loses_lines
 from etl.redaction import redact
-
-LogFormat = Literal["auto", "console", "json"]
+from etl.settings.model import LogFormat
 
 REFRESH_SECONDS = 0.25
 """Often enough for the eye, and rare enough for the event loop."""

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from etl.exit_codes import ExitCode
-from etl.runs import AuditRun
+from etl.runs import AuditRun, RunMessageKind
 from etl.settings.model import NotifySettings
 
-MessageKind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes", "test"]
+MessageKind = Literal[RunMessageKind, "test"]
 
 MAX_TEXT_LENGTH = 2_000
 """Characters, so that a chat shows the whole message."""

@@ -19,7 +19,7 @@ from etl.observe.deadline import Action
 from etl.runs import AuditRun
 from etl.settings.model import TelemetrySettings
 from etl.settings.proxy import choose_proxy
-from etl.tasks import Shard
+from etl.tasks import Shard, TaskState
 from etl.tasks.failure_reasons import FailureReason
 
 MAX_REPORTING_SECONDS = 2.0
@@ -28,8 +28,6 @@ MAX_REPORTING_SECONDS = 2.0
 PREFIX = "task_audit_"
 
 COUNTED = ("claimed", "audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
-
-STATES = ("pending", "done", "dead")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +89,7 @@ def _add_last_ends(registry: CollectorRegistry, snapshot: JobSnapshot) -> None:
 def _add_backlog(registry: CollectorRegistry, snapshot: JobSnapshot) -> None:
     # A state or reason without tasks is reported as 0: a metric that is left out keeps its earlier value.
     if snapshot.backlog is not None:
-        states = dict.fromkeys(STATES, 0) | dict(snapshot.backlog)
+        states: dict[str, int] = {str(state): 0 for state in TaskState} | dict(snapshot.backlog)
         _set_by(registry, "tasks", meaning="Tasks in the pending table, by state.", label="state", values=states)
         # An instant instead of an age: the age grows even while no run reports.
         oldest = snapshot.oldest_pending_at.timestamp() if snapshot.oldest_pending_at else nan

@@ -33,6 +33,8 @@ MAX_QUEUE_NAME_LENGTH = 50
 
 CLIENT_KEYS = ("client_key_file", "client_key_password", "client_key_password_file")
 
+LogFormat = Literal["auto", "console", "json"]
+
 Identifier = Annotated[str, AfterValidator(check_identifier)]
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
 TargetUrl = Annotated[str, AfterValidator(check_target_url)]
@@ -233,7 +235,7 @@ class ArchiveSettings(Section):
 class TelemetrySettings(Section):
     """The log, and the servers that receive metrics, traces and lineage."""
 
-    log_format: Literal["auto", "console", "json"] = "auto"
+    log_format: LogFormat = "auto"
     """auto: readable lines on a terminal, JSON elsewhere. console, json: always that format."""
     metrics_textfile: Annotated[Path, AfterValidator(check_textfile)] | None = Field(
         default=None, examples=["/var/lib/node_exporter/textfile/task_audit.prom"]

@@ -4,15 +4,17 @@
 test compares the tables with a migrated database.
 """
 
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from etl.database.types import KeyText, UtcDateTime
-from etl.runs import AuditRun
+from etl.runs import AuditRun, RunMessageKind
 from etl.tasks.detail import FIELDS, MAX_CODE_CHARACTERS, Kind
+from etl.tasks.failure_reasons import FailureReason
 from etl.warehouse.text import ForeignText
 
 METADATA = MetaData()
@@ -38,6 +40,10 @@ SQL_TYPES: dict[Kind, TypeEngine[Any]] = {
     Kind.NUMBER: BigInteger(),
     Kind.TIME: UtcDateTime(),
 }
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _described() -> list[Column[Any]]:
@@ -146,7 +152,7 @@ dead_letter = Table(
         "reason",
         Text,
         nullable=False,
-        comment="The reason: not_found, forbidden, bad_payload, too_large, invalid_id, rejected or exhausted.",
+        comment=f"The reason: {_listed([reason for reason in FailureReason if reason.recovery.is_lasting])}.",
     ),
     Column("http_status", Integer, comment="The HTTP status of the last answer. Null: there was no answer."),
     Column("error_code", WORDS, comment="The error code in the last answer."),
@@ -260,7 +266,7 @@ notification = Table(
         "kind",
         KeyText(MAX_COUNTER_CHARACTERS),
         primary_key=True,
-        comment="The kind of message: failed, dead_letters, nothing_audited or new_result_codes.",
+        comment=f"The kind of message: {_listed(get_args(RunMessageKind))}.",
     ),
     Column("exit_code", Integer, nullable=False, comment="The exit code of the run."),
     Column("host", WORDS, nullable=False, comment="The machine or pod of the run."),

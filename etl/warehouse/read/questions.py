@@ -42,7 +42,7 @@ TYPES: dict[Kind, TypeEngine[Any]] = {
 Cell = str | bool | int | float | date | datetime | None
 """A plain value; a ``datetime`` is aware and in UTC."""
 
-DECLARATION = re.compile(r"\((text|integer|number|time|end)(?:, (?:default (.+?)|(optional)))?\): (.+)")
+DECLARATION = re.compile(rf"\(({'|'.join(TYPES)})(?:, (?:default (.+?)|(optional)))?\): (.+)")
 
 TIME = UtcDateTime()
 
