@@ -157,10 +157,7 @@ dead_letter = Table(
     Column("http_status", Integer, comment="The HTTP status of the last answer. Null: there was no answer."),
     Column("error_code", WORDS, comment="The error code in the last answer."),
     Column(
-        "detail",
-        WORDS,
-        nullable=False,
-        comment="A description of the failure, cut to a limit and without secrets.",
+        "detail", WORDS, nullable=False, comment="A description of the failure, cut to a limit and without secrets."
     ),
     Column("trace_id", WORDS, comment="The X-Traceid of the last request, by which KooDrive's support finds it."),
     Column(
@@ -179,12 +176,7 @@ dead_letter = Table(
 RUN_COLUMNS = {
     column.name: column
     for column in (
-        Column(
-            "run_id",
-            RUN_ID,
-            primary_key=True,
-            comment="A UUIDv7, so that runs sort by their start.",
-        ),
+        Column("run_id", RUN_ID, primary_key=True, comment="A UUIDv7, so that runs sort by their start."),
         Column("started_at", UtcDateTime, nullable=False, comment="When the run started."),
         Column("finished_at", UtcDateTime, comment="When the run ended. Null: it is in progress, or was killed."),
         Column(
@@ -208,11 +200,7 @@ RUN_COLUMNS = {
         ),
         Column("version", Text, nullable=False, comment="The version of the program."),
         Column("host", WORDS, nullable=False, comment="The machine of the run."),
-        Column(
-            "error",
-            WORDS,
-            comment="The error that ended the run early, with its remedy. Null: no error did.",
-        ),
+        Column("error", WORDS, comment="The error that ended the run early, with its remedy. Null: no error did."),
     )
 }
 """The columns of ``audit_run`` that are no counts."""
