@@ -30,6 +30,18 @@ def test_a_full_outage_leaves_every_task_as_it_was(night_of):
         assert night.rows("SELECT * FROM dead_letter") == []
 
 
+@pytest.mark.parametrize("fault", ["forbidden", "http_400", "not_found"])
+def test_refused_tasks_in_front_of_all_others_stop_no_night(night_of, fault):
+    """The program that adds tasks may add some that were never KooDrive's, older than all others."""
+    refused, good = task_ids(600)[:100], task_ids(600)[100:]
+    with night_of(Behaviour(faults=(Fault(name=fault, task_ids=frozenset(refused)),), token=TOKEN)) as night:
+        night.enqueue(*refused, *good)
+        row = json.loads(night.run("run", "--json").stdout)
+        assert (row["exit_code"], row["audited"], row["dead_lettered"]) == (65, 500, 100)
+        assert night.facts() == night.truth(good)
+        assert row["requests"] == night.api.stats.requests <= 620
+
+
 @pytest.mark.parametrize("number", [1, 2, 4, 10, 30])
 def test_no_outage_counts_an_attempt_however_small_the_queue(night_of, number):
     ids = task_ids(number + 5)

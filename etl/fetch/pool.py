@@ -10,6 +10,7 @@ from etl.errors import TaskAuditError
 from etl.fetch.backlog import Attempt, Backlog
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import TASK_RECOVERIES, Gate
+from etl.fetch.probes import FindTasks, Probes
 from etl.fetch.quarantine import Quarantine
 from etl.fetch.retry import RetryPolicy
 from etl.shutdown import Shutdown
@@ -32,6 +33,9 @@ REQUESTS_PER_LOOK = 2
 
 LOOKS = 3
 """An unrecognized response is the task's own after as many looks, with a rest between them and other tasks answered."""
+
+MAX_PROBES = 5
+"""Other tasks that a run asks about, at most, before it believes that the API refuses every task."""
 
 
 @dataclass(slots=True)
@@ -82,7 +86,7 @@ class Pool:
         concurrency: int,
         shutdown: Shutdown,
         traffic: Traffic | None = None,
-        find_known_task: Callable[[], Awaitable[PendingTask | None]] | None = None,
+        find_probes: FindTasks | None = None,
     ) -> None:
         """Create a pool.
 
@@ -94,7 +98,7 @@ class Pool:
             concurrency: the number of workers.
             shutdown: ends the work early.
             traffic: counts requests and responses.
-            find_known_task: finds a task that an earlier run got an answer about.
+            find_probes: finds tasks to probe with before the first answer.
         """
         self._fetch = fetch
         self._gate = gate
@@ -103,11 +107,11 @@ class Pool:
         self._concurrency = concurrency
         self._shutdown = shutdown
         self._quarantine = Quarantine()
-        self._find_known_task = find_known_task
-        self._known_task: PendingTask | None = None
-        """A task that was answered, whose request shows whether KooDrive can be reached."""
-        self._known_task_failed = False
-        """Whether the last probe was about the known task and failed, so that the next is about another."""
+        self._probes = Probes(find_probes)
+        self._probe_failed = False
+        """Whether the last probe was about another task and failed, so that the next is about the task in line."""
+        self._suspicion_line = asyncio.Lock()
+        """Held while one worker finds out for all whether other tasks are answered."""
         self._answers = 0
         self.traffic = traffic or Traffic()
 
@@ -133,7 +137,7 @@ class Pool:
                     return
                 if (final := self._final_outcome(outcome, attempt, backlog=backlog)) is not None:
                     weighed = await self._without_outage(final, attempt)
-                    for trusted in self._quarantine.admit(weighed):
+                    for trusted in await self._trusted(weighed):
                         await deliver(trusted)
             except TaskAuditError as error:
                 self._shutdown.request(error)
@@ -143,9 +147,8 @@ class Pool:
         # A deferred task is not worth another wait if the API is down again.
         patiently = not attempt.is_deferred or attempt.is_doubtful
         while (probe := await self._gate.wait(patiently=patiently)) is not None:
-            if probe and (known := await self._task_to_probe_with()) is not None:
-                outcome = await self._send(known, probe=True)
-                self._known_task_failed = isinstance(outcome, FetchFailure)
+            if probe and (other := await self._task_to_probe_with()) is not None:
+                self._probe_failed = not await self._is_answered(other, probe=True)
                 continue
             self.traffic.retries += attempt.was_sent
             attempt.was_sent = True
@@ -154,20 +157,45 @@ class Pool:
         return None if self._shutdown.is_requested else attempt.failure
 
     async def _task_to_probe_with(self) -> PendingTask | None:
-        """Return a task that was answered before, if the gate is in doubt; every second failed probe is about another.
-
-        The answer about the known task may be lost for good, too.
-        """
-        if not self._gate.in_doubt or self._known_task_failed:
-            self._known_task_failed = False
+        """Return another task to probe with if the gate is in doubt; every second probe is about the task in line."""
+        if not self._gate.in_doubt or self._probe_failed:
+            self._probe_failed = False
             return None
-        return await self._answered_task()
+        return await self._probes.task()
 
-    async def _answered_task(self) -> PendingTask | None:
-        if self._known_task is None and self._find_known_task is not None:
-            find, self._find_known_task = self._find_known_task, None
-            self._known_task = await find()
-        return self._known_task
+    async def _is_answered(self, task: PendingTask, *, probe: bool) -> bool:
+        """Send a request about a task whose answer nothing waits for; returns whether it was answered."""
+        is_answered = not isinstance(await self._send(task, probe=probe), FetchFailure)
+        if not is_answered:
+            self._probes.note_failure(task)
+        return is_answered
+
+    async def _trusted(self, outcome: Outcome) -> list[Outcome]:
+        """Admit an outcome to the quarantine; returns the outcomes that can be trusted now.
+
+        Raises:
+            TaskAuditError: the API refuses many tasks, and other tasks as well.
+        """
+        trusted = self._quarantine.admit(outcome)
+        if self._quarantine.suspicion() is None:
+            return trusted
+        async with self._suspicion_line:
+            suspicion = self._quarantine.suspicion()
+            if suspicion is None:
+                return trusted
+            if not await self._others_are_answered():
+                raise suspicion
+            return [*trusted, *self._quarantine.trust()]
+
+    async def _others_are_answered(self) -> bool:
+        for _ in range(MAX_PROBES):
+            task = await self._probes.task()
+            probe = await self._gate.wait(patiently=False) if task is not None else None
+            if task is None or probe is None:
+                return False
+            if await self._is_answered(task, probe=probe):
+                return True
+        return False
 
     async def _without_outage(self, outcome: Outcome, attempt: Attempt) -> Outcome:
         """Count no attempt for a passing failure if nothing shows that other tasks are answered meanwhile."""
@@ -175,9 +203,9 @@ class Pool:
             return outcome
         before = attempt.answers_at_failure
         if not outcome.is_unrecognized and before is not None:
-            known = await self._answered_task() if self._answers == before else None
-            if known is not None and (probe := await self._gate.wait(patiently=False)) is not None:
-                await self._send(known, probe=probe)
+            other = await self._probes.task() if self._answers == before else None
+            if other is not None and (probe := await self._gate.wait(patiently=False)) is not None:
+                await self._is_answered(other, probe=probe)
             if self._answers > before:
                 return outcome
         return replace(outcome, counts_attempt=False)
@@ -194,7 +222,7 @@ class Pool:
         self.traffic.count(outcome)
         self._gate.record(outcome, probe=probe)
         if not isinstance(outcome, FetchFailure):
-            self._known_task = task
+            self._probes.note_answer(task)
         if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_RECOVERIES:
             self._answers += 1
         return outcome

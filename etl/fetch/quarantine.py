@@ -1,21 +1,22 @@
 """Holds back refusals that may be our own fault until a good answer shows that they concern their tasks.
 
 A wrong user or address makes the API refuse every task, and each refusal looks as if it concerned its task alone.
-Without the quarantine, the first refusals would turn a whole queue into dead letters.
+Without the quarantine, the first refusals would turn a whole queue into dead letters. Many refusals in a row are only a
+suspicion: the first tasks of a queue may be there to be refused.
 """
 
 from http import HTTPStatus
 
 from etl.error_codes import Code
-from etl.errors import ConfigurationError, CredentialsRefusedError
+from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError
 from etl.tasks import FetchFailure, Outcome
 from etl.tasks.failure_reasons import FailureReason
 
 MAX_REFUSED = 25
-"""The number of HTTP 400s, or of unrecognized responses, before the first good answer that ends the run."""
+"""The HTTP 400s, or unrecognized responses, before the first good answer that make the run doubt its settings."""
 
 MAX_FORBIDDEN = 20
-"""The number of HTTP 403s in a row that ends the run."""
+"""The HTTP 403s in a row that make the run doubt its rights."""
 
 
 class Quarantine:
@@ -27,20 +28,18 @@ class Quarantine:
         """Whether a good answer has shown that the address and the user are right."""
 
     def admit(self, outcome: Outcome) -> list[Outcome]:
-        """Admit an outcome; returns the outcomes that can be trusted now, in the order of their admission.
-
-        Raises:
-            ConfigurationError: the API refuses every request as malformed.
-            CredentialsRefusedError: the API forbids every request.
-        """
+        """Admit an outcome; returns the outcomes that can be trusted now, in the order of their admission."""
         if isinstance(outcome, FetchFailure) and self._is_doubtful(outcome):
             self._held.append(outcome)
-            self._raise_if_systematic()
             return []
         if isinstance(outcome, FetchFailure):
             return [outcome]
+        return [*self.trust(), outcome]
+
+    def trust(self) -> list[Outcome]:
+        """Note a good answer about any task, and return all outcomes that are held back."""
         self._is_proven = True
-        return [*self.release(), outcome]
+        return self.release()
 
     def release(self) -> list[Outcome]:
         """Return all outcomes that are held back, at the end of the run."""
@@ -59,19 +58,21 @@ class Quarantine:
             case _:
                 return False
 
-    def _raise_if_systematic(self) -> None:
+    def suspicion(self) -> TaskAuditError | None:
+        """Return the error that ends the run unless another task is answered; None while too few tasks are refused."""
         forbidden = sum(failure.reason is FailureReason.FORBIDDEN for failure in self._held)
-        last = self._held[-1]
         if forbidden >= MAX_FORBIDDEN:
-            raise CredentialsRefusedError(
-                f"The API forbids {forbidden} tasks in a row, most recently: {last.detail}.",
+            return CredentialsRefusedError(
+                f"The API forbids {forbidden} tasks in a row, most recently: {self._held[-1].detail}.",
                 code=Code.API_FORBIDDEN,
                 remedy="Check the rights of api.user_id and of the credentials.",
             )
         if len(self._held) - forbidden >= MAX_REFUSED:
-            raise ConfigurationError(
-                f"The API has refused {len(self._held)} requests and answered none, most recently: {last.detail}.",
+            return ConfigurationError(
+                f"The API has refused {len(self._held)} requests and answered none, "
+                f"most recently: {self._held[-1].detail}.",
                 code=Code.API_ADDRESS_WRONG,
                 remedy="Check api.base_url, api.user_id and the credentials. If these are right and the tasks "
                 f"no longer exist, a run with --limit {MAX_REFUSED - 1} makes dead letters of the oldest.",
             )
+        return None

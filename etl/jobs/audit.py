@@ -20,6 +20,7 @@ from etl.database.migrations import require_current
 from etl.errors import TaskAuditError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.pool import Pool, Traffic
+from etl.fetch.probes import FindTasks
 from etl.fetch.retry import RetryPolicy
 from etl.jobs.forecast import Forecast, forecast
 from etl.jobs.opening import max_rate_of, nothing_settled, open_gate, open_source, open_warehouse, user_table
@@ -95,7 +96,8 @@ async def run_job(
         warehouse = databases.enter_context(open_warehouse(settings.warehouse)) if wiring.needs_warehouse else None
         source = wiring.source(warehouse)
         announce, archive = wiring.announce(), wiring.archive()
-        async with wiring.open_pool(warehouse, keeps_answers=archive is not None) as (pool, secrets):
+        find_probes = partial(_find_probes, source, warehouse)
+        async with wiring.open_pool(find_probes, keeps_answers=archive is not None) as (pool, secrets):
             context = RunContext(
                 source=source,
                 warehouse=DryRun() if request.dry_run or warehouse is None else warehouse,
@@ -178,9 +180,7 @@ class Wiring:
         return Archive(Store(self.settings.archive), run_id=self.run_id)
 
     @asynccontextmanager
-    async def open_pool(
-        self, warehouse: Warehouse | None, *, keeps_answers: bool
-    ) -> AsyncIterator[tuple[Pool, Secrets]]:
+    async def open_pool(self, find_probes: FindTasks, *, keeps_answers: bool) -> AsyncIterator[tuple[Pool, Secrets]]:
         """Open the API, and make the pool that asks it; yields the API's secrets, too."""
         traffic = Traffic()
         koodrive = open_koodrive(
@@ -200,7 +200,7 @@ class Wiring:
                 concurrency=self.settings.api.concurrency,
                 shutdown=self.shutdown,
                 traffic=traffic,
-                find_known_task=partial(_known_task, warehouse),
+                find_probes=find_probes,
             )
             yield pool, api.secrets
 
@@ -254,13 +254,12 @@ def _at_most(due: int | None, tasks: int | None) -> int | None:
     return min((number for number in (due, tasks) if number is not None), default=None)
 
 
-async def _known_task(warehouse: Warehouse | None) -> PendingTask | None:
-    """Find a task that an earlier run got an answer about."""
-    if warehouse is None:
-        return None
+async def _find_probes(source: Source, warehouse: Warehouse | None) -> list[PendingTask]:
+    """Find the task that an earlier run got an answer about most recently, and a few due tasks to probe with."""
     try:
-        task_id = await asyncio.to_thread(warehouse.known_task)
+        known = await asyncio.to_thread(warehouse.known_task) if warehouse is not None else None
+        sample = await asyncio.to_thread(source.sample)
     except TaskAuditError:
-        # The task would only help to find out faster what a failure means.
-        return None
-    return PendingTask(task_id=task_id) if task_id is not None and is_valid_task_id(task_id) else None
+        # The tasks would only help to find out faster what a failure means.
+        return []
+    return [*([PendingTask(task_id=known)] if known is not None and is_valid_task_id(known) else []), *sample]

@@ -26,6 +26,10 @@ class Source(Protocol):
         """Count the due tasks that no run holds; None if that would cost too much."""
         ...
 
+    def sample(self) -> list[PendingTask]:
+        """Read a few due tasks, without a claim, from other places of the order than its beginning."""
+        ...
+
     def can_claim(self) -> bool:
         """Say whether the database lets this run claim a task that it counts as due; waits for a locked row."""
         ...

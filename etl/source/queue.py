@@ -35,6 +35,7 @@ from etl.source.bulk_update import bulk_update
 from etl.source.conditions import Conditions, has_ended, is_free, selected, states_of, was_checked_in_future
 from etl.source.engines import queue_sql_of
 from etl.source.engines.base import Claim, Columns, Position, claimed_columns
+from etl.source.sample import sample
 from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement
 
@@ -91,6 +92,11 @@ class Queue:
     def count(self) -> int:
         """Count the tasks that are due and that no run holds."""
         return self._count(*self._due(self._clock()))
+
+    def sample(self) -> list[PendingTask]:
+        """Read the newest due tasks, and some at random, held or not."""
+        with self._engine.execution_options(read_only=True).connect() as connection:
+            return sample(connection, self._table, self._selected(self._clock()))
 
     def can_claim(self) -> bool:
         """Lease one due task and take the lease back; returns false if the database ignores the lease.

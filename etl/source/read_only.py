@@ -33,6 +33,7 @@ from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.settings.model import SourceSettings
 from etl.source.conditions import within_range
+from etl.source.sample import sample
 from etl.source.tables import as_instant, submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState
 
@@ -82,6 +83,13 @@ class ReadOnlySource:
 
     def count(self) -> None:
         """Return None: the warehouse decides what is due, page by page."""
+
+    def sample(self) -> list[PendingTask]:
+        """Read the newest tasks, and some at random, settled or not."""
+        columns = self._relation.c
+        in_range = within_range(submitted_ms(columns.submitted_at, columns.task_id), self._selection)
+        with _reading(), self._engine.connect() as connection:
+            return sample(connection, self._relation, in_range)
 
     def can_claim(self) -> bool:
         """Return true: a claim only reads."""

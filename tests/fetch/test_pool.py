@@ -2,6 +2,7 @@ import asyncio
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -60,7 +61,7 @@ class NoDelay(RetryPolicy):
         return 0.0
 
 
-def pool_of(api, *, attempts=4, concurrency=4, shutdown=None, max_rate=1e6, policy=None):
+def pool_of(api, *, attempts=4, concurrency=4, shutdown=None, max_rate=1e6, policy=None, elsewhere=()):
     shutdown = shutdown or Shutdown()
     loop = asyncio.get_running_loop()
     return Pool(
@@ -70,6 +71,7 @@ def pool_of(api, *, attempts=4, concurrency=4, shutdown=None, max_rate=1e6, poli
         budget=RetryBudget(clock=loop.time),
         concurrency=concurrency,
         shutdown=shutdown,
+        find_probes=partial(asyncio.sleep, 0, [PendingTask(task_id=task_id) for task_id in elsewhere]),
     )
 
 
@@ -319,3 +321,35 @@ def test_an_unexpected_exception_ends_the_work():
     with pytest.raises(ExceptionGroup) as caught:
         outcomes_of(api, [PendingTask(task_id=str(number)) for number in range(100)])
     assert caught.group_contains(ZeroDivisionError)
+
+
+FORBIDDEN_TASKS = {f"t{number}": [FailureReason.FORBIDDEN] for number in range(1, 101)}
+
+
+@pytest.mark.parametrize("elsewhere", [["900"], ["1", "2", "900"], ["1", "2", "3", "4", "900"]])
+def test_forbidden_tasks_in_front_end_no_run_if_another_task_is_answered(elsewhere):
+    api = Api(**FORBIDDEN_TASKS)
+    tasks = [PendingTask(task_id=str(number)) for number in range(1, 111)]
+    outcomes, pool, shutdown = outcomes_of(api, tasks, elsewhere=elsewhere)
+    assert shutdown.reason is None
+    assert Counter(type(outcome) for outcome in outcomes) == {FetchFailure: 100, Observation: 10}
+    assert {outcome.task.task_id for outcome in outcomes} == {task.task_id for task in tasks}
+    assert len(tasks) < pool.traffic.requests <= len(tasks) + len(elsewhere) + 5
+
+
+def test_forbidden_tasks_everywhere_end_the_run():
+    api = Api(**FORBIDDEN_TASKS)
+    tasks = [PendingTask(task_id=str(number)) for number in range(1, 51)]
+    outcomes, pool, shutdown = outcomes_of(api, tasks, elsewhere=["96", "97", "98", "99"])
+    assert outcomes == []
+    assert type(shutdown.reason) is CredentialsRefusedError
+    assert pool.traffic.requests <= 20 + 5 + 4
+    assert {"96", "97", "98", "99"} <= set(api.asked)
+
+
+def test_the_outcome_of_a_probe_is_delivered_for_no_task():
+    api = Api(**FORBIDDEN_TASKS)
+    tasks = [PendingTask(task_id=str(number)) for number in range(1, 31)]
+    outcomes, _, _ = outcomes_of(api, tasks, elsewhere=["900"])
+    assert "900" in api.asked
+    assert "900" not in {outcome.task.task_id for outcome in outcomes}

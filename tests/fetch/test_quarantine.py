@@ -57,22 +57,28 @@ def test_refusals_after_a_good_answer_are_trusted(refused):
 def test_only_refusals_indicate_a_wrong_address(refused):
     quarantine = Quarantine()
     assert [quarantine.admit(refused) for _ in range(MAX_REFUSED - 1)] == [[]] * (MAX_REFUSED - 1)
-    with pytest.raises(
-        ConfigurationError, match=r"refused 25 requests and answered none, most recently: no\. Check api"
-    ):
-        quarantine.admit(refused)
+    assert quarantine.suspicion() is None
+    quarantine.admit(refused)
+    suspicion = quarantine.suspicion()
+    assert type(suspicion) is ConfigurationError
+    assert "refused 25 requests and answered none, most recently: no. Check api" in str(suspicion)
+    assert quarantine.trust() == [refused] * MAX_REFUSED
+    assert quarantine.suspicion() is None
+    assert quarantine.admit(refused) == [refused]
 
 
-def test_many_403s_in_a_row_end_the_run_even_after_good_answers():
+def test_many_403s_in_a_row_are_suspicious_even_after_good_answers():
     quarantine = Quarantine()
     quarantine.admit(GOOD)
     for _ in range(MAX_FORBIDDEN - 1):
         quarantine.admit(FORBIDDEN)
     assert len(quarantine.admit(GOOD)) == MAX_FORBIDDEN
-    for _ in range(MAX_FORBIDDEN - 1):
+    for _ in range(MAX_FORBIDDEN):
+        assert quarantine.suspicion() is None
         quarantine.admit(FORBIDDEN)
-    with pytest.raises(CredentialsRefusedError, match="forbids 20 tasks in a row"):
-        quarantine.admit(FORBIDDEN)
+    suspicion = quarantine.suspicion()
+    assert type(suspicion) is CredentialsRefusedError
+    assert "forbids 20 tasks in a row" in str(suspicion)
 
 
 def test_the_last_held_refusals_are_released_at_the_end():

@@ -50,6 +50,9 @@ class MemorySource:
     def count(self):
         return len(self.waiting)
 
+    def sample(self):
+        return self.waiting[-1:]
+
     def can_claim(self):
         return True
 

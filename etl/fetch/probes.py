@@ -1,0 +1,50 @@
+"""The tasks to probe with: one that was answered before, or some from other places of the queue.
+
+The tasks at the beginning of the queue may be there to fail: the program that adds them chooses their IDs and times.
+A request about another task shows whether KooDrive answers at all.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from etl.tasks import PendingTask
+
+FindTasks = Callable[[], Awaitable[Sequence[PendingTask]]]
+"""Finds tasks to probe with, the most promising first."""
+
+MAX_TASKS = 8
+
+
+class Probes:
+    """Chooses the task of the next probe."""
+
+    def __init__(self, find: FindTasks | None = None) -> None:
+        """Start without a task.
+
+        Args:
+            find: finds tasks; called once, when there is no task that this run got an answer about.
+        """
+        self._find = find
+        self._answered: PendingTask | None = None
+        self._others: deque[PendingTask] = deque(maxlen=MAX_TASKS)
+
+    async def task(self) -> PendingTask | None:
+        """Return the task that was answered last, or else the next of the others; None if there are none."""
+        if self._answered is not None:
+            return self._answered
+        if self._find is not None:
+            find, self._find = self._find, None
+            self._others.extendleft(reversed(await find()))
+        return self._others[0] if self._others else None
+
+    def note_answer(self, task: PendingTask) -> None:
+        """Choose this task from now on."""
+        self._answered = task
+
+    def note_failure(self, task: PendingTask) -> None:
+        """Choose another task next time: the answer about this one may be lost for good."""
+        if task is self._answered:
+            self._answered = None
+            self._others.append(task)
+        else:
+            self._others.rotate(-1)
