@@ -106,17 +106,23 @@ def begin_run(selection: Selection, *, max_rate: float, now: datetime) -> AuditR
     return AuditRun(started_at=now, since=selection.since, until=selection.until, max_rate=max_rate)
 
 
-def verdict(run: AuditRun, ended_by: TaskAuditError | None) -> ExitCode:
-    """Decide the exit code of a run from its numbers and from the error that ended it early, if any."""
+def verdict(run: AuditRun, ended_by: TaskAuditError | None, *, settled_locally: int = 0) -> ExitCode:
+    """Decide the exit code of a run.
+
+    Args:
+        run: the numbers of the run.
+        ended_by: the error that ended it early, if any.
+        settled_locally: of the dead letters, those that the job made without an answer of the API.
+    """
     if not run.is_balanced:
         return ExitCode.BUG
-    if isinstance(ended_by, OutageError) and run.audited:
-        # The API was available for a while, so the run audited a part of the tasks.
+    was_available = run.audited + run.dead_lettered > settled_locally
+    if isinstance(ended_by, OutageError) and was_available:
         return ExitCode.STOPPED
     if ended_by is not None:
         return ended_by.exit_code
     if run.released:
-        return ExitCode.STOPPED if run.audited + run.dead_lettered else ExitCode.UNAVAILABLE
+        return ExitCode.STOPPED if was_available else ExitCode.UNAVAILABLE
     return ExitCode.DEAD_LETTERS if run.dead_lettered else ExitCode.OK
 
 

@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.error_codes import Code
-from etl.errors import BugError, ConfigurationError, CredentialsRefusedError, StoppedError, UnavailableError
+from etl.errors import (
+    BugError,
+    ConfigurationError,
+    CredentialsRefusedError,
+    OutageError,
+    StoppedError,
+    UnavailableError,
+)
 from etl.exit_codes import ExitCode
 from etl.runs import RUNNING, AuditRun, begin_run, reason, verdict
 from etl.tasks import Selection
@@ -92,6 +99,28 @@ def test_verdict(numbers, ended_by, exit_code):
     # Whatever is no success has a code, a sentence and a remedy.
     went_through = exit_code in {ExitCode.OK, ExitCode.DEAD_LETTERS}
     assert (reason(run, ended_by) is None) == went_through
+
+
+OUTAGE = OutageError("down", code=Code.API_UNAVAILABLE, remedy="Wait.")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "settled_locally", "ended_by", "exit_code"),
+    [
+        ({"dead_lettered": 2}, 2, None, ExitCode.DEAD_LETTERS),
+        ({"dead_lettered": 1, "released": 1}, 1, None, ExitCode.UNAVAILABLE),
+        ({"dead_lettered": 2, "released": 1}, 1, None, ExitCode.STOPPED),
+        ({"dead_lettered": 1, "released": 1, "audited": 1, "changed": 1}, 1, None, ExitCode.STOPPED),
+        ({"dead_lettered": 1, "released": 1}, 1, OUTAGE, ExitCode.UNAVAILABLE),
+        ({"dead_lettered": 2, "released": 1}, 1, OUTAGE, ExitCode.STOPPED),
+        ({"dead_lettered": 1, "audited": 1, "unchanged": 1}, 1, None, ExitCode.DEAD_LETTERS),
+    ],
+)
+def test_a_dead_letter_that_the_job_made_by_itself_does_not_show_that_the_api_was_available(
+    numbers, settled_locally, ended_by, exit_code
+):
+    claimed = sum(numbers.get(name, 0) for name in ("audited", "dead_lettered", "released"))
+    assert verdict(run_with(claimed=claimed, **numbers), ended_by, settled_locally=settled_locally) is exit_code
 
 
 def test_the_reason_is_what_ended_a_run_unless_its_numbers_are_wrong():

@@ -15,6 +15,7 @@ from etl.observe.streams import lines_lost
 from etl.run.context import RunContext
 from etl.runs import AuditRun, Counters, reason, verdict
 from etl.tasks import FetchFailure, Outcome
+from etl.tasks.failure_reasons import SETTLED_LOCALLY
 
 SUMMARY_FIELDS = ("outcome", "exit_code", "claimed", "audited", "dead_lettered", "released", "requests", "error")
 
@@ -119,7 +120,8 @@ class RunRecord:
         if lost:
             self._context.shutdown.request(_taken_over(lost))
         ended_by = self._context.shutdown.reason
-        exit_code, error = verdict(run, ended_by), reason(run, ended_by)
+        settled_locally = sum(self._outcomes[reason] for reason in SETTLED_LOCALLY)
+        exit_code, error = verdict(run, ended_by, settled_locally=settled_locally), reason(run, ended_by)
         return replace(
             run,
             finished_at=self._context.clock(),

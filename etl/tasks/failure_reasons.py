@@ -165,6 +165,10 @@ class FailureReason(StrEnum):
     )
 
 
+SETTLED_LOCALLY = frozenset({FailureReason.INVALID_ID, FailureReason.EXHAUSTED})
+"""The reasons of dead letters that the job makes without an answer of KooDrive."""
+
+
 def advice_on(reason: str) -> str:
     """Explain a reason that a dead letter has; a newer version of the job may have written an unknown one."""
     if reason not in set(FailureReason):

@@ -25,6 +25,27 @@ def test_an_api_that_is_down_loses_nothing(night_of, configure):
         assert set(night.states().values()) == {"pending"}
 
 
+@pytest.mark.parametrize(
+    ("invalid", "exhausted", "valid", "exit_code"),
+    [(2, 0, 0, 65), (1, 0, 1, 69), (0, 1, 1, 69), (0, 1, 0, 65), (3, 2, 40, 69)],
+)
+def test_tasks_that_need_no_request_do_not_hide_that_nothing_could_be_audited(
+    night_of, configure, *, invalid, exhausted, valid, exit_code
+):
+    with night_of(api__attempts=1, api__patience_seconds=1) as night:
+        ids = task_ids(exhausted + valid)
+        night.enqueue(*ids, *(f"not-an-id-{number}" for number in range(invalid)))
+        killers = "', '".join(ids[:exhausted])
+        night.change(f"UPDATE pending_task SET attempts = 99 WHERE task_id IN ('{killers}')")
+        configure(api__base_url="http://127.0.0.1:9")
+
+        assert night.run("run").exit_code == exit_code
+
+        ((outcome, dead_lettered, released),) = night.rows("SELECT outcome, dead_lettered, released FROM audit_run")
+        assert (dead_lettered, released) == (invalid + exhausted, valid)
+        assert outcome == {65: "dead_letters", 69: "unavailable"}[exit_code]
+
+
 def test_refused_credentials_end_the_run_and_cost_no_attempt(night_of, configure):
     with night_of() as night:
         night.enqueue(*task_ids(500))
