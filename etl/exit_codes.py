@@ -103,10 +103,11 @@ class ExitCode(IntEnum):
         75,
         Verdict(
             outcome="stopped",
-            meaning="The run stopped early and cleanly because of a signal, a deadline, throttling or a lock. "
-            "Tasks that it did not audit are still pending.",
-            headline="Stopped early and cleanly; what is left is still pending.",
-            remedy="Nothing. If it happens every night, allow a longer run or a higher `api.max_rate`.",
+            meaning="Some tasks are still pending: a signal, a deadline, throttling or a lock stopped the run early "
+            "and cleanly, or KooDrive gave no answer about them for now.",
+            headline="Some tasks are still pending: stopped, or no answer for now.",
+            remedy="Nothing. If it happens every night, read the error of the run: allow a longer run or a higher "
+            "`api.max_rate`, or look for the tasks without an answer.",
             grade="fair",
             retry=True,
         ),

@@ -83,6 +83,11 @@ class Backlog:
         """The number of deferred tasks."""
         return len(self._deferred)
 
+    @property
+    def is_drained(self) -> bool:
+        """Whether all tasks of the run were taken, and none waits to be taken again."""
+        return self._ended and not self._ready
+
     async def take(self) -> Attempt | None:
         """Wait for an attempt and take it; None means that no more will come.
 

@@ -266,13 +266,15 @@ class Pool:
         """
         if not self._policy.allows_another(failure, attempt=attempt.number):
             return False
+        if backlog.is_drained and not self._policy.may_delay_end(failure, before=attempt.failure):
+            return False
         delay = self._policy.delay_seconds(attempt=attempt.number)
         attempt.number += 1
         attempt.failure = failure
         if self._budget.grants(self._policy.cost(failure)):
             backlog.retry_later(attempt, seconds=delay)
             return True
-        return not attempt.is_deferred and backlog.defer(attempt)
+        return not attempt.is_deferred and self._policy.may_delay_end(failure) and backlog.defer(attempt)
 
 
 def count_sighting(failure: FetchFailure, before: FetchFailure | None) -> FetchFailure:

@@ -32,6 +32,21 @@ class RetryPolicy:
             case Recovery.REQUEUE:
                 return True
 
+    def may_delay_end(self, failure: FetchFailure, *, before: FetchFailure | None = None) -> bool:
+        """Return whether a run that has no other task left may wait for another attempt.
+
+        A task that hangs makes the run longer by `api.timeout_seconds`. A repeated time-out is therefore final, and so
+        is the first one of a task that failed in an earlier run.
+
+        Args:
+            failure: the failure of the last attempt.
+            before: the failure of the attempt before it; None if there was none.
+        """
+        if failure.reason is not FailureReason.TIMEOUT:
+            return True
+        has_hung = before is not None and before.reason is FailureReason.TIMEOUT
+        return failure.task.attempts == 1 and not has_hung
+
     def delay_seconds(self, *, attempt: int) -> float:
         """Choose the delay before the next attempt."""
         return self.chance.uniform(0.0, min(self.cap_seconds, self.base_seconds * 2 ** (attempt - 1)))

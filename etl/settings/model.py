@@ -152,7 +152,8 @@ class ApiSettings(Section):
     timeout_seconds: float = Field(default=30, gt=0, le=600, allow_inf_nan=False)
     """Seconds that one request may take, from connecting to the last byte."""
     attempts: int = Field(default=4, ge=1, le=10)
-    """Requests for one task in one run, at most. Requests that meet a throttled or unavailable API do not count."""
+    """Requests for one task in one run, at most. Requests that meet a throttled or unavailable API do not count. Once
+    the run has no other task left, a second time-out in a row is final; of a task that failed before, the first is."""
     patience_seconds: float = Field(default=900, ge=0, le=86_400, allow_inf_nan=False)
     """Seconds that a run waits for an API that is down or throttles every request, before it stops."""
 

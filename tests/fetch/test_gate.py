@@ -53,8 +53,12 @@ def failure(task, reason, **more):
     return FetchFailure(task=task, reason=reason, failed_at=NOW, detail="no", **more)
 
 
+def new_task(number):
+    return PendingTask(task_id=str(number))
+
+
 def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=900, stop_after=None):
-    """Fetch ``tasks`` tasks from the world; returns the outcomes, the pool, the reason to stop and the seconds."""
+    """Fetch tasks, or a number of them, from the world; returns the outcomes, the pool, the reason and the seconds."""
 
     async def scenario():
         loop, shutdown, delivered = asyncio.get_running_loop(), Shutdown(), []
@@ -80,7 +84,7 @@ def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=9
             concurrency=concurrency,
             shutdown=shutdown,
         )
-        backlog.fill(PendingTask(task_id=str(number)) for number in range(tasks))
+        backlog.fill(map(new_task, range(tasks)) if isinstance(tasks, int) else tasks)
         backlog.end()
         if stop_after is not None:
             loop.call_later(

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -63,6 +64,18 @@ def test_delays_are_random_up_to_a_doubling_bound(attempt, longest):
 def test_the_retry_of_a_timeout_costs_double():
     policy = RetryPolicy(attempts=4)
     assert [policy.cost(failure(reason)) for reason in (FailureReason.TIMEOUT, FailureReason.SERVER_ERROR)] == [2, 1]
+
+
+def test_the_end_of_a_run_waits_for_one_more_attempt_after_a_time_out_and_for_none_if_earlier_runs_failed():
+    policy = RetryPolicy(attempts=4)
+    hung, failed = failure(FailureReason.TIMEOUT), failure(FailureReason.SERVER_ERROR)
+    hung_again = replace(hung, task=replace(hung.task, attempts=2))
+    assert policy.may_delay_end(hung)
+    assert policy.may_delay_end(hung, before=failed)
+    assert policy.may_delay_end(failed, before=hung)
+    assert not policy.may_delay_end(hung, before=hung)
+    assert not policy.may_delay_end(hung_again)
+    assert policy.may_delay_end(replace(failed, task=hung_again.task), before=failed)
 
 
 @given(attempt=st.integers(1, 10), seed=st.integers())

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from etl.database.url import parse_database_url
 from etl.fake_api import Behaviour
+from etl.fake_api.faults import Fault
 from tests.nights import TOKEN, task_ids
 
 
@@ -44,6 +45,21 @@ def test_tasks_that_need_no_request_do_not_hide_that_nothing_could_be_audited(
         ((outcome, dead_lettered, released),) = night.rows("SELECT outcome, dead_lettered, released FROM audit_run")
         assert (dead_lettered, released) == (invalid + exhausted, valid)
         assert outcome == {65: "dead_letters", 69: "unavailable"}[exit_code]
+
+
+def test_a_task_that_never_answers_gets_two_requests_in_its_first_night_and_one_after_it(night_of):
+    ids = task_ids(20)
+    behaviour = Behaviour(token=TOKEN, faults=(Fault(name="stall", task_ids=frozenset(ids[:1])),))
+    with night_of(behaviour, api__timeout_seconds=1) as night:
+        night.enqueue(*ids)
+        first = night.run("run")
+        assert night.api.stats.asks[ids[0]] == 2
+        assert night.facts() == night.truth(ids[1:])
+        night.run("run")
+        assert night.api.stats.asks[ids[0]] == 3
+
+    assert first.exit_code == 75
+    assert "Some tasks are still pending: stopped, or no answer for now." in first.stderr
 
 
 def test_refused_credentials_end_the_run_and_cost_no_attempt(night_of, configure):
