@@ -12,6 +12,10 @@ HEAD = """\
 `make reference` writes this page from the code. All metrics are gauges, which a run reports at its end to a textfile of
 node_exporter, a Pushgateway, or an OpenTelemetry collector. A number that a run could not learn keeps its last value.
 
+All metrics have the label `configuration`: `telemetry.metrics_configuration`, or a name made from the two databases.
+Two configurations have different series, even in one folder, and two targets of one configuration have the same ones.
+The metrics of a shard also have the label `shard`.
+
 """
 
 
@@ -23,7 +27,7 @@ def page() -> str:
         last_success_at=known, last_complete_at=known, backlog={}, oldest_pending_at=known, dead_letters={}
     )
     rows = []
-    for family in registry_of(run, snapshot).collect():
+    for family in registry_of(run, snapshot, labels={}).collect():
         values: dict[str, list[str]] = {}
         for sample in family.samples:
             for label, value in sample.labels.items():

@@ -15,8 +15,11 @@ from etl.jobs.opening import open_queue, open_warehouse
 from etl.jobs.servers import proxy_to, servers_of
 from etl.observe.deadline import Action, start, within
 from etl.observe.delivery import deliver
+from etl.observe.labels import labels_of
 from etl.observe.messages import messages_of
-from etl.observe.metrics import MAX_REPORTING_SECONDS, JobSnapshot, metric_actions
+from etl.observe.metrics import MAX_REPORTING_SECONDS, JobSnapshot, registry_of
+from etl.observe.pushgateway import push
+from etl.observe.textfile import textfile_of, write_textfile
 from etl.observe.trace import Trace
 from etl.observe.webhook import open_webhook
 from etl.runs import AuditRun, RunRequest, begin_run
@@ -88,14 +91,27 @@ class RunReporters:
         self.end(replace(run, finished_at=now, outcome=exit_code.outcome, exit_code=int(exit_code), error=str(error)))
 
     def _metric_actions(self, run: AuditRun, snapshot: JobSnapshot) -> dict[str, Action]:
-        shard = self._request.selection.shard
-        actions = metric_actions(self._telemetry, run, snapshot=snapshot, shard=shard, seconds=MAX_REPORTING_SECONDS)
+        labels = labels_of(self._settings, self._request.selection.shard)
+        actions: dict[str, Action] = {}
+        if setting := self._telemetry.metrics_textfile:
+            file = textfile_of(setting, labels.get("shard"))
+            actions["telemetry.metrics_textfile"] = lambda: write_textfile(
+                file, registry_of(run, snapshot, labels=labels), labels=labels
+            )
+        if url := self._telemetry.pushgateway_url:
+            actions["telemetry.pushgateway_url"] = lambda: push(
+                url,
+                self._telemetry,
+                registry=registry_of(run, snapshot, labels=labels),
+                labels=labels,
+                seconds=MAX_REPORTING_SECONDS,
+            )
         if endpoint := self._telemetry.otlp_endpoint:
             actions["telemetry.otlp_endpoint (trace)"] = lambda: _otlp().send_trace(
                 endpoint, run, trace=self.trace, seconds=SEND_SECONDS
             )
             actions["telemetry.otlp_endpoint (metrics)"] = lambda: _otlp().send_metrics(
-                endpoint, run, snapshot=snapshot, seconds=SEND_SECONDS
+                endpoint, run, snapshot=snapshot, labels=labels, seconds=SEND_SECONDS
             )
         return actions
 

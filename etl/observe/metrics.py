@@ -1,25 +1,20 @@
-"""The metrics of a finished run, and how they reach a monitoring system: a textfile or a Pushgateway.
+"""The metrics of a finished run.
 
 A run may fail to learn a number, such as the backlog while the database is down. Such a metric keeps the value that an
 earlier run reported, so that the last success and the age of the backlog stay true.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from math import nan
-from pathlib import Path
-from urllib.request import ProxyHandler, Request, build_opener
 
-from prometheus_client import CollectorRegistry, Gauge, pushadd_to_gateway, write_to_textfile
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from etl.observe.deadline import Action
 from etl.runs import AuditRun
-from etl.settings.model import TelemetrySettings
-from etl.settings.proxy import choose_proxy
-from etl.tasks import Shard, TaskState
+from etl.tasks import TaskState
 from etl.tasks.failure_reasons import FailureReason
 
 MAX_REPORTING_SECONDS = 2.0
@@ -43,23 +38,27 @@ class JobSnapshot:
     """Open dead letters by reason."""
 
 
-class CarriedOver:
-    """Metrics as an earlier run reported them."""
+class LabelledMetrics:
+    """Metrics with labels that all of them have."""
 
-    def __init__(self, families: list[Metric]) -> None:
-        self._families = families
+    def __init__(self, families: Iterable[Metric], labels: Mapping[str, str]) -> None:
+        self._families = list(families)
+        for family in self._families:
+            family.samples = [sample._replace(labels={**sample.labels, **labels}) for sample in family.samples]
 
     def collect(self) -> list[Metric]:
         """List the metrics, as a registry expects of a collector."""
         return self._families
 
 
-def registry_of(run: AuditRun, snapshot: JobSnapshot) -> CollectorRegistry:
+def registry_of(run: AuditRun, snapshot: JobSnapshot, *, labels: Mapping[str, str]) -> CollectorRegistry:
     """Make the metrics of a finished run, without those whose value is unknown."""
+    plain = CollectorRegistry()
+    _add_run(plain, run)
+    _add_last_ends(plain, snapshot)
+    _add_backlog(plain, snapshot)
     registry = CollectorRegistry()
-    _add_run(registry, run)
-    _add_last_ends(registry, snapshot)
-    _add_backlog(registry, snapshot)
+    registry.register(LabelledMetrics(plain.collect(), labels))
     return registry
 
 
@@ -110,60 +109,15 @@ def _set_by(registry: CollectorRegistry, name: str, *, meaning: str, label: str,
         gauge.labels(value).set(number)
 
 
-def write_textfile(file: Path, registry: CollectorRegistry) -> None:
-    """Replace a textfile of node_exporter atomically; metrics that this run does not know keep their values.
-
-    Raises:
-        OSError: the file cannot be written.
-    """
-    reported = {family.name for family in registry.collect()}
-    kept = [family for family in _families(file) if family.name.startswith(PREFIX) and family.name not in reported]
-    registry.register(CarriedOver(kept))
-    write_to_textfile(str(file), registry)
-
-
-def _families(file: Path) -> list[Metric]:
+def parse_metrics(text: str) -> list[Metric]:
+    """Read the job's own metrics from a text in Prometheus' format; a text in another format has none."""
     try:
-        return list(text_string_to_metric_families(file.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):
-        # No run has written the file yet, or another program wrote something else.
+        return [family for family in text_string_to_metric_families(text) if family.name.startswith(PREFIX)]
+    except ValueError:
         return []
 
 
-def metric_actions(
-    settings: TelemetrySettings, run: AuditRun, *, snapshot: JobSnapshot, shard: Shard | None, seconds: float
-) -> dict[str, Action]:
-    """List the actions that send the metrics of a run, by target."""
-    targets: dict[str, Action] = {}
-    if file := settings.metrics_textfile:
-        targets["telemetry.metrics_textfile"] = lambda: write_textfile(file, registry_of(run, snapshot))
-    if url := settings.pushgateway_url:
-        group = {"shard": str(shard.index)} if shard else {}
-        # "Add" replaces only metrics of the same name; others, such as the last success, stay.
-        targets["telemetry.pushgateway_url"] = lambda: pushadd_to_gateway(
-            url,
-            settings.pushgateway_job,
-            registry_of(run, snapshot),
-            group,
-            timeout=seconds,
-            handler=_send_by_proxy,
-        )
-    return targets
-
-
-def _send_by_proxy(
-    url: str, method: str, timeout: float | None, headers: Sequence[tuple[str, str]], data: bytes
-) -> Callable[[], None]:
-    """Make the function that sends one request to the Pushgateway, through the proxy that the job chooses."""
-
-    def send() -> None:
-        proxy = choose_proxy(url)
-        ways = dict.fromkeys(("http", "https"), proxy.url.get_secret_value()) if proxy else {}
-        request = Request(url, data=data, headers=dict(headers), method=method)  # noqa: S310 - checked as http or https
-        try:
-            build_opener(ProxyHandler(ways)).open(request, timeout=timeout).close()
-        except OSError as error:
-            by = f" (through the proxy {proxy})" if proxy else ""
-            raise OSError(f"{error}{by}") from None
-
-    return send
+def configurations_of(families: Iterable[Metric]) -> set[str]:
+    """Collect the labels ``configuration`` of all series that have one."""
+    samples = (sample for family in families for sample in family.samples)
+    return {sample.labels["configuration"] for sample in samples if "configuration" in sample.labels}

@@ -5,7 +5,7 @@ settings of the SDK itself (OTEL_EXPORTER_OTLP_HEADERS and so on). This module n
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from math import isnan
@@ -67,7 +67,9 @@ def send_trace(endpoint: str, run: AuditRun, *, trace: Trace, seconds: float) ->
             raise UnavailableError(_first(errors), code=Code.COLLECTOR_UNAVAILABLE, remedy=REMEDY)
 
 
-def send_metrics(endpoint: str, run: AuditRun, *, snapshot: JobSnapshot, seconds: float) -> None:
+def send_metrics(
+    endpoint: str, run: AuditRun, *, snapshot: JobSnapshot, labels: Mapping[str, str], seconds: float
+) -> None:
     """Send the metrics of a run.
 
     Raises:
@@ -77,7 +79,7 @@ def send_metrics(endpoint: str, run: AuditRun, *, snapshot: JobSnapshot, seconds
     meter = MeterProvider([reader], resource=_resource(run), shutdown_on_exit=False).get_meter(
         "task-audit", __version__
     )
-    for family in registry_of(run, snapshot).collect():
+    for family in registry_of(run, snapshot, labels=labels).collect():
         gauge = meter.create_gauge(family.name, description=family.documentation)
         for sample in family.samples:
             # NaN means "no value" to Prometheus; OTLP has no such point.

@@ -241,7 +241,12 @@ class TelemetrySettings(Section):
     metrics_textfile: Annotated[Path, AfterValidator(check_textfile)] | None = Field(
         default=None, examples=["/var/lib/node_exporter/textfile/task_audit.prom"]
     )
-    """A file for node_exporter's textfile collector, ending in .prom. Each run replaces the whole file at its end."""
+    """A file for node_exporter's textfile collector, ending in .prom. Each run replaces the whole file at its end, and
+    the run of a shard a file of its own beside it, such as task_audit-shard-0.prom. All users may read it."""
+    metrics_configuration: str | None = Field(default=None, min_length=1, max_length=100, examples=["leavers"])
+    """The label `configuration` of all metrics. Without it the label is made from the names of the two databases, so
+    that two configurations always have different series. With it, each configuration also has its own group on the
+    Pushgateway."""
     pushgateway_url: TargetUrl | None = Field(default=None, examples=["http://pushgateway:9091"])
     """The address of a Prometheus Pushgateway that receives the metrics of each run."""
     pushgateway_job: str = Field(default="task-audit", min_length=1)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from etl.settings.model import TelemetrySettings
+
 SYSTEMD = Path(__file__).parents[2] / "cron" / "systemd"
 PROGRAM = "/opt/task-audit/bin/task-audit"
 UNITS = {"h": "hours", "min": "minutes", "s": "seconds", "": "seconds"}
@@ -162,11 +164,16 @@ def test_the_service_is_locked_down(service, key):
     assert service["Service"][key] == ["true"]
 
 
-def test_the_service_writes_only_into_its_state_directory(service):
+def test_the_service_writes_only_into_its_state_directory_and_the_folder_of_the_textfile(service):
+    textfile = Path(TelemetrySettings.model_fields["metrics_textfile"].examples[0])
+    text = (SYSTEMD / "task-audit.service").read_text(encoding="utf-8")
     assert service["Service"]["ProtectSystem"] == ["strict"]
     assert service["Service"]["StateDirectory"] == ["task-audit"]
     assert service["Service"]["WorkingDirectory"] == ["%S/task-audit"]
-    assert not {"ReadWritePaths", "LogsDirectory"} & set(service["Service"])
+    assert "LogsDirectory" not in service["Service"]
+    # The minus sign lets the unit start without the folder.
+    assert service["Service"]["ReadWritePaths"] == [f"-{textfile.parent}"]
+    assert f"#Environment=TASK_AUDIT_TELEMETRY__METRICS_TEXTFILE={textfile}\n" in text
 
 
 def test_polars_can_be_imported(service):

@@ -1,6 +1,8 @@
 """The metrics, as node_exporter and a Pushgateway receive them after good and bad runs."""
 
+import os
 import socket
+import stat
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,11 +18,20 @@ from tests.nights import FIRST_ID, TOKEN, task_ids
 
 
 def samples(text):
+    """Return the values by the name and the labels of a series, without the label that all have."""
     return {
-        (sample.name.removeprefix("task_audit_"), *sample.labels.values()): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
+        (sample.name.removeprefix("task_audit_"), *(sample.labels[name] for name in sample.labels.keys() - COMMON)): (
+            sample.value
+        )
+        for sample in parsed(text)
     }
+
+
+def parsed(text):
+    return [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+
+
+COMMON = {"configuration"}
 
 
 @contextmanager
@@ -138,6 +149,83 @@ def test_a_textfile_that_cannot_be_written_is_a_warning(night_of, tmp_path):
 
     assert result.exit_code == 0
     assert "telemetry.metrics_textfile" in result.stderr
+
+
+@pytest.fixture
+def strict_umask():
+    """Give new files the rights that the shipped unit gives them."""
+    earlier = os.umask(0o077)
+    yield
+    os.umask(earlier)
+
+
+@pytest.mark.usefixtures("strict_umask")
+def test_all_users_may_read_the_textfile_whatever_the_umask_is(night_of, tmp_path):
+    file = tmp_path / "task_audit.prom"
+    file.touch()
+    with night_of(telemetry__metrics_textfile=file) as night:
+        assert night.run("run").exit_code == 0
+
+    assert stat.S_IMODE(file.stat().st_mode) == 0o644
+
+
+def series(file):
+    return {(sample.name, *sorted(sample.labels.items())) for sample in parsed(file.read_text(encoding="utf-8"))}
+
+
+def test_two_configurations_have_different_series_and_one_keeps_its_own(night_of, configure, tmp_path):
+    files = [tmp_path / name for name in ("first.prom", "second.prom", "named.prom")]
+    with night_of(telemetry__metrics_textfile=files[0]) as night:
+        assert night.run("run").exit_code == 0
+        first = series(files[0])
+        night.enqueue(*task_ids(2))
+        assert night.run("run").exit_code == 0
+        assert series(files[0]) == first
+        configure(telemetry__metrics_textfile=files[1], source__url=f"sqlite:///{tmp_path}/other.sqlite")
+        assert night.run("init").exit_code == 0
+        assert night.run("run").exit_code == 0
+        configure(telemetry__metrics_textfile=files[2], telemetry__metrics_configuration="leavers")
+        assert night.run("run").exit_code == 0
+
+    found = [series(file) for file in files]
+    assert len(set().union(*found)) == sum(map(len, found))
+    assert all(("configuration", "leavers") in each for each in found[2])
+
+
+def test_each_shard_has_a_file_and_series_of_its_own(night_of, configure, tmp_path):
+    with night_of(telemetry__metrics_textfile=tmp_path / "task_audit.prom") as night:
+        night.change("CREATE TABLE mine (id TEXT)")
+        configure(source__mode="read_only", source__table="mine", source__task_id_column="id")
+        for shard in ("0/2", "1/2"):
+            assert night.run("run", "--shard", shard).exit_code == 0
+
+    files = [tmp_path / f"task_audit-shard-{index}.prom" for index in range(2)]
+    assert sorted(tmp_path.glob("*.prom")) == files
+    assert series(files[0]).isdisjoint(series(files[1]))
+
+
+@pytest.mark.parametrize(
+    ("named", "path"),
+    [
+        ({}, "/metrics/job/task-audit"),
+        ({"telemetry__metrics_configuration": "leavers"}, "/metrics/job/task-audit/configuration/leavers"),
+    ],
+)
+def test_a_named_configuration_has_its_own_group_on_the_pushgateway(night_of, named, path):
+    with pushgateway() as (url, received), night_of(telemetry__pushgateway_url=url, **named) as night:
+        assert night.run("run").exit_code == 0
+
+    assert [each for each, _ in received] == [path]
+
+
+def test_values_of_earlier_runs_get_the_label_of_the_configuration(night_of, configure, tmp_path):
+    file = tmp_path / "task_audit.prom"
+    file.write_text("task_audit_last_success_timestamp_seconds 1.5\n", encoding="utf-8")
+    with night_of(telemetry__metrics_textfile=file, telemetry__metrics_configuration="leavers") as night:
+        configure(warehouse__url="postgresql://nobody@127.0.0.1:9/none")
+        assert night.run("run").exit_code == 69
+
+    assert 'task_audit_last_success_timestamp_seconds{configuration="leavers"} 1.5' in file.read_text(encoding="utf-8")
 
 
 def test_a_dry_run_reports_no_metrics(night_of, tmp_path):

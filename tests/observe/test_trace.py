@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from etl.observe.trace import MAX_SPANS, Trace
 from tests.nights import task_ids
-from tests.observe.test_metrics import samples
+from tests.observe.test_metrics import COMMON, samples
 from tests.webhooks import receiving
 
 RUN_ATTRIBUTES = ("run_id", "outcome", "exit_code", "claimed", "audited")
@@ -48,7 +48,7 @@ def points(collector):
     return {
         (
             metric.name.removeprefix("task_audit_"),
-            *(each.value.string_value for each in point.attributes),
+            *(each.value.string_value for each in point.attributes if each.key not in COMMON),
         ): point.as_double
         for resource in request.resource_metrics
         for scope in resource.scope_metrics

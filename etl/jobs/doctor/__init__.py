@@ -10,6 +10,7 @@ from etl.jobs.doctor.api import examine_api
 from etl.jobs.doctor.databases import examine_queue, examine_user_table, examine_warehouse
 from etl.jobs.doctor.finding import Finding, State, failed
 from etl.jobs.doctor.machine import examine_disk, examine_secrets, examine_settings
+from etl.jobs.doctor.metrics import examine_metrics
 from etl.jobs.doctor.network import examine_archive, examine_proxies
 from etl.settings.load import Configuration
 
@@ -31,6 +32,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
         "proxy": examine_proxies,
         "API": examine_api,
         "archive": examine_archive,
+        "metrics": examine_metrics,
         "disk": examine_disk,
     }
     for subject, check in checks.items():
