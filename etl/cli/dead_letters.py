@@ -54,14 +54,34 @@ class Options:
         return not (self.task_ids or self.reasons or self.older_than or self.newer_than)
 
 
+def _refuse_contradiction(ctx: click.Context, param: click.Parameter, value: timedelta | None) -> timedelta | None:
+    """Refuse ages that no dead letter can have, whichever of the two options comes second."""
+    ages = {**ctx.params, param.name: value}
+    older, newer = ages.get("older_than"), ages.get("newer_than")
+    # Click keeps a sentinel, not None, for an option that is absent.
+    if isinstance(older, timedelta) and isinstance(newer, timedelta) and newer <= older:
+        raise click.UsageError("--newer-than is not longer than --older-than, so no dead letter matches both.", ctx)
+    return value
+
+
 def choice_options(command: Decorated) -> Decorated:
     """Give a command the options that choose dead letters; a dead letter must match all of them."""
     reasons = click.Choice([str(reason) for reason in FailureReason])
     for option in (
         click.argument("task_ids", metavar="[ID]...", nargs=-1),
         click.option("--reason", "reasons", type=reasons, multiple=True, help="Only for this reason; may be repeated."),
-        click.option("--older-than", type=Duration(), help="Only if the last failure is older than this, such as 3d."),
-        click.option("--newer-than", type=Duration(), help="Only if the last failure is newer than this."),
+        click.option(
+            "--older-than",
+            type=Duration(),
+            callback=_refuse_contradiction,
+            help="Only if the last failure is older than this, such as 3d.",
+        ),
+        click.option(
+            "--newer-than",
+            type=Duration(),
+            callback=_refuse_contradiction,
+            help="Only if the last failure is newer than this.",
+        ),
         click.option("--json", "as_json", is_flag=True, help="Print JSON."),
     ):
         command = option(command)

@@ -17,7 +17,7 @@ from etl.run.context import RunContext
 from etl.run.lease_keeper import LeaseKeeper
 from etl.run.leases import Leases
 from etl.run.record import RunRecord
-from etl.run.settlement import exhaust_if_due, settlement_of
+from etl.run.settlement import exhaust_if_due, settlement_of, updates_ignored
 from etl.runs import AuditRun
 from etl.tasks import FetchFailure, Observation, Outcome, Settlement
 from etl.warehouse.load.batch import Batch
@@ -73,7 +73,15 @@ class BatchLoader:
                 break
             except LeaseLostError:
                 if not await self._keeper.renew():
-                    raise
+                    self._stop(len(held))
+                    break
+
+    def _stop(self, tasks: int) -> None:
+        """Load nothing more: the batch was rolled back because the database ignored the settlement of held tasks."""
+        self._can_load = False
+        # If the renewal failed as well, the shutdown has its own reason already.
+        message = f"{tasks:,} tasks are done, but the pending database does not let this run settle them."
+        self._context.shutdown.request(updates_ignored(message))
 
     async def _load_batch(self, outcomes: Sequence[Outcome]) -> None:
         crash_point("fetched")

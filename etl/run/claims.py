@@ -9,21 +9,17 @@ from contextlib import suppress
 import structlog
 
 from etl.crash_points import crash_point
-from etl.error_codes import Code
-from etl.errors import ConfigurationError, LeaseLostError
+from etl.errors import LeaseLostError
 from etl.fetch.backlog import Backlog
 from etl.run.batches import BatchBuffer
 from etl.run.context import RunContext
 from etl.run.leases import Leases
 from etl.run.record import RunRecord
-from etl.run.settlement import already_audited, reject_unaskable
+from etl.run.settlement import already_audited, reject_unaskable, updates_ignored
 from etl.tasks import PendingTask
 
 LOADED_POLL_SECONDS = 0.02
 """The pause between two checks whether all earlier tasks are loaded, before a suspect is asked about alone."""
-
-NOT_CLAIMED = "does not let this run claim them"
-NOT_SETTLED = "still shows them as claimed by this run"
 
 MAX_EMPTY_CLAIMS = 3
 """The claims in a row that may take none of the due tasks. Other runs may claim them first, but hardly three times."""
@@ -85,7 +81,8 @@ class Claims:
         if context.shutdown.is_requested or self._leases.lost:
             return
         if left := await context.retry.call(context.source.count_held) or 0:
-            context.shutdown.request(_ignored(f"{left:,} tasks are done, but the pending database {NOT_SETTLED}."))
+            message = f"{left:,} tasks are done, but the pending database still shows them as claimed by this run."
+            context.shutdown.request(updates_ignored(message))
 
     async def _admit(self, tasks: Sequence[PendingTask], suspects: Sequence[PendingTask]) -> None:
         """Add the claimed tasks to the backlog, except those whose outcome is known already."""
@@ -138,7 +135,8 @@ class Claims:
             self._empty_claims += 1
             can_claim = await context.retry.call(context.source.can_claim)
             if can_claim is False or self._empty_claims >= MAX_EMPTY_CLAIMS:
-                context.shutdown.request(_ignored(f"{left:,} tasks are due, but the pending database {NOT_CLAIMED}."))
+                message = f"{left:,} tasks are due, but the pending database does not let this run claim them."
+                context.shutdown.request(updates_ignored(message))
         return left > 0
 
     async def _others_hold_some(self) -> bool:
@@ -160,11 +158,3 @@ class Claims:
         return (
             limits.claim_size if limits.tasks is None else min(limits.claim_size, limits.tasks - self._record.claimed)
         )
-
-
-def _ignored(message: str) -> ConfigurationError:
-    return ConfigurationError(
-        message,
-        code=Code.TASKS_UNCLAIMABLE,
-        remedy="Let the job's user update every row that it can read: check row level security, triggers and views.",
-    )

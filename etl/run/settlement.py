@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask, Settlement, TaskState, is_valid_task_id
 from etl.tasks.detail import TERMINAL_STATUSES
 from etl.tasks.failure_reasons import FailureReason
@@ -69,3 +71,12 @@ def settlement_of(outcome: Outcome) -> Settlement:
 def is_finished(observation: Observation) -> bool:
     """Say whether the task has ended; a task with an undocumented status has not."""
     return int(observation.detail.status) in TERMINAL_STATUSES
+
+
+def updates_ignored(message: str) -> ConfigurationError:
+    """Return the error of a database that shows the job tasks, and ignores what the job writes to them."""
+    return ConfigurationError(
+        message,
+        code=Code.TASKS_UNCLAIMABLE,
+        remedy="Let the job's user update every row that it can read: check row level security, triggers and views.",
+    )

@@ -56,6 +56,17 @@ def test_they_are_listed_by_what_is_asked_for(night):
     assert (shown.stdout, shown.stderr.splitlines()[-1]) == ("", "No open dead letters.")
 
 
+@pytest.mark.parametrize("command", ["list", "retry", "discard"])
+@pytest.mark.parametrize(
+    "ages", [("--older-than", "2h", "--newer-than", "1h"), ("--newer-than", "1d", "--older-than", "24h")]
+)
+def test_ages_that_no_dead_letter_can_have_are_a_usage_error(task_audit, command, ages):
+    """The error comes before any database is opened: here there is none."""
+    ended = task_audit("dead-letters", command, *ages)
+    assert ended.exit_code == ExitCode.USAGE
+    assert "--newer-than is not longer than --older-than" in ended.stderr
+
+
 @each_engine
 def test_one_is_shown_with_a_remedy(night):
     shown = night.run("dead-letters", "show", LOST)

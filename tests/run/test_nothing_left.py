@@ -134,6 +134,26 @@ def test_a_run_whose_acknowledgements_are_discarded_ends_with_78(queue_of):
     assert run.error.startswith("[tasks-unclaimable] 20 tasks are done, but the pending database still shows them as ")
 
 
+def test_acknowledgements_that_one_shared_database_discards_end_a_run_with_78(night_of, tmp_path):
+    url = SecretStr(f"sqlite:///{tmp_path}/all.sqlite")
+    with night_of(None, url, url) as night:
+        night.enqueue(*task_ids(20))
+        night.change(REFUSED[0].format(RIGHTS["no settlement"]))
+        ended = night.run("run")
+        assert ended.exit_code == 78
+        assert "[tasks-unclaimable] 20 tasks are done, but the pending database does not let this run settle them." in (
+            ended.stderr
+        )
+        # The transaction is rolled back, so no fact is there without its acknowledgement.
+        assert night.facts() == {}
+        numbers = "SELECT claimed, audited, dead_lettered, released FROM audit_run"
+        assert night.rows(numbers) == [(20, 0, 0, 20)]
+        night.change(REFUSED[1])
+        night.change("UPDATE pending_task SET lease_until = '2020-01-01 00:00:00'")
+        assert night.run("run").exit_code == 0
+        assert len(night.facts()) == 20
+
+
 def test_a_task_that_is_leased_to_no_run_is_not_overlooked(queue_of, monkeypatch):
     """A lease without an owner, which a statement by hand may leave, ends as any other."""
     monkeypatch.setattr("etl.run.claims.LEASE_POLL_SECONDS", 0.05)
