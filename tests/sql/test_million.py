@@ -1,6 +1,7 @@
 """The questions at a million facts on PostgreSQL: those about a night read a night, by the indexes that are for it."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -67,6 +68,12 @@ def test_one_task_is_found_by_its_key(plan_of, name):
     plan = plan_of(name, f"task_id={task_ids(1)[0]}", *at)
     assert "fact_task_status_change_pkey" in plan
     assert not re.search(r"Seq Scan on fact_task_status", plan), plan
+
+
+def test_the_known_task_is_found_by_its_index(million):
+    began_at = time.monotonic()
+    assert Warehouse(million).known_task() is not None
+    assert time.monotonic() - began_at < 0.05
 
 
 def test_200_000_unchanged_tasks_rewrite_nothing_and_next_to_no_log(million):

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import event, select
 from sqlalchemy.exc import IntegrityError
 
@@ -12,6 +13,8 @@ from etl.errors import TransientError
 from etl.tasks.detail import TERMINAL_STATUSES
 from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.dry_run import DryRun
+from etl.warehouse.load.loader import Warehouse
+from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.sql_files import sql_files
 from etl.warehouse.tables import METADATA, audit_run
 
@@ -244,6 +247,23 @@ def test_the_known_task_is_the_one_that_was_answered_last(audit):
     assert audit.warehouse.known_task() is None
     audit.load(audit.seen(SUCCESS, 3, task_id="1"), audit.seen(EXECUTING, 7, task_id="2"), run="run-2")
     assert audit.warehouse.known_task() == "2"
+
+
+def test_the_known_task_is_found_by_an_index(tmp_path):
+    """With a million facts, a sort would take 300 ms."""
+    engine = open_engine(SecretStr(f"sqlite:///{tmp_path}/w.sqlite"), name="the warehouse", create=True)
+    upgrade_warehouse(engine)
+    asked = []
+    event.listen(
+        engine, "before_cursor_execute", lambda _c, _cur, statement, values, *_: asked.append((statement, values))
+    )
+    Warehouse(engine).known_task()
+    statement, values = asked[-1]
+    with engine.connect() as connection:
+        plan = " ".join(str(row) for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
+    engine.dispose()
+    assert "fact_task_status_change_observed_at" in plan
+    assert "TEMP B-TREE" not in plan
 
 
 @pytest.mark.parametrize("number", [0, 1, 5_000, 100_000])
