@@ -124,6 +124,14 @@ def test_another_product_or_an_older_version_of_mysql_is_refused(version):
     assert version in refusal.message
 
 
+@pytest.mark.parametrize(("version", "is_named"), [("8.0.22", True), ("8.0.22-2.0.69.250900", True), ("8.0.21", False)])
+def test_the_remedy_names_taurusdb_for_the_version_that_it_gives(version, is_named):
+    refusal = mysql.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d")
+
+    assert refusal.code is Code.DATABASE_UNSUPPORTED
+    assert ("if this is TaurusDB, RDS for MySQL" in refusal.remedy) is is_named
+
+
 @pytest.mark.parametrize(
     "version", ["8.0.23", "8.0.36-28", "8.4.0-cloud", "10.6.0-MariaDB", "5.5.5-10.11.6-MariaDB-0+deb12u1"]
 )

@@ -67,6 +67,10 @@ prompt refuse updates without a key, and cut what a SELECT returns.
 """
 
 MIN_VERSIONS = {"MySQL": (8, 0, 23), "MariaDB": (10, 6, 0)}
+"""The first versions with invisible columns, and with SKIP LOCKED."""
+
+TAURUSDB_VERSION = (8, 0, 22)
+"""The version of MySQL that TaurusDB's kernel 2.0 is compatible with."""
 
 OTHER_PRODUCTS = re.compile(r"TiDB|OceanBase|SingleStore|MemSQL|Vitess|Doris|StarRocks|Dolt", re.IGNORECASE)
 """Servers whose version begins as that of MySQL does."""
@@ -241,9 +245,12 @@ def refusal_of_server(version: str, *, packet_bytes: int, server: str) -> TaskAu
     product = "MariaDB" if "MariaDB" in version else "MySQL"
     # MariaDB puts a version before its own for clients that would refuse a MySQL 10.
     number = re.match(r"(?:5[.]5[.]5-)?(\d+)[.](\d+)[.](\d+)", version)
-    is_older = number is None or tuple(map(int, number.groups())) < MIN_VERSIONS[product]
-    if is_older or OTHER_PRODUCTS.search(version):
-        return unsupported(server, version, "MySQL 8.0.23 or newer, or MariaDB 10.6 or newer")
+    numbers = tuple(map(int, number.groups())) if number else ()
+    if numbers < MIN_VERSIONS[product] or OTHER_PRODUCTS.search(version):
+        wanted = "MySQL 8.0.23 or newer, or MariaDB 10.6 or newer"
+        if numbers == TAURUSDB_VERSION:
+            wanted += "; if this is TaurusDB, RDS for MySQL or a TaurusDB that is compatible with a newer MySQL"
+        return unsupported(server, version, wanted)
     if packet_bytes < MIN_PACKET_BYTES:
         return ConfigurationError(
             f"The server {server} accepts packets of {packet_bytes:,} bytes, and the job sends larger ones.",
