@@ -77,7 +77,7 @@ class AuditRun:
 
     @property
     def is_balanced(self) -> bool:
-        """Say whether every claimed task is accounted for exactly once."""
+        """Return whether every claimed task is accounted for exactly once."""
         return self.claimed == self.accounted and self.audited == self.changed + self.unchanged
 
 

@@ -11,7 +11,7 @@ _following: set[asyncio.Future[None]] = set()
 
 
 def shows_progress(log_format: LogFormat) -> bool:
-    """Say whether stderr is a terminal that a person reads."""
+    """Return whether stderr is a terminal that a person reads."""
     return is_for_a_person(log_format) and sys.stderr.isatty()
 
 

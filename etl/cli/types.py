@@ -43,7 +43,7 @@ class RangeBound(click.ParamType[datetime]):
 
 
 def is_reversed(since: datetime, until: datetime, *, written: str) -> bool:
-    """Say whether a range ends before it starts.
+    """Return whether a range ends before it starts.
 
     Args:
         since: the start of the range.

@@ -71,7 +71,7 @@ class Wanted:
         return [None] if self.statuses in (frozenset(), frozenset(TaskStatus)) else sorted(self.statuses)
 
     def holds(self, listed: ListedTask) -> bool:
-        """Say whether a task is wanted, by what the list says."""
+        """Return whether a task is wanted, by its fields in the list."""
         if self.statuses and listed.status is not None and listed.status not in self.statuses:
             return False
         submitted_at = _submitted_at(listed)

@@ -36,7 +36,7 @@ class Range:
     until: datetime | None = None
 
     def may_be_in(self, file: str) -> bool:
-        """Say whether the day of a file overlaps the range."""
+        """Return whether the day of a file overlaps the range."""
         begin = datetime.combine(day_of(file), datetime.min.time(), UTC)
         return (self.until is None or begin < self.until) and (
             self.since is None or self.since < begin + timedelta(days=1)

@@ -30,7 +30,7 @@ ANY_ZLIB_FORMAT = zlib.MAX_WBITS | 32
 """Makes zlib accept the header of gzip and its own."""
 
 DNS_CACHE_SECONDS = 300
-"""Long enough to spare the name server, and short enough to follow a site that moves during a run."""
+"""The time is long enough to spare the name server, and short enough to follow a site that moves during a run."""
 
 
 STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})\b")

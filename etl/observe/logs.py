@@ -25,7 +25,7 @@ from etl.redaction import redact
 from etl.settings.model import LogFormat
 
 REFRESH_SECONDS = 0.25
-"""Often enough for the eye, and rare enough for the event loop."""
+"""The interval is short enough for the eye, and long enough for the event loop."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 

@@ -25,7 +25,7 @@ class Output(io.RawIOBase):
         self._descriptor = descriptor
 
     def writable(self) -> bool:
-        """Say that this stream can be written to."""
+        """Return True: this stream can be written to."""
         return True
 
     def fileno(self) -> int:
@@ -33,7 +33,7 @@ class Output(io.RawIOBase):
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Say whether a terminal shows what is written."""
+        """Return whether a terminal shows what is written."""
         return os.isatty(self._descriptor)
 
 
@@ -114,7 +114,7 @@ def lines_lost() -> int:
 
 
 def loses_lines() -> bool:
-    """Say whether stderr did not take the last line."""
+    """Return whether stderr did not take the last line."""
     return _stderr is not None and _stderr.is_lossy
 
 

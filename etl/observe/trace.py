@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 MAX_SPANS = 2_000
-"""Enough for a million tasks; of a longer run, the later spans are only counted."""
+"""This many spans are enough for a million tasks. The later spans of a longer run are only counted."""
 
 Attributes = dict[str, int | str]
 

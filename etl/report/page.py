@@ -144,7 +144,7 @@ def _totals(runs: Sequence[AuditRun]) -> dict[str, float]:
 
 
 def _takes_minutes(runs: Sequence[AuditRun]) -> bool:
-    """Say whether the chart of durations counts minutes; otherwise it counts seconds."""
+    """Return whether the chart of durations counts minutes; otherwise it counts seconds."""
     return max((run.seconds for run in runs[-MAX_RUNS_DRAWN:]), default=0) >= MIN_SECONDS_IN_MINUTES
 
 

@@ -125,7 +125,7 @@ class Claims:
             await shutdown.sleep(LOADED_POLL_SECONDS)
 
     async def _some_are_left(self) -> bool:
-        """Say whether tasks are due and free after a claim that took none: the run must not end as if all were audited.
+        """Return whether tasks are due and free after an empty claim: the run must not end as if all were audited.
 
         They may be new, another transaction may lock them, or the database may not let this run claim them.
         """
@@ -140,7 +140,7 @@ class Claims:
         return left > 0
 
     async def _others_hold_some(self) -> bool:
-        """Say whether another run holds tasks that are due here.
+        """Return whether another run holds tasks that are due here.
 
         The other run may finish them. If it was killed, this run can claim them when their leases end. A run after a
         crash therefore does not end while the tasks of the killed run still wait.

@@ -16,7 +16,7 @@ from etl.warehouse import Loader
 from etl.warehouse.load.batch import Within
 
 Announce = Callable[[AuditRun], Within]
-"""From the row of a finished run to what is written in one transaction with it."""
+"""Takes the row of a finished run, and returns what is written in one transaction with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class Leases:
         return (self._clock() - self._renewed_at).total_seconds() >= self._seconds
 
     def holds(self, task: PendingTask) -> bool:
-        """Say whether this run holds a task, as of the last renewal."""
+        """Return whether this run holds a task, as of the last renewal."""
         return task.task_id in self._held
 
     def take(self, tasks: Iterable[PendingTask]) -> None:

@@ -69,7 +69,7 @@ def settlement_of(outcome: Outcome) -> Settlement:
 
 
 def is_finished(observation: Observation) -> bool:
-    """Say whether the task has ended; a task with an undocumented status has not."""
+    """Return whether the task has ended; a task with an undocumented status has not."""
     return int(observation.detail.status) in TERMINAL_STATUSES
 
 

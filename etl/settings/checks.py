@@ -142,7 +142,7 @@ def _require_plain_address(url: yarl.URL, *, hint: str = "") -> None:
 
 
 def is_loopback(url: yarl.URL) -> bool:
-    """Say whether a URL names this machine."""
+    """Return whether a URL names this machine."""
     host = url.host or ""
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -98,7 +98,7 @@ def _proxy(value: str, origin: str) -> Proxy:
 
 
 def _covers(entry: str, server: URL) -> bool:
-    """Say whether an entry of NO_PROXY covers a server: by its name or a suffix, address or network, and the port."""
+    """Return whether an entry of NO_PROXY covers a server: by name, suffix, address or network, and by port."""
     if entry == "*":
         return True
     if network := _network(entry):

@@ -66,7 +66,7 @@ def _load_client_certificate(context: ssl.SSLContext, settings: ApiSettings, cer
 
 
 def _problem(error: OSError, otherwise: str) -> str:
-    """Say why a file cannot be used; an error of OpenSSL is one of the system, too."""
+    """Return the reason why a file cannot be used; an error of OpenSSL is one of the system, too."""
     if isinstance(error, ssl.SSLError):
         if error.reason == "KEY_VALUES_MISMATCH":
             return "do not belong together"

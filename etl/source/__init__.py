@@ -31,7 +31,7 @@ class Source(Protocol):
         ...
 
     def can_claim(self) -> bool:
-        """Say whether the database lets this run claim a task that it counts as due; waits for a locked row."""
+        """Return whether the database lets this run claim a task that it counts as due; waits for a locked row."""
         ...
 
     def count_held(self) -> int:

@@ -32,24 +32,24 @@ def within_range(position: ColumnElement[int], selection: Selection) -> list[Col
 
 
 def has_ended(table: Table, now: datetime) -> ColumnElement[bool]:
-    """Say whether a lease has ended; one that would hold too long was written by a clock that was ahead."""
+    """Return whether a lease has ended; one that would hold too long was written by a clock that was ahead."""
     lease_until = table.c.lease_until
     return or_(lease_until <= now, lease_until > now + MAX_LEASE + MAX_CLOCK_SKEW)
 
 
 def is_free(table: Table, now: datetime) -> ColumnElement[bool]:
-    """Say whether no run holds a task."""
+    """Return whether no run holds a task."""
     return or_(table.c.lease_until.is_(None), has_ended(table, now))
 
 
 def may_be_checked(table: Table, now: datetime) -> ColumnElement[bool]:
-    """Say whether the time of a task's next check has come, or can only be wrong."""
+    """Return whether the time of a task's next check has come, or can only be wrong."""
     next_check_at = table.c.next_check_at
     return or_(next_check_at.is_(None), next_check_at <= now, next_check_at > now + MAX_WAIT + MAX_CLOCK_SKEW)
 
 
 def was_checked_in_future(table: Table, now: datetime) -> ColumnElement[bool]:
-    """Say whether a clock that was ahead wrote the time of a task's last check, which then counts as never."""
+    """Return whether a clock that was ahead wrote the time of a task's last check, which then counts as never."""
     return table.c.last_checked_at > now + MAX_CLOCK_SKEW
 
 

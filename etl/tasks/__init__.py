@@ -1,6 +1,6 @@
-"""The values that pass through a run: pending tasks, what KooDrive said about them, and failures.
+"""The values that pass through a run: pending tasks, KooDrive's answers about them, and failures.
 
-Nothing here does I/O, reads a clock or knows a database. All times are aware and in UTC.
+This module does no I/O, reads no clock and knows no database. All times are aware and in UTC.
 """
 
 import re
@@ -18,35 +18,36 @@ from etl.tasks.failure_reasons import FailureReason, Recovery
 UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ID_EPOCH_MS = 1_546_272_000_000
-"""Milliseconds from 1970 to 2019-01-01T00:00:00+08:00, where KooDrive's IDs begin (calibrated on documented pairs)."""
+"""Milliseconds from 1970 to 2019-01-01T00:00:00+08:00, where KooDrive's IDs begin. Documented pairs of an ID and a time
+gave the number."""
 
 ID_TIME_SHIFT = 23
-"""The bits below a KooDrive ID's millisecond."""
+"""The number of bits below the milliseconds in a KooDrive ID."""
 
 MAX_TASK_ID_DIGITS = 19
 
 MAX_ID_LENGTH = 255
-"""Of what the pending table takes for an ID, valid or not."""
+"""Characters of a task ID in the pending table, at most; the ID may be invalid."""
 
 UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
-"""What no database holds as text: NUL, and the surrogates that stand for bytes that are no UTF-8."""
+"""Characters that no database holds as text: NUL, and the surrogates that Python puts for bytes that are not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingTask:
-    """A task to be asked about, claimed by this run."""
+    """A task that this run has claimed and asks about."""
 
     task_id: str
     submitted_at: datetime | None = None
-    """When it was submitted, as the pending table says."""
+    """The time of submission in the pending table."""
     attempts: int = 1
-    """How many runs, this one included, have claimed it since it was last audited."""
+    """The number of runs that have claimed the task since its last audit, including this run."""
     fence: int = 0
-    """The number of this claim; a write with an older number is refused by the pending table."""
+    """The number of this claim. The pending table refuses a write with an older number."""
 
 
 class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """An accepted answer as it came, for the archive."""
+    """An accepted response, unchanged, for the archive."""
 
     body: bytes
     http_status: int
@@ -55,45 +56,48 @@ class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as KooDrive described it at one instant. There is one per answer, and no class is made faster."""
+    """A task as KooDrive described it at one instant.
+
+    A run makes one for each answer, and a ``msgspec.Struct`` is faster to make than any other class.
+    """
 
     task: PendingTask
     detail: TaskDetail
     observed_at: datetime
     drift: tuple[str, ...] = ()
-    """In what the answer differs from the documentation, a few words each; hardly ever anything."""
+    """The differences between the answer and the documentation, in a few words each; almost always none."""
     answer: RawAnswer | None = None
-    """The answer itself, where there is an archive to keep it."""
+    """The response itself, if an archive keeps it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFailure:
-    """A task that gave no observation."""
+    """A failure that kept a task from being observed."""
 
     task: PendingTask
     reason: FailureReason
     failed_at: datetime
     detail: str
-    """One bounded sentence for a person."""
+    """One sentence of limited length for a person."""
     http_status: int | None = None
     error_code: str | None = None
     """The code of the API or its gateway, as text."""
     trace_id: str | None = None
     """The X-Traceid of the last request, as the server saw it."""
     wait_seconds: float | None = None
-    """How long the API asks all its clients to wait, if it says so."""
+    """The pause that the API demands of all its clients; None if it demands none."""
     allowed_rate: float | None = None
-    """How many requests a second the API says it takes, where it says so."""
+    """The requests per second that the API allows; None if it names no rate."""
     sightings: int = 1
-    """How many requests in a row have failed in this way."""
+    """The number of requests in a row that have failed in this way."""
     own_reason: FailureReason | None = None
-    """What an unrecognized response means if it turns out to concern this task alone."""
+    """The reason that replaces ``unrecognized`` if the response turns out to concern this task alone."""
     ending: RunEnding | None = None
-    """How an unrecognized response ends the run if no request is answered."""
+    """The error that ends the run after an unrecognized response if no request is answered."""
     counts_attempt: bool = True
-    """Whether the task has used up an attempt; it has not if no other task was answered either."""
+    """Whether the failure uses up an attempt of the task; it does not if no other task was answered either."""
     evidence: str = ""
-    """An excerpt of an unrecognized response, for the dead letter that it may become."""
+    """An excerpt of an unrecognized response, for the dead letter that the task may become."""
 
     @property
     def recovery(self) -> Recovery:
@@ -102,17 +106,17 @@ class FetchFailure:
 
     @property
     def is_lasting(self) -> bool:
-        """Say whether asking again will not help."""
+        """Return whether another request would not help."""
         seen_twice = self.sightings > 1
         return self.recovery is Recovery.DEAD_LETTER or (self.recovery is Recovery.RETRY_ONCE and seen_twice)
 
     @property
     def is_unrecognized(self) -> bool:
-        """Say whether another server than KooDrive may have sent the response."""
+        """Return whether another server than KooDrive may have sent the response."""
         return self.recovery is Recovery.VERIFY
 
     def as_own(self) -> "FetchFailure":
-        """Take an unrecognized response as this task's own."""
+        """Return the failure under the reason that concerns this task alone."""
         assert self.own_reason is not None  # noqa: S101 - for the type checker: every unrecognized failure has one
         return replace(self, reason=self.own_reason, detail=self.detail + self.evidence)
 
@@ -130,52 +134,52 @@ class TaskState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
-    """What becomes of a claimed task after this run has asked about it."""
+    """The new state of a claimed task after this run has asked about it."""
 
     task: PendingTask
     state: TaskState | None
-    """The new state; None leaves it as it was."""
+    """The new state; None keeps the old state."""
     settled_at: datetime
     counts_attempt: bool = True
     """Whether an error uses up an attempt."""
     error: str | None = None
-    """Why it could not be audited; None means that it was, which clears its attempts."""
+    """The reason why the run could not audit the task. None: the run audited it, and its attempts start again at 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of several equal parts of all tasks, for runs that cannot claim."""
+    """One of several equal parts of all tasks, for runs that cannot claim tasks."""
 
     index: int
-    """Counted from 0."""
+    """The number of the part; the first is 0."""
     count: int
 
     def holds(self, task_id: str) -> bool:
-        """Say whether a task is in this part: by a hash that is the same on every machine."""
+        """Return whether a task is in this part. The part is a hash of the ID that is the same on every machine."""
         return crc32(task_id.encode()) % self.count == self.index
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which tasks a run asks about."""
+    """The tasks that a run asks about."""
 
     since: datetime | None = None
-    """Submitted at or after this instant."""
+    """Only tasks that were submitted at or after this instant."""
     until: datetime | None = None
-    """Submitted before this instant."""
+    """Only tasks that were submitted before this instant."""
     refetch: bool = False
-    """Also tasks that were audited before."""
+    """Whether the run also asks about tasks that were audited before."""
     shard: Shard | None = None
-    """The part of the tasks that this run takes; None is all."""
+    """The part of the tasks that the run asks about. None: all tasks."""
 
 
 def is_valid_task_id(task_id: str) -> bool:
-    """Say whether the ID can stand in the API's path: 1 to 19 ASCII digits."""
+    """Return whether the ID can be part of the API's path: 1 to 19 ASCII digits."""
     return 1 <= len(task_id) <= MAX_TASK_ID_DIGITS and task_id.isascii() and task_id.isdigit()
 
 
 def is_storable_id(task_id: str) -> bool:
-    """Say whether the pending table can hold the text; what is no valid ID becomes a dead letter of the run."""
+    """Return whether the pending table can hold the text. An invalid ID becomes a dead letter."""
     return 0 < len(task_id) <= MAX_ID_LENGTH and not UNSTORABLE.search(task_id)
 
 
@@ -190,5 +194,5 @@ def milliseconds(instant: datetime) -> int:
 
 
 def instant_of(unix_ms: int) -> datetime:
-    """Make an instant of milliseconds from 1970."""
+    """Convert milliseconds from 1970 to an instant."""
     return UNIX_EPOCH + timedelta(milliseconds=unix_ms)

@@ -25,7 +25,7 @@ class Recovery(Enum):
 
     @property
     def is_lasting(self) -> bool:
-        """Say whether a failure of this kind can become a dead letter under its own reason."""
+        """Return whether a failure of this kind can become a dead letter under its own reason."""
         return self in {Recovery.RETRY_ONCE, Recovery.DEAD_LETTER}
 
 

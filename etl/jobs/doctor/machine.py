@@ -60,7 +60,7 @@ def _secret_files(configuration: Configuration) -> Iterator[Path]:
 
 
 def _holds_secrets(configuration: Configuration) -> bool:
-    """Say whether the configuration file itself contains a secret."""
+    """Return whether the configuration file itself contains a secret."""
     written = configuration.layers[0].values
     for name, values in written.items():
         section = getattr(configuration.settings, name, None)
