@@ -1,4 +1,4 @@
-"""The commands as scripts see them: exit codes, errors with their remedies, stdout for data alone."""
+"""What scripts rely on: exit codes, errors with their remedies, and a stdout that holds data only."""
 
 import html
 import json
@@ -33,7 +33,7 @@ def _empty_folder(tmp_path, monkeypatch):
         (["--log-format", "xml", "status"], "--log-format"),
     ],
 )
-def test_wrong_usage_is_2_and_names_the_thing(task_audit, arguments, complaint):
+def test_wrong_usage_ends_with_2_and_names_the_argument(task_audit, arguments, complaint):
     result = task_audit(*arguments)
 
     assert result.exit_code == 2
@@ -73,7 +73,9 @@ def test_every_command_with_a_range_is_tested(task_audit):
         ("[warehouse]\nurl = 'mysql://user:CANARY@127.0.0.1:9/x'", "127.0.0.1:9"),
     ],
 )
-def test_a_wrong_configuration_is_78_and_a_dead_database_69(task_audit, tmp_path, content, complaint):
+def test_a_wrong_configuration_ends_with_78_and_a_database_that_is_down_with_69(
+    task_audit, tmp_path, content, complaint
+):
     file = tmp_path / "wrong.toml"
     file.write_text(content, encoding="utf-8")
 
@@ -84,7 +86,7 @@ def test_a_wrong_configuration_is_78_and_a_dead_database_69(task_audit, tmp_path
     assert "CANARY" not in result.stderr
 
 
-def test_a_missing_configuration_file_is_78(task_audit):
+def test_a_missing_configuration_file_ends_with_78(task_audit):
     result = task_audit("--config", "none.toml", "status")
 
     assert result.exit_code == 78
@@ -92,7 +94,7 @@ def test_a_missing_configuration_file_is_78(task_audit):
 
 
 @pytest.mark.parametrize("command", [["run"], ["status"], ["enqueue", "1"]])
-def test_before_init_every_command_says_what_to_do_and_leaves_no_file(task_audit, configure, tmp_path, command):
+def test_before_init_every_command_names_init_and_writes_no_file(task_audit, configure, tmp_path, command):
     configure(api__base_url="http://127.0.0.1:9", api__token="t")
 
     result = task_audit(*command)
@@ -111,7 +113,7 @@ def test_before_init_every_command_says_what_to_do_and_leaves_no_file(task_audit
         ({"api__base_url": "http://127.0.0.1:9", "api__token_file": "missing"}, "api.token_file"),
     ],
 )
-def test_a_run_without_what_it_needs_is_78(task_audit, configure, settings, complaint):
+def test_a_run_without_a_setting_that_it_needs_ends_with_78(task_audit, configure, settings, complaint):
     task_audit("init")
     configure(**settings)
 
@@ -121,7 +123,7 @@ def test_a_run_without_what_it_needs_is_78(task_audit, configure, settings, comp
     assert complaint in reported_error(result)
 
 
-def test_init_says_what_it_did(task_audit):
+def test_init_prints_what_it_did(task_audit):
     first, second = task_audit("init"), task_audit("init")
 
     assert first.exit_code == second.exit_code == 0
@@ -186,7 +188,7 @@ def test_config_show_masks_secrets_and_names_origins(task_audit, configure, tmp_
     assert as_json["api.concurrency"]["origin"] == "default"
 
 
-def words_of_the_picture():
+def text_of_the_picture():
     drawn = re.sub(r"<[^>]+>", "", resource("docs", "images", "demo.svg").read_text(encoding="utf-8"))
     return "".join(html.unescape(drawn).split())
 
@@ -201,10 +203,10 @@ def test_the_demo_runs_in_an_empty_folder(task_audit, tmp_path):
     assert {path.name for path in (tmp_path / "task-audit-demo").iterdir()} == {"pending.sqlite", "warehouse.duckdb"}
     for line in result.stdout.splitlines():
         # Numbers differ from demo to demo, and the drawing leaves out spaces between colours.
-        assert re.search(r"\d", line) or "".join(line.split()) in words_of_the_picture(), "run `make picture`"
+        assert re.search(r"\d", line) or "".join(line.split()) in text_of_the_picture(), "run `make picture`"
 
 
-def test_common_options_stand_in_front_of_the_command_or_behind_it(task_audit, tmp_path):
+def test_common_options_may_stand_before_or_after_the_command(task_audit, tmp_path):
     file = tmp_path / "some.toml"
     file.write_text("[api]\nmax_rate = 7\n", encoding="utf-8")
 

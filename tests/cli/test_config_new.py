@@ -1,4 +1,4 @@
-"""A first configuration as a person makes it: asked at a terminal, by options elsewhere; and what is missing then."""
+"""`task-audit config new` asks at a terminal and takes options elsewhere; `doctor` names what is still missing."""
 
 import json
 import os
@@ -19,7 +19,7 @@ def _empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-def test_without_a_file_it_is_data_and_the_rest_is_talk(task_audit):
+def test_without_a_file_stdout_has_the_configuration_and_stderr_the_next_steps(task_audit):
     result = task_audit("config", "new")
     assert result.exit_code == 0
     assert 'url = "sqlite:///pending.sqlite"' in result.stdout
@@ -45,7 +45,7 @@ def test_a_file_that_cannot_be_written(task_audit):
     assert "Cannot write missing/new.toml" in result.stderr
 
 
-def test_it_works_while_the_configuration_in_force_is_wrong(task_audit, configure):
+def test_a_wrong_configuration_in_force_does_not_matter(task_audit, configure):
     configure(run__batch_size="many")
     assert task_audit("config", "new").exit_code == 0
 

@@ -1,4 +1,4 @@
-"""What could not be audited: looked at, tried again, given up - wherever the tables are."""
+"""`task-audit dead-letters` lists, retries and discards dead letters, on every engine."""
 
 import json
 
@@ -20,7 +20,7 @@ ONCE = Behaviour(
         Fault(name="forbidden", task_ids=frozenset({FOREIGN}), first_asks=1),
     ),
 )
-"""What fails once, and is well when it is asked about again."""
+"""Two tasks fail at the first request, and succeed at the second."""
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def night(night_of, databases):
 
 
 def listed(night, *arguments):
-    ended = night.run("dead-letters", "list", "--json", *arguments)
-    assert ended.exit_code == ExitCode.OK, ended.stderr
-    return {row["task_id"]: row["reason"] for row in json.loads(ended.stdout)}
+    result = night.run("dead-letters", "list", "--json", *arguments)
+    assert result.exit_code == ExitCode.OK, result.stderr
+    return {row["task_id"]: row["reason"] for row in json.loads(result.stdout)}
 
 
 def reconciled(night):
@@ -45,7 +45,7 @@ def reconciled(night):
 
 
 @each_engine
-def test_they_are_listed_by_what_is_asked_for(night):
+def test_the_list_follows_its_options(night):
     everything = {LOST: "not_found", FOREIGN: "forbidden", "not-an-id": "invalid_id"}
     assert listed(night) == everything
     assert listed(night, "--reason", "not_found", "--reason", "forbidden") == {LOST: "not_found", FOREIGN: "forbidden"}
@@ -68,7 +68,7 @@ def test_ages_that_no_dead_letter_can_have_are_a_usage_error(task_audit, command
 
 
 @each_engine
-def test_one_is_shown_with_a_remedy(night):
+def test_a_dead_letter_is_shown_with_its_remedy(night):
     shown = night.run("dead-letters", "show", LOST)
     assert shown.exit_code == ExitCode.OK
     assert "Check that the ID is right" in shown.stdout
@@ -77,7 +77,7 @@ def test_one_is_shown_with_a_remedy(night):
     assert len(letter["trace_id"]) == 58
 
 
-def test_what_is_tried_again_is_audited_and_settled(night):
+def test_a_retried_task_is_audited_and_its_dead_letter_resolved(night):
     assert (
         night.run("dead-letters", "retry", "--reason", "not_found").stdout == "1 will be tried again by the next run.\n"
     )
@@ -94,14 +94,14 @@ def test_what_is_tried_again_is_audited_and_settled(night):
     assert LOST in night.facts()
 
 
-def test_a_task_that_left_the_queue_is_put_back(night):
+def test_retry_adds_a_task_that_the_queue_lacks(night):
     night.change(f"DELETE FROM pending_task WHERE task_id = '{LOST}'")
     retried = night.run("dead-letters", "retry", LOST, "--json")
     assert json.loads(retried.stdout) == {"retried": [LOST]}
     assert night.states()[LOST] == "pending"
 
 
-def test_what_is_given_up_is_settled_and_never_asked_about_again(night):
+def test_a_discarded_dead_letter_is_resolved_and_its_task_never_asked_about_again(night):
     assert (
         night.run("dead-letters", "discard", "--reason", "invalid_id", "--reason", "forbidden").stdout
         == "2 discarded.\n"
@@ -115,21 +115,21 @@ def test_what_is_given_up_is_settled_and_never_asked_about_again(night):
     assert FOREIGN not in night.facts()
     assert not {finding for finding in reconciled(night) if finding.startswith("dead")}
     assert night.api.stats.asks[FOREIGN] == 1
-    # And who changes their mind asks for it by hand.
+    # --refetch asks about a discarded task again.
     assert night.run("run", "--refetch").exit_code in {ExitCode.OK, ExitCode.DEAD_LETTERS}
 
 
 @each_engine
 @pytest.mark.parametrize("command", ["retry", "discard"])
-def test_a_choice_must_be_made(night, command):
-    for arguments, said in (
+def test_a_command_that_chooses_no_dead_letter_is_refused(night, command):
+    for arguments, message in (
         ((), "No dead letter is chosen."),
         (("--all", LOST), "--all leaves nothing to choose."),
         ((LOST, "77"), "There is no open dead letter of '77'"),
     ):
-        ended = night.run("dead-letters", command, *arguments)
-        assert ended.exit_code == ExitCode.USAGE
-        assert said in ended.stderr
+        result = night.run("dead-letters", command, *arguments)
+        assert result.exit_code == ExitCode.USAGE
+        assert message in result.stderr
     assert len(listed(night)) == 3
     assert night.run("dead-letters", command, "--all").stdout.startswith("3 ")
     assert night.run("dead-letters", "show", "77").exit_code == ExitCode.USAGE
@@ -137,14 +137,14 @@ def test_a_choice_must_be_made(night, command):
 
 @pytest.fixture
 def own_table(night_of, databases):
-    """Pending tasks in a table of the user's own, which this program never writes to."""
+    """The pending tasks are in the user's own table, which the job never writes to."""
     with night_of(ONCE, *databases) as night:
         night.change("CREATE TABLE mine (id VARCHAR(100))")
         night.change(f"INSERT INTO mine VALUES ('{LOST}'), ('{FOREIGN}'), ('{IDS[2]}')")
         yield night
 
 
-def test_a_table_of_the_user_s_own_is_retried_and_discarded_by_the_warehouse_alone(own_table, configure):
+def test_with_the_user_s_own_table_the_warehouse_alone_decides_what_is_retried(own_table, configure):
     configure(source__mode="read_only", source__table="mine", source__task_id_column="id")
     assert own_table.run("run").exit_code == ExitCode.DEAD_LETTERS
     asked = own_table.api.stats.requests
@@ -160,7 +160,7 @@ def test_a_table_of_the_user_s_own_is_retried_and_discarded_by_the_warehouse_alo
     assert listed(own_table) == {}
 
 
-def test_a_retry_that_broke_off_between_two_databases_is_completed_by_repeating_it(night_of, two_places):
+def test_a_second_retry_completes_one_that_broke_off_between_two_databases(night_of, two_places):
     source, warehouse = two_places("sqlite+duckdb")
     with night_of(ONCE, source, warehouse) as night:
         night.enqueue(*IDS)
@@ -174,7 +174,7 @@ def test_a_retry_that_broke_off_between_two_databases_is_completed_by_repeating_
         assert night.states()[LOST] == "pending"
 
 
-def test_hostile_words_are_shown_safely(night_of):
+def test_control_characters_are_shown_escaped(night_of):
     with night_of() as night:
         night.enqueue("=cmd()")
         night.change("INSERT INTO pending_task (task_id) VALUES ('a\x1b[31mb\u202ec')")

@@ -1,4 +1,4 @@
-"""Is everything there that a run needs? Each thing is broken for real, one at a time."""
+"""`task-audit doctor` finds each thing that a run needs and that is missing; each test breaks one for real."""
 
 import json
 import os
@@ -13,14 +13,15 @@ from etl.jobs.doctor import Finding, State, verdict
 from tests.nights import TOKEN
 
 
-def examined(night, *arguments):
-    ended = night.run("doctor", "--json", *arguments)
-    assert TOKEN.removeprefix("Bearer ") not in ended.stdout + ended.stderr
-    return json.loads(ended.stdout), ended.exit_code
+def examine(night, *arguments):
+    result = night.run("doctor", "--json", *arguments)
+    assert TOKEN.removeprefix("Bearer ") not in result.stdout + result.stderr
+    return json.loads(result.stdout), result.exit_code
 
 
-def found(night, subject, state):
-    findings, code = examined(night)
+def finding_of(night, subject, state):
+    """Return the text of all findings about a subject, and the exit code."""
+    findings, code = examine(night)
     message = [
         f"{each['said']} {each['remedy']}" for each in findings if (each["subject"], each["state"]) == (subject, state)
     ]
@@ -28,11 +29,11 @@ def found(night, subject, state):
     return "\n".join(message), code
 
 
-def test_all_is_well_everywhere_and_nothing_is_changed(night_of, databases):
+def test_a_complete_installation_is_ok_on_all_engines_and_nothing_is_changed(night_of, databases):
     with night_of(source_url=databases[0], warehouse_url=databases[1]) as night:
         night.enqueue("1534087020903704704")
         before = night.rows("SELECT * FROM pending_task", "source")
-        findings, code = examined(night)
+        findings, code = examine(night)
         assert code == ExitCode.OK
         assert {each["state"] for each in findings} == {"ok"}
         subjects = {each["subject"] for each in findings}
@@ -48,27 +49,27 @@ def test_all_is_well_everywhere_and_nothing_is_changed(night_of, databases):
 def test_a_wrong_configuration_is_one_line(night_of, configure):
     with night_of() as night:
         configure(api__max_rat=3)
-        ended = night.run("doctor")
-        assert ended.exit_code == ExitCode.CONFIGURATION
-        assert ended.stdout.startswith("failure  settings: ")
-        assert "TASK_AUDIT_API__MAX_RAT" in ended.stdout
+        result = night.run("doctor")
+        assert result.exit_code == ExitCode.CONFIGURATION
+        assert result.stdout.startswith("failure  settings: ")
+        assert "TASK_AUDIT_API__MAX_RAT" in result.stdout
 
 
-def test_a_database_that_is_not_set_up_hides_nothing_else(night_of, configure, tmp_path):
+def test_a_database_that_does_not_exist_hides_no_other_finding(night_of, configure, tmp_path):
     with night_of() as night:
         configure(warehouse__url=f"duckdb:///{tmp_path}/nowhere.duckdb")
-        message, code = found(night, "warehouse", "failure")
+        message, code = finding_of(night, "warehouse", "failure")
         assert "does not exist" in message
         assert "task-audit init" in message
         assert code == ExitCode.CONFIGURATION
-        assert found(night, "API", "ok")
-        assert found(night, "pending database", "ok")
+        assert finding_of(night, "API", "ok")
+        assert finding_of(night, "pending database", "ok")
 
 
-def test_a_newer_database(night_of):
+def test_a_database_of_a_newer_version(night_of):
     with night_of() as night:
         night.change("UPDATE task_audit_version SET version_num = 'w9999'", "warehouse")
-        message, code = found(night, "warehouse", "failure")
+        message, code = finding_of(night, "warehouse", "failure")
         assert "newer than this program" in message
         assert code == ExitCode.CONFIGURATION
 
@@ -79,12 +80,12 @@ def test_a_database_server_that_is_down(night_of, configure):
         port = free.getsockname()[1]
     with night_of() as night:
         configure(source__url=f"postgresql://job:CANARY-pw@127.0.0.1:{port}/drive")
-        message, code = found(night, "pending database", "failure")
+        message, code = finding_of(night, "pending database", "failure")
         assert "CANARY" not in message
         assert code == ExitCode.UNAVAILABLE
 
 
-def test_rights_that_are_missing(night_of, postgres_url):
+def test_a_user_without_the_right_to_write(night_of, postgres_url):
     url = SecretStr(postgres_url)
     with night_of(source_url=url, warehouse_url=url) as night:
         name = f"reader_{os.getpid()}"
@@ -92,7 +93,7 @@ def test_rights_that_are_missing(night_of, postgres_url):
         night.change(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {name}")
         try:
             os.environ["TASK_AUDIT_WAREHOUSE__URL"] = postgres_url.replace("postgres:@", f"{name}:@")
-            message, code = found(night, "warehouse", "failure")
+            message, code = finding_of(night, "warehouse", "failure")
             assert "permission denied" in message
             assert code == ExitCode.CONFIGURATION
         finally:
@@ -100,13 +101,13 @@ def test_rights_that_are_missing(night_of, postgres_url):
             night.change(f"DROP USER {name}")
 
 
-def test_a_table_of_the_user_s_own(night_of, configure):
+def test_a_pending_table_of_the_user(night_of, configure):
     with night_of() as night:
         night.change("CREATE TABLE mine (id TEXT)")
         configure(source__mode="read_only", source__table="mine", source__task_id_column="id")
-        assert "never written to" in found(night, "pending database", "ok")[0]
+        assert "never written to" in finding_of(night, "pending database", "ok")[0]
         configure(source__task_id_column="nowhere")
-        message, code = found(night, "pending database", "failure")
+        message, code = finding_of(night, "pending database", "failure")
         assert "cannot be read as configured" in message
         assert code == ExitCode.CONFIGURATION
 
@@ -114,23 +115,23 @@ def test_a_table_of_the_user_s_own(night_of, configure):
 def test_credentials_that_are_refused(night_of, configure):
     with night_of() as night:
         configure(api__token="Bearer CANARY-wrong")
-        message, code = found(night, "API", "failure")
+        message, code = finding_of(night, "API", "failure")
         assert "refuses the credentials" in message
         assert "CANARY" not in message
         assert code == ExitCode.CREDENTIALS
 
 
-def test_an_api_that_is_not_there_and_a_place_that_is_no_api(night_of, configure):
+def test_an_api_that_is_down(night_of, configure):
     with night_of() as night:
         base_url = night.api.base_url
     configure(api__base_url=base_url)
-    message, code = found(night, "API", "failure")
+    message, code = finding_of(night, "API", "failure")
     assert "does not answer" in message
     assert code == ExitCode.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
-    ("fault", "state", "message", "code"),
+    ("fault", "state", "message", "exit_code"),
     [
         ("wrong_task", "failure", "does not answer as KooDrive", ExitCode.UNAVAILABLE),
         ("truncated_json", "failure", "does not answer as KooDrive", ExitCode.CONFIGURATION),
@@ -144,18 +145,18 @@ def test_an_api_that_is_not_there_and_a_place_that_is_no_api(night_of, configure
         ("not_found", "ok", "accepts the credentials", ExitCode.OK),
     ],
 )
-def test_answers_of_the_api(night_of, fault, state, message, code):
+def test_responses_of_the_api(night_of, fault, state, message, exit_code):
     with night_of(Behaviour(token=TOKEN, faults=(Fault(name=fault, task_ids=frozenset({"1"})),))) as night:
-        words, ended = found(night, "API", state)
-        assert message in words
-        assert ended == code
+        text, code = finding_of(night, "API", state)
+        assert message in text
+        assert code == exit_code
 
 
 def test_a_header_that_is_missing(night_of, monkeypatch):
     with night_of() as night:
         monkeypatch.delenv("TASK_AUDIT_API__USER_ID")
-        said, code = found(night, "API", "failure")
-        assert "X-User-Id" in said
+        message, code = finding_of(night, "API", "failure")
+        assert "X-User-Id" in message
         assert code == ExitCode.CONFIGURATION
 
 
@@ -169,14 +170,14 @@ def test_the_proxy_of_each_server(night_of, configure, monkeypatch):
             telemetry__openlineage_url="http://10.1.2.3:5000",
             notify__webhook_url="https://hooks.example/CANARY-hook",
         )
-        findings, code = examined(night)
+        findings, code = examine(night)
         proxies = {(each["state"], each["said"]) for each in findings if each["subject"] == "proxy"}
-    assert {said for state, said in proxies if state == "ok"} == {
+    assert {message for state, message in proxies if state == "ok"} == {
         "api.base_url is reached directly.",
         "telemetry.openlineage_url is reached directly.",
         "telemetry.pushgateway_url is reached through the proxy http://proxy.internal:3128, which HTTP_PROXY names.",
     }
-    (failure,) = (said for state, said in proxies if state == "failure")
+    (failure,) = (message for state, message in proxies if state == "failure")
     assert failure.startswith("HTTPS_PROXY names a SOCKS proxy")
     assert "CANARY" not in str(findings)
     assert code == ExitCode.CONFIGURATION
@@ -184,40 +185,40 @@ def test_the_proxy_of_each_server(night_of, configure, monkeypatch):
 
 def test_a_clock_that_is_far_off(night_of):
     with night_of(Behaviour(token=TOKEN, clock_offset_seconds=600)) as night:
-        message, code = found(night, "API", "warning")
+        message, code = finding_of(night, "API", "warning")
         assert "ahead of ours" in message
         assert code == ExitCode.OK
 
 
-def test_a_secret_that_everybody_can_read(night_of, monkeypatch, configure, tmp_path):
+def test_a_secret_file_that_other_users_can_read(night_of, monkeypatch, configure, tmp_path):
     with night_of() as night:
         monkeypatch.delenv("TASK_AUDIT_API__TOKEN")
         file = tmp_path / "token"
         file.write_text(TOKEN)
         file.chmod(0o644)
         configure(api__token_file=file)
-        assert f"chmod o-r {file}" in found(night, "secrets", "warning")[0]
+        assert f"chmod o-r {file}" in finding_of(night, "secrets", "warning")[0]
         file.chmod(0o600)
-        assert "1 files" in found(night, "secrets", "ok")[0]
+        assert "1 files" in finding_of(night, "secrets", "ok")[0]
         monkeypatch.delenv("TASK_AUDIT_API__TOKEN_FILE")
         whole = tmp_path / "job.toml"
         whole.write_text(f"[api]\ntoken = '{TOKEN}'\n")
         whole.chmod(0o604)
         configure(config=whole)
-        assert f"chmod o-r {whole}" in found(night, "secrets", "warning")[0]
+        assert f"chmod o-r {whole}" in finding_of(night, "secrets", "warning")[0]
 
 
-def test_little_room(night_of, monkeypatch, tmp_path):
+def test_a_disk_that_is_almost_full(night_of, monkeypatch, tmp_path):
     with night_of() as night:
-        for free, state, code in ((500 << 20, "warning", ExitCode.OK), (1 << 20, "failure", ExitCode.UNAVAILABLE)):
+        for free, state, exit_code in ((500 << 20, "warning", ExitCode.OK), (1 << 20, "failure", ExitCode.UNAVAILABLE)):
             usage = type("usage", (), {"free": free})
             monkeypatch.setattr("shutil.disk_usage", lambda folder, usage=usage: usage)
-            message, ended = found(night, "disk", state)
+            message, code = finding_of(night, "disk", state)
             assert str(tmp_path) in message
-            assert ended == code
+            assert code == exit_code
 
 
-def test_the_gravest_failure_is_the_verdict():
+def test_the_exit_code_is_that_of_the_gravest_failure():
     def failure(code):
         return Finding(subject="x", state=State.FAILURE, said="x", exit_code=code)
 

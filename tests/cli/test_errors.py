@@ -1,4 +1,4 @@
-"""Errors as an operator meets them: provoked from outside, each with its code, a sentence of its page, and a remedy."""
+"""Each error that an operator can cause has its code, a sentence of its page, and a remedy."""
 
 import io
 import json
@@ -18,11 +18,11 @@ from tests.nights import TOKEN, task_ids
 from tests.reported_errors import FORM
 
 PASSWORD = "CANARY-pa55"
-PROBE_TASK = f"postgresql://auditor:{PASSWORD}@127.0.0.1:9/audit"
+CLOSED_PORT = f"postgresql://auditor:{PASSWORD}@127.0.0.1:9/audit"
 
 
 def require_form(result, code):
-    """Everything about an error that a person and a script rely on; returns the sentence."""
+    """Check everything about an error that a person or a script relies on; returns the sentence."""
     found = FORM.search(result.stderr)
     assert found, result.stderr
     require_words(found.groupdict(), result.exit_code, code)
@@ -32,11 +32,11 @@ def require_form(result, code):
     return found["message"]
 
 
-def require_words(told, exit_code, code):
-    assert (told["code"], exit_code) == (code, Code(code).exit_code)
-    assert told["remedy"].rstrip("`'").endswith((".", "wrong", "init", "read_only"))
+def require_words(error, exit_code, code):
+    assert (error["code"], exit_code) == (code, Code(code).exit_code)
+    assert error["remedy"].rstrip("`'").endswith((".", "wrong", "init", "read_only"))
     patterns = re.findall(r"^- (`+)(.+)\1$", page_of(code), re.MULTILINE)
-    assert any(is_like(told["message"], pattern) for _, pattern in patterns), told["message"]
+    assert any(is_like(error["message"], pattern) for _, pattern in patterns), error["message"]
 
 
 def is_like(message, pattern):
@@ -45,7 +45,7 @@ def is_like(message, pattern):
 
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
-    """A folder that holds a few unusable files only."""
+    """Work in a folder that holds a few unusable files only."""
     monkeypatch.chdir(tmp_path)
     tmp_path.joinpath("text.sqlite").write_text("This is no database, and long enough to be read as one." * 20)
     tmp_path.joinpath("empty.sqlite").touch()
@@ -69,7 +69,7 @@ def _folder(tmp_path, monkeypatch):
         (Code.CONFIGURATION_UNREADABLE, ["status"], {"secrets_dir": "none"}),
         (Code.SECRET_UNREADABLE, ["notify", "--test"], {"notify__webhook_url_file": "none"}),
         (Code.DATABASE_MISSING, ["status"], {}),
-        (Code.DATABASE_UNAVAILABLE, ["status"], {"source__url": PROBE_TASK}),
+        (Code.DATABASE_UNAVAILABLE, ["status"], {"source__url": CLOSED_PORT}),
         (Code.DATABASE_REFUSED, ["status"], {"source__url": "sqlite:///text.sqlite"}),
         (Code.SCHEMA_OUTDATED, ["status"], {"source__url": "sqlite:///empty.sqlite"}),
         (Code.TABLE_TAKEN, ["init"], {"source__url": "sqlite:///taken.sqlite"}),
@@ -85,24 +85,24 @@ def _folder(tmp_path, monkeypatch):
     ],
     ids=str,
 )
-def test_without_a_database(task_audit, configure, code, arguments, settings):
+def test_an_error_without_a_database(task_audit, configure, code, arguments, settings):
     configure(**settings)
     require_form(task_audit(*arguments), code)
 
 
 @pytest.fixture
 def night(night_of, tmp_path):
-    """The cheapest: one file holds all."""
+    """Open a night whose databases are one SQLite file, which is the cheapest."""
     url = SecretStr(f"sqlite:///{tmp_path}/night.sqlite")
     with night_of(None, url, url) as night:
         yield night
 
 
-def test_on_a_night(night, configure, monkeypatch, tmp_path):
+def test_an_error_with_databases(night, configure, monkeypatch, tmp_path):
     for code, arguments in [
         (Code.FILE_MALFORMED, ["enqueue", "--file", "ids.csv"]),
         (Code.VALUE_WRONG, ["enqueue", "--file", "times.csv"]),
-        (Code.RUN_UNKNOWN, ["report", "--run", "nobody"]),
+        (Code.RUN_UNKNOWN, ["report", "--run", "no-such-run"]),
         (Code.FILE_UNWRITABLE, ["report", "--since", "2026-11-01", "--out", "none/report.html"]),
         (Code.DEAD_LETTER_UNKNOWN, ["dead-letters", "show", "1"]),
         (Code.DEAD_LETTER_UNKNOWN, ["dead-letters", "discard", "1"]),
@@ -121,7 +121,7 @@ def test_on_a_night(night, configure, monkeypatch, tmp_path):
     require_form(night.run("status"), Code.SCHEMA_NEWER)
 
 
-def test_what_ends_a_run_stands_in_its_row(night, configure):
+def test_the_row_of_a_run_has_the_error_that_ended_it(night, configure):
     night.enqueue(*task_ids(5))
     for code, settings, options in [
         (Code.STOPPED_BY_TIME, {"api__max_rate": 1}, ["--max-duration", "1"]),
@@ -136,7 +136,7 @@ def test_what_ends_a_run_stands_in_its_row(night, configure):
         assert f"\nHelp: task-audit explain {code}\n" in ended.stderr
 
 
-def test_what_keeps_a_run_from_beginning(night, configure, monkeypatch):
+def test_an_error_before_a_run_begins(night, configure, monkeypatch):
     monkeypatch.delenv("TASK_AUDIT_API__TOKEN")
     require_form(night.run("run"), Code.SETTING_MISSING)
     configure(api__token_command='["false"]')
@@ -153,9 +153,9 @@ def test_an_archive_that_cannot_be_used(night, configure, tmp_path):
     require_form(night.run("replay"), Code.ARCHIVE_DAMAGED)
 
 
-def test_a_missing_part(task_audit, configure, monkeypatch):
+def test_a_missing_extra(task_audit, configure, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    configure(source__url=PROBE_TASK)
+    configure(source__url=CLOSED_PORT)
     require_form(task_audit("status"), Code.EXTRA_MISSING)
 
 
@@ -167,7 +167,7 @@ def test_a_bug(task_audit, monkeypatch):
         assert "1 / 0" in result.stderr
 
 
-def test_a_json_log_has_it_as_one_line(task_audit, configure, monkeypatch):
+def test_a_json_log_has_an_error_as_one_line(task_audit, configure, monkeypatch):
     for arguments, code in [
         (["--log-format", "json", "status"], Code.DATABASE_MISSING),
         (["status", "--log-format", "json"], Code.DATABASE_MISSING),
@@ -187,7 +187,7 @@ def test_a_json_log_has_it_as_one_line(task_audit, configure, monkeypatch):
 
 
 def test_verbosity_adds_the_cause_and_no_secret(task_audit, configure):
-    configure(source__url=PROBE_TASK)
+    configure(source__url=CLOSED_PORT)
     short, long = task_audit("status"), task_audit("status", "-v")
     assert require_form(short, Code.DATABASE_UNAVAILABLE) == require_form(long, Code.DATABASE_UNAVAILABLE)
     assert FORM.search(short.stderr)["causes"] == ""
@@ -203,7 +203,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.mark.parametrize("colours", [True, False])
-def test_a_terminal_shows_it_in_eighty_columns_and_obeys_no_words(monkeypatch, colours):
+def test_a_terminal_shows_an_error_in_eighty_columns_and_runs_none_of_its_text(monkeypatch, colours):
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
     monkeypatch.setenv("COLUMNS", "80")

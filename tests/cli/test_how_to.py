@@ -1,4 +1,4 @@
-"""What the how-to pages of the first steps tell people to type works, in the order in which it stands there."""
+"""The commands of the how-to pages of the first steps work, in the order of the pages."""
 
 import re
 import shlex
@@ -26,7 +26,7 @@ def test_from_nothing_to_a_dry_run_and_a_full_queue(task_audit, configure, monke
         for command in [*commands("first-configuration.md"), *commands("enqueue-from-api.md")]:
             program, *arguments = shlex.split(command, comments=True)
             if program == "export":
-                # Now the file is looked at, for what only its owner knows.
+                # The page tells the reader to fill in the file here.
                 configure(api__base_url=api.base_url, api__user_id="1", config=arguments[0].partition("=")[2])
             elif program != "task-audit":
                 subprocess.run(["/bin/sh", "-c", command], input=f"{TOKEN}\n", text=True, check=True)

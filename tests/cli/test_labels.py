@@ -1,4 +1,4 @@
-"""`task-audit labels` and what `status` says of codes without an explanation."""
+"""`task-audit labels`, and the codes without an explanation in `task-audit status`."""
 
 import io
 import json
@@ -9,7 +9,7 @@ from tests.reported_errors import reported_error
 HEADER = "dimension,code,label,category,remedy\n"
 
 
-def test_a_night_is_explained(night_of, tmp_path):
+def test_imported_labels_explain_the_codes_of_a_run(night_of, tmp_path):
     file = tmp_path / "labels.csv"
     with night_of() as night:
         night.enqueue(*task_ids(200))
@@ -54,7 +54,7 @@ def test_a_file_from_standard_input(night_of, monkeypatch):
         assert "task_type,0,Handed over,," in night.run("labels", "export").stdout
 
 
-def test_codes_that_no_run_has_met_are_named(night_of, tmp_path):
+def test_the_import_names_codes_that_no_run_has_met(night_of, tmp_path):
     file = tmp_path / "labels.csv"
     file.write_text(HEADER + "".join(f"result_code,{n},a,,\n" for n in range(7)), encoding="utf-8")
     with night_of() as night:

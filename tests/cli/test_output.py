@@ -41,7 +41,7 @@ def job(*arguments, folder, stdout):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stdout", ["full_disk", "dead_pipe"])
-def test_a_run_keeps_its_verdict(night, tmp_path, stdout, request):
+def test_a_run_keeps_its_exit_code(night, tmp_path, stdout, request):
     night.change("INSERT INTO pending_task (task_id) VALUES ('no-number')")
     finished = job("run", "--json", folder=tmp_path, stdout=request.getfixturevalue(stdout))
     assert finished.returncode == 65
@@ -71,6 +71,6 @@ def test_another_command_ends_with_a_named_error(night, tmp_path, full_disk, arg
 
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["status"], ["status", "--json"], ["query"]], ids=" ".join)
-def test_a_command_ends_quietly_as_others_do_if_its_reader_has_ended(night, tmp_path, dead_pipe, arguments):
+def test_a_command_prints_no_error_if_its_reader_has_ended(night, tmp_path, dead_pipe, arguments):
     finished = job(*arguments, folder=tmp_path, stdout=dead_pipe)
     assert (finished.returncode, finished.stderr) == (141, "")

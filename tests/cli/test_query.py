@@ -1,4 +1,4 @@
-"""`task-audit query` as analysts and scripts see it."""
+"""`task-audit query`: its list, its errors, and its rows in every format."""
 
 import csv
 import io
@@ -56,7 +56,9 @@ def test_the_list_needs_no_warehouse(task_audit, tmp_path, monkeypatch, argument
         (["dead_letters_by_age", "--param", "at=0001-01-01"], "--param day_ago: '1d before at' is not a time"),
     ],
 )
-def test_a_slip_is_a_sentence_with_the_remedy_and_2(task_audit, tmp_path, monkeypatch, arguments, complaint):
+def test_a_wrong_question_or_parameter_is_refused_with_2_and_a_remedy(
+    task_audit, tmp_path, monkeypatch, arguments, complaint
+):
     monkeypatch.chdir(tmp_path)
     result = task_audit("query", *arguments)
     assert result.exit_code == 2
@@ -65,14 +67,14 @@ def test_a_slip_is_a_sentence_with_the_remedy_and_2(task_audit, tmp_path, monkey
     assert list(tmp_path.iterdir()) == []
 
 
-def test_before_init_it_says_what_to_do(task_audit, tmp_path, monkeypatch):
+def test_before_init_the_error_names_init(task_audit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = task_audit("query", "last_runs")
     assert result.exit_code == 78
     assert "task-audit init" in reported_error(result)
 
 
-def test_a_night_is_reconciled_wherever_the_tables_are(night_of, databases):
+def test_the_queue_and_the_facts_agree_after_a_run_on_every_engine(night_of, databases):
     source, warehouse = databases
     with night_of(source_url=source, warehouse_url=warehouse) as night:
         ids = task_ids(50)
@@ -88,7 +90,7 @@ def test_a_night_is_reconciled_wherever_the_tables_are(night_of, databases):
         assert len(night.states()) == 49
 
 
-def test_a_table_of_ones_own_is_not_reconciled(night_of, configure):
+def test_the_user_s_own_table_cannot_be_reconciled(night_of, configure):
     with night_of() as night:
         configure(source__mode="read_only")
         result = night.run("query", "reconciliation")
@@ -96,7 +98,7 @@ def test_a_table_of_ones_own_is_not_reconciled(night_of, configure):
     assert "read_only" in reported_error(result)
 
 
-def test_the_same_rows_in_every_form(night_of):
+def test_every_format_has_the_same_rows(night_of):
     with night_of() as night:
         ids = task_ids(3)
         night.enqueue(*ids)
@@ -123,23 +125,23 @@ FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "\uff
 HARMLESS = ["", "a", "1534087020903704704", "it's", "'", "a=1", "1-1", 'say "x", y', "\u4ea4\u63a5"]
 
 
-def test_csv_holds_no_formula_and_nothing_is_lost():
+def test_csv_holds_no_formula_and_loses_no_text():
     written = to_csv(ResultSet(columns=["words", "number"], rows=[(each, -1.5) for each in [*FORMULAS, *HARMLESS]]))
     cells = [row["words"] for row in csv.DictReader(io.StringIO(written, newline=""))]
     assert not any(cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d")) for cell in cells)
     assert not any(cell.startswith(("\t", "\r", "\n")) for cell in cells)
     assert [unescape_formula(cell) for cell in cells] == [*FORMULAS, *HARMLESS]
     assert cells[len(FORMULAS) :] == HARMLESS
-    # A number is none.
+    # A negative number is no formula.
     assert ",-1.5\n" in written
 
 
 @pytest.mark.parametrize("text", [*FORMULAS, *HARMLESS, "''=1", "''", "'-"])
-def test_what_was_made_neutral_can_be_read_again(text):
+def test_an_escaped_formula_can_be_read_back(text):
     assert unescape_formula(escape_formula(text)) == text
 
 
-def test_csv_tells_nothing_from_an_empty_text():
+def test_csv_distinguishes_null_from_an_empty_text():
     assert to_csv(ResultSet(columns=["a", "b", "is_c"], rows=[(None, "", True)])) == 'a,b,is_c\n,"",true\n'
 
 
@@ -147,7 +149,7 @@ def test_json_is_a_list_of_objects():
     assert json.loads(to_json(ResultSet(columns=["a", "b"], rows=[("=1", None)]))) == [{"a": "=1", "b": None}]
 
 
-def test_a_table_gives_a_terminal_no_commands(capsys):
+def test_a_table_sends_a_terminal_no_control_characters(capsys):
     print_table(ResultSet(columns=["words"], rows=[("\x1b[31m[bold]red[/bold]\u202e\x07",)]), console=Console())
     printed = capsys.readouterr().out
     assert "\\x1b[31m[bold]red[/bold]\\u202e\\x07" in printed

@@ -41,12 +41,12 @@ def test_a_second_signal_ends_the_program_at_once(second, code):
     assert received((50.0, INTERRUPT), (50.0 + SAME_SIGNAL_SECONDS, second))[1] == [code]
 
 
-def test_a_wrapper_that_doubles_signals_doubles_the_second_one_too():
+def test_a_wrapper_that_sends_each_signal_twice_sends_the_second_one_twice_too():
     assert received((50.0, TERM), (50.001, TERM), (60.0, TERM), (60.001, TERM))[1] == [143, 143]
 
 
-def test_the_first_signal_ends_nothing_at_once_if_the_run_stops_already():
-    """Such as `timeout 2h task-audit run --max-duration 2h`: the deadline comes first, by a moment."""
+def test_the_first_signal_does_not_end_a_run_at_once_that_stops_already():
+    """An example is `timeout 2h task-audit run --max-duration 2h`: the deadline comes a moment before the signal."""
     shutdown = Shutdown()
     time_is_up = StoppedError("The time for this run is up.", code=Code.STOPPED_BY_TIME, remedy="Go on.")
     shutdown.request(time_is_up)
@@ -65,8 +65,8 @@ def test_gnu_timeout_ends_a_run_cleanly(night_of, tmp_path):
         ) as program:
             while not night.api.stats.requests:
                 assert program.poll() is None
-                time.sleep(0.02)  # another process is at work, on its own clock
-            # At its end of time, `timeout` does the same: it signals its child, and then its process group.
+                time.sleep(0.02)  # Another process runs, on its own clock.
+            # When its time is up, `timeout` does the same: it signals its child, and then its process group.
             program.send_signal(signal.SIGTERM)
             stdout, stderr = program.communicate(timeout=60)
         assert program.returncode == 75, stderr

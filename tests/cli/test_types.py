@@ -1,4 +1,4 @@
-"""Values as people type them."""
+"""Dates, durations, times of day and shards as users type them."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -31,7 +31,7 @@ def test_a_plain_date_is_a_whole_day_and_a_timestamp_an_instant(typed, since, un
     assert RangeBound(is_end=True).convert(typed, None, None) == until
 
 
-def test_an_end_may_stand_alone():
+def test_until_is_accepted_without_since():
     @click.command()
     @selection_options
     def command(*, until, **_others):
@@ -41,12 +41,12 @@ def test_an_end_may_stand_alone():
 
 
 @pytest.mark.parametrize("typed", ["yesterday", "2026-13-01", "2026-02-30", "", "01.11.2026"])
-def test_what_is_no_date_is_refused(typed):
+def test_a_text_that_is_no_date_is_refused(typed):
     with pytest.raises(click.BadParameter, match="is not a date"):
         RangeBound(is_end=False).convert(typed, None, None)
 
 
-def test_the_last_day_there_is_has_no_day_after():
+def test_the_last_day_of_the_calendar_is_refused_as_an_end():
     with pytest.raises(click.BadParameter, match="is not a date"):
         RangeBound(is_end=True).convert("9999-12-31", None, None)
 
@@ -60,7 +60,7 @@ def test_a_duration(typed, seconds):
 
 
 @pytest.mark.parametrize("typed", ["", "0", "0s", "-1h", "1.5h", "soon", "1h1h", "2 h", "9" * 30 + "d"])
-def test_what_is_no_duration_is_refused(typed):
+def test_a_text_that_is_no_duration_is_refused(typed):
     with pytest.raises(click.BadParameter, match="is not a duration"):
         Duration().convert(typed, None, None)
 
@@ -76,7 +76,7 @@ def test_a_time_of_day_is_in_utc():
     ("now", "seconds"),
     [(at(2026, 11, 1, 2), 14_400), (at(2026, 11, 1, 6), 86_400), (at(2026, 11, 1, 22), 28_800)],
 )
-def test_the_next_such_time_of_day_is_meant(now, seconds):
+def test_a_time_of_day_means_its_next_occurrence(now, seconds):
     assert seconds_until(time(6), now=now) == seconds
 
 
@@ -90,6 +90,6 @@ def test_a_shard(value, shard, monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["", "/", "4/4", "1/0", "-1/4", "1/4/2", "1.0/4", "\u0661/4", "/4", "a/b"])
-def test_what_is_no_shard(value):
+def test_a_text_that_is_no_shard_is_refused(value):
     with pytest.raises(click.BadParameter, match="part such as 0/4"):
         ShardOf().convert(value, None, None)

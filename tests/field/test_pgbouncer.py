@@ -1,11 +1,7 @@
-"""Behind PgBouncer, where each transaction may have another connection, the job is exact and leaves no trace."""
+"""The job behind PgBouncer, where each transaction may have another connection: its results are exact, and it leaves
+nothing behind in a connection."""
 
 import os
-import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -14,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from etl.fake_api import Behaviour, StatusWeights
+from tests.field.parts import folder_for, free_port, program, running
 from tests.nights import TOKEN, task_ids
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.field]
@@ -30,31 +27,12 @@ SETTINGS = (
 )
 TASKS, POOL_SIZE = 400, 2
 
-PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_port(port, process):
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "it ended at once"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.02)
-    pytest.fail("it does not listen")
-
 
 @pytest.fixture
 def pgbouncer(postgres_url):
     """Start a PgBouncer before the database of the test: ``with pgbouncer("transaction") as url``."""
-    if PGBOUNCER is None:
-        pytest.skip("PgBouncer is not installed")
+    # PgBouncer refuses to run as root.
+    command = [program("pgbouncer"), "--quiet", *([] if os.getuid() else ["--user", "nobody"])]
 
     @contextmanager
     def start(pool_mode, *, pool_size=POOL_SIZE):
@@ -62,33 +40,25 @@ def pgbouncer(postgres_url):
             host, database_port, user, database = (
                 getattr(connection.info, name) for name in ("host", "port", "user", "dbname")
             )
+        # The socket of the server is in a folder of its own, which its package closes to others.
+        Path(host).chmod(0o755)
         port = free_port()
-        with tempfile.TemporaryDirectory(prefix="pgbouncer-") as folder:
-            Path(folder).chmod(0o755)
-            # The socket of the server is in a folder of its own, which its package closes to others.
-            Path(host).chmod(0o755)
-            configuration = Path(folder) / "pgbouncer.ini"
+        with folder_for("nobody") as folder:
+            configuration = folder / "pgbouncer.ini"
             configuration.write_text(
                 f"[databases]\n* = host={host} port={database_port} user={user}\n"
                 f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
                 f"pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\n"
             )
-            configuration.chmod(0o644)
-            # It refuses to run as root.
-            process = subprocess.Popen([PGBOUNCER, "--quiet", configuration], user=None if os.getuid() else "nobody")
-            try:
-                wait_for_port(port, process)
+            with running([*command, configuration], port=port, log=folder / "output"):
                 yield f"postgresql://{user}@127.0.0.1:{port}/{database}"
-            finally:
-                process.terminate()
-                process.wait(10)
 
     return start
 
 
 @pytest.fixture
-def neighbour(postgres_url):
-    """Make a client of the same pool, which belongs to another application: ``neighbour(url)``."""
+def other_client(postgres_url):
+    """Make a client of the same pool, which belongs to another application: ``other_client(url)``."""
     clients = []
 
     def connect(url):
@@ -100,7 +70,7 @@ def neighbour(postgres_url):
         client.close()
 
 
-def everywhere(clients, *statements):
+def settings_of_pool(clients, *statements):
     """Return the settings of every connection of the pool: the clients hold one each at the same time."""
     found = []
     for client in clients:
@@ -119,11 +89,11 @@ def everywhere(clients, *statements):
 
 
 @pytest.mark.parametrize("schema", [None, "Audit"])
-def test_two_runs_through_one_pool_are_exact_and_leave_its_sessions_alone(pgbouncer, night_of, neighbour, schema):
+def test_two_runs_through_one_pool_are_exact_and_leave_its_sessions_alone(pgbouncer, night_of, other_client, schema):
     ids = task_ids(TASKS)
     with pgbouncer("transaction") as pooled:
-        clients = [neighbour(pooled) for _ in range(POOL_SIZE)]
-        before = everywhere(clients)
+        clients = [other_client(pooled) for _ in range(POOL_SIZE)]
+        before = settings_of_pool(clients)
         url, settings = SecretStr(pooled), {"warehouse__schema": schema} if schema else {}
         settings |= {"run__batch_size": 20, "api__max_rate": 200}
         with night_of(Behaviour(token=TOKEN, weights=StatusWeights(new=0, executing=0)), url, url, **settings) as night:
@@ -138,18 +108,18 @@ def test_two_runs_through_one_pool_are_exact_and_leave_its_sessions_alone(pgboun
         assert [code for _, code in ended] == [0, 0], ended
         assert [sum(numbers) for numbers in zip(*claimed, strict=True)] == [TASKS, TASKS]
         assert min(number for number, _ in claimed) > 0, "one run took all tasks"
-        assert everywhere(clients) == before
+        assert settings_of_pool(clients) == before
 
 
-def test_what_a_neighbour_leaves_behind_does_not_reach_the_job(pgbouncer, night_of, neighbour):
+def test_settings_of_another_application_do_not_reach_the_job(pgbouncer, night_of, other_client):
     ids = task_ids(5)
     with pgbouncer("transaction") as pooled:
-        clients = [neighbour(pooled) for _ in range(POOL_SIZE)]
+        clients = [other_client(pooled) for _ in range(POOL_SIZE)]
         with night_of(
             Behaviour(token=TOKEN, weights=StatusWeights(new=0, executing=0)), SecretStr(pooled), SecretStr(pooled)
         ) as night:
             night.enqueue(*ids)
-            everywhere(clients, "SET search_path = pg_catalog", "SET lock_timeout = 1", "SET DateStyle = German")
+            settings_of_pool(clients, "SET search_path = pg_catalog", "SET lock_timeout = 1", "SET DateStyle = German")
             assert night.run("run").exit_code == 0
             assert len(night.facts()) == len(ids)
 

@@ -1,4 +1,4 @@
-"""The job behind squid, which demands a password, with an API whose certificate is a private authority's."""
+"""The job behind squid, which demands a password; a private authority has issued the certificate of the API."""
 
 import subprocess
 import time
@@ -42,7 +42,7 @@ shutdown_lifetime 0 seconds
 
 @pytest.fixture(scope="module")
 def squid():
-    """Run squid, and return its place."""
+    """Run squid, and return its host and port."""
     port = free_port()
     command = [program("squid"), "-N", "-f"]
     with folder_for("proxy") as folder:
@@ -82,7 +82,7 @@ def night_behind_squid(night_of, squid, configure, tmp_path):
     return open_night
 
 
-def ended(night, *arguments):
+def run(night, *arguments):
     """Run a command, and check that it prints no password."""
     result = night.run(*arguments)
     assert "CANARY" not in result.stdout + result.stderr
@@ -93,14 +93,14 @@ def test_every_task_is_audited_through_squid_with_a_password(night_behind_squid,
     ids = task_ids(1000)
     with night_behind_squid() as night:
         night.enqueue(*ids)
-        assert f"through the proxy http://{squid}, which api.proxy names" in ended(night, "doctor").stdout
-        assert ended(night, "run").exit_code == 0
+        assert f"through the proxy http://{squid}, which api.proxy names" in run(night, "doctor").stdout
+        assert run(night, "run").exit_code == 0
         assert night.facts() == night.truth(ids)
         assert "CANARY" not in str(night.rows("SELECT * FROM audit_run"))
 
 
 @pytest.mark.parametrize(
-    ("account", "host", "code", "said"),
+    ("account", "host", "code", "message"),
     [
         (WRONG, HOST, 77, "refuses the user or the password"),
         ("job:", HOST, 77, "refuses the user or the password"),
@@ -108,18 +108,18 @@ def test_every_task_is_audited_through_squid_with_a_password(night_behind_squid,
         (ACCOUNT, "unknown.example", 69, "answers HTTP 5"),
     ],
 )
-def test_what_squid_refuses_ends_the_run_and_names_squid(
-    night_behind_squid, configure, squid, *, account, host, code, said
+def test_a_refusal_of_squid_ends_the_run_and_names_squid(
+    night_behind_squid, configure, squid, *, account, host, code, message
 ):
     with night_behind_squid(account, host) as night:
-        # A proxy that does not find KooDrive is waited for, and this is how long.
+        # A run waits this long for a proxy that does not find KooDrive.
         configure(api__patience_seconds=1)
         night.enqueue(*task_ids(30))
         started_at = time.monotonic()
         for command in ("doctor", "run"):
-            result = ended(night, command)
+            result = run(night, command)
             assert result.exit_code == code
-            assert said in result.stdout + result.stderr
+            assert message in result.stdout + result.stderr
             assert squid in result.stdout + result.stderr
         assert time.monotonic() - started_at < 20
         assert set(night.states().values()) == {"pending"}
@@ -136,21 +136,21 @@ TARGETS = {
 
 @pytest.mark.parametrize("setting", TARGETS)
 @pytest.mark.parametrize(("account", "arrives"), [(ACCOUNT, True), (WRONG, False)])
-def test_the_other_servers_are_reached_through_squid(
+def test_the_monitoring_servers_are_reached_through_squid(
     night_of, squid, configure, *, monkeypatch, setting, account, arrives
 ):
     monkeypatch.setenv("HTTP_PROXY", f"http://{account}@{squid}")
     with night_of() as night, receiving("") as receiver:
         configure(**{setting: receiver.url.replace("127.0.0.1", GATEWAY)})
         night.enqueue(*task_ids(3))
-        result = ended(night, "run")
+        result = run(night, "run")
         assert result.exit_code == 0
         assert (TARGETS[setting] in {path for path, _, _ in receiver.posts}) is arrives
         assert ("telemetry_failed" in result.stderr) is not arrives
 
 
 @pytest.mark.parametrize("setting", TARGETS)
-def test_exceptions_hold_for_the_other_servers(night_of, configure, monkeypatch, setting):
+def test_no_proxy_holds_for_the_monitoring_servers(night_of, configure, monkeypatch, setting):
     """The address is in a network that NO_PROXY names; the port of the proxy is closed."""
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.0/8")

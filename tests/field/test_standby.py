@@ -1,4 +1,4 @@
-"""A hot standby is the natural place of a table that the job only reads."""
+"""The job reads the user's own table from a hot standby of PostgreSQL."""
 
 import shutil
 import subprocess
@@ -41,7 +41,7 @@ def standby_of(postgres_server):
             return here
 
         yield start
-        # The copy is thrown away, so it need not end in order.
+        # The copy is deleted, so it need not shut down cleanly.
         subprocess.run([server.bin_path / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"], check=True, **how)
 
 

@@ -1,4 +1,4 @@
-"""A headless Chromium, where the machine has one, and hostile words for it to show."""
+"""A headless Chromium, if the machine has one."""
 
 import pytest
 from playwright.sync_api import sync_playwright
@@ -8,7 +8,7 @@ from tests.conftest import CHROMIUM
 
 @pytest.fixture
 def browser():
-    """A browser for one test: while it is there, its event loop keeps others from running in this thread."""
+    """Start a browser for one test: while it runs, no other event loop can run in this thread."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield chromium

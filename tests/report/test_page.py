@@ -1,4 +1,4 @@
-"""The page of the report: every section is there, every word is text, and it fits a phone."""
+"""The page of the report has every section, shows hostile text as text, loads nothing, and fits a phone."""
 
 import re
 import sys
@@ -52,13 +52,13 @@ def a_run(number, *, error=None):
     )
 
 
-def a_letter(words, number=0):
+def a_letter(text, number=0):
     return DeadLetter(
-        task_id=words,
+        task_id=text,
         reason="not_found",
         last_failed_at=NOON - timedelta(hours=number),
         attempts=1 + number % 3,
-        detail=words,
+        detail=text,
         trace_id="019a00200000700080000000000000000000000000000000000000001a"[:58],
         http_status=404,
         error_code=None,
@@ -106,14 +106,14 @@ def a_report(**changes):
     return replace(report, **changes)
 
 
-def test_nothing_comes_from_outside():
+def test_the_page_loads_nothing_from_a_server():
     page = render(a_report())
     assert re.findall(r"<(?:script|link|iframe|object|embed|img)\b", page) == []
     assert re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?\s*https?:", page) == []
     assert len(page.encode()) < 150_000
 
 
-def test_a_period_with_nothing_in_it():
+def test_a_period_without_runs():
     page = render(a_report(run=None, findings=NOTHING, backlog=None))
     assert all(f'id="{section}"' in page for section in SECTIONS)
     assert "No task failed." in page
@@ -124,7 +124,7 @@ def test_a_run_that_has_not_ended_is_marked_as_bad():
     assert '<span class="badge bad">running</span>' in render(a_report(run=running))
 
 
-def test_an_extra_that_is_missing(monkeypatch):
+def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.delattr("etl.report.charts", raising=False)
     monkeypatch.delitem(sys.modules, "etl.report.charts", raising=False)
     monkeypatch.setitem(sys.modules, "vl_convert", None)
@@ -134,19 +134,19 @@ def test_an_extra_that_is_missing(monkeypatch):
 
 if CHROMIUM:
 
-    def test_in_a_browser(browser, tmp_path):
+    def test_a_browser_shows_every_section_at_every_width_and_runs_no_text(browser, tmp_path):
         (tmp_path / "report.html").write_text(render(a_report()), encoding="utf-8")
-        asked, errors = [], []
+        requested, errors = [], []
         for width, scheme in product((390, 1280), ("light", "dark")):
             page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
-            page.on("request", lambda request: asked.append(request.url))
+            page.on("request", lambda request: requested.append(request.url))
             page.on("console", lambda message: errors.append(message.text))
             page.goto(f"file://{tmp_path}/report.html")
             page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
 
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.title().startswith("task-audit: ")
-            assert (asked, errors) == ([f"file://{tmp_path}/report.html"], [])
+            assert (requested, errors) == ([f"file://{tmp_path}/report.html"], [])
             for section in SECTIONS:
                 box = page.locator(f"#{section}").bounding_box()
                 assert box["height"] > 40, section
@@ -156,19 +156,19 @@ if CHROMIUM:
             for text in HOSTILE[:-1]:
                 assert text in shown
             page.close()
-            asked.clear()
+            requested.clear()
 
 
 @each_engine
-def test_the_command(night_of, databases, tmp_path):
+def test_the_command_writes_the_page_on_every_engine(night_of, databases, tmp_path):
     source, warehouse = databases
     with night_of(source_url=source, warehouse_url=warehouse) as night:
         night.enqueue(*task_ids(60), "<script>")
         assert night.run("run").exit_code == 65
         failed = night.rows("SELECT COUNT(*) FROM fact_task_status WHERE status = 3")
         for period in ((), ("--since", "2019-01-01", "--until", "2100-01-01")):
-            done = night.run("report", "--out", tmp_path / "report.html", *period)
-            assert (done.exit_code, done.stdout) == (0, ""), done.stderr
+            result = night.run("report", "--out", tmp_path / "report.html", *period)
+            assert (result.exit_code, result.stdout) == (0, ""), result.stderr
             page = (tmp_path / "report.html").read_text(encoding="utf-8")
             assert page.count("<svg") >= 3
             assert "<script" not in page
@@ -176,14 +176,14 @@ def test_the_command(night_of, databases, tmp_path):
             assert failed == [(0,)] or 'class="bar"' in page
 
 
-def test_wrong_uses(night_of, tmp_path):
+def test_wrong_usage_is_refused_with_its_reason(night_of, tmp_path):
     with night_of() as night:
         for arguments, exit_code, message in [
             ((), 2, "no run that has ended"),
-            (("--run", "nobody"), 2, "no run nobody"),
+            (("--run", "no-such-run"), 2, "no run no-such-run"),
             (("--run", "a", "--since", "2026-11-01"), 2, "exclude each other"),
             (("--since", "2026-11-01", "--out", tmp_path / "no" / "report.html"), 2, "Cannot write"),
         ]:
-            ended = night.run("report", *arguments)
-            assert ended.exit_code == exit_code
-            assert message in ended.stderr
+            result = night.run("report", *arguments)
+            assert result.exit_code == exit_code
+            assert message in result.stderr
