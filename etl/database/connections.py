@@ -89,7 +89,8 @@ def _require_file(url: URL, name: str) -> None:
 def _create_engine(url: URL) -> sa.Engine:
     kind = engine_of(url)
     try:
-        return create_engine(url, **kind.connect_options(url))
+        # Errors of SQLAlchemy would quote the values that a statement was called with.
+        return create_engine(url, hide_parameters=True, **kind.connect_options(url))
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise ConfigurationError(
             f"The driver for {kind.name} is not installed ({error}).",

@@ -1,8 +1,12 @@
 """What a failure of a database means to the operator: the code, and the remedy.
 
 Each engine has a small table from its driver's errors to these faults. An error that is in no table is a bug and keeps
-its traceback.
+its traceback. The words of a driver may quote the data of a row, so only the log has them all.
 """
+
+import re
+
+import structlog
 
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, StoppedError, TaskAuditError, TransientError, UnavailableError
@@ -18,6 +22,40 @@ MEANING: dict[Fault, tuple[Code, str]] = {
     ConfigurationError: (Code.DATABASE_REFUSED, "Check the URL and the rights, then run `task-audit init`."),
 }
 """The code and the remedy of each fault."""
+
+DATA_ERRORS = frozenset({"DataError", "IntegrityError"})
+"""The classes of the DB-API whose messages quote the values of rows."""
+
+QUOTATION = re.compile(r"\s*['\"`\u2018\u201c].*", re.DOTALL)
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+
+def words_without_data(error: BaseException, *, is_free_text: bool) -> str:
+    """Describe a driver's error without the values of a row, and log its whole text.
+
+    Args:
+        error: the exception of the driver itself.
+        is_free_text: whether a function or a trigger of the database has chosen the words.
+    """
+    log.warning("database_error", said=str(error))
+    words = "" if is_free_text else QUOTATION.sub(" …", first_line(error))
+    return f"{identity_of(error)}: {words or 'the log has its text'}"
+
+
+def identity_of(error: BaseException) -> str:
+    """Return the class of an error, and the code that a database gave it, such as ``CheckViolation (SQLSTATE 23514)``.
+
+    Args:
+        error: an exception of any kind; for one of SQLAlchemy, the driver's own counts.
+    """
+    original = getattr(error, "orig", None) or error
+    name = type(original).__name__
+    if sqlstate := getattr(original, "sqlstate", None):
+        return f"{name} (SQLSTATE {sqlstate})"
+    number = next((each for each in getattr(original, "args", ())[:1] if isinstance(each, int)), None)
+    code = getattr(original, "sqlite_errorname", None) or number
+    return name if code is None else f"{name} ({code})"
 
 
 def first_line(error: BaseException | None) -> str:

@@ -3,12 +3,18 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import DateTime, Dialect, Text, TypeDecorator
 from sqlalchemy.types import TypeEngine
 
 from etl.database.engines import engine_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
+
+MAX_QUOTED_CHARACTERS = 40
+"""The longest form of a time has fewer."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 class KeyText(TypeDecorator[str]):
@@ -59,8 +65,10 @@ def _parse(value: str) -> datetime:
     try:
         return datetime.fromisoformat(written)
     except ValueError:
+        # A wrong column may hold names, and the error is sent to others.
+        log.warning("database_error", said=f"{value[:MAX_QUOTED_CHARACTERS]!r} is not a time.")
         raise ConfigurationError(
-            f"{value[:40]!r} in the database is not a time.",
+            f"A text of {len(value)} characters in the database is not a time.",
             code=Code.DATABASE_TIME_WRONG,
             remedy="Write times as 2026-11-01T00:00:00Z.",
         ) from None

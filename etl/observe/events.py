@@ -49,6 +49,10 @@ EVENTS: dict[str, Event] = {
     "waiting_for_another_run": Event("Another run holds tasks that are due in this one.", ("tasks",)),
     "waiting_for_lock": Event("Another program holds the lock of the database file.", ("seconds", "said")),
     "database_stumbled": Event("The database rolled a transaction back, and the run repeats it.", ("attempt", "said")),
+    "database_error": Event(
+        "A database refused an operation. `said` is its whole message, which may quote a row. Only the log has it.",
+        ("said",),
+    ),
     "leases_lost": Event("Another run has taken over tasks of this one.", ("tasks",)),
     "leases_left_to_expire": Event(
         "The run could not give tasks back; other runs can claim them after `seconds`.", ("tasks", "seconds")

@@ -5,10 +5,13 @@ tasks that it still holds.
 """
 
 import asyncio
+import traceback
 from contextlib import suppress
+from pathlib import Path
 
 import structlog
 
+from etl.database.error_map import identity_of
 from etl.error_codes import Code
 from etl.errors import BugError
 from etl.fetch.backlog import Backlog
@@ -30,6 +33,9 @@ DEFERRED_SECONDS = 60.0
 
 GRACE_SECONDS = 5.0
 """How long HTTP requests in flight may take after a stop is requested."""
+
+PACKAGE = Path(__file__).parents[1]
+"""The folder of this program's own code."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -71,7 +77,7 @@ class Pipeline:
             await self._run_stages()
         except* Exception as unforeseen:
             log.exception("bug", exc_info=unforeseen)
-            self._shutdown.request(_bug(unforeseen.exceptions[0]))
+            self._shutdown.request(_bug(unforeseen))
         self.record.note_release(await self._keeper.release_all())
         await self._claims.require_none_left()
         return await self.record.finish(lost=self._leases.lost)
@@ -106,9 +112,19 @@ class Pipeline:
         self._backlog.close()
 
 
-def _bug(error: Exception) -> BugError:
+def _bug(error: BaseException) -> BugError:
+    """Make the error of an unforeseen exception, whose text may quote a row and is therefore only in the log."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     return BugError(
-        f"Unforeseen: {error!r}.",
+        f"Unforeseen: {identity_of(error)}{_place_of(error)}.",
         code=Code.BUG,
-        remedy="Report it, with the log from `bug` on; it holds no secret.",
+        remedy="Report it, with the log from `bug` on; the log holds no secret, but it may quote the values of a row.",
     )
+
+
+def _place_of(error: BaseException) -> str:
+    """Return the last line of this program that the exception passed, such as `` at etl/normalize.py:77``."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if PACKAGE in Path(frame.filename).parents]
+    return f" at {Path(ours[-1].filename).relative_to(PACKAGE.parent).as_posix()}:{ours[-1].lineno}" if ours else ""

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from etl.database.error_map import first_line
+from etl.database.engines import engine_of
 from etl.database.types import UtcDateTime
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
@@ -62,7 +62,7 @@ class ReadOnlySource:
         Raises:
             ConfigurationError: the table, its columns or the condition do not match the settings.
         """
-        with _reading(), self._engine.connect() as connection:
+        with _reading(self._engine), self._engine.connect() as connection:
             connection.execute(select(self._relation).limit(1)).all()
 
     def claim(self, limit: int) -> list[PendingTask]:
@@ -88,7 +88,7 @@ class ReadOnlySource:
         """Read the newest tasks, and some at random, settled or not."""
         columns = self._relation.c
         in_range = within_range(submitted_ms(columns.submitted_at, columns.task_id), self._selection)
-        with _reading(), self._engine.connect() as connection:
+        with _reading(self._engine), self._engine.connect() as connection:
             return sample(connection, self._relation, in_range)
 
     def can_claim(self) -> bool:
@@ -117,7 +117,7 @@ class ReadOnlySource:
         return self._selection.shard is None or self._selection.shard.holds(task.task_id)
 
     def _next_page(self) -> list[PendingTask]:
-        with _reading(), self._engine.connect() as connection:
+        with _reading(self._engine), self._engine.connect() as connection:
             rows = connection.execute(self._page()).all()
         if rows:
             self._after = (rows[-1].ms, rows[-1].task_id)
@@ -138,13 +138,15 @@ class ReadOnlySource:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def _reading(engine: Engine) -> Iterator[None]:
     """Report the database's errors about the table, its columns, their values and the condition as wrong settings."""
     try:
         yield
     except (DBAPIError, ConfigurationError) as error:
-        original = error.orig if isinstance(error, DBAPIError) else None
-        reason = error.message if isinstance(error, ConfigurationError) else first_line(original or error)
+        if isinstance(error, ConfigurationError):
+            reason = error.message
+        else:
+            reason = engine_of(engine).words_of(error.orig or error)
         raise ConfigurationError(
             f"The pending tasks cannot be read as configured: {reason.rstrip('.')}.",
             code=Code.SOURCE_UNREADABLE,

@@ -89,7 +89,7 @@ def test_reads_what_others_write_into_sqlite(written):
 def test_a_text_that_is_no_time_is_reported():
     read = UtcDateTime().result_processor(sqlite.dialect(), None)
 
-    with pytest.raises(ConfigurationError, match="'soon' in the database is not a time"):
+    with pytest.raises(ConfigurationError, match="A text of 4 characters in the database is not a time"):
         read("soon")
 
 

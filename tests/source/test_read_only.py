@@ -352,14 +352,17 @@ def test_a_wrong_setting_is_reported_in_one_line(leavers, settings, complaint):
     assert "source.where" in str(refused.value)
 
 
-def test_a_text_that_is_no_time_is_reported_in_one_line(leavers):
+def test_a_text_that_is_no_time_is_reported_in_one_line(leavers, capfd):
     leavers.make()
     leavers.add("1", "soon")
 
-    with pytest.raises(ConfigurationError, match=r"soon.*source\.submitted_at_column") as refused:
+    with pytest.raises(ConfigurationError, match=r"time.*source\.submitted_at_column") as refused:
         leavers.claim()
 
     assert "\n" not in str(refused.value)
+    # The column may be the wrong one, and hold names: only the log quotes it.
+    assert "soon" not in str(refused.value)
+    assert "soon" in "".join(capfd.readouterr())
 
 
 def test_a_dry_run_reads_the_queue_without_claiming(board, ids):

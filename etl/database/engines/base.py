@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy import URL, Column, ColumnElement, Connection, Delete, Insert, Select, Subquery, Table, Text
 from sqlalchemy.types import TypeEngine
 
-from etl.database.error_map import MEANING, Fault, first_line
+from etl.database.error_map import DATA_ERRORS, MEANING, Fault, first_line, words_without_data
 from etl.error_codes import Code
 from etl.errors import TaskAuditError
 
@@ -96,6 +96,21 @@ class Engine(ABC):
         """Return the code and the remedy of an exception that needs others than its fault has."""
         return None
 
+    def quotes_data(self, error: BaseException) -> bool:
+        """Return whether the message of an exception of the driver may quote the values of a row."""
+        return any(base.__name__ in DATA_ERRORS for base in type(error).__mro__)
+
+    def is_free_text(self, error: BaseException) -> bool:
+        """Return whether a function or a trigger of the database has chosen the words of an exception of the driver."""
+        return False
+
+    def words_of(self, error: BaseException) -> str:
+        """Return what an exception of the driver says, without the values of a row, which only the log may hold."""
+        is_free_text = self.is_free_text(error)
+        if is_free_text or self.quotes_data(error):
+            return words_without_data(error, is_free_text=is_free_text)
+        return first_line(error)
+
     def lock_holders_of(self, file: str) -> str:
         """Name the processes that hold a lock on a database file; empty if that is unknown."""
         return ""
@@ -111,7 +126,7 @@ class Engine(ABC):
         fault = self.fault_of(error)
         if fault is None:
             return None
-        message = f"{database[0].upper()}{database[1:]} says: {first_line(error)}."
+        message = f"{database[0].upper()}{database[1:]} says: {self.words_of(error)}."
         code, remedy = self.advice_on(error) or MEANING[fault]
         if file and code is Code.DATABASE_LOCKED and (holders := self.lock_holders_of(file)):
             message = f"{message} It is held by {holders}."

@@ -31,7 +31,7 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
 from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, MIGRATION_LOCK, Engine, insert_frame
-from etl.database.engines.mysql_faults import FAULTS
+from etl.database.engines.mysql_faults import DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
 from etl.database.error_map import Fault, unsupported
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import keep_alive
@@ -101,6 +101,14 @@ class MySQL(Engine):
         if not type(error).__module__.startswith("pymysql"):
             return None
         return FAULTS.get(error.args[0]) if error.args else None
+
+    def quotes_data(self, error: BaseException) -> bool:
+        """Look up the error number, too: the driver's classes do not tell all errors about values."""
+        return Engine.quotes_data(self, error) or (bool(error.args) and error.args[0] in DATA_NUMBERS)
+
+    def is_free_text(self, error: BaseException) -> bool:
+        """Recognise the number of SIGNAL."""
+        return bool(error.args) and error.args[0] == SIGNAL_NUMBER
 
     def key_type(self, dialect: Dialect, characters: int) -> TypeEngine[Any]:
         """Return text of limited length, unless no index could hold it."""

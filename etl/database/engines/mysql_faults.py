@@ -62,3 +62,9 @@ FAULTS: dict[int, Fault] = {
 
 Above 1900, MySQL and MariaDB differ.
 """
+
+DATA_NUMBERS = frozenset({1292, 1366, 1411})
+"""The errors that quote a value and are no DataError to the driver: a value that cannot be converted."""
+
+SIGNAL_NUMBER = 1644
+"""The error of a SIGNAL in a trigger or a procedure, which chooses its words."""

@@ -196,6 +196,10 @@ class PostgreSQL(Engine):
             return ConfigurationError
         return TransientError if type(error).__name__ in {"OperationalError", "ConnectionTimeout"} else None
 
+    def is_free_text(self, error: BaseException) -> bool:
+        """Recognise the class of SQLSTATE for errors of PL/pgSQL."""
+        return (getattr(error, "sqlstate", None) or "").startswith("P0")
+
     def advice_on(self, error: BaseException) -> tuple[Code, str] | None:
         """Look for the phrases of poolers and of other products, then for the SQLSTATE."""
         phrase = _phrase_of(error)
