@@ -189,6 +189,7 @@ class Wiring:
             clock=self.clock,
             keeps_answers=keeps_answers,
             note_refresh=traffic.note_refresh,
+            shutdown=self.shutdown,
         )
         gate = open_gate(self.settings, self.request, engine=self.engine, run_id=self.run_id, shutdown=self.shutdown)
         async with koodrive as api, gate as opened_gate:

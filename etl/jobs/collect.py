@@ -171,7 +171,9 @@ async def _open_api(
 ) -> AsyncIterator[tuple[KooDrive, PageReader]]:
     """Open the API as a run does, at the rate that all runs on the pending table share."""
     run_id, clock = str(uuid7()), clock_of(engine)
-    koodrive = open_koodrive(settings.api, run_id=run_id, clock=clock, note_refresh=traffic.note_refresh)
+    koodrive = open_koodrive(
+        settings.api, run_id=run_id, clock=clock, note_refresh=traffic.note_refresh, shutdown=shutdown
+    )
     async with (
         koodrive as api,
         open_gate(settings, RunRequest(), engine=engine, run_id=run_id, shutdown=shutdown) as gate,

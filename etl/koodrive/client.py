@@ -28,6 +28,7 @@ from etl.koodrive.transport import (
     open_session,
 )
 from etl.settings.model import ApiSettings
+from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, Observation, Outcome, PendingTask, is_valid_task_id
 from etl.tasks.failure_reasons import FailureReason
 
@@ -158,6 +159,7 @@ async def open_koodrive(
     clock: Clock,
     keeps_answers: bool = False,
     note_refresh: Callable[[], None] = lambda: None,
+    shutdown: Shutdown | None = None,
 ) -> AsyncIterator[KooDrive]:
     """Open the API with one session for the whole run.
 
@@ -167,10 +169,12 @@ async def open_koodrive(
         clock: returns the time, aware and in UTC.
         keeps_answers: whether observations keep the answers that they were made of.
         note_refresh: is called before each request that refreshes the session, in addition to requests about tasks.
+        shutdown: ends the command that prints the token early.
 
     Raises:
         ConfigurationError: the address or the credentials are missing.
         CredentialsRefusedError: the command that prints the token fails.
+        TaskAuditError: the reason of a shutdown that is requested before that command ends.
     """
     if (base_url := settings.base_url) is None:
         raise ConfigurationError(
@@ -181,5 +185,7 @@ async def open_koodrive(
     host = host_header(base_url)
     async with open_session(settings, base_url=base_url) as session:
         session_api = SessionApi(session=session, base_url=base_url, note_request=note_refresh)
-        credentials = await load_credentials(settings, host=host, session_api=session_api)
+        credentials = await load_credentials(
+            settings, host=host, session_api=session_api, shutdown=shutdown or Shutdown()
+        )
         yield KooDrive(session, credentials, base_url=base_url, run_id=run_id, clock=clock, keeps_answers=keeps_answers)

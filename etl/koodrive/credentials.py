@@ -16,12 +16,14 @@ from etl.koodrive.renewal import (
     refresh_carrier_token,
     refresh_session,
     renew_by_command,
-    run_token_command,
+    token_from,
 )
 from etl.koodrive.signature import RequestToSign, format_x_date, sign
+from etl.koodrive.token_command import TokenCommand
 from etl.redaction import Secrets, remember
 from etl.settings.model import ApiSettings
 from etl.settings.secret_files import load_secret
+from etl.shutdown import Shutdown
 
 CLOCK_MARGIN = timedelta(seconds=5)
 """X-Date is set back by this much: the API refuses a date in its future, and accepts the past 15 minutes."""
@@ -112,20 +114,24 @@ class AppCredentials:
         """Change nothing: an AppSecret cannot be renewed."""
 
 
-async def load_credentials(settings: ApiSettings, *, host: str, session_api: SessionApi) -> Credentials:
+async def load_credentials(
+    settings: ApiSettings, *, host: str, session_api: SessionApi, shutdown: Shutdown
+) -> Credentials:
     """Make credentials from the settings.
 
     Args:
         settings: the API's settings.
         host: the Host header of every request.
         session_api: the calls that renew a token.
+        shutdown: ends the command that prints the token early.
 
     Raises:
         ConfigurationError: a setting is missing, or a secret's file cannot be read.
         CredentialsRefusedError: the command that prints the token fails.
+        TaskAuditError: the reason of a shutdown that is requested before that command ends.
     """
     if settings.auth == "token":
-        return await _load_token(settings, session_api)
+        return await _load_token(settings, session_api, shutdown)
     secret = load_secret(settings.app_secret, settings.app_secret_file, setting="api.app_secret")
     return AppCredentials(
         _required(settings.app_id, "api.app_id"),
@@ -135,30 +141,42 @@ async def load_credentials(settings: ApiSettings, *, host: str, session_api: Ses
     )
 
 
-async def _load_token(settings: ApiSettings, session_api: SessionApi) -> TokenCredentials:
-    if settings.token_command is not None:
-        token = await run_token_command(settings.token_command)
+async def _load_token(settings: ApiSettings, session_api: SessionApi, shutdown: Shutdown) -> TokenCredentials:
+    command = _token_command(settings, shutdown)
+    if command is not None:
+        token = await token_from(command)
     else:
         given = load_secret(settings.token, settings.token_file, setting="api.token")
         token = _required(given, "api.token, api.token_file or api.token_command")
     session_id = load_secret(settings.session_id, settings.session_id_file, setting="api.session_id")
     refresh_token = load_secret(settings.refresh_token, settings.refresh_token_file, setting="api.refresh_token")
-    renew = _renewal(settings, session_api, session_id=session_id, refresh_token=refresh_token)
+    renew = _renewal(settings, session_api, command, session_id=session_id, refresh_token=refresh_token)
     credentials = TokenCredentials(token, user_id=settings.user_id, renew=renew)
     credentials.secrets.remember(*(each.get_secret_value() for each in (session_id, refresh_token) if each))
     return credentials
 
 
+def _token_command(settings: ApiSettings, shutdown: Shutdown) -> TokenCommand | None:
+    if settings.token_command is None:
+        return None
+    return TokenCommand(words=settings.token_command, variables=settings.token_command_environment, shutdown=shutdown)
+
+
 def _renewal(
-    settings: ApiSettings, session_api: SessionApi, *, session_id: SecretStr | None, refresh_token: SecretStr | None
+    settings: ApiSettings,
+    session_api: SessionApi,
+    command: TokenCommand | None,
+    *,
+    session_id: SecretStr | None,
+    refresh_token: SecretStr | None,
 ) -> Renew | None:
     """Choose how to renew a token; None if the settings offer no way."""
     if session_id is not None:
         return refresh_session(session_api, session_id)
     if refresh_token is not None:
         return refresh_carrier_token(session_api, refresh_token)
-    if settings.token_command is not None:
-        return renew_by_command(settings.token_command)
+    if command is not None:
+        return renew_by_command(command)
     return _read_again(settings.token_file) if settings.token_file is not None else None
 
 

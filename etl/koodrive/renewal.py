@@ -3,8 +3,6 @@
 Source: KooDrive's API reference, "Refreshing a Session", and the carrier edition's "RefreshToken".
 """
 
-import asyncio
-from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +13,7 @@ from pydantic import SecretStr
 
 from etl.error_codes import Code
 from etl.errors import CredentialsRefusedError
+from etl.koodrive.token_command import TokenCommand
 from etl.koodrive.transport import TRANSPORT_ERRORS, HttpSession
 from etl.redaction import remember
 
@@ -23,9 +22,6 @@ Renew = Callable[[SecretStr], Awaitable[SecretStr]]
 
 SESSION_PATH = "/koodrive/ose/v1/session/refresh"
 CARRIER_PATH = "/koodrive/ose/v1/auth/refreshToken"
-
-COMMAND_SECONDS = 30.0
-"""A vault answers within seconds; a command that hangs must not stop the run for good."""
 
 REFUSED_REMEDY = "Log in again, then run again."
 
@@ -40,33 +36,21 @@ class SessionApi:
     """Is called before each request."""
 
 
-async def run_token_command(command: tuple[str, ...]) -> SecretStr:
+async def token_from(command: TokenCommand) -> SecretStr:
     """Run a command that prints a token.
 
     Raises:
-        CredentialsRefusedError: the command cannot be run, fails, takes too long, or prints no token.
+        CredentialsRefusedError: the command fails or prints no token.
+        TaskAuditError: the reason of a shutdown that is requested before the command ends.
     """
-    try:
-        process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL)
-    except OSError as error:
-        raise _command_failed(f"cannot be run: {error.strerror}") from None
-    try:
-        async with asyncio.timeout(COMMAND_SECONDS):
-            output, _ = await process.communicate()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-        raise _command_failed(f"takes longer than {COMMAND_SECONDS:.0f} s") from None
-    if process.returncode:
-        raise _command_failed(f"ended with {process.returncode}")
-    return _token(output.decode("ascii", errors="replace"), "api.token_command")
+    return _token(await command.output(), "api.token_command")
 
 
-def renew_by_command(command: tuple[str, ...]) -> Renew:
+def renew_by_command(command: TokenCommand) -> Renew:
     """Renew a token with the command that prints it."""
 
     async def renew(_token: SecretStr) -> SecretStr:
-        return await run_token_command(command)
+        return await token_from(command)
 
     return renew
 
@@ -119,10 +103,4 @@ def _token(text: object, origin: str) -> SecretStr:
         return SecretStr(token)
     raise CredentialsRefusedError(
         f"{origin} gave no access token on one line.", code=Code.TOKEN_NOT_RENEWED, remedy=REFUSED_REMEDY
-    )
-
-
-def _command_failed(problem: str) -> CredentialsRefusedError:
-    return CredentialsRefusedError(
-        f"api.token_command {problem}.", code=Code.TOKEN_NOT_RENEWED, remedy="Run the command by hand to see why."
     )

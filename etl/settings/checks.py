@@ -170,6 +170,13 @@ def check_location(value: str) -> str:
     return value
 
 
+def check_variable_name(name: str) -> str:
+    """Check that a value is the name of an environment variable, not an assignment to one."""
+    if not name or "=" in name or not name.isprintable():
+        raise ValueError("is not the name of an environment variable, such as VAULT_ADDR")
+    return name
+
+
 def check_header_value(value: str) -> str:
     """Check that a value can be sent in an HTTP header."""
     if not value.isascii() or not value.isprintable() or not value.strip():

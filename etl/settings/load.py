@@ -46,6 +46,8 @@ SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
 DATABASE_URL = "url"
 """The key of database URLs, of which only the secret parts are masked."""
 
+TOKEN_COMMAND = "token_command"  # noqa: S105 - the name of a setting
+
 Tree = dict[str, Any]
 
 
@@ -163,6 +165,9 @@ def shown(key: str, value: object) -> str:
             return redact(render_url(parse_database_url(value)))
         case SecretStr():
             return MASK
+        case (program, *arguments) if key == TOKEN_COMMAND:
+            # An argument may be the token of a vault.
+            return " ".join([str(program), *(MASK for _ in arguments)])
         case _:
             return str(value)
 

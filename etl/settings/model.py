@@ -23,6 +23,7 @@ from etl.settings.checks import (
     check_table_name,
     check_target_url,
     check_textfile,
+    check_variable_name,
     check_warehouse_url,
     check_webhook_url,
     require_at_most_one,
@@ -41,6 +42,7 @@ TargetUrl = Annotated[str, AfterValidator(check_target_url)]
 HeaderValue = Annotated[str, AfterValidator(check_header_value)]
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]
 WebhookUrl = Annotated[Secret, AfterValidator(check_webhook_url)]
+VariableName = Annotated[str, AfterValidator(check_variable_name)]
 ProxyUrl = Annotated[Secret, AfterValidator(check_proxy_url)]
 SecretHeader = Annotated[Secret, AfterValidator(check_secret_header)]
 
@@ -108,8 +110,11 @@ class ApiSettings(Section):
     token_command: tuple[str, ...] | None = Field(
         default=None, min_length=1, examples=[["vault", "read", "-field=token", "secret/koodrive"]]
     )
-    """A command that prints the access token, as a list of words, since no shell runs it. The job runs it again when
-    the API refuses the token."""
+    """A command that prints the access token within 30 seconds, as a list of words, since no shell runs it. The job
+    runs it again when the API refuses the token."""
+    token_command_environment: tuple[VariableName, ...] = ()
+    """The names of the environment variables that the command gets in addition to PATH and HOME, for example
+    ["VAULT_ADDR"]. It gets none of the others, since they may hold secrets."""
     session_id: SecretHeader | None = Field(default=None, examples=[""])
     """The x-session-id that came with the access token. It renews an expired token. A file is safer."""
     session_id_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/session_id"])

@@ -327,6 +327,12 @@ def test_secrets_are_masked_in_every_text_of_a_configuration(configure, toml, se
         )
 
 
+def test_the_arguments_of_the_token_command_are_masked(configure):
+    configure(api__token_command=f'["vault", "{CANARY}", "-x"]')
+
+    assert rows(load_configuration())["api.token_command"][0] == f"vault {MASK} {MASK}"
+
+
 def test_every_setting_is_listed_once():
     names = [row.name for row in load_configuration().rows()]
 
