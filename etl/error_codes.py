@@ -186,6 +186,10 @@ class Code(StrEnum):
         Summary(ExitCode.STOPPED, "A signal stopped the run, and it ended cleanly."),
     )
     LEASES_LOST = "leases-lost", Summary(ExitCode.STOPPED, "Another run took over tasks that this run held.")
+    INVALID_IDS_MANY = (
+        "invalid-ids-many",
+        Summary(ExitCode.STOPPED, "The pending table holds very many texts that are no task IDs."),
+    )
     TASKS_UNANSWERED = (
         "tasks-unanswered",
         Summary(ExitCode.STOPPED, "The run reached its end, but some tasks have no answer yet."),

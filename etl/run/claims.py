@@ -9,7 +9,8 @@ from contextlib import suppress
 import structlog
 
 from etl.crash_points import crash_point
-from etl.errors import LeaseLostError
+from etl.error_codes import Code
+from etl.errors import LeaseLostError, StoppedError
 from etl.fetch.backlog import Backlog
 from etl.run.batches import BatchBuffer
 from etl.run.context import RunContext
@@ -17,12 +18,16 @@ from etl.run.leases import Leases
 from etl.run.record import RunRecord
 from etl.run.settlement import already_audited, reject_unaskable, updates_ignored
 from etl.tasks import PendingTask
+from etl.tasks.failure_reasons import FailureReason
 
 LOADED_POLL_SECONDS = 0.02
 """The pause between two checks whether all earlier tasks are loaded, before a suspect is asked about alone."""
 
 MAX_EMPTY_CLAIMS = 3
 """The claims in a row that may take none of the due tasks. Other runs may claim them first, but hardly three times."""
+
+MAX_INVALID = 100_000
+"""The texts that are no task IDs, of which one run makes dead letters. A source claims them after all tasks."""
 
 LEASE_POLL_SECONDS = 5.0
 """The pause between two checks whether another run has released its tasks."""
@@ -53,11 +58,13 @@ class Claims:
         self._held_by_others = 0
         self._empty_claims = 0
         """The claims in a row that took none of the due tasks."""
+        self._invalid = 0
 
     async def take_all(self) -> None:
         """Claim tasks until there are no more for this run, or a stop is requested."""
         source, call, trace = self._context.source, self._context.retry.call, self._context.trace
-        while not self._context.shutdown.is_requested and (wanted := self._wanted()):
+        shutdown = self._context.shutdown
+        while not shutdown.is_requested and self._invalid < MAX_INVALID and (wanted := self._wanted()):
             began_at = trace.now()
             tasks = await call(source.claim, wanted) or []
             suspects = [] if tasks else await call(source.claim_suspect) or []
@@ -70,7 +77,7 @@ class Claims:
             elif await self._some_are_left():
                 continue
             elif await self._others_hold_some():
-                await self._context.shutdown.sleep(LEASE_POLL_SECONDS)
+                await shutdown.sleep(LEASE_POLL_SECONDS)
             else:
                 break
         self._backlog.end()
@@ -79,6 +86,9 @@ class Claims:
         """Check after the end that the database has recorded every outcome; otherwise the run must not end with 0."""
         context = self._context
         if context.shutdown.is_requested or self._leases.lost:
+            return
+        if self._invalid >= MAX_INVALID:
+            context.shutdown.request(_too_many_invalid(self._invalid))
             return
         if left := await context.retry.call(context.source.count_held) or 0:
             message = f"{left:,} tasks are done, but the pending database still shows them as claimed by this run."
@@ -97,6 +107,7 @@ class Claims:
             if failure is None:
                 askable.append(task)
             else:
+                self._invalid += failure.reason is FailureReason.INVALID_ID
                 await self._batches.put(failure)
         self._backlog.fill(askable)
 
@@ -158,3 +169,11 @@ class Claims:
         return (
             limits.claim_size if limits.tasks is None else min(limits.claim_size, limits.tasks - self._record.claimed)
         )
+
+
+def _too_many_invalid(number: int) -> StoppedError:
+    return StoppedError(
+        f"{number:,} texts in the pending table were no task IDs, and there may be more.",
+        code=Code.INVALID_IDS_MANY,
+        remedy="Find the program that adds them, and delete its rows; each run makes dead letters of as many.",
+    )

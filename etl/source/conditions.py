@@ -1,21 +1,16 @@
-"""The conditions by which a run selects tasks."""
+"""The conditions of single columns of the pending table."""
 
-from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Table, or_
 
-from etl.source.tables import submitted_ms
-from etl.tasks import Selection, TaskState, milliseconds
+from etl.tasks import Selection, milliseconds
 
 MAX_CLOCK_SKEW = timedelta(minutes=1)
 """The difference of two machines' clocks that means nothing. A later time was written by a clock that was wrong."""
 
 MAX_LEASE = MAX_WAIT = timedelta(days=1)
 """The longest lease that the settings allow, and the longest time until the next look at a task."""
-
-Conditions = Callable[[datetime], Sequence[ColumnElement[bool]]]
-"""The conditions of the rows to claim, at a given time."""
 
 
 def within_range(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:
@@ -51,27 +46,3 @@ def may_be_checked(table: Table, now: datetime) -> ColumnElement[bool]:
 def was_checked_in_future(table: Table, now: datetime) -> ColumnElement[bool]:
     """Return whether a clock that was ahead wrote the time of a task's last check, which then counts as never."""
     return table.c.last_checked_at > now + MAX_CLOCK_SKEW
-
-
-def states_of(selection: Selection) -> list[str]:
-    """Return the states of the tasks that a run asks about."""
-    states = [TaskState.PENDING, TaskState.DONE] if selection.refetch else [TaskState.PENDING]
-    return [str(state) for state in states]
-
-
-def selected(table: Table, selection: Selection, *, now: datetime, began_at: datetime) -> list[ColumnElement[bool]]:
-    """Return the conditions of the tasks that are due for a run, whether another run holds them or not.
-
-    Args:
-        table: the pending table.
-        selection: the tasks that the run asks about.
-        now: the time by the database's clock.
-        began_at: the beginning of the run. A task that is still open after the run asked about it waits for the next.
-    """
-    checked_at = table.c.last_checked_at
-    return [
-        table.c.state.in_(states_of(selection)),
-        may_be_checked(table, now),
-        or_(checked_at.is_(None), checked_at < began_at, was_checked_in_future(table, now)),
-        *within_range(submitted_ms(table.c.submitted_at, table.c.task_id), selection),
-    ]

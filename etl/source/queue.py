@@ -5,7 +5,8 @@ task that is released unasked gets its attempt back. Every write after the claim
 that has lost or released a lease writes nothing.
 
 A run claims the tasks of dead runs last, because one of them may have killed its run. At the last claim that it may
-have, a task is claimed alone.
+have, a task is claimed alone. A run claims texts that are no task IDs after all tasks, since a flood of them must not
+take the time of a bounded night.
 """
 
 from collections.abc import Sequence
@@ -32,7 +33,8 @@ from etl.crash_points import crash_point
 from etl.database.clock import Clock
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source.bulk_update import bulk_update
-from etl.source.conditions import Conditions, has_ended, is_free, selected, states_of, was_checked_in_future
+from etl.source.conditions import was_checked_in_future
+from etl.source.due_tasks import Conditions, ConditionsAt, DueTasks
 from etl.source.engines import queue_sql_of
 from etl.source.engines.base import Claim, Columns, Position, claimed_columns
 from etl.source.sample import sample
@@ -69,12 +71,10 @@ class Queue:
         """
         self._engine = engine
         self._table = table
-        self._selection = selection
         self._owner = owner
         self._lease = lease
         self._clock = clock
-        self._claims_allowed = claims_allowed
-        self._started_at = clock()
+        self._tasks = DueTasks(table, selection, began_at=clock(), claims_allowed=claims_allowed)
         self._after: Position | None = None
         """The position where the last claim ended, so that the next one need not pass over the rows before it."""
         self._in_doubt: datetime | None = None
@@ -82,21 +82,26 @@ class Queue:
 
     def claim(self, limit: int) -> list[PendingTask]:
         """Take up to ``limit`` due tasks, oldest first; after a claim that failed, first the tasks that it took."""
-        rows = self._recovered() or self._claim_free(limit) or self._claim(limit, self._left_behind)
+        rows = (
+            self._recovered()
+            or self._claim_free(limit)
+            or self._claim(limit, self._tasks.left_behind)
+            or self._claim(limit, self._tasks.invalid)
+        )
         return list(map(_pending_task, rows))
 
     def claim_suspect(self) -> list[PendingTask]:
         """Take one task that dead runs have held so often that this claim is its last, or beyond it."""
-        return list(map(_pending_task, self._recovered() or self._claim(1, self._suspect)))
+        return list(map(_pending_task, self._recovered() or self._claim(1, self._tasks.suspect)))
 
     def count(self) -> int:
         """Count the tasks that are due and that no run holds."""
-        return self._count(*self._due(self._clock()))
+        return self._count(*self._tasks.due(self._clock()))
 
     def sample(self) -> list[PendingTask]:
         """Read the newest due tasks, and some at random, held or not."""
         with self._engine.execution_options(read_only=True).connect() as connection:
-            return sample(connection, self._table, self._selected(self._clock()))
+            return sample(connection, self._table, self._tasks.selected(self._clock()))
 
     def can_claim(self) -> bool:
         """Lease one due task and take the lease back; returns false if the database ignores the lease.
@@ -105,7 +110,7 @@ class Queue:
         locked rows, so this update waits for their locks.
         """
         task_id, now = self._table.c.task_id, self._clock()
-        due = self._due(now)
+        due = self._tasks.due(now)
         with self._engine.connect() as connection:
             seen = connection.execute(select(task_id).where(*due).limit(1)).scalar()
             if seen is None:
@@ -120,11 +125,11 @@ class Queue:
     def count_checked_in_future(self) -> int:
         """Count the due tasks whose last check is in the future, by the clock of the database."""
         now = self._clock()
-        return self._count(*self._selected(now), was_checked_in_future(self._table, now))
+        return self._count(*self._tasks.selected(now), was_checked_in_future(self._table, now))
 
     def count_held(self) -> int:
         """Count the due tasks that are leased to this run; after its end there are none."""
-        return self._count(*self._selected(self._clock()), self._table.c.lease_owner == self._owner)
+        return self._count(*self._tasks.selected(self._clock()), self._table.c.lease_owner == self._owner)
 
     def count_leased(self) -> int:
         """Count the tasks that would be due if another run did not hold them.
@@ -134,7 +139,7 @@ class Queue:
         """
         owner = self._table.c.lease_owner
         is_anothers = or_(owner != self._owner, and_(owner.is_(None), self._table.c.lease_until.is_not(None)))
-        return self._count(*self._selected(self._clock()), is_anothers)
+        return self._count(*self._tasks.selected(self._clock()), is_anothers)
 
     def renew(self, held: Sequence[PendingTask]) -> set[str]:
         """Prolong the leases of tasks that this run holds, and return the IDs of those that it has lost."""
@@ -171,20 +176,19 @@ class Queue:
             return connection.execute(query).scalar_one()
 
     def _claim_free(self, limit: int) -> Rows:
-        rows = self._claim(limit, self._free, after=self._after)
+        rows = self._claim(limit, self._tasks.unleased, after=self._after)
         if not rows and self._after is not None:
             # Other runs may have released tasks before the position meanwhile.
-            rows = self._claim(limit, self._free)
+            rows = self._claim(limit, self._tasks.unleased)
         self._after = (rows[-1].ms, rows[-1].task_id) if rows else None
         return rows
 
-    def _claim(self, limit: int, which: Conditions, *, after: Position | None = None) -> Rows:
+    def _claim(self, limit: int, which: ConditionsAt, *, after: Position | None = None) -> Rows:
         now = self._clock()
         lease_until = now + self._lease
         try:
             with self._engine.begin() as connection:
-                due = (*self._selected(now), *which(now))
-                rows = self._lease_rows(connection, due, after=after, limit=limit, lease_until=lease_until)
+                rows = self._lease_rows(connection, which(now), after=after, limit=limit, lease_until=lease_until)
                 crash_point("claiming")
                 return rows
         except UnavailableError:
@@ -194,7 +198,7 @@ class Queue:
     def _lease_rows(
         self,
         connection: Connection,
-        conditions: Sequence[ColumnElement[bool]],
+        conditions: Conditions,
         *,
         after: Position | None,
         limit: int,
@@ -204,7 +208,7 @@ class Queue:
         claim = Claim(
             table=table,
             conditions=conditions,
-            states=states_of(self._selection),
+            states=self._tasks.states,
             position=self._position()[0],
             after=after,
             limit=limit,
@@ -237,21 +241,6 @@ class Queue:
 
     def _position(self) -> tuple[ColumnElement[int], ColumnElement[str]]:
         return submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id
-
-    def _due(self, now: datetime) -> list[ColumnElement[bool]]:
-        return [*self._selected(now), is_free(self._table, now)]
-
-    def _free(self, _now: datetime) -> list[ColumnElement[bool]]:
-        return [self._table.c.lease_until.is_(None)]
-
-    def _left_behind(self, now: datetime) -> list[ColumnElement[bool]]:
-        return [has_ended(self._table, now), self._table.c.attempts < self._claims_allowed - 1]
-
-    def _suspect(self, now: datetime) -> list[ColumnElement[bool]]:
-        return [has_ended(self._table, now), self._table.c.attempts >= self._claims_allowed - 1]
-
-    def _selected(self, now: datetime) -> list[ColumnElement[bool]]:
-        return selected(self._table, self._selection, now=now, began_at=self._started_at)
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> int:
         table = self._table

@@ -19,6 +19,7 @@ from sqlalchemy import (
     column,
     func,
     literal,
+    not_,
     null,
     select,
     table,
@@ -34,7 +35,7 @@ from etl.errors import ConfigurationError
 from etl.settings.model import SourceSettings
 from etl.source.conditions import within_range
 from etl.source.sample import sample
-from etl.source.tables import as_instant, submitted_ms
+from etl.source.tables import as_instant, is_task_id, submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState
 
 PAGE_ROWS = 5_000
@@ -52,6 +53,10 @@ class ReadOnlySource:
         self._relation = relation
         self._selection = selection
         self._settled = settled
+        task_id = relation.c.task_id
+        # A flood of texts that are no task IDs must not take the time of a bounded night.
+        self._passes = [is_task_id(task_id), not_(is_task_id(task_id))]
+        """The conditions of the rows that are still to be read, one pass over the relation for each."""
         self._after: tuple[int, str] | None = None
         self._ahead: list[PendingTask] = []
         """The tasks of the last page that no claim has taken yet."""
@@ -66,10 +71,10 @@ class ReadOnlySource:
             connection.execute(select(self._relation).limit(1)).all()
 
     def claim(self, limit: int) -> list[PendingTask]:
-        """Take up to ``limit`` due tasks, oldest first."""
+        """Take up to ``limit`` due tasks, oldest first, and texts that are no task IDs after them."""
         while not self._ahead:
-            page = self._next_page()
-            if not page:
+            page = self._next_page() if self._passes else []
+            if not page and not self._passes:
                 return []
             ours = [task for task in page if self._is_ours(task)]
             settled = self._settled([task.task_id for task in ours])
@@ -121,6 +126,9 @@ class ReadOnlySource:
             rows = connection.execute(self._page()).all()
         if rows:
             self._after = (rows[-1].ms, rows[-1].task_id)
+        else:
+            self._after = None
+            del self._passes[0]
         return [PendingTask(task_id=row.task_id, submitted_at=row.submitted_at) for row in rows]
 
     def _page(self) -> Select[Any]:
@@ -128,7 +136,7 @@ class ReadOnlySource:
         ms = submitted_ms(submitted_at, task_id)
         page = (
             select(task_id, submitted_at, ms.label("ms"))
-            .where(*within_range(ms, self._selection))
+            .where(self._passes[0], *within_range(ms, self._selection))
             .order_by(ms, task_id)
             .limit(PAGE_ROWS)
         )

@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Integer, MetaData, Table, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -84,6 +84,22 @@ class submitted_ms(FunctionElement[int]):  # noqa: N801 - it reads as the SQL fu
 def _submitted_ms(element: submitted_ms, compiler: SQLCompiler, **options: Any) -> str:
     submitted_at, task_id = element.clauses
     return queue_sql_of(compiler.dialect).position(submitted_at, task_id, partial(compiler.process, **options))
+
+
+class is_task_id(FunctionElement[bool]):  # noqa: N801 - it reads as the SQL function it stands for
+    """Whether a text is a task ID, which KooDrive can be asked about."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, task_id: ColumnElement[str]) -> None:
+        super().__init__(task_id)
+
+
+@compiles(is_task_id)
+def _is_task_id(element: is_task_id, compiler: SQLCompiler, **options: Any) -> str:
+    (task_id,) = element.clauses
+    return f"({queue_sql_of(compiler.dialect).is_id_sql(compiler.process(task_id, **options))})"
 
 
 class as_instant(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL function it stands for

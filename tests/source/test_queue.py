@@ -22,28 +22,41 @@ def all_claims(queue, limit):
 
 def test_claims_the_oldest_first_however_its_time_was_written(board, ids):
     by_id = board.id_at(MORNING + timedelta(hours=2))
-    board.add("g", submitted_at="2026-11-01T23:59:59.999999Z")
-    board.add("e", submitted_at="2026-11-01T01:00:04.250001")
-    board.add("c", submitted_at="2026-11-01T00:00:02Z")
+    board.add("17", submitted_at="2026-11-01T23:59:59.999999Z")
+    board.add("15", submitted_at="2026-11-01T01:00:04.250001")
+    board.add("13", submitted_at="2026-11-01T00:00:02Z")
     board.add(by_id)
-    board.add("a", submitted_at="2026-11-01")
-    board.add("f", submitted_at="2026-11-01 12:00:00.5 +08:00")
-    board.add("d", submitted_at="2026-11-01 09:00:03+08:00")
-    board.add("b", submitted_at="2026-11-01 00:00:01")
+    board.add("11", submitted_at="2026-11-01")
+    board.add("16", submitted_at="2026-11-01 12:00:00.5 +08:00")
+    board.add("14", submitted_at="2026-11-01 09:00:03+08:00")
+    board.add("12", submitted_at="2026-11-01 00:00:01")
     board.add("no ID at all", "-1", "")
 
-    tasks = board.queue().claim(100)
+    queue = board.queue()
 
-    assert ids(tasks) == ["", "-1", "no ID at all", "a", "b", "c", "d", "e", by_id, "f", "g"]
+    tasks = queue.claim(100)
+    assert ids(tasks) == ["11", "12", "13", "14", "15", by_id, "16", "17"]
+    assert ids(queue.claim(100)) == ["", "-1", "no ID at all"]
     assert {task.task_id: task.submitted_at for task in tasks if task.submitted_at} == {
-        "a": MORNING,
-        "b": MORNING + timedelta(seconds=1),
-        "c": MORNING + timedelta(seconds=2),
-        "d": MORNING + timedelta(hours=1, seconds=3),
-        "e": MORNING + timedelta(hours=1, seconds=4, microseconds=250_001),
-        "f": MORNING + timedelta(hours=4, milliseconds=500),
-        "g": MORNING + timedelta(days=1, microseconds=-1),
+        "11": MORNING,
+        "12": MORNING + timedelta(seconds=1),
+        "13": MORNING + timedelta(seconds=2),
+        "14": MORNING + timedelta(hours=1, seconds=3),
+        "15": MORNING + timedelta(hours=1, seconds=4, microseconds=250_001),
+        "16": MORNING + timedelta(hours=4, milliseconds=500),
+        "17": MORNING + timedelta(days=1, microseconds=-1),
     }
+
+
+def test_claims_texts_that_are_no_task_ids_after_all_tasks(board, ids):
+    good = [board.id_at(MORNING), "1", "9" * 19]
+    bad = ["1" * 20, " 1", "1 ", "1\n", "+1", "1.0", "1e5", "\N{ARABIC-INDIC DIGIT THREE}", "\N{FULLWIDTH DIGIT ONE}"]
+    board.add(*bad, submitted_at="2020-01-01")
+    board.add(*good)
+    queue = board.queue()
+    assert set(ids(queue.claim(100))) == set(good)
+    assert set(ids(queue.claim(100))) == set(bad)
+    assert queue.claim(100) == []
 
 
 def test_a_plain_insert_may_use_the_database_s_own_time(board):

@@ -87,7 +87,7 @@ def postgres_leavers(postgres_url):
     leavers.engine.dispose()
 
 
-def test_reads_the_oldest_first(leavers):
+def test_reads_the_oldest_first_and_what_is_no_id_last(leavers):
     leavers.make()
     by_id = id_at(MORNING + timedelta(hours=2))
     leavers.add("3", "2026-11-01T03:00:00Z")
@@ -98,11 +98,11 @@ def test_reads_the_oldest_first(leavers):
     before = leavers.rows()
 
     assert leavers.claim() == [
-        PendingTask(task_id="no ID at all"),
         PendingTask(task_id="0", submitted_at=MORNING),
         PendingTask(task_id="1", submitted_at=MORNING + timedelta(hours=1)),
         PendingTask(task_id=by_id),
         PendingTask(task_id="3", submitted_at=MORNING + timedelta(hours=3)),
+        PendingTask(task_id="no ID at all"),
     ]
     assert leavers.rows() == before
 

@@ -104,6 +104,10 @@ class QueueSql(ABC):
         return self.position_sql(compiled(submitted_at), compiled(task_id))
 
     @abstractmethod
+    def is_id_sql(self, key: str) -> str:
+        """Return the SQL condition that a text is a task ID: 1 to 19 ASCII digits."""
+
+    @abstractmethod
     def position_sql(self, time: str, key: str) -> str:
         """Return the SQL of ``submitted_ms`` for the SQL of a time and of a task ID."""
 

@@ -79,11 +79,15 @@ class MySQLQueue(QueueSql):
             return compiled(stored)
         return super().position(submitted_at, task_id, compiled)
 
+    def is_id_sql(self, key: str) -> str:
+        """Look for another character than a digit: ``$`` would match before a line feed at the end."""
+        return f"{key} NOT REGEXP '[^0-9]' AND CHAR_LENGTH({key}) BETWEEN 1 AND {MAX_TASK_ID_DIGITS}"
+
     def position_sql(self, time: str, key: str) -> str:
         """Compute with microseconds and unsigned integers."""
         return (
             f"COALESCE(CAST(FLOOR(TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {time}) / 1000) AS SIGNED), "
-            f"CASE WHEN {key} NOT REGEXP '[^0-9]' AND CHAR_LENGTH({key}) BETWEEN 1 AND {MAX_TASK_ID_DIGITS} "
+            f"CASE WHEN {self.is_id_sql(key)} "
             f"THEN CAST((CAST({key} AS UNSIGNED) >> {ID_TIME_SHIFT}) + {ID_EPOCH_MS} AS SIGNED) ELSE 0 END)"
         )
 

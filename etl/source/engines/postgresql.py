@@ -39,11 +39,15 @@ class PostgreSQLQueue(QueueSql):
         update_all = statement({name: held[name] for name in rows[0]})
         return connection.execute(update_all, {"rows": msgspec.json.encode(rows).decode()}).rowcount
 
+    def is_id_sql(self, key: str) -> str:
+        """Match the whole text: ``$`` matches at its very end only."""
+        return f"{key} ~ '^[0-9]{{1,{MAX_TASK_ID_DIGITS}}}$'"
+
     def position_sql(self, time: str, key: str) -> str:
         """Compute with numerics; AT TIME ZONE makes the expression immutable, which an index needs."""
         return (
             f"COALESCE(floor(extract(epoch FROM {time} AT TIME ZONE 'UTC') * 1000)::bigint, "
-            f"CASE WHEN {key} ~ '^[0-9]{{1,{MAX_TASK_ID_DIGITS}}}$' "
+            f"CASE WHEN {self.is_id_sql(key)} "
             # Division of numerics rounds; div cuts.
             f"THEN div({key}::numeric, {1 << ID_TIME_SHIFT})::bigint + {ID_EPOCH_MS} ELSE 0 END)"
         )

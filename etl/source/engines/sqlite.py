@@ -7,6 +7,10 @@ from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
 class SQLiteQueue(QueueSql):
     """The statements in the SQL of SQLite."""
 
+    def is_id_sql(self, key: str) -> str:
+        """Look for another character than a digit."""
+        return f"{key} NOT GLOB '*[^0-9]*' AND length({key}) BETWEEN 1 AND {MAX_TASK_ID_DIGITS}"
+
     def position_sql(self, time: str, key: str) -> str:
         """Compute with Julian days, and with the ID in two halves."""
         # SQLite rounds to the millisecond; all others cut. The expression therefore cuts off finer digits first.
@@ -20,7 +24,7 @@ class SQLiteQueue(QueueSql):
         return (
             # SQLite counts in whole milliseconds inside, and its Julian days are exact to a fraction of one.
             f"COALESCE(CAST(round((julianday({cut}) - 2440587.5) * 86400000.0) AS INTEGER), "
-            f"CASE WHEN {key} NOT GLOB '*[^0-9]*' AND length({key}) BETWEEN 1 AND {MAX_TASK_ID_DIGITS} "
+            f"CASE WHEN {self.is_id_sql(key)} "
             f"THEN ({in_id}) + {ID_EPOCH_MS} ELSE 0 END)"
         )
 

@@ -1,0 +1,48 @@
+"""Good tasks are audited in the same night, whatever another program adds in front of them."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import insert
+
+from etl.database.connections import open_engine
+from etl.fake_api import Behaviour, Fault
+from etl.source.tables import pending_table
+from tests.nights import TOKEN, task_ids
+
+OLD = datetime(2, 1, 1, tzinfo=UTC)
+GOOD, FORBIDDEN, UNKNOWN = task_ids(700)[:500], task_ids(700)[500:600], task_ids(700)[600:]
+REFUSALS = (
+    Fault(name="forbidden", task_ids=frozenset(FORBIDDEN)),
+    Fault(name="not_found", task_ids=frozenset(UNKNOWN)),
+)
+
+
+def add_in_front(url, ids):
+    """Add rows as a program may that has the right to INSERT, older than all others."""
+    engine = open_engine(url, name="the pending database")
+    with engine.begin() as connection:
+        rows = [{"task_id": task_id, "submitted_at": OLD} for task_id in ids]
+        connection.execute(insert(pending_table("pending_task")), rows)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("texts", [3_000, pytest.param(200_000, marks=pytest.mark.soak)])
+def test_the_good_tasks_are_audited_behind_any_others(night_of, databases, monkeypatch, texts):
+    bound = 2_000 if texts == 3_000 else 100_000
+    monkeypatch.setattr("etl.run.claims.MAX_INVALID", bound)
+    with night_of(Behaviour(faults=REFUSALS, token=TOKEN), *databases) as night:
+        add_in_front(databases[0], [f"no-ID-{number}" for number in range(texts)])
+        add_in_front(databases[0], [*FORBIDDEN, *UNKNOWN])
+        night.enqueue(*GOOD)
+
+        first = json.loads(night.run("run", "--json").stdout)
+
+        assert night.facts() == night.truth(GOOD)
+        assert (first["exit_code"], first["audited"]) == (75, 500)
+        assert first["error"].startswith("[invalid-ids-many]")
+        assert bound <= first["dead_lettered"] - 200 < texts
+        second = json.loads(night.run("run", "--json").stdout)
+        assert second["exit_code"] == (65 if texts == 3_000 else 75)
+        assert first["dead_lettered"] + second["dead_lettered"] == texts + 200
