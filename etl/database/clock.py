@@ -11,6 +11,9 @@ from etl.database.types import UtcDateTime
 
 Clock = Callable[[], datetime]
 
+MAX_CLOCK_SKEW = timedelta(minutes=1)
+"""The difference of two machines' clocks that means nothing. A later time was written by a clock that was wrong."""
+
 
 def server_now(engine: Engine) -> ColumnElement[datetime]:
     """Return the expression for the time by an engine's own clock."""

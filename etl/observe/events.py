@@ -24,6 +24,11 @@ EVENTS: dict[str, Event] = {
         "A clock was ahead when these tasks were last checked. The run asks about them as if they never were.",
         ("tasks",),
     ),
+    "times_corrected": Event(
+        "A clock was ahead when an earlier run wrote its facts about these tasks. The job has just received an answer "
+        "about each of them, and moves the times of the facts and their history to before it.",
+        ("tasks",),
+    ),
     "run_started": Event("A run begins to claim tasks.", ("max_rate",)),
     "batch_loaded": Event(
         "The outcomes of a batch are committed; `audited` is the total of the run so far.", ("tasks", "audited")

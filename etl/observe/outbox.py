@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, not_, or_, select, update
 
-from etl.database.clock import Clock
+from etl.database.clock import MAX_CLOCK_SKEW, Clock
 from etl.observe.messages import Message, NewCode
 from etl.runs import AuditRun
 from etl.warehouse.tables import dim_result_code, fact_task_status, notification
@@ -67,7 +67,9 @@ class Outbox:
     def claim(self) -> list[Message]:
         """Claim all messages that no other sender has claimed, the oldest first."""
         now = self._clock()
-        is_free = and_(row.sent_at.is_(None), or_(row.claimed_until.is_(None), row.claimed_until <= now))
+        # A claim that would hold longer was written while a clock was ahead.
+        has_ended = or_(row.claimed_until <= now, row.claimed_until > now + LEASE + MAX_CLOCK_SKEW)
+        is_free = and_(row.sent_at.is_(None), or_(row.claimed_until.is_(None), has_ended))
         claimed = {"claimed_by": self._sender, "claimed_until": now + LEASE, "attempts": row.attempts + 1}
         columns = [row[field.name] for field in fields(Message)]
         with self._engine.begin() as connection:

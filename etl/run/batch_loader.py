@@ -5,6 +5,7 @@ A run loads only what it still holds. A task that another run has taken over is 
 
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 
 import structlog
 
@@ -107,7 +108,7 @@ class BatchLoader:
         if context.archive is not None:
             # The archive comes before the facts, so that a replay never lacks one. A response may be there twice.
             context.archive.keep(outcomes)
-        batch = make_batch(outcomes, secrets=context.secrets)
+        batch = make_batch(outcomes, secrets=context.secrets, now=context.clock())
         if not context.shares_database:
             return context.warehouse.load(batch, self._record.run)
         return context.warehouse.load(
@@ -120,8 +121,14 @@ class BatchLoader:
             await self._context.retry.call(self._context.source.settle, settlements)
 
 
-def make_batch(outcomes: Sequence[Outcome], *, secrets: Secrets) -> Batch:
-    """Sort outcomes into what a load writes."""
+def make_batch(outcomes: Sequence[Outcome], *, secrets: Secrets, now: datetime) -> Batch:
+    """Sort outcomes into what a load writes.
+
+    Args:
+        outcomes: what the run has learnt about its tasks.
+        secrets: values that no fact may hold.
+        now: the time by the clock of the run.
+    """
     observations = [outcome for outcome in outcomes if isinstance(outcome, Observation)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, FetchFailure)]
     return Batch(
@@ -129,6 +136,7 @@ def make_batch(outcomes: Sequence[Outcome], *, secrets: Secrets) -> Batch:
         audited=len(observations),
         dead_letters=[failure for failure in failures if failure.is_lasting],
         released=sum(not failure.is_lasting for failure in failures),
+        now=now,
     )
 
 

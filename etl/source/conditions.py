@@ -4,10 +4,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Table, or_
 
+from etl.database.clock import MAX_CLOCK_SKEW
 from etl.tasks import Selection, milliseconds
-
-MAX_CLOCK_SKEW = timedelta(minutes=1)
-"""The difference of two machines' clocks that means nothing. A later time was written by a clock that was wrong."""
 
 MAX_LEASE = MAX_WAIT = timedelta(days=1)
 """The longest lease that the settings allow, and the longest time until the next look at a task."""

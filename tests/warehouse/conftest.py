@@ -56,14 +56,18 @@ class Audit:
         self.warehouse.start(run)
         return run
 
-    def load(self, *outcomes, run="run-1", released=0, within=None):
-        """Load one batch in a run of its own, or in one that has begun, and return the run's counters."""
+    def load(self, *outcomes, run="run-1", released=0, within=None, now=None):
+        """Load one batch in a run of its own, or in one that has begun, and return the run's counters.
+
+        ``now`` is the minute after noon that the clock of the run shows; without it, the outcomes are archived ones.
+        """
         observations = [outcome for outcome in outcomes if isinstance(outcome, Observation)]
         batch = Batch(
             facts=normalize(observations),
             audited=len(observations),
             dead_letters=[outcome for outcome in outcomes if isinstance(outcome, FetchFailure)],
             released=released,
+            now=None if now is None else self.at(now),
         )
         if isinstance(run, str):
             run = self.begin(run, claimed=len(outcomes) + released)

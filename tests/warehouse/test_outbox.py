@@ -65,6 +65,14 @@ def test_a_claimed_message_is_free_again_when_its_lease_ends(sender, clock):
     assert sender().claim() == [message()]
 
 
+def test_a_claim_that_was_written_while_a_clock_was_ahead_holds_no_message(sender, clock):
+    sender().put([message()])
+    clock.now += timedelta(days=3)
+    assert sender().claim() == [message()]
+    clock.now -= timedelta(days=3)
+    assert sender().claim() == [message()]
+
+
 def test_a_sent_message_is_not_sent_again(audit, sender, clock):
     sender().put([message()])
     one = sender()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 from sqlalchemy import Connection
@@ -25,6 +26,8 @@ class Batch:
     """The run that made the observations, if it is another one than the run that loads them."""
     released: int = 0
     """The tasks of this batch that have no answer yet."""
+    now: datetime | None = None
+    """The time by the clock that dated the outcomes, which the run has just received; None if they are archived."""
 
     @property
     def tasks(self) -> int:

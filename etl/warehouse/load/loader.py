@@ -10,7 +10,7 @@ from etl.crash_points import crash_point
 from etl.database.engines import engine_of
 from etl.database.migrations import require_current
 from etl.runs import AuditRun, Counters
-from etl.warehouse.load import history, statements
+from etl.warehouse.load import clock_errors, history, statements
 from etl.warehouse.load.batch import Batch, Within
 from etl.warehouse.load.dead_letters import dead_letter_rows
 from etl.warehouse.schema import warehouse_schema
@@ -70,6 +70,8 @@ class Warehouse:
                 return written
             with self._kind.staged(connection, batch.facts, stage_facts):
                 crash_point("staged")
+                if batch.now is not None:
+                    clock_errors.correct_staged(connection, self._kind, now=batch.now)
                 counted = connection.execute(statements.count_batch()).one()
                 self._write_facts(connection, batch.run_id or run.run_id)
             self._write_dead_letters(connection, batch, batch.run_id or run.run_id)
@@ -151,8 +153,12 @@ class Warehouse:
 
     def _write_dead_letters(self, connection: Connection, batch: Batch, learnt_by: str) -> None:
         if batch.dead_letters:
+            rows = dead_letter_rows(batch.dead_letters, learnt_by)
+            if batch.now is not None:
+                failed = dict(rows.select("task_id", "last_failed_at").iter_rows())
+                clock_errors.correct_failed(connection, self._kind, failed, now=batch.now)
             # A statement for each row would take DuckDB five milliseconds.
-            with self._kind.staged(connection, dead_letter_rows(batch.dead_letters, learnt_by), stage_dead_letters):
+            with self._kind.staged(connection, rows, stage_dead_letters):
                 connection.execute(statements.upsert_dead_letters(self._kind))
             connection.execute(statements.resolve_overtaken_dead_letters(learnt_by))
 
