@@ -19,7 +19,7 @@ class Plan:
     days: Sequence[DayCounts]
     at_allowed_rate: Forecast
     at_reached_rate: Forecast | None
-    """The forecast at the rate that the last long run reached; None if that is unknown or not lower."""
+    """The forecast at the rate that the last healthy runs reached; None if that is unknown or not lower."""
     deadline_seconds: float | None
     """The time after which a run ends cleanly, with tasks left."""
     facts_at_most: int

@@ -18,6 +18,9 @@ COLUMNS = {
     "later": "later",
 }
 
+SECONDS_SHOWN = 59.5
+"""A duration below this is shown in whole seconds, at most 59."""
+
 
 def print_plan(plan: Plan, *, console: Console) -> None:
     """Print the days, the calls, the time, and the rows that the run would write."""
@@ -27,10 +30,10 @@ def print_plan(plan: Plan, *, console: Console) -> None:
     lines.add_row("calls", f"{allowed.requests:,}, with retries {allowed.requests_at_most:,} at most")
     lines.add_row("time", _time(allowed, "as allowed"))
     if reached:
-        lines.add_row("", _time(reached, "as the last long run"))
+        lines.add_row("", _time(reached, "as the last healthy runs"))
     if plan.deadline_seconds is not None:
         fits = "enough" if plan.fits else "not enough: the rest stays pending for the next run"
-        lines.add_row("deadline", f"{plan.deadline_seconds / 60:,.0f} minutes after the start: {fits}")
+        lines.add_row("deadline", f"{_duration(plan.deadline_seconds)} after the start: {fits}")
     archived = ", and the answers into the archive" if plan.archives else ""
     lines.add_row("written", f"{plan.facts_at_most:,} facts at most, and the row of the run{archived}")
     console.print(lines, highlight=False)
@@ -57,4 +60,8 @@ def _print_days(days: Sequence[DayCounts], *, console: Console) -> None:
 
 def _time(forecast: Forecast, words: str) -> str:
     until = f"{forecast.ends_at:%Y-%m-%dT%H:%MZ}"
-    return f"{forecast.seconds / 60:,.1f} min at {forecast.rate:,.1f}/s ({words}), until {until}"
+    return f"{_duration(forecast.seconds)} at {forecast.rate:,.1f}/s ({words}), until {until}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds / 60:,.1f} min" if seconds >= SECONDS_SHOWN else f"{seconds:.0f} s"

@@ -112,7 +112,18 @@ def test_the_reached_rate_counts_if_it_is_lower(night_of, configure):
         plan = planned(night)
         assert plan["at_reached_rate"]["rate"] < 200
         assert plan["at_reached_rate"]["seconds"] > plan["at_allowed_rate"]["seconds"]
-        assert "as the last long run" in night.run("plan").stdout
+        assert "as the last healthy runs" in night.run("plan").stdout
+
+
+@pytest.mark.parametrize("databases", ["one sqlite"], indirect=True)
+def test_less_than_a_minute_is_shown_in_seconds(night):
+    night.enqueue(*task_ids(40))
+    assert "4 s at 10.0/s (as allowed)" in night.run("plan").stdout
+    assert "2.0 min after the start: enough" in night.run("plan", "--max-duration", "2m").stdout
+    night.enqueue(*task_ids(700))
+    shown = night.run("plan", "--max-duration", "30s").stdout
+    assert "1.2 min at 10.0/s (as allowed)" in shown
+    assert "30 s after the start: not enough" in shown
 
 
 @each_engine

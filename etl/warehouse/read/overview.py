@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median_high
 
-from sqlalchemy import Engine, case, func, select
+from sqlalchemy import Engine, and_, case, func, or_, select
 
 from etl.exit_codes import ExitCode
 from etl.runs import AuditRun
@@ -11,6 +12,12 @@ from etl.warehouse.tables import audit_run, dead_letter
 
 MIN_REQUESTS_TO_JUDGE = 100
 """A run with fewer requests spends most of its time on other work, so its rate says little."""
+
+MIN_SECONDS_TO_JUDGE = 60
+"""A run that had to wait still shows its rate if it sent the requests of so many seconds at its ``max_rate``."""
+
+RUNS_TO_JUDGE = 5
+"""The runs whose median rate counts, so that one bad night does not decide."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +56,24 @@ def open_dead_letters(engine: Engine) -> list[DeadLetters]:
 
 
 def reached_rate(engine: Engine) -> float | None:
-    """Return the requests per second of the last run with enough requests; None if there is no such run."""
+    """Return the requests per second of the last healthy runs, as their median; None if there are none.
+
+    A healthy run audited everything that was due, or sent so many requests that a wait for a few tasks hardly counts.
+    One task that never answers makes a short run slow, and says nothing about the next run.
+    """
     runs = audit_run.c
+    had_no_wait = and_(runs.exit_code == int(ExitCode.OK), runs.requests >= MIN_REQUESTS_TO_JUDGE)
+    was_long = runs.requests >= MIN_SECONDS_TO_JUDGE * runs.max_rate
     query = (
         select(runs.requests, runs.started_at, runs.finished_at)
-        .where(runs.finished_at.is_not(None), runs.requests >= MIN_REQUESTS_TO_JUDGE, runs.max_rate > 0)
+        .where(runs.finished_at > runs.started_at, runs.max_rate > 0, or_(had_no_wait, was_long))
         .order_by(runs.started_at.desc())
-        .limit(1)
+        .limit(RUNS_TO_JUDGE)
     )
     with engine.execution_options(read_only=True).connect() as connection:
-        row = connection.execute(query).one_or_none()
-    if row is None:
-        return None
-    seconds: float = (row.finished_at - row.started_at).total_seconds()
-    return row.requests / seconds if seconds > 0 else None
+        rows = connection.execute(query).all()
+    rates = [row.requests / (row.finished_at - row.started_at).total_seconds() for row in rows]
+    return median_high(rates) if rates else None
 
 
 def last_ends(engine: Engine) -> dict[str, datetime | None]:
