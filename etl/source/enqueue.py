@@ -1,15 +1,32 @@
-"""Adds tasks to the pending table; a task that is already there is left alone."""
+"""Adds tasks to the pending table; a task that is already there is left alone.
 
+The tasks may come from a slow pipe, and a later one may be refused. All of them are therefore read into a temporary
+file before the first is added, so that no transaction waits for them.
+"""
+
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
+import msgspec
 from sqlalchemy import Connection, Engine, Table
 
 from etl.database.engines import engine_of
+from etl.error_codes import Code
+from etl.errors import UnavailableError
 from etl.source.task_files import PendingRow
 
 CHUNK_ROWS = 5_000
+"""The tasks that one transaction adds: few enough that no run waits long for its end."""
+
+MAX_BYTES_IN_MEMORY = 1 << 20
+"""The size from which the tasks are kept in a file: about 20,000 of them."""
+
+_encode = msgspec.json.Encoder().encode_lines
+_decode = msgspec.json.Decoder(tuple[str, datetime | None]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +38,24 @@ class Enqueued:
 
 
 def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueued:
-    """Add tasks in one transaction, in bounded memory: all of them, or none if a row is refused."""
+    """Add tasks in bounded memory and short transactions, or none of them if ``rows`` raises an error.
+
+    If the database fails in between, the tasks before that stay, and the next call adds the rest.
+
+    Raises:
+        UnavailableError: the temporary file cannot be written.
+    """
     given = new = 0
-    with engine.begin() as connection:
+    with tempfile.SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as spool:
         for chunk in _chunks(rows):
+            with _reporting_full_disk():
+                spool.write(_encode(chunk))
+        with _reporting_full_disk():
+            spool.seek(0)
+        for chunk in _chunks(map(_decode, spool)):
             given += len(chunk)
-            new += insert_new(connection, table, chunk)
+            with engine.begin() as connection:
+                new += insert_new(connection, table, chunk)
     return Enqueued(given, new)
 
 
@@ -36,6 +65,18 @@ def insert_new(connection: Connection, table: Table, rows: Sequence[PendingRow])
     statement = engine_of(connection).insert_or_ignore(table).execution_options(preserve_rowcount=True)
     given = [{"task_id": task_id, "submitted_at": submitted_at} for task_id, submitted_at in rows]
     return connection.execute(statement, given).rowcount
+
+
+@contextmanager
+def _reporting_full_disk() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnavailableError(
+            f"The tasks cannot be kept in {tempfile.gettempdir()} until all are read: {error.strerror}.",
+            code=Code.DISK_FULL,
+            remedy="Free some space there, or let TMPDIR name another folder; nothing was added.",
+        ) from None
 
 
 def _chunks(rows: Iterable[PendingRow]) -> Iterator[list[PendingRow]]:
