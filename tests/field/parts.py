@@ -9,6 +9,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
@@ -25,6 +26,13 @@ def free_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return taken.getsockname()[1]
+
+
+def run_as(user):
+    """Return the beginning of a command that gives up the rights of root for those of a user."""
+    if os.geteuid() != 0:
+        return []
+    return [program("setpriv"), f"--reuid={user}", f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
 
 
 @contextmanager
@@ -52,6 +60,20 @@ def running(command, *, port, log):
         finally:
             process.terminate()
             process.wait()
+
+
+def eventually(ask):
+    """Ask until the answer is true, since other programs work on their own clock; return the last answer."""
+    started_at = time.monotonic()
+    while not (answer := ask()) and time.monotonic() - started_at < MAX_START_SECONDS:
+        time.sleep(0.05)
+    return answer
+
+
+def read(url):
+    """Return the text at an address of this machine."""
+    with build_opener(ProxyHandler({})).open(url, timeout=MAX_START_SECONDS) as response:
+        return response.read().decode()
 
 
 def _wait(process, port, log):
