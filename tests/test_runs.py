@@ -1,4 +1,3 @@
-from dataclasses import fields
 from datetime import UTC, datetime
 
 import pytest
@@ -17,17 +16,12 @@ from etl.errors import (
 from etl.exit_codes import ExitCode
 from etl.runs import RUNNING, AuditRun, begin_run, reason, verdict
 from etl.tasks import Selection
-from etl.warehouse.tables import audit_run
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
 def run_with(**numbers):
     return AuditRun(started_at=NOON, max_rate=50, **numbers)
-
-
-def test_a_field_for_each_column_of_the_table():
-    assert [field.name for field in fields(AuditRun)] == audit_run.columns.keys()
 
 
 def test_a_run_begins_with_nothing_done():

@@ -4,14 +4,8 @@ import subprocess
 import sys
 
 from etl.database.engines import ENGINES
-from etl.settings.checks import SOURCE_ENGINES, WAREHOUSE_ENGINES
 
 DRIVERS = {"duckdb", "duckdb_sqlalchemy", "psycopg", "pymysql", "sqlite3"}
-
-
-def test_the_lists_of_engines_keep_their_order():
-    assert WAREHOUSE_ENGINES == ("duckdb", "sqlite", "postgresql", "mysql")
-    assert SOURCE_ENGINES == ("sqlite", "postgresql", "mysql")
 
 
 def test_no_name_in_a_url_means_two_drivers():

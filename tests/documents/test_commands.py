@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.documents.pages import NOT_TYPED, PAGES, Command, Statement, steps, text_of
+from tests.documents.pages import PAGES, Command, Statement, steps, text_of
 
 STEPS = {page: list(steps(text_of(page))) for page in PAGES}
 
@@ -65,8 +65,3 @@ def assert_shown(command, printed):
     for shown in command.shown:
         wanted = re.escape(" ".join(shown.split())).replace("…", ".*")
         assert any(re.fullmatch(wanted, line) for line in lines), f"{command.words}: {shown!r} is not in\n{printed}"
-
-
-def test_each_command_that_is_not_typed_is_on_some_page():
-    words = [step.words for page in PAGES for step in STEPS[page] if isinstance(step, Command) and not step.is_typed]
-    assert {beginning for beginning in NOT_TYPED if not any(each.startswith(beginning) for each in words)} == set()

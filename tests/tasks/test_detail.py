@@ -6,9 +6,9 @@ import pytest
 
 from etl.fake_api.world import World
 from etl.koodrive.drift import read_answer
-from etl.normalize import FACTS, normalize
+from etl.normalize import normalize
 from etl.tasks import Observation, PendingTask, instant_of
-from etl.tasks.detail import API_FIELDS, FIELDS, TaskDetail
+from etl.tasks.detail import API_FIELDS, TaskDetail
 from tests.documents.pages import text_of
 
 EXAMPLE = {field.api_name: field.example for field in API_FIELDS}
@@ -41,7 +41,3 @@ def test_the_stand_in_sends_every_field():
     sent = set(World().task("17").__struct_encode_fields__)
 
     assert sent == set(EXAMPLE)
-
-
-def test_a_fact_has_the_declared_columns_and_the_time_of_observation():
-    assert FACTS.names() == [*(field.name for field in FIELDS), "observed_at"]
