@@ -5,36 +5,12 @@ import os
 import signal
 import socket
 import time
-from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import SecretStr
 
-from etl.fake_api import Behaviour
-from etl.observe.messages import MAX_TEXT_LENGTH, Message, NewCode, messages_of
-from etl.observe.webhook import Webhook, open_webhook
-from etl.runs import AuditRun
-from etl.settings.model import NotifySettings
 from tests.conftest import each_engine
-from tests.nights import FIRST_ID, TOKEN, in_an_hour, task_ids
-from tests.webhooks import SECRET_PATH, receiving
-
-NOW = datetime(2026, 11, 3, 1, tzinfo=UTC)
-RUN = AuditRun(run_id="run-1", started_at=NOW, finished_at=NOW, max_rate=50, host="host", exit_code=0)
-
-
-@pytest.fixture
-def webhook():
-    with receiving() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def notified_night(night_of, webhook):
-    """Open a night whose runs send messages to the webhook."""
-    return lambda *databases, **settings: night_of(None, *databases, **{"notify__webhook_url": webhook.url} | settings)
+from tests.nights import FIRST_ID, in_an_hour, task_ids
+from tests.webhooks import SECRET_PATH
 
 
 def outbox(night):
@@ -115,10 +91,10 @@ def test_new_result_codes_are_reported_once(notified_night, databases, webhook):
     assert known
 
 
-@pytest.mark.parametrize("trouble", ["answers 500", "hangs", "redirects"])
-def test_the_next_run_sends_what_the_webhook_did_not_accept(notified_night, webhook, trouble):
-    webhook.status = {"answers 500": 500, "redirects": 302}.get(trouble, 200)
-    webhook.seconds = 60 if trouble == "hangs" else 0
+@pytest.mark.parametrize("failure", ["answers 500", "hangs", "redirects"])
+def test_the_next_run_sends_what_the_webhook_did_not_accept(notified_night, webhook, failure):
+    webhook.status = {"answers 500": 500, "redirects": 302}.get(failure, 200)
+    webhook.seconds = 60 if failure == "hangs" else 0
     with notified_night() as night:
         night.enqueue("not-an-id")
         started_at = time.monotonic()
@@ -155,13 +131,13 @@ def test_notify_sends_later_what_an_unreachable_webhook_missed(notified_night, c
     assert "The webhook cannot be reached" in refused.stderr
 
 
-@pytest.mark.parametrize("trouble", ["refuses", "hangs"])
+@pytest.mark.parametrize("failure", ["refuses", "hangs"])
 def test_a_run_whose_warehouse_is_down_sends_its_message_without_the_outbox(
-    notified_night, configure, webhook, trouble
+    notified_night, configure, webhook, failure
 ):
     with socket.socket() as server, notified_night() as night:
         server.bind(("127.0.0.1", 0))
-        if trouble == "hangs":
+        if failure == "hangs":
             server.listen()
         port = server.getsockname()[1]
         configure(warehouse__url=f"postgresql://nobody@127.0.0.1:{port}/none?connect_timeout=2")
@@ -235,8 +211,8 @@ def test_no_output_contains_the_address_of_the_webhook(notified_night, webhook, 
     with notified_night() as night:
         night.enqueue("not-an-id")
         printed = [night.run("config", "show"), night.run("run", "-v")]
-        for trouble in (500, 302):
-            webhook.status = trouble
+        for status in (500, 302):
+            webhook.status = status
             printed += [night.run("notify", "--test"), night.run("run")]
         configure(notify__webhook_url="http://127.0.0.1:9/CANARY-7c41")
         printed += [night.run("notify", "--test")]
@@ -258,126 +234,3 @@ def test_notify_test_sends_a_test_message(notified_night, webhook):
     assert (tried.exit_code, failed.exit_code) == (0, 69)
     assert "The webhook answers 404." in failed.stderr
     assert webhook.kinds == ["test", "test"]
-
-
-def test_notify_without_a_webhook_is_78(task_audit):
-    result = task_audit("notify", "--test")
-
-    assert result.exit_code == 78
-    assert "notify.webhook_url_file" in result.stderr
-
-
-def test_a_template_of_the_user_is_filled_in(notified_night, webhook, tmp_path):
-    file = tmp_path / "template.json"
-    file.write_text('{"attachments": [{"title": "$outcome $exit_code", "n": 1}], "cost": "$$5", "id": "$run_id/$kind"}')
-    with notified_night(notify__template=file) as night:
-        assert night.run("notify", "--test").exit_code == 0
-
-    ((_, headers, body),) = webhook.posts
-    run_id, kind = headers["Idempotency-Key"].split(":")
-    assert json.loads(body) == {
-        "attachments": [{"title": "succeeded 0", "n": 1}],
-        "cost": "$5",
-        "id": f"{run_id}/{kind}",
-    }
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (None, "No such file"),
-        ("{", "cannot be used: Expecting"),
-        ('{"text": "$secret"}', "it names $secret"),
-        ('{"text": "5 $"}', "Invalid placeholder"),
-    ],
-)
-def test_a_wrong_template_is_78_before_the_run_begins(notified_night, webhook, tmp_path, content, complaint):
-    file = tmp_path / "template.json"
-    if content is not None:
-        file.write_text(content)
-    with notified_night(notify__template=file) as night:
-        result = night.run("run")
-        assert night.rows("SELECT * FROM audit_run") == []
-
-    assert result.exit_code == 78
-    assert complaint in result.stderr
-    assert "$idempotency_key" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("settings", "complaint"),
-    [
-        (
-            {"webhook_url": "hooks.slack.com/CANARY"},
-            "notify.webhook_url (from TASK_AUDIT_NOTIFY__WEBHOOK_URL): is not a URL",
-        ),
-        ({"webhook_url": "http://hooks.slack.com/CANARY"}, "must be https"),
-        ({"webhook_url": " "}, "is empty"),
-        ({"webhook_url": "https://host/CANARY", "webhook_url_file": "file"}, "keep one"),
-        ({"exit_codes": "[0]"}, "notify.exit_codes"),
-    ],
-)
-def test_a_wrong_setting_is_78(task_audit, configure, settings, complaint):
-    configure(**{f"notify__{key}": value for key, value in settings.items()})
-    result = task_audit("config", "show")
-
-    assert result.exit_code == 78
-    assert complaint in result.stderr
-    assert "CANARY" not in result.stderr
-
-
-@pytest.mark.parametrize("content", [None, b"\xff", b"CANARY", b"http://hooks.slack.com/CANARY"])
-def test_a_file_that_holds_no_address_is_78(task_audit, configure, tmp_path, content):
-    file = tmp_path / "webhook_url"
-    if content is not None:
-        file.write_bytes(content)
-    configure(notify__webhook_url_file=file)
-    result = task_audit("notify", "--test")
-
-    assert result.exit_code == 78
-    assert f"notify.webhook_url_file: {file}" in result.stderr
-    assert "CANARY" not in result.stderr
-
-
-def test_the_address_may_be_in_a_file(notified_night, night_of, webhook, tmp_path):
-    file = tmp_path / "webhook_url"
-    file.write_text(f"{webhook.url}\n")
-    with night_of(Behaviour(token=TOKEN), notify__webhook_url_file=file) as night:
-        night.enqueue("not-an-id")
-        assert night.run("run").exit_code == 65
-
-    assert webhook.kinds == ["dead_letters"]
-
-
-@given(text=st.text(), host=st.text())
-def test_any_message_is_one_json_document_without_slack_markup(text, host):
-    from etl.observe.webhook import _fill, values_of
-
-    message = Message(run_id="r", kind="failed", exit_code=70, host=host, text=text)
-    filled = _fill({"a": ["<b> $text $host"], "$text": 1}, values_of(message))
-
-    assert json.loads(json.dumps(filled)) == filled
-    assert filled["a"][0].startswith("<b> ")
-    assert not set(filled["a"][0][4:]) & set("<>\0")
-
-
-def test_the_result_codes_in_a_message_are_bounded():
-    codes = [NewCode(f"{each}" * 5_000, 1) for each in range(10_000)]
-    (message,) = messages_of(RUN, NotifySettings(), new_codes=codes)
-
-    assert len(message.text) < MAX_TEXT_LENGTH
-    assert "and 9,990 more" in message.text
-
-
-def test_an_event_that_is_switched_off_makes_no_message():
-    from dataclasses import replace
-
-    run = replace(RUN, exit_code=75, dead_lettered=3)
-    settings = NotifySettings(exit_codes=(70,), dead_letters_above=3, nothing_audited=False, new_result_codes=False)
-
-    assert messages_of(run, settings, pending=9, new_codes=[NewCode("x", 1)]) == []
-
-
-def test_a_webhook_is_opened_only_if_one_is_configured():
-    assert open_webhook(NotifySettings()) is None
-    assert isinstance(open_webhook(NotifySettings(webhook_url=SecretStr("https://host/x"))), Webhook)

@@ -1,7 +1,7 @@
-"""Claims, leases and fences, the same on every engine."""
+"""The tasks that a claim takes, and their order, the same on every engine."""
 
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import chain, pairwise
 from threading import Barrier, Thread
 
@@ -9,18 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl.errors import ConfigurationError, LeaseLostError, TransientError
 from etl.tasks import PendingTask, TaskState
 
 MORNING = datetime(2026, 11, 1, tzinfo=UTC)
 
 
-def all_claims(queue, limit):
-    while tasks := queue.claim(limit):
-        yield tasks
-
-
-def test_claims_the_oldest_first_however_its_time_was_written(board, ids):
+def test_a_claim_takes_the_oldest_first_in_every_form_of_a_time(board, ids):
     by_id = board.id_at(MORNING + timedelta(hours=2))
     board.add("17", submitted_at="2026-11-01T23:59:59.999999Z")
     board.add("15", submitted_at="2026-11-01T01:00:04.250001")
@@ -67,7 +61,7 @@ def test_a_plain_insert_may_use_the_database_s_own_time(board):
     assert abs(task.submitted_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
-def test_a_plain_insert_is_all_it_takes(board):
+def test_a_plain_insert_adds_a_task(board):
     board.execute("INSERT INTO pending_task (task_id) VALUES (1534087020903704704), ('0001')")
 
     assert board.queue().claim(9) == [
@@ -76,21 +70,11 @@ def test_a_plain_insert_is_all_it_takes(board):
     ]
 
 
-def test_a_claim_leaves_lease_fence_and_attempt(board):
-    board.add("1")
-
-    (task,) = board.queue("run-7", lease_minutes=5).claim(1)
-
-    row = board.row("1")
-    assert (row["lease_owner"], row["lease_until"]) == ("run-7", board.at(5))
-    assert (row["fence"], row["attempts"], row["state"]) == (task.fence, task.attempts, "pending") == (1, 1, "pending")
-
-
-def test_never_claims_more_than_the_limit(board, ids):
+def test_a_claim_takes_no_more_than_the_limit(board, ids):
     task_ids = [board.id_at(MORNING, number) for number in range(25)]
     board.add(*reversed(task_ids))
 
-    claims = list(all_claims(board.queue(), 10))
+    claims = list(iter(partial(board.queue().claim, 10), []))
 
     assert [len(claim) for claim in claims] == [10, 10, 5]
     assert ids(chain.from_iterable(claims)) == task_ids
@@ -103,125 +87,6 @@ def test_two_runs_share_the_table(board, ids):
     assert ids(one.claim(2)) == ["1", "2"]
     assert ids(other.claim(9)) == ["3"]
     assert one.claim(9) == other.claim(9) == []
-
-
-def test_an_expired_lease_is_taken_over_and_the_fence_holds(board):
-    board.add("1")
-    sleeper, heir = board.queue("sleeper"), board.queue("heir")
-    (lost,) = sleeper.claim(1)
-    board.now = board.at(5)
-    (taken,) = heir.claim(1)
-    before = board.row("1")
-
-    assert sleeper.renew([lost]) == {"1"}
-    sleeper.release([lost])
-    for late in ((TaskState.DONE, None), (TaskState.DEAD, "late"), (None, "late")):
-        with pytest.raises(LeaseLostError):
-            sleeper.settle([board.settled(lost, late[0], error=late[1])])
-
-    assert (taken.fence, taken.attempts) == (2, 2)
-    assert board.row("1") == before
-    heir.settle([board.settled(taken)])
-    assert board.row("1")["state"] == "done"
-
-
-def test_a_lease_holds_to_its_last_moment_and_may_be_renewed(board):
-    board.add("1")
-    holder, other = board.queue("holder"), board.queue("other")
-    held = holder.claim(1)
-    board.now = board.at(5) - timedelta(microseconds=1)
-    assert other.claim(1) == []
-
-    holder.renew(held)
-
-    board.now = board.at(9)
-    assert other.claim(1) == []
-    assert board.row("1")["attempts"] == 1
-
-
-def test_a_lease_that_ends_behind_a_claim_is_still_waited_for(board, ids):
-    board.add("1")
-    board.queue("crashed").claim(1)
-    heir = board.queue("heir")
-    assert heir.claim(9) == []
-    board.now = board.at(5)
-
-    assert heir.count_leased() == 1
-    assert ids(heir.claim(9)) == ["1"]
-    assert heir.count_leased() == 0
-
-
-def test_a_run_renews_only_the_tasks_that_it_still_holds(board):
-    board.add("1", "2")
-    queue = board.queue()
-    given_back, settled = queue.claim(2)
-    queue.release([given_back])
-    queue.settle([board.settled(settled, TaskState.PENDING)])
-
-    # The heartbeat may have been late.
-    assert queue.renew([given_back, settled]) == {"1", "2"}
-    queue.release([given_back, settled])
-
-    assert [(row["lease_until"], row["lease_owner"], row["attempts"]) for row in board.rows().values()] == [
-        (None, None, 0)
-    ] * 2
-
-
-def test_a_released_task_is_as_if_it_had_not_been_claimed(board, ids):
-    board.add("1", attempts=2)
-    before = board.row("1")
-    queue = board.queue()
-
-    queue.release(queue.claim(1))
-
-    assert board.row("1") == before | {"fence": 1}
-    assert ids(board.queue("other").claim(1)) == ["1"]
-
-
-@pytest.mark.parametrize(
-    ("state", "error", "written"),
-    [
-        (TaskState.DONE, None, ("done", 0, None)),
-        (TaskState.PENDING, None, ("pending", 0, None)),
-        (TaskState.DEAD, "not_found: HTTP 404", ("dead", 3, "not_found: HTTP 404")),
-        (None, "timeout: 30 s", ("pending", 3, "timeout: 30 s")),
-    ],
-)
-def test_a_settled_task_has_its_state_and_error(board, state, error, written):
-    board.add("1", attempts=2, last_error="before")
-    queue = board.queue()
-    tasks = queue.claim(1)
-    board.now = board.at(1)
-
-    queue.settle([board.settled(task, state, error=error) for task in tasks])
-
-    row = board.row("1")
-    assert (row["state"], row["attempts"], row["last_error"]) == written
-    assert row["last_checked_at"] == board.at(1)
-    assert row["lease_owner"] is row["lease_until"] is row["next_check_at"] is None
-
-
-def test_settles_in_the_caller_s_transaction(board):
-    board.add("1")
-    queue = board.queue()
-    tasks = queue.claim(1)
-
-    with board.engine.connect() as connection:
-        queue.settle([board.settled(task) for task in tasks], within=connection)
-        connection.rollback()
-
-    assert board.row("1")["state"] == "pending"
-    assert board.row("1")["lease_owner"] == "run-1"
-
-
-def test_nothing_to_write_writes_nothing(board):
-    queue = board.queue()
-
-    queue.settle([])
-    queue.renew([])
-    queue.release([])
-
-    assert queue.claim(1) == []
 
 
 @pytest.mark.parametrize(("state", "error"), [(TaskState.PENDING, None), (None, "timeout")])
@@ -323,7 +188,7 @@ def test_a_run_finds_tasks_that_others_release_behind_its_position(board, ids):
     assert one.claim(1) == []
 
 
-def test_counts_what_is_due(board):
+def test_count_is_the_number_of_due_tasks(board):
     board.add("1", "2", "3", "4")
     board.add("5", state="done")
     board.queue("other").claim(1)
@@ -344,7 +209,7 @@ def test_many_runs_at_once_claim_every_task_exactly_once(board):
     def run(owner):
         queue = board.queue(owner)
         barrier.wait()
-        claimed.extend(task.task_id for tasks in all_claims(queue, 23) for task in tasks)
+        claimed.extend(task.task_id for tasks in iter(partial(queue.claim, 23), []) for task in tasks)
 
     threads = [Thread(target=run, args=(f"run-{number}",)) for number in range(4)]
     for thread in threads:
@@ -375,104 +240,6 @@ def test_a_claim_reads_the_index_and_sorts_nothing_even_without_statistics(board
             assert slow not in plan
 
 
-def test_a_claim_whose_commit_was_not_confirmed_is_found_again(board, ids, lose_answer):
-    board.add("1", "2", "3")
-    queue = board.queue()
-    lose_answer(board.engine)
-    with pytest.raises(TransientError):
-        queue.claim(2)
-
-    found = queue.claim(2)
-
-    assert ids(found) == ["1", "2"]
-    assert [(task.attempts, task.fence) for task in found] == [(1, 1), (1, 1)]
-    assert ids(queue.claim(9)) == ["3"]
-    queue.settle([board.settled(task) for task in found])
-
-
-def test_a_claim_that_was_not_committed_is_made_again(board, ids):
-    board.add("1", "2")
-    queue = board.queue()
-    board.execute("ALTER TABLE pending_task RENAME TO gone")
-    with pytest.raises(ConfigurationError):
-        queue.claim(2)
-    board.execute("ALTER TABLE gone RENAME TO pending_task")
-
-    assert ids(queue.claim(2)) == ["1", "2"]
-
-
-@pytest.mark.parametrize("write", ["settle", "release"])
-def test_a_write_whose_commit_was_not_confirmed_may_be_repeated(board, lose_answer, write):
-    board.add("1")
-    queue = board.queue()
-    (task,) = queue.claim(1)
-    argument = [board.settled(task)] if write == "settle" else [task]
-    lose_answer(board.engine)
-    with pytest.raises(TransientError):
-        getattr(queue, write)(argument)
-    before = board.row("1")
-
-    with suppress(LeaseLostError):
-        getattr(queue, write)(argument)
-
-    assert board.row("1") == before
-    assert before["lease_owner"] is None
-
-
-def leave_behind(board, task_id, *, claims):
-    """Have runs claim a task and die, one after the other."""
-    board.execute(
-        "UPDATE pending_task SET attempts = :claims, lease_owner = 'dead', lease_until = :ended WHERE task_id = :id",
-        claims=claims,
-        ended="2026-11-02 11:59:59",
-        id=task_id,
-    )
-
-
-def test_tasks_of_dead_runs_are_claimed_last_and_apart(board, ids):
-    board.add("1", "2", "3", "4")
-    leave_behind(board, "1", claims=1)
-    leave_behind(board, "3", claims=3)
-    queue = board.queue()
-
-    assert [ids(tasks) for tasks in all_claims(queue, 9)] == [["2", "4"], ["1", "3"]]
-    assert queue.claim_suspect() == []
-
-
-def test_a_task_is_alone_at_the_last_claim_that_it_may_have(board):
-    board.add("1", "2", "3")
-    leave_behind(board, "1", claims=4)
-    leave_behind(board, "2", claims=5)
-    queue = board.queue()
-
-    assert [task.task_id for task in queue.claim(9)] == ["3"]
-    assert queue.claim(9) == []
-    suspects = [queue.claim_suspect() for _ in range(3)]
-    assert [[(task.task_id, task.attempts) for task in tasks] for tasks in suspects] == [[("1", 5)], [("2", 6)], []]
-
-
-def test_a_task_that_failed_in_all_its_runs_is_no_suspect(board, ids):
-    board.add("1", "2")
-    for _ in range(5):
-        board.now += timedelta(minutes=1)
-        queue = board.queue()
-        tasks = queue.claim(9)
-        assert ids(tasks) == ["1", "2"]
-        queue.settle([board.settled(task, None, error="timeout") for task in tasks])
-
-
-def test_a_suspect_whose_claim_was_not_confirmed_is_found_again(board, lose_answer):
-    board.add("1", "2")
-    leave_behind(board, "1", claims=4)
-    leave_behind(board, "2", claims=4)
-    queue = board.queue()
-    lose_answer(board.engine)
-    with pytest.raises(TransientError):
-        queue.claim_suspect()
-
-    assert [task.task_id for task in (*queue.claim_suspect(), *queue.claim_suspect())] == ["1", "2"]
-
-
 def test_a_task_that_was_checked_in_the_future_is_due_once_and_counted(board, ids):
     """The clock of the machine of an earlier run was days ahead."""
     board.add("1", "2", "3")
@@ -488,16 +255,6 @@ def test_a_task_that_was_checked_in_the_future_is_due_once_and_counted(board, id
     board.now = board.at(1)
     run.settle([board.settled(task, TaskState.PENDING) for task in tasks])
     assert (run.claim(9), run.count(), run.count_checked_in_future()) == ([], 0, 0)
-
-
-def test_a_lease_that_holds_longer_than_any_lease_has_ended(board, ids):
-    board.add("1")
-    board.now = board.at(3 * 24 * 60)
-    board.queue("ahead").claim(1)
-    board.now = board.at(0)
-    run = board.queue("run-2")
-    assert run.count() == 1
-    assert ids(run.claim(9)) == ["1"]
 
 
 def test_a_next_check_beyond_any_waiting_time_is_due(board, ids):
