@@ -78,6 +78,12 @@ class Code(StrEnum):
         "pooler-unsuitable",
         Summary(ExitCode.CONFIGURATION, "The connection pooler in front of a database does not let the job work."),
     )
+    SCHEMA_OPEN = (
+        "schema-open",
+        Summary(
+            ExitCode.CONFIGURATION, "Every user of a database may create objects in the schema that holds the tables."
+        ),
+    )
     DATABASE_LOCKED = (
         "database-locked",
         Summary(ExitCode.STOPPED, "Another program has held a database, a table or a row for too long."),

@@ -5,6 +5,8 @@ import click
 from etl.cli.context import Context, common_options, pass_context
 from etl.jobs.opening import initialize
 
+SINCE_OPEN = ", since PUBLIC may create objects in it; `task-audit doctor` has the remedy."
+
 
 @click.command()
 @common_options
@@ -25,3 +27,5 @@ def init(context: Context) -> None:
             click.echo(f"{name}: created, version {done.after}.")
         else:
             click.echo(f"{name}: upgraded from version {done.before} to {done.after}.")
+        for schema in done.left_out:
+            click.echo(f"{name}: the job does not search the schema {schema}{SINCE_OPEN}", err=True)

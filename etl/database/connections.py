@@ -15,7 +15,9 @@ from etl.error_codes import Code
 from etl.errors import ConfigurationError
 
 
-def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create: bool = False) -> sa.Engine:
+def open_engine(
+    url: SecretStr, *, name: str, schema: str | None = None, create: bool = False, finds_tables: bool = True
+) -> sa.Engine:
     """Make an engine of SQLAlchemy; it connects when it is first used.
 
     Args:
@@ -23,6 +25,7 @@ def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create:
         name: the name of the database in errors, for example "the warehouse".
         schema: the schema that is searched first for a table named without one.
         create: whether a database file may be created.
+        finds_tables: whether tables are named without a schema, so that the search path must lead to them.
 
     Raises:
         ConfigurationError: the driver is not installed, or the file does not exist and may not be created.
@@ -34,7 +37,7 @@ def open_engine(url: SecretStr, *, name: str, schema: str | None = None, create:
     kind = engine_of(parsed)
     translator = ErrorTranslator(kind, f"{name} ({render_url(parsed)})", file=parsed.database)
     event.listen(engine, "handle_error", translator)
-    kind.set_up(engine, schema=schema, create=create)
+    kind.set_up(engine, schema=schema, create=create, finds_tables=finds_tables)
     return engine
 
 

@@ -13,7 +13,8 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Column, Connection, Engine, MetaData, PrimaryKeyConstraint, Table, Text, inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateSchema
 
 from etl.database.engines import ENGINES, engine_of
@@ -40,6 +41,13 @@ class Schema:
     refresh: Callable[[Connection], None] | None = None
     """Recreates, after the revisions, what has no versions because it holds no data, such as views."""
 
+    @property
+    def version(self) -> Table:
+        """The table of the version, whose one row is also the turn that loads take."""
+        number = Column("version_num", Text(), nullable=False)
+        key = PrimaryKeyConstraint("version_num", name=f"{self.version_table}_pkc")
+        return Table(self.version_table, MetaData(), number, key, schema=self.schema)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade:
@@ -49,6 +57,8 @@ class Upgrade:
     before: str | None
     """The revision found; None is an empty database."""
     after: str
+    left_out: tuple[str, ...] = ()
+    """The schemas that the job leaves out of the search path, since PUBLIC may create objects there."""
 
 
 def upgrade(engine: Engine, schema: Schema) -> Upgrade:
@@ -60,13 +70,13 @@ def upgrade(engine: Engine, schema: Schema) -> Upgrade:
         ConfigurationError: the database is of a newer version than this program, or its table's name is taken.
     """
     kind = engine_of(engine)
-    with kind.hold_migration_lock(engine), engine.begin() as connection:
-        kind.lock_migrations(connection)
-        _create_schema(connection, schema.schema)
+    with engine.begin() as connection:
+        _refuse_taken(connection, schema)
+    _create_schema(engine, schema.schema)
+    with kind.hold_migration_lock(engine, schema.version), engine.begin() as connection:
+        kind.lock_migrations(connection, schema.version)
         before = _revision(connection, schema)
         _refuse_unknown(before, schema)
-        if before is None:
-            _refuse_taken(connection, schema)
         configuration = Config()
         # Alembic reads % in its options as interpolation.
         configuration.set_main_option("script_location", str(schema.revisions).replace("%", "%%"))
@@ -75,7 +85,8 @@ def upgrade(engine: Engine, schema: Schema) -> Upgrade:
         after = _revision(connection, schema)
         if schema.refresh is not None:
             schema.refresh(connection)
-    return Upgrade(name=schema.name, before=before, after=str(after))
+        left_out = tuple(kind.left_out_of_path(connection))
+    return Upgrade(name=schema.name, before=before, after=str(after), left_out=left_out)
 
 
 def require_current(connection: Connection, schema: Schema) -> None:
@@ -122,17 +133,25 @@ def current_schema() -> Schema:
     return schema
 
 
-def _create_schema(connection: Connection, name: str | None) -> None:
+def _create_schema(engine: Engine, name: str | None) -> None:
     # CREATE SCHEMA IF NOT EXISTS needs the right to create even if the schema exists.
-    if name is not None and not inspect(connection).has_schema(name):
-        connection.execute(CreateSchema(name))
+    if name is None or inspect(engine).has_schema(name):
+        return
+    try:
+        with engine.begin() as connection:
+            connection.execute(CreateSchema(name))
+    except DBAPIError:
+        # Another process may have created it meanwhile.
+        if not inspect(engine).has_schema(name):
+            raise
 
 
 def _refuse_taken(connection: Connection, schema: Schema) -> None:
     found = inspect(connection)
-    # If the engine commits DDL, an upgrade that broke off may have left a table without a version.
-    broke_off = found.has_table(schema.version_table, schema=schema.schema)
-    if schema.table and not broke_off and found.has_table(schema.table, schema=schema.schema):
+    is_there = schema.table is not None and found.has_table(schema.table, schema=schema.schema)
+    # Every upgrade creates the table of the version first. If the engine commits DDL, one that broke off may have left
+    # that table without a version.
+    if is_there and not found.has_table(schema.version_table, schema=schema.schema):
         raise ConfigurationError(
             f"There is a table {schema.table} already that this program did not create.",
             code=Code.TABLE_TAKEN,

@@ -30,7 +30,8 @@ from etl.warehouse.schema import upgrade_warehouse
 @contextmanager
 def open_source(settings: SourceSettings, *, create: bool = False) -> Iterator[Engine]:
     """Open the pending database."""
-    engine = open_engine(settings.url, name="the pending database", create=create)
+    is_qualified = "." in settings.table
+    engine = open_engine(settings.url, name="the pending database", create=create, finds_tables=not is_qualified)
     try:
         yield engine
     finally:

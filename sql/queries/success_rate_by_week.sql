@@ -6,7 +6,8 @@ SELECT
     SUM(failed) AS failed,
     SUM(still_open) AS still_open,
     -- The percentage among tasks that have ended, or null if none has.
-    ROUND(100.0 * SUM(succeeded) / NULLIF(SUM(succeeded) + SUM(failed), 0), 2) AS success_percent
+    ROUND(100.0 * CAST(SUM(succeeded) AS DECIMAL(18, 0))
+        / CAST(NULLIF(CAST(SUM(succeeded) + SUM(failed) AS BIGINT), 0) AS DECIMAL(18, 0)), 2) AS success_percent
 FROM v_daily_outcomes
 GROUP BY CAST(DATE_TRUNC('week', submitted_on) AS DATE)
 ORDER BY week_begins_on

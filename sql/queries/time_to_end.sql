@@ -5,7 +5,7 @@ WITH ended AS (
     SELECT
         COALESCE(t.task_type_name, 'UNKNOWN') AS task_type_name,
         s.status_name,
-        CAST(CAST((EXTRACT(EPOCH FROM f.status_changed_at) - EXTRACT(EPOCH FROM f.submitted_at)) / 3600
+        CAST(CAST((EXTRACT(EPOCH FROM f.status_changed_at) - EXTRACT(EPOCH FROM f.submitted_at)) / 3600.0
             AS DECIMAL(18, 4)) AS DOUBLE PRECISION) AS hours
     FROM fact_task_status AS f
     JOIN dim_task_status AS s ON s.status = f.status

@@ -12,7 +12,8 @@ SELECT
     COUNT(CASE WHEN f.status = 3 THEN 1 END) AS failed,
     COUNT(CASE WHEN f.status NOT IN (2, 3) THEN 1 END) AS still_open,
     -- The percentage among tasks that have ended, or null if none has.
-    CAST(ROUND(100.0 * COUNT(CASE WHEN f.status = 3 THEN 1 END)
-        / NULLIF(COUNT(CASE WHEN f.status IN (2, 3) THEN 1 END), 0), 2) AS DOUBLE PRECISION) AS failed_percent
+    CAST(ROUND(100.0 * CAST(COUNT(CASE WHEN f.status = 3 THEN 1 END) AS DECIMAL(18, 0))
+        / CAST(NULLIF(COUNT(CASE WHEN f.status IN (2, 3) THEN 1 END), 0) AS DECIMAL(18, 0)), 2) AS DOUBLE PRECISION)
+        AS failed_percent
 FROM fact_task_status AS f
 GROUP BY CAST(f.submitted_at AT TIME ZONE 'UTC' AS DATE)

@@ -11,10 +11,10 @@ SELECT
     f.status_changed_at,
     f.last_checked_at,
     -- Seconds are subtracted, not timestamps: an interval can count days, and a day is not always 24 hours.
-    CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.submitted_at) AS DOUBLE PRECISION) / 3600
-        AS hours_since_submitted,
-    CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.status_changed_at) AS DOUBLE PRECISION) / 3600
-        AS hours_in_status
+    CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.submitted_at) AS DOUBLE PRECISION)
+        / CAST(3600 AS DOUBLE PRECISION) AS hours_since_submitted,
+    CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.status_changed_at) AS DOUBLE PRECISION)
+        / CAST(3600 AS DOUBLE PRECISION) AS hours_in_status
 FROM fact_task_status AS f
 JOIN dim_task_status AS s ON s.status = f.status
 WHERE NOT s.is_terminal

@@ -1,68 +1,25 @@
 """The roles of sql/grants: the job does all its work with its own, and analysts read and no more."""
 
 import re
-from uuid import uuid4
+from zlib import crc32
 
+import psycopg
 import pytest
-from pydantic import SecretStr
 from sqlalchemy.exc import SQLAlchemyError
 
 from etl.database.connections import open_engine
 from etl.errors import ConfigurationError
 from etl.exit_codes import ExitCode
-from etl.fake_api import Behaviour
-from etl.resources import resource
 from etl.warehouse.read.questions import questions
 from etl.warehouse.sql_files import sql_files
 from etl.warehouse.tables import METADATA
-from tests.nights import TOKEN, task_ids
-
-GRANTS = resource("sql", "grants", "postgresql")
-JOB, ANALYST = "task_audit_job", "task_audit_analyst"
+from tests.nights import task_ids
+from tests.sql.roles import ANALYST, GRANTS, JOB, name_of, run_grants
 
 
 @pytest.fixture
-def owner(postgres_url):
-    engine = open_engine(SecretStr(postgres_url), name="the warehouse")
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def user_of(owner, postgres_url):
-    """Make a user with nothing but a role, in a database where PUBLIC has no rights; returns a URL."""
-    made = []
-
-    def make(role):
-        name = f"user_{uuid4().hex}"
-        with owner.begin() as connection:
-            connection.exec_driver_sql(f"CREATE USER {name} IN ROLE {role}")
-        made.append(name)
-        return SecretStr(postgres_url.replace("postgres:@", f"{name}:@"))
-
-    yield make
-    with owner.begin() as connection:
-        for name in made:
-            connection.exec_driver_sql(f"DROP USER {name}")
-
-
-def grant(owner, *names):
-    with owner.begin() as connection:
-        connection.exec_driver_sql(f"REVOKE ALL ON DATABASE {owner.url.database} FROM PUBLIC")
-        connection.exec_driver_sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
-        for name in names:
-            # As psql would: many statements, and no parameters.
-            connection.connection.cursor().execute((GRANTS / f"{name}.sql").read_text(encoding="utf-8"))
-
-
-@pytest.fixture
-def night(night_of, owner, postgres_url):
-    url = SecretStr(postgres_url)
-    with night_of(Behaviour(token=TOKEN), url, url) as night:
-        grant(owner, "warehouse", "pending_table")
-        # And again, as after every init.
-        grant(owner, "warehouse", "pending_table")
-        yield night
+def night(granted_night):
+    return granted_night
 
 
 def test_the_job_does_all_its_work_with_its_role(night, user_of, configure, task_audit, tmp_path):
@@ -111,8 +68,46 @@ def test_analysts_read_everything_and_write_nothing(night, user_of, configure, t
     engine.dispose()
 
 
+def test_an_owner_without_createrole_grants_what_is_there(owner, user_of, postgres_url, task_audit, configure):
+    with owner.begin() as connection:
+        for role in (JOB, ANALYST):
+            connection.exec_driver_sql(f"DROP ROLE IF EXISTS {role}")
+    plain = user_of()
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"GRANT ALL ON SCHEMA public TO {name_of(plain)} WITH GRANT OPTION")
+    configure(source__url=plain.get_secret_value(), warehouse__url=plain.get_secret_value())
+    assert task_audit("init").exit_code == ExitCode.OK
+    engine = open_engine(plain, name="the warehouse")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="permission denied to create role"):
+        run_grants(engine, "warehouse")
+    with owner.begin() as connection:
+        for role in (JOB, ANALYST):
+            connection.exec_driver_sql(f"CREATE ROLE {role} NOLOGIN")
+            connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA public TO {role}")
+    run_grants(engine, "warehouse", "pending_table")
+    engine.dispose()
+    job = user_of(JOB).get_secret_value()
+    configure(source__url=job, warehouse__url=job)
+    assert task_audit("enqueue", *task_ids(3)).exit_code == ExitCode.OK
+    assert task_audit("status").exit_code == ExitCode.OK
+
+
+def test_a_stranger_holds_up_neither_a_load_nor_an_init(night, user_of):
+    stranger = user_of()
+    with psycopg.connect(stranger.get_secret_value(), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [crc32(b"task-audit load None")])
+        connection.execute("SELECT pg_advisory_lock(hashtext('task-audit init'))")
+        for lock in ("BEGIN; LOCK TABLE public.task_audit_version", "SELECT FROM public.task_audit_version FOR SHARE"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(lock)
+            connection.execute("ROLLBACK")
+        night.enqueue(*task_ids(3))
+        assert night.run("run", "--max-duration", "20s").exit_code == ExitCode.OK
+        assert night.run("init").exit_code == ExitCode.OK
+
+
 def test_every_table_and_view_is_granted():
-    granted = re.findall(r"^    (\w+),?$", (GRANTS / "warehouse.sql").read_text(encoding="utf-8"), re.MULTILINE)
+    granted = re.findall(r"^    ([a-z_]+),?$", (GRANTS / "warehouse.sql").read_text(encoding="utf-8"), re.MULTILINE)
     names = {"task_audit_version", *METADATA.tables, *(file.stem for file in sql_files("views", "postgresql"))}
     assert set(granted) == names
     assert all(granted.count(name) == 2 for name in names)

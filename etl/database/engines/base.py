@@ -22,9 +22,6 @@ from etl.errors import TaskAuditError
 if TYPE_CHECKING:
     import polars as pl
 
-MIGRATION_LOCK = "task-audit init"
-"""The name of the lock by which migrations of a server take turns."""
-
 CONNECT_TIMEOUT_SECONDS = 10
 
 PLAIN_TIME = "%Y-%m-%d %H:%M:%S%.6f"
@@ -77,14 +74,23 @@ class Engine(ABC):
         return None
 
     @abstractmethod
-    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
+    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool, finds_tables: bool) -> None:
         """Listen to the events of a new engine, so that its sessions handle time and transactions as on every engine.
 
         Args:
             engine: the engine, which has not connected yet.
             schema: the schema that is searched first for a table named without one.
             create: whether a database file may be created.
+            finds_tables: whether tables are named without a schema.
         """
+
+    def left_out_of_path(self, connection: Connection) -> Sequence[str]:
+        """Return the schemas that the job leaves out of the search path, since PUBLIC may create objects there."""
+        return ()
+
+    def qualify(self, sql: str) -> str:
+        """Return a statement in which each function is named so that no other can take its place."""
+        return sql
 
     # Errors
 
@@ -151,23 +157,33 @@ class Engine(ABC):
     def register_ddl(self) -> None:
         """Teach Alembic the DDL of the dialect, unless Alembic knows it."""
 
-    def hold_migration_lock(self, engine: sa.Engine) -> AbstractContextManager[None]:
-        """Hold a lock of the session while a migration runs, for engines whose DDL ends the transaction."""
+    def hold_migration_lock(self, engine: sa.Engine, version: Table) -> AbstractContextManager[None]:
+        """Hold a lock while a migration runs, for engines whose DDL ends the transaction.
+
+        Args:
+            engine: the engine of the database.
+            version: the table of the version, beside which the table of the lock is.
+        """
         return nullcontext()
 
-    def lock_migrations(self, connection: Connection) -> None:
+    def lock_migrations(self, connection: Connection, version: Table) -> None:
         """Wait, within the transaction of a migration, until no other migration runs.
 
-        The writers of an embedded database wait for each other anyway.
+        The writers of an embedded database wait for each other anyway. On a server the lock is on something that a
+        user without rights to it cannot lock.
+
+        Args:
+            connection: a connection within the transaction of the migration.
+            version: the table of the version, which may be missing.
         """
 
     def create_view(self, connection: Connection, name: str, select: str) -> None:
         """Create or replace a view, and keep the grants on it and the views built upon it."""
-        connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {name} AS\n{select}")
+        connection.exec_driver_sql(f"CREATE OR REPLACE VIEW {name} AS\n{self.qualify(select)}")
 
     # Loads
 
-    def lock_loads(self, connection: Connection, *, schema: str | None, version_table: str) -> None:
+    def lock_loads(self, connection: Connection, version: Table) -> None:
         """Wait until no other load runs, and keep others waiting until the transaction ends.
 
         A load finds changes by a comparison with facts that nothing else may be writing. An embedded database has one
@@ -175,8 +191,7 @@ class Engine(ABC):
 
         Args:
             connection: a connection within the transaction of the load.
-            schema: the schema of the warehouse.
-            version_table: the table of its version, which has one row.
+            version: the table of the warehouse's version, which has one row.
         """
 
     @abstractmethod

@@ -39,7 +39,7 @@ FAULTS: dict[str, Fault] = {
 class DuckDB(Engine):
     """The engine of the embedded default of the warehouse."""
 
-    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
+    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool, finds_tables: bool) -> None:
         """Wait for the file, keep UTC, and use the schema."""
 
         def set_up(connection: DBAPIConnection, _record: object) -> None:

@@ -14,29 +14,30 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import (
     URL,
+    Column,
     ColumnElement,
     Connection,
     Dialect,
+    Integer,
+    MetaData,
     Table,
     Text,
-    column,
     event,
     func,
     select,
-    text,
 )
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, MIGRATION_LOCK, Engine, insert_frame
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, insert_frame
 from etl.database.engines.mysql_faults import DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
 from etl.database.error_map import Fault, unsupported
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import keep_alive
 from etl.error_codes import Code
-from etl.errors import ConfigurationError, StoppedError, TaskAuditError
+from etl.errors import ConfigurationError, TaskAuditError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -87,7 +88,7 @@ class MySQL(Engine):
         """Return the arguments of the driver; another character set would lose text."""
         return {"connect_args": {"charset": "utf8mb4", "connect_timeout": CONNECT_TIMEOUT_SECONDS}}
 
-    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
+    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool, finds_tables: bool) -> None:
         """Make the sessions keep UTC, be strict, and compare text by code points."""
         settings = partial(_check_and_set, server=engine.url.set(query={}).render_as_string())
         # The dialect quotes names as the mode of the first session says, so the settings come before it looks.
@@ -138,29 +139,23 @@ class MySQL(Engine):
             __dialect__ = "mysql"
 
     @contextmanager
-    def hold_migration_lock(self, engine: sa.Engine) -> Iterator[None]:
-        """Hold a lock that belongs to a session: the first DDL statement would release one of a transaction.
+    def hold_migration_lock(self, engine: sa.Engine, version: Table) -> Iterator[None]:
+        """Lock a row in the transaction of another session, since each DDL statement would release it.
 
-        Raises:
-            StoppedError: another session held it for too long.
+        Any user can take a named lock (GET_LOCK). The row is in a table of its own, since the migration changes the
+        row of the version.
         """
-        named = {"name": MIGRATION_LOCK}
+        turn = Table(f"{version.name}_turn", MetaData(), Column("id", Integer, primary_key=True), schema=version.schema)
         with engine.connect() as holder:
-            if not holder.scalar(text("SELECT GET_LOCK(:name, :seconds)"), named | {"seconds": LOCK_WAIT_SECONDS}):
-                raise StoppedError(
-                    f"Another session has held the lock '{MIGRATION_LOCK}' for {LOCK_WAIT_SECONDS} s.",
-                    code=Code.DATABASE_LOCKED,
-                    remedy="Run again when that has ended.",
-                )
-            try:
-                yield
-            finally:
-                holder.execute(text("SELECT RELEASE_LOCK(:name)"), named)
+            turn.create(holder, checkfirst=True)
+            holder.execute(sa.insert(turn).prefix_with("IGNORE").values(id=1))
+            holder.commit()
+            holder.execute(select(turn).with_for_update())
+            yield
 
-    def lock_loads(self, connection: Connection, *, schema: str | None, version_table: str) -> None:
+    def lock_loads(self, connection: Connection, version: Table) -> None:
         """Lock the row of the version: a named lock would belong to the session, not to the transaction."""
-        version = sa.table(version_table, column("version_num"))
-        connection.execute(select(version.c.version_num).with_for_update())
+        connection.execute(select(version).with_for_update())
 
     @contextmanager
     def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> Iterator[None]:

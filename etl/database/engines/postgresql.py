@@ -1,22 +1,24 @@
-"""PostgreSQL: a server, with advisory locks, COPY and time zones.
+"""PostgreSQL: a server, with COPY and time zones.
 
 The job keeps no state in a session, so that it can share a pool of connections (PgBouncer in transaction mode). Every
 setting, temporary table and lock ends with its transaction, and the driver prepares no statement.
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import sqlalchemy as sa
-from sqlalchemy import URL, Connection, Table, event, func, select, text
+from sqlalchemy import URL, Connection, Table, event, inspect, select
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, MIGRATION_LOCK, Engine
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine
+from etl.database.engines.postgresql_names import SearchPath, qualify_calls, search_path_of
 from etl.database.error_map import Fault, unsupported
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import IDLE_SECONDS, MAX_PROBES, PROBE_SECONDS
@@ -38,6 +40,9 @@ KEEPALIVES = {
 }
 
 APPLICATION_NAME = "task-audit"
+
+SEARCH_PATH = "search_path"
+"""The key of a connection's ``SearchPath`` in its ``info``."""
 
 OWN_OPTIONS = ("autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory")
 """The options of the driver that a URL cannot give, since its values are text and the job sets them itself."""
@@ -121,18 +126,18 @@ ADVICE: dict[str, tuple[Code, str]] = {
 }
 """The codes and remedies of single SQLSTATEs."""
 
-STATEMENT_MS = "extract(epoch FROM current_setting('statement_timeout')::interval) * 1000"
+STATEMENT_MS = "extract(epoch FROM pg_catalog.current_setting('statement_timeout')::interval) * 1000.0"
 
 SETTINGS = f"""
-SET LOCAL search_path TO DEFAULT;
 SET LOCAL role TO DEFAULT;
 SET LOCAL statement_timeout TO DEFAULT;
 SET LOCAL synchronous_commit TO DEFAULT;
 SET LOCAL TimeZone = 'UTC';
 SET LOCAL DateStyle = 'ISO, MDY';
 SET LOCAL idle_in_transaction_session_timeout = '{MAX_PAUSE_SECONDS}s';
-SELECT set_config('lock_timeout', CASE
-    WHEN {STATEMENT_MS} BETWEEN 1 AND {LOCK_WAIT_SECONDS * 1000} THEN CAST(ceil({STATEMENT_MS} * 0.9) AS text)
+SELECT pg_catalog.set_config('lock_timeout', CASE
+    WHEN {STATEMENT_MS} BETWEEN 1.0 AND {LOCK_WAIT_SECONDS * 1000}.0
+    THEN CAST(pg_catalog.ceil({STATEMENT_MS} * 0.9) AS text)
     ELSE '{LOCK_WAIT_SECONDS}s' END, true);
 """
 """The settings of every transaction.
@@ -161,23 +166,30 @@ class PostgreSQL(Engine):
         refused = [option for option in OWN_OPTIONS if option in url.query]
         return f"the job sets {', '.join(refused)} itself; leave it out of the URL" if refused else None
 
-    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
+    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool, finds_tables: bool) -> None:
         """Begin each transaction with the settings of the job, in the round trip of BEGIN."""
         named = "" if "application_name" in engine.url.query else APPLICATION_NAME
         settings = SETTINGS + (f"SET LOCAL application_name = '{named}';\n" if named else "")
-        if schema:
-            # The rest of the path stays: the pending table may live in another schema of the same database.
-            quoted = '"{}", '.format(schema.replace('"', '""')).replace("'", "''")
-            settings += f"SELECT set_config('search_path', '{quoted}' || current_setting('search_path'), true)"
+        server = engine.url.set(query={}).render_as_string()
 
-        def connect(connection: DBAPIConnection, _record: object) -> None:
-            _connect(connection, server=engine.url.set(query={}).render_as_string(), name=named)
+        def connect(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+            _connect(connection, server=server, name=named)
+            try:
+                path = search_path_of(connection, schema=schema, finds_tables=finds_tables, database=server)
+            except BaseException:
+                connection.close()
+                raise
+            record.info[SEARCH_PATH] = path
 
         def begin(connection: Connection) -> None:
             access = " READ ONLY" if connection.get_execution_options().get("read_only", False) else ""
-            script = f"BEGIN ISOLATION LEVEL READ COMMITTED{access};{settings}"
+            path = f"SET LOCAL search_path TO {connection.info[SEARCH_PATH].sql};"
+            script = f"BEGIN ISOLATION LEVEL READ COMMITTED{access};{path}{settings}"
             connection.exec_driver_sql(script, execution_options={"no_parameters": True})
 
+        from etl.database.engines.postgresql_compiler import QualifyingCompiler
+
+        engine.dialect.statement_compiler = QualifyingCompiler
         # The dialect reads the version when it first connects, and an unknown product would be a bug to it.
         event.listen(engine, "connect", connect, insert=True)
         event.listen(engine, "begin", begin)
@@ -205,14 +217,21 @@ class PostgreSQL(Engine):
         phrase = _phrase_of(error)
         return ADVICE_BY_PHRASE[phrase] if phrase else ADVICE.get(getattr(error, "sqlstate", None) or "")
 
-    def lock_migrations(self, connection: Connection) -> None:
-        """Take an advisory lock, which the end of the transaction releases."""
-        connection.execute(text(f"SELECT pg_advisory_xact_lock(hashtext('{MIGRATION_LOCK}'))"))
+    def lock_migrations(self, connection: Connection, version: Table) -> None:
+        """Lock the table of the version, which is created if it is missing.
 
-    def lock_loads(self, connection: Connection, *, schema: str | None, version_table: str) -> None:
-        """Take an advisory lock, which the end of the transaction releases."""
-        turn = crc32(f"task-audit load {schema}".encode())
-        connection.execute(select(func.pg_advisory_xact_lock(turn)))
+        Any user can take an advisory lock. This lock needs a right to change the table.
+        """
+        if not inspect(connection).has_table(version.name, schema=version.schema):
+            # Another migration may create it at the same time, and ends before this statement fails.
+            with suppress(DBAPIError), connection.begin_nested():
+                version.create(connection, checkfirst=False)
+        name = connection.dialect.identifier_preparer.format_table(version)
+        connection.exec_driver_sql(f"LOCK TABLE {name} IN SHARE ROW EXCLUSIVE MODE")
+
+    def lock_loads(self, connection: Connection, version: Table) -> None:
+        """Lock the row of the version: any user can take an advisory lock."""
+        connection.execute(select(version).with_for_update())
 
     @contextmanager
     def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> Iterator[None]:
@@ -232,7 +251,16 @@ class PostgreSQL(Engine):
 
     def rows_of_json(self, bind: str, column: str) -> str:
         """Return a SELECT of the array's elements as text."""
-        return f"SELECT json_array_elements_text(CAST(:{bind} AS JSON)) AS {column}"
+        return f"SELECT pg_catalog.json_array_elements_text(CAST(:{bind} AS JSON)) AS {column}"
+
+    def qualify(self, sql: str) -> str:
+        """Name ``pg_catalog`` before each function."""
+        return qualify_calls(sql)
+
+    def left_out_of_path(self, connection: Connection) -> Sequence[str]:
+        """Return the schemas of the role's path that PUBLIC may write to."""
+        path: SearchPath = connection.info[SEARCH_PATH]
+        return path.left_out
 
 
 def _connect(connection: DBAPIConnection, *, server: str, name: str) -> None:
@@ -241,9 +269,10 @@ def _connect(connection: DBAPIConnection, *, server: str, name: str) -> None:
     A pooler gives its clients numbers of its own instead of the server's process IDs.
     """
     driver: Any = connection
-    is_direct = f"pg_backend_pid() = {driver.info.backend_pid}"
-    naming = f", CASE WHEN {is_direct} THEN set_config('application_name', '{name}', false) END" if name else ""
-    version = driver.execute(f"SELECT version(){naming}").fetchone()[0]
+    is_direct = f"pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {driver.info.backend_pid}"
+    set_name = f"pg_catalog.set_config('application_name', '{name}', false)"
+    naming = f", CASE WHEN {is_direct} THEN {set_name} END" if name else ""
+    version = driver.execute(f"SELECT pg_catalog.version(){naming}").fetchone()[0]
     refusal = refusal_of_server(version, encoding=driver.info.parameter_status("server_encoding") or "", server=server)
     if refusal:
         connection.close()
@@ -281,6 +310,6 @@ POSTGRESQL = PostgreSQL(
     extra="postgresql",
     port=5432,
     lineage_scheme="postgres",
-    now_sql="clock_timestamp()",
-    zone_sql="(SELECT reset_val FROM pg_settings WHERE name = 'TimeZone')",
+    now_sql="pg_catalog.clock_timestamp()",
+    zone_sql="(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone')",
 )

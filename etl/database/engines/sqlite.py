@@ -45,7 +45,7 @@ class SQLite(Engine):
         """Return the time that the driver waits for another writer."""
         return {"connect_args": {"timeout": LOCK_WAIT_SECONDS}}
 
-    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool) -> None:
+    def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool, finds_tables: bool) -> None:
         """Open every transaction explicitly, and make a committed one survive a power cut."""
 
         def set_up(connection: DBAPIConnection, _record: object) -> None:

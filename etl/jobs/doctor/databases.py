@@ -75,7 +75,19 @@ def _examined(subject: str, engine: Engine, *, message: str) -> Iterator[Finding
             f"Its clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's.",
             remedy="Synchronize both by NTP; runs use the database's clock.",
         )
+    yield from _left_out(subject, engine)
     yield Finding(subject=subject, said=f"{engine_of(engine).name}: {message}{_zone(engine)}")
+
+
+def _left_out(subject: str, engine: Engine) -> Iterator[Finding]:
+    with engine.execution_options(read_only=True).connect() as connection:
+        left_out = engine_of(engine).left_out_of_path(connection)
+    for schema in left_out:
+        yield warning(
+            subject,
+            f"The job does not search the schema {schema}, since PUBLIC may create objects in it.",
+            remedy=f"Run as its owner: REVOKE CREATE ON SCHEMA {schema} FROM PUBLIC.",
+        )
 
 
 def _zone(engine: Engine) -> str:

@@ -4,7 +4,21 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import CTE, JSON, Connection, Row, Text, Update, bindparam, cast, column, func
+from sqlalchemy import (
+    CTE,
+    JSON,
+    ColumnElement,
+    Connection,
+    Index,
+    Row,
+    Table,
+    Text,
+    Update,
+    bindparam,
+    cast,
+    column,
+    func,
+)
 from sqlalchemy.types import TypeEngine
 
 from etl.source.engines.base import Claim, Columns, QueueSql
@@ -44,13 +58,21 @@ class PostgreSQLQueue(QueueSql):
         return f"{key} ~ '^[0-9]{{1,{MAX_TASK_ID_DIGITS}}}$'"
 
     def position_sql(self, time: str, key: str) -> str:
-        """Compute with numerics; AT TIME ZONE makes the expression immutable, which an index needs."""
+        """Compute with numerics; AT TIME ZONE makes the expression immutable, which an index needs.
+
+        Each argument has the type that its function or operator has, so that no other one fits better.
+        """
         return (
-            f"COALESCE(floor(extract(epoch FROM {time} AT TIME ZONE 'UTC') * 1000)::bigint, "
+            f"COALESCE(pg_catalog.floor(extract(epoch FROM {time} AT TIME ZONE 'UTC') * 1000::numeric)::bigint, "
             f"CASE WHEN {self.is_id_sql(key)} "
             # Division of numerics rounds; div cuts.
-            f"THEN div({key}::numeric, {1 << ID_TIME_SHIFT})::bigint + {ID_EPOCH_MS} ELSE 0 END)"
+            f"THEN pg_catalog.div({key}::numeric, {1 << ID_TIME_SHIFT}::numeric)::bigint + {ID_EPOCH_MS} ELSE 0 END)"
         )
+
+    def renew_due_index(self, connection: Connection, table: Table, position: ColumnElement[int]) -> None:
+        """Drop and create the index: a function of its expression stays the one that was found first."""
+        Index(f"{table.name}_due", _table=table).drop(connection)
+        self.create_due_index(connection, table, position)
 
     def _due(self, claim: Claim) -> CTE:
         # Otherwise the planner may run the LIMIT more than once and claim too many.

@@ -64,7 +64,7 @@ class Warehouse:
             The counters after this batch, as they were written.
         """
         with self.engine.begin() as connection:
-            self._kind.lock_loads(connection, schema=self._schema.schema, version_table=self._schema.version_table)
+            self._kind.lock_loads(connection, self._schema.version)
             written = _written(connection, run)
             if written.accounted == run.accounted + batch.tasks:
                 return written

@@ -24,7 +24,7 @@ MAX_LETTERS = 100
 
 fact, change, letters, runs = fact_task_status.c, fact_task_status_change.c, dead_letter.c, audit_run.c
 
-IS_NO_REPLAY = runs.max_rate > 0
+IS_NO_REPLAY = runs.max_rate > 0.0
 """A replay sends no request, so a report about a night leaves it out."""
 
 

@@ -118,7 +118,8 @@ def ask(
     with connecting.begin() as connection:
         beside = nullcontext() if queue is None else engine_of(connection).staged(connection, queue, queue_state)
         with beside:
-            result = connection.execute(text(question.statement).bindparams(*binds))
+            statement = engine_of(connection).qualify(question.statement)
+            result = connection.execute(text(statement).bindparams(*binds))
             columns = tuple(result.keys())
             rows = [_plain_row(columns, row, connection.dialect) for row in result]
     return ResultSet(columns=columns, rows=rows)

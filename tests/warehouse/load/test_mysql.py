@@ -79,15 +79,15 @@ def test_a_load_waits_for_another_until_the_time_limit(on_mysql, warehouse_url, 
 
 
 def test_an_init_waits_for_another_until_the_time_limit(engine, warehouse_url, audit_on, monkeypatch):
-    monkeypatch.setattr("etl.database.engines.mysql.LOCK_WAIT_SECONDS", 0)
-    with engine.connect() as holder:
-        holder.execute(text("SELECT GET_LOCK('task-audit init', 0)"))
-        impatient = open_engine(warehouse_url, name="the warehouse")
-        with pytest.raises(StoppedError, match="task-audit init"):
+    monkeypatch.setattr("etl.database.engines.mysql.LOCK_WAIT_SECONDS", 1)
+    audit_on(engine)
+    impatient = open_engine(warehouse_url, name="the warehouse")
+    with engine.begin() as holder:
+        holder.execute(text("SELECT id FROM task_audit_version_turn FOR UPDATE"))
+        with pytest.raises(StoppedError, match="Lock wait timeout"):
             audit_on(impatient)
-        impatient.dispose()
-        holder.execute(text("SELECT RELEASE_LOCK('task-audit init')"))
-    audit_on(engine).warehouse.require_current()
+    audit_on(impatient).warehouse.require_current()
+    impatient.dispose()
 
 
 @pytest.fixture
