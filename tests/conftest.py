@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -98,12 +97,6 @@ def pytest_terminal_summary(terminalreporter):
             terminalreporter.write_line(f"{subject} NOT TESTED: no {program} here", yellow=True, bold=True)
     if not HAS_NAMESPACES:
         terminalreporter.write_line("THE PROGRAM IN A CONTAINER NOT TESTED: no namespaces", yellow=True, bold=True)
-    for orchestrator in ("airflow", "dagster"):
-        if not find_spec(orchestrator):
-            terminalreporter.write_line(
-                f"{orchestrator}: its example was read, but not loaded, since {orchestrator} is not installed",
-                yellow=True,
-            )
     if not mysql_server.SERVER:
         terminalreporter.write_line("MySQL NOT TESTED: no mariadbd or mysqld on this machine", yellow=True, bold=True)
     if not CHROMIUM:

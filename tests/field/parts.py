@@ -5,6 +5,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from urllib.request import ProxyHandler, build_opener
 
 import pytest
 
+DISK = "/var/tmp"  # noqa: S108 - each folder in it has a name of its own
+MAX_INSTALL_SECONDS = 120
 MAX_START_SECONDS = 30  # A loaded machine needs a few seconds.
 
 
@@ -60,6 +63,22 @@ def running(command, *, port, log):
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def environment_with(package, *, until):
+    """Make an environment with a package and its wheels up to a date; yields its Python, or skips the test."""
+    uv = [sys.executable, "-m", "uv", "--quiet"]
+    # It is too large for the memory that holds the other folders.
+    with tempfile.TemporaryDirectory(prefix="field-", dir=DISK) as folder:
+        python = f"{folder}/bin/python"
+        install = ["pip", "install", "--python", python, "--only-binary", ":all:", "--exclude-newer", until, package]
+        try:
+            for command in (["venv", "--python", sys.executable, folder], install):
+                subprocess.run([*uv, *command], check=True, capture_output=True, timeout=MAX_INSTALL_SECONDS)
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+            pytest.skip(f"{package} cannot be installed here")
+        yield python
 
 
 def eventually(ask):
