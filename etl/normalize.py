@@ -3,11 +3,11 @@
 This module settles what a field means. ``etl.koodrive`` decides before whether a response can be believed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 import polars as pl
 
-from etl.redaction import MASK
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Observation
 from etl.tasks.detail import API_FIELDS, FIELDS, MAX_CODE_CHARACTERS, Kind
 
@@ -34,20 +34,19 @@ CODES = [field.name for field in API_FIELDS if field.kind is Kind.CODE]
 NUMBERS = [field.name for field in API_FIELDS if field.kind is Kind.NUMBER]
 
 
-def normalize(observations: Sequence[Observation], *, secrets: Sequence[str] = ()) -> pl.DataFrame:
+def normalize(observations: Sequence[Observation], *, redact: Callable[[str], str] | None = None) -> pl.DataFrame:
     """Make one fact row of each observed task. The newest observation of a task counts.
 
     Args:
         observations: answers about tasks with valid IDs, in any order.
-        secrets: texts that no fact may hold, in every form that could appear, longer ones first.
+        redact: takes secrets out of a text; None if no answer can hold one.
 
     Returns:
         A frame of schema ``FACTS``.
     """
     return (
-        raw_frame(observations)
+        raw_frame(observations, redact=redact)
         .pipe(_newest_of_each_task)
-        .with_columns(pl.col(TEXTS).str.replace_many(dict.fromkeys(secrets, MASK), leftmost=True))
         .pipe(_with_storable_text)
         .with_columns(pl.col(NUMBERS).str.strip_chars().cast(pl.Int64))
         # An absent code and an empty code mean the same: KooDrive sent none.
@@ -58,14 +57,17 @@ def normalize(observations: Sequence[Observation], *, secrets: Sequence[str] = (
     )
 
 
-def raw_frame(observations: Sequence[Observation]) -> pl.DataFrame:
-    """Lay observations out in columns, numbers as text."""
+def raw_frame(observations: Sequence[Observation], *, redact: Callable[[str], str] | None = None) -> pl.DataFrame:
+    """Lay observations out in columns, numbers as text, and texts without secrets."""
     details = [observation.detail for observation in observations]
     columns: dict[str, list[object]] = {
         field.name: [_text(getattr(detail, field.name)) for detail in details]
         for field in API_FIELDS
         if field.kind is not Kind.ID
     }
+    if redact is not None:
+        # Many answers have the same tenant, user, code and message.
+        columns |= {name: list(map(cache(partial(_redacted, redact)), columns[name])) for name in TEXTS}
     columns |= {
         "task_id": [observation.task.task_id for observation in observations],
         "queue_submitted_at": [observation.task.submitted_at for observation in observations],
@@ -76,6 +78,10 @@ def raw_frame(observations: Sequence[Observation]) -> pl.DataFrame:
 
 def _text(value: int | str | None) -> str | None:
     return str(value) if isinstance(value, int) else value
+
+
+def _redacted(redact: Callable[[str], str], text: object) -> str | None:
+    return redact(text) if isinstance(text, str) else None
 
 
 def _newest_of_each_task(raw: pl.DataFrame) -> pl.DataFrame:

@@ -1,7 +1,9 @@
 """A known secret, and the search for it in all outputs and in every form."""
 
+import html
 import json
 import re
+import shlex
 from base64 import b64encode, urlsafe_b64encode
 from urllib.parse import quote, quote_plus
 
@@ -20,10 +22,22 @@ FORMS = {
     "JSON": lambda text: json.dumps(text)[1:-1],
     "JSON in UTF-8": lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
     "JSON with escaped slashes": lambda text: json.dumps(text)[1:-1].replace("/", r"\/"),
+    "JSON of Go": lambda text: json.dumps(text)[1:-1].replace("<", r"\u003c"),
+    "JSON of codes": lambda text: "".join(f"\\u{ord(each):04x}" for each in text),
+    "percent-encoded twice": lambda text: quote(quote(text, safe=""), safe=""),
+    "in part": lambda text: text[1:-1],
+    "in capitals": str.upper,
+    "HTML": html.escape,
+    "HTML of Go": lambda text: html.escape(text).replace("&#x27;", "&#39;"),
+    "HTML of codes": lambda text: "".join(f"&#{ord(each)};" for each in text),
+    # With both quotation marks in the text, Python escapes one of them.
+    "repr": lambda text: repr(text + '"')[1:-2],
+    "SQL": lambda text: text.replace("'", "''"),
+    "shell": lambda text: shlex.quote(text).removeprefix("'").removesuffix("'"),
 }
 """The encodings in which a text may be written."""
 
-CORE = "CANARY/a+b?8f1c"
+CORE = "CANARY/a+b?<8f1c"
 """What all secrets of a test have in common; with signs that each way of writing treats in its own way."""
 
 

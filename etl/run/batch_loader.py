@@ -132,7 +132,7 @@ def make_batch(outcomes: Sequence[Outcome], *, secrets: Secrets, now: datetime) 
     observations = [outcome for outcome in outcomes if isinstance(outcome, Observation)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, FetchFailure)]
     return Batch(
-        facts=normalize(observations, secrets=secrets.forms),
+        facts=normalize(observations, redact=secrets.redact),
         audited=len(observations),
         dead_letters=[failure for failure in failures if failure.is_lasting],
         released=sum(not failure.is_lasting for failure in failures),
