@@ -1,23 +1,27 @@
 """The files of the archive, in a folder or in a bucket of an S3-compatible store.
 
 A file exists as a whole or not at all: in a folder it is renamed after it was written and synced, and an object store
-shows no incomplete object. A name consists of a day, a run and a number, never of text from outside:
+shows no incomplete object. A seal in each file shows whether its rows are as they were written. A name consists of a
+day, a run and a number, never of text from outside:
 ``2026-11-03/RUN-000001.parquet``.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from etl.archive.folder import Folder, IrregularFileError
 from etl.archive.rows import ARCHIVE_SCHEMA
+from etl.archive.seal import BrokenSealError, Seal
 from etl.error_codes import Code
 from etl.errors import DamagedArchiveError, UnavailableError
+from etl.settings.checks import check_hmac_key
 from etl.settings.model import ArchiveSettings
 from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.secret_files import load_secret
@@ -51,6 +55,8 @@ CAUSE = re.compile(r"^ +\d+: (.+)$", re.MULTILINE)
 READ_WRITE_ERRORS = (OSError, pl.exceptions.PolarsError)
 """Errors of polars when a file cannot be read or written."""
 
+DAMAGE_REMEDY = "Restore the file from a backup, or move it away to go without its answers."
+
 
 class Store:
     """The files of one archive."""
@@ -66,6 +72,12 @@ class Store:
         """
         self._location = (settings.location or "").rstrip("/")
         self._is_bucket = self._location.startswith(BUCKET)
+        self._folder = Folder(Path(self._location))
+        self._seal = Seal(
+            load_secret(settings.hmac_key, settings.hmac_key_file, setting="archive.hmac_key", check=check_hmac_key)
+        )
+        self.files_without_checksum = 0
+        """The files that were read and have no checksum, since an older version wrote them."""
         self._proxy = _proxy_to_bucket(settings)
         self._options = storage_options(settings) if self._is_bucket else None
 
@@ -79,10 +91,11 @@ class Store:
             UnavailableError: the disk is full, the folder is not writable, or the bucket does not respond.
         """
         with self._errors_as_unavailable("write to"):
+            write = partial(rows.write_parquet, compression="zstd", metadata=self._seal.make(name, rows))
             if self._is_bucket:
-                rows.write_parquet(f"{self._location}/{name}", compression="zstd", storage_options=self._options)
+                write(f"{self._location}/{name}", storage_options=self._options)
             else:
-                _write_file(Path(self._location, name), rows)
+                self._folder.write(name, write)
 
     def files(self) -> list[str]:
         """List the files in the order in which they were written: by run, then by number.
@@ -91,7 +104,8 @@ class Store:
             UnavailableError: the folder or the bucket cannot be read.
         """
         with self._errors_as_unavailable("read"):
-            found = list(self._in_bucket() if self._is_bucket else self._in_folder())
+            names = self._in_bucket() if self._is_bucket else self._folder.names(FILES)
+            found = filter(None, map(NAME.fullmatch, list(names)))
         return [name for _, name in sorted((_order(match), match[0]) for match in found)]
 
     def read(self, name: str) -> pl.DataFrame:
@@ -102,19 +116,24 @@ class Store:
             UnavailableError: the file cannot be read at all.
         """
         try:
-            return pl.read_parquet(f"{self._location}/{name}", storage_options=self._options).match_to_schema(
-                ARCHIVE_SCHEMA
-            )
+            rows, metadata = self._read(name)
+            has_checksum = self._seal.check(name, rows, metadata)
+            matched = rows.match_to_schema(ARCHIVE_SCHEMA)
         except pl.exceptions.PolarsError as error:
-            if not self._is_bucket:
-                raise DamagedArchiveError(
-                    f"{self._location}/{name} is damaged: {_first_line(error)}.",
-                    code=Code.ARCHIVE_DAMAGED,
-                    remedy="Restore the file from a backup, or move it away to go without its answers.",
-                ) from None
-            raise self._unavailable("read", error) from None
+            if self._is_bucket:
+                raise self._unavailable("read", error) from None
+            raise self._damaged(name, f"is damaged: {_first_line(error)}") from None
+        except pl.exceptions.PanicException:
+            # The reader of Parquet ends so on some damage. It is no Exception, so no other handler would catch it.
+            raise self._damaged(name, "is damaged: it cannot be read as Parquet") from None
+        except IrregularFileError:
+            raise self._damaged(name, "is not a regular file") from None
+        except BrokenSealError as error:
+            raise self._damaged(name, str(error)) from None
         except OSError as error:
             raise self._unavailable("read", error) from None
+        self.files_without_checksum += not has_checksum
+        return matched
 
     def may_be_listed(self) -> bool:
         """Ask a bucket for the files of a day that has none; False if the key may not list.
@@ -132,19 +151,25 @@ class Store:
             raise self._unavailable("read", error) from None
         return True
 
-    def _in_folder(self) -> Iterator[re.Match[str]]:
-        folder = Path(self._location)
-        if not folder.is_dir():
-            raise FileNotFoundError("there is no such folder")
-        for file in folder.glob(FILES):
-            if match := NAME.fullmatch(file.relative_to(folder).as_posix()):
-                yield match
+    def _read(self, name: str) -> tuple[pl.DataFrame, dict[str, str]]:
+        if self._is_bucket:
+            place = f"{self._location}/{name}"
+            metadata = pl.read_parquet_metadata(place, storage_options=self._options)
+            return pl.read_parquet(place, storage_options=self._options), metadata
+        with self._folder.opened(name) as file:
+            metadata = pl.read_parquet_metadata(file)
+            file.seek(0)
+            return pl.read_parquet(file), metadata
 
-    def _in_bucket(self) -> Iterator[re.Match[str]]:
+    def _damaged(self, name: str, problem: str) -> DamagedArchiveError:
+        return DamagedArchiveError(
+            f"{self._location}/{name} {problem}.", code=Code.ARCHIVE_DAMAGED, remedy=DAMAGE_REMEDY
+        )
+
+    def _in_bucket(self) -> Iterator[str]:
         paths = pl.scan_parquet(f"{self._location}/{FILES}", include_file_paths="file", storage_options=self._options)
         for path in paths.select(pl.col("file").unique()).collect()["file"]:
-            if match := NAME.search(path):
-                yield match
+            yield "/".join(path.rsplit("/", 2)[1:])
 
     @contextmanager
     def _errors_as_unavailable(self, action: str) -> Iterator[None]:
@@ -207,30 +232,6 @@ def day_of(name: str) -> date:
 def _order(match: re.Match[str]) -> tuple[str, int, str]:
     # A run's ID begins with the time, so its order is that of the runs.
     return match["run_id"], int(match["number"]), match["day"]
-
-
-def _write_file(path: Path, rows: pl.DataFrame) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            rows.write_parquet(file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    for folder in (path.parent, path.parent.parent):
-        _sync_folder(folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make sure that the name of a new file survives a power failure."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(error: Exception) -> str:

@@ -25,6 +25,9 @@ from etl.tasks.failure_reasons import FailureReason
 from etl.warehouse import Loader
 from etl.warehouse.load.batch import Batch
 
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+"""How far the clock of a run may be ahead of the clock of the replay's warehouse."""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
@@ -62,18 +65,21 @@ def replay_archive(store: Store, warehouse: Loader, *, asked: Range, clock: Call
     warehouse.start(run)
     try:
         for file in files:
-            for batch in _batches(store, file, asked=asked):
+            for batch in _batches(store, file, asked=asked, now=clock()):
                 size = batch.audited + len(batch.dead_letters)
                 run = warehouse.load(batch, replace(run, claimed=run.claimed + size))
             log.info("file_replayed", file=file, audited=run.audited)
     except TaskAuditError as error:
         _finish(warehouse, run, now=clock(), ended_by=error)
         raise
+    if store.files_without_checksum:
+        log.warning("replayed_without_checksum", files=store.files_without_checksum)
     return _finish(warehouse, run, now=clock(), ended_by=None)
 
 
-def _batches(store: Store, file: str, *, asked: Range) -> Iterator[Batch]:
+def _batches(store: Store, file: str, *, asked: Range, now: datetime) -> Iterator[Batch]:
     rows = asked.of(store.read(file))
+    _require_rows_of_a_run(rows, file, now=now)
     for (run_id,), of_run in rows.partition_by("run_id", as_dict=True, maintain_order=True).items():
         observations, dead_letters = [], []
         for row in of_run.iter_rows(named=True):
@@ -89,6 +95,33 @@ def _batches(store: Store, file: str, *, asked: Range) -> Iterator[Batch]:
         )
 
 
+def _require_rows_of_a_run(rows: pl.DataFrame, file: str, *, now: datetime) -> None:
+    """Check that a run can have written the rows.
+
+    Raises:
+        DamagedArchiveError: a row lacks a value that every row has, or is of a time that has not come yet. No later
+            answer would replace its fact.
+    """
+    is_answer, reason = pl.col("body").is_not_null(), pl.col("reason")
+    sound = pl.all_horizontal(
+        pl.col("task_id", "run_id", "observed_at", "attempts").is_not_null(),
+        is_answer != reason.is_not_null(),
+        is_answer | reason.is_in([str(each) for each in FailureReason]),
+    )
+    for problem, found in (
+        ("are not as a run writes them", rows.filter(~sound)),
+        ("are of a time that has not come yet", rows.filter(pl.col("observed_at") > now + MAX_CLOCK_SKEW)),
+    ):
+        if found.height:
+            raise _damaged(f"{file}: {found.height} of {rows.height} rows {problem}")
+
+
+def _damaged(message: str) -> DamagedArchiveError:
+    return DamagedArchiveError(
+        f"{message}.", code=Code.ARCHIVE_DAMAGED, remedy="Check whether the file was changed after it was written."
+    )
+
+
 def _observation(row: dict[str, Any], file: str) -> Observation:
     response = Response(
         status=row["http_status"],
@@ -100,11 +133,7 @@ def _observation(row: dict[str, Any], file: str) -> Observation:
     )
     outcome = interpret(response, _task(row), now=row["observed_at"])
     if isinstance(outcome, FetchFailure):
-        raise DamagedArchiveError(
-            f"{file}: the response about {row['task_id']} is not an answer: {outcome.detail}.",
-            code=Code.ARCHIVE_DAMAGED,
-            remedy="Check whether the file was changed after it was written.",
-        )
+        raise _damaged(f"{file}: the response about {row['task_id']} is not an answer: {outcome.detail}")
     return outcome
 
 

@@ -74,6 +74,10 @@ EVENTS: dict[str, Event] = {
         "KooDrive's list of tasks was read, completely or not; `given` tasks matched, and `new` of them were added.",
         ("requests", "throttled", "pages", "listed", "repeated", "given", "new", "is_complete"),
     ),
+    "replayed_without_checksum": Event(
+        "These files of the archive have no checksum, since an older version wrote them; damage may go unnoticed.",
+        ("files",),
+    ),
     "file_replayed": Event("A file of the archive was loaded again.", ("file", "audited")),
     "telemetry_failed": Event("A target did not receive its report about the run.", ("target", "error")),
     "command_failed": Event(

@@ -26,6 +26,9 @@ WEBHOOK_URL_EXAMPLE = "https://hooks.slack.com/services/..."
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 """PostgreSQL cuts a longer name to 63 characters."""
 
+MIN_HMAC_KEY_LENGTH = 32
+"""Characters. As hexadecimal digits they hold 128 bits."""
+
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/|\Z)")
 
 
@@ -194,6 +197,13 @@ def check_secret(secret: SecretStr) -> SecretStr:
     """Check that a secret is not blank: an empty variable usually means a secret that was not filled in."""
     if not secret.get_secret_value().strip():
         raise ValueError("is empty")
+    return secret
+
+
+def check_hmac_key(secret: SecretStr) -> SecretStr:
+    """Check that a key is too long to be guessed."""
+    if len(secret.get_secret_value().strip()) < MIN_HMAC_KEY_LENGTH:
+        raise ValueError(f"holds fewer than {MIN_HMAC_KEY_LENGTH} characters; `openssl rand -hex 32` prints a good key")
     return secret
 
 

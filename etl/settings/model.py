@@ -14,6 +14,7 @@ from etl.database.url import parse_database_url
 from etl.settings.checks import (
     check_base_url,
     check_header_value,
+    check_hmac_key,
     check_identifier,
     check_location,
     check_proxy_url,
@@ -44,6 +45,7 @@ Secret = Annotated[SecretStr, AfterValidator(check_secret)]
 WebhookUrl = Annotated[Secret, AfterValidator(check_webhook_url)]
 VariableName = Annotated[str, AfterValidator(check_variable_name)]
 ProxyUrl = Annotated[Secret, AfterValidator(check_proxy_url)]
+HmacKey = Annotated[Secret, AfterValidator(check_hmac_key)]
 SecretHeader = Annotated[Secret, AfterValidator(check_secret_header)]
 
 
@@ -228,6 +230,11 @@ class ArchiveSettings(Section):
         default=None, examples=["/run/secrets/task-audit/s3_secret_access_key"]
     )
     """A file that holds the secret of the access key."""
+    hmac_key: HmacKey | None = Field(default=None, examples=[""])
+    """A key of 32 characters or more, with which the job signs each file of the archive (HMAC-SHA-256), so that a
+    replay refuses files that others have changed or written. A file is safer. Without it files have only a checksum."""
+    hmac_key_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/archive_hmac_key"])
+    """A file that holds this key."""
 
     @model_validator(mode="after")
     def _keys_fit_the_location(self) -> Self:
@@ -235,6 +242,7 @@ class ArchiveSettings(Section):
         if keys and not (self.location or "").startswith("s3://"):
             raise ValueError(f"{', '.join(keys)}: only if location is a bucket (s3://bucket/folder)")
         require_at_most_one(self, "s3_secret_access_key", "s3_secret_access_key_file")
+        require_at_most_one(self, "hmac_key", "hmac_key_file")
         return self
 
 

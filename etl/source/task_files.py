@@ -114,10 +114,14 @@ def _parquet_rows(stream: BinaryIO, name: str) -> Iterator[RawRow]:
         try:
             yield from _enumerate_rows(spool, name)
         except pl.exceptions.PolarsError as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(
-                f"{name} cannot be read as Parquet: {reason}.", code=Code.FILE_MALFORMED, remedy=NOTHING_ADDED
-            ) from None
+            raise _unreadable(name, str(error).splitlines()[0]) from None
+        except pl.exceptions.PanicException:
+            # The reader of Parquet ends so on some damage. It is no Exception, so no other handler would catch it.
+            raise _unreadable(name, "It is damaged") from None
+
+
+def _unreadable(name: str, reason: str) -> InputError:
+    return InputError(f"{name} cannot be read as Parquet: {reason}.", code=Code.FILE_MALFORMED, remedy=NOTHING_ADDED)
 
 
 def _enumerate_rows(spool: IO[bytes], name: str) -> Iterator[RawRow]:

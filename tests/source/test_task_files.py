@@ -182,3 +182,12 @@ def test_any_bytes_are_tasks_or_an_error(data):
     except InputError:
         return
     assert all(task_id == task_id.strip() != "" for task_id, _ in rows)
+
+
+def test_a_panic_of_the_reader_is_a_malformed_file(monkeypatch):
+    def panic(*_arguments, **_keywords):
+        raise pl.exceptions.PanicException("a harmless one")
+
+    monkeypatch.setattr(pl, "scan_parquet", panic)
+    with pytest.raises(InputError, match=r"^\[file-malformed\] leavers cannot be read as Parquet: It is damaged"):
+        read(parquet(task_id=[1]))
