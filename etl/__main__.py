@@ -16,12 +16,17 @@ GC_THRESHOLD = 50_000
 """The new objects between two garbage collections. The default of 700 causes hundreds of them during the imports, which
 leave little to collect, and several for every few requests."""
 
+ONLY_OWNER = 0o077
+"""The permissions that a new file does not get. Databases, reports and the archive hold KooDrive's answers, so only
+the user of the job may read them, whatever the umask of the shell or of cron is. A file that exists keeps its mode."""
+
 
 def main() -> None:
     """Run a command and end with its exit code."""
     if os.getpid() == FIRST_PROCESS:
         signal.signal(signal.SIGTERM, lambda number, _: sys.exit(DIED_BY_SIGNAL + number))
     gc.set_threshold(GC_THRESHOLD)
+    os.umask(ONLY_OWNER)
     # The imports follow the handler.
     from etl.cli import main as run_command  # noqa: PLC0415
     from etl.observe.streams import protect_streams  # noqa: PLC0415
