@@ -1,5 +1,6 @@
 """A configured installation, its stand-in API, and questions about what a night has left."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 from msgspec import UNSET
@@ -11,6 +12,12 @@ from tests import processes
 TOKEN = "Bearer CANARY-5f1d0c"
 FIRST_ID = 1534087020903704704
 FINISHED, OPEN = (2, 3), (0, 1)
+
+BUSY = """
+    SELECT COUNT(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND state <> 'idle'
+    AND datname = current_database() AND pid <> pg_backend_pid()
+"""
+"""The sessions of a database that are in a transaction."""
 
 
 def task_ids(number):
@@ -57,6 +64,12 @@ class Night:
         with engine.begin() as connection:
             connection.execute(text(statement))
         engine.dispose()
+
+    def wait_until_idle(self):
+        """Wait until the servers have ended what a killed run has sent: its last COMMIT may be under way."""
+        for where, url in self._urls.items():
+            while url.get_secret_value().startswith("postgresql") and self.rows(BUSY, where) != [(0,)]:
+                time.sleep(0.02)  # another process is at work, on its own clock
 
     def facts(self):
         return {

@@ -22,6 +22,18 @@ def points_of(places):
     return [point for point in POINTS if source != warehouse or point != "settling"]
 
 
+def kill_forty_times(ledger, points):
+    """Kill runs at any time and at crash points, in a random order, and finish the work."""
+    chance = random.Random(SEED)
+    while ledger.deaths < 40:
+        point = chance.choice([None, None, *points[1:-2]])
+        if point is None:
+            assert ledger.kill_after(chance.uniform(0.1, 1.0))
+        else:
+            ledger.crash(f"{point}:{chance.randint(1, 3)}")
+    ledger.finish()
+
+
 def die_at(ledger, points):
     """Kill one run after the other on the same tasks, at later points each time."""
     for point in points:
@@ -45,15 +57,7 @@ def test_a_run_that_is_killed_at_any_point_is_completed_by_the_next(night_of, pl
 
 @pytest.mark.soak
 def test_forty_kills_at_any_time_lose_nothing(night_of, places, capfd):
-    chance = random.Random(SEED)
     with opened(night_of, places, tasks=20_000, api__concurrency=16) as ledger:
-        while ledger.deaths < 40:
-            point = chance.choice([None, None, *points_of(places)[1:-2]])
-            if point is None:
-                assert ledger.kill_after(chance.uniform(0.1, 1.0))
-            else:
-                ledger.crash(f"{point}:{chance.randint(1, 3)}")
-        ledger.finish()
-        asks = ledger.night.api.stats.requests
+        kill_forty_times(ledger, points_of(places))
         with capfd.disabled():
-            print(f"\n{ledger.deaths} deaths, {len(ledger.ids):,} tasks, {asks:,} requests")
+            print(ledger.figures)

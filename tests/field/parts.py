@@ -53,10 +53,10 @@ def folder_for(user):
 
 
 @contextmanager
-def running(command, *, port, log):
-    """Run a program until the block ends, once it listens on its port."""
+def running(command, *, port, log, user=None):
+    """Run a program until the block ends, once it listens on its port; perhaps as another user."""
     with log.open("w", encoding="utf-8") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, user=user)
         try:
             _wait(process, port, log)
             yield process

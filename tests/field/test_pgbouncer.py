@@ -1,16 +1,14 @@
 """The job behind PgBouncer, where each transaction may have another connection: its results are exact, and it leaves
 nothing behind in a connection."""
 
-import os
-from contextlib import closing, contextmanager
-from pathlib import Path
+from functools import partial
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
 from etl.fake_api import Behaviour, StatusWeights
-from tests.field.parts import folder_for, free_port, program, running
+from tests.field.pgbouncer import pooling
 from tests.nights import TOKEN, task_ids
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.field]
@@ -31,29 +29,7 @@ TASKS, POOL_SIZE = 400, 2
 @pytest.fixture
 def pgbouncer(postgres_url):
     """Start a PgBouncer before the database of the test: ``with pgbouncer("transaction") as url``."""
-    # PgBouncer refuses to run as root.
-    command = [program("pgbouncer"), "--quiet", *([] if os.getuid() else ["--user", "nobody"])]
-
-    @contextmanager
-    def start(pool_mode, *, pool_size=POOL_SIZE):
-        with closing(psycopg.connect(postgres_url)) as connection:
-            host, database_port, user, database = (
-                getattr(connection.info, name) for name in ("host", "port", "user", "dbname")
-            )
-        # The socket of the server is in a folder of its own, which its package closes to others.
-        Path(host).chmod(0o755)
-        port = free_port()
-        with folder_for("nobody") as folder:
-            configuration = folder / "pgbouncer.ini"
-            configuration.write_text(
-                f"[databases]\n* = host={host} port={database_port} user={user}\n"
-                f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = any\n"
-                f"pool_mode = {pool_mode}\ndefault_pool_size = {pool_size}\n"
-            )
-            with running([*command, configuration], port=port, log=folder / "output"):
-                yield f"postgresql://{user}@127.0.0.1:{port}/{database}"
-
-    return start
+    return partial(pooling, postgres_url, pool_size=POOL_SIZE)
 
 
 @pytest.fixture

