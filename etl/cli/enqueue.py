@@ -17,6 +17,7 @@ from etl.fetch.pool import Traffic
 from etl.jobs.collect import Collected, Wanted, collect
 from etl.jobs.opening import open_queue
 from etl.settings.load import Settings
+from etl.source.enqueue import Enqueued
 from etl.source.enqueue import enqueue as add_to_queue
 from etl.source.task_files import PendingRow, check_ids, read_pending
 from etl.tasks.detail import TaskStatus
@@ -58,6 +59,8 @@ def enqueue(
 ) -> None:
     """Add pending task IDs; an ID that is already there stays as it is.
 
+    The command names the tasks that are there and that no run asks about: (2 done, 1 dead).
+
     \b
     Example:
       task-audit enqueue 1534087020903704704
@@ -80,7 +83,7 @@ def enqueue(
     with ExitStack() as files, open_queue(context.settings().source) as (engine, table):
         from_file = _pending_in(files.enter_context(click.open_file(path, "rb")), path) if path else ()
         added = add_to_queue(engine, table, chain(check_ids(task_ids), from_file))
-    _print_added(given=added.given, new=added.new)
+    _print_added(added)
 
 
 def _from_api(settings: Settings, wanted: Wanted) -> None:
@@ -97,11 +100,12 @@ def _from_api(settings: Settings, wanted: Wanted) -> None:
     finally:
         # Tasks that were added before an error stay.
         if collected.pages:
-            _print_added(given=collected.given, new=collected.new)
+            _print_added(Enqueued(given=collected.given, new=collected.new, settled=collected.settled))
 
 
-def _print_added(*, given: int, new: int) -> None:
-    click.echo(f"{new} new, {given - new} already there.")
+def _print_added(added: Enqueued) -> None:
+    states = ", ".join(f"{tasks} {state}" for state, tasks in sorted(added.settled.items()))
+    click.echo(f"{added.new} new, {added.given - added.new} already there{f' ({states})' if states else ''}.")
 
 
 def _pending_in(file: IO[Any], path: str) -> Iterator[PendingRow]:

@@ -5,10 +5,10 @@ order of the list is not documented, so the job reads all of it and compares the
 is added: one too many costs one request, and one too few is lost.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 
@@ -42,8 +42,8 @@ MAX_REMEMBERED_TASKS = 100 * PAGE_SIZE
 MAX_REPETITIONS = 10
 """The pages in a row that only repeat others. After so many, the list has no end."""
 
-Add = Callable[[Sequence[PendingRow]], Awaitable[int]]
-"""Adds tasks to the pending table; returns how many were new."""
+Add = Callable[[Sequence[PendingRow]], Awaitable[Enqueued]]
+"""Adds tasks to the pending table."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -99,6 +99,8 @@ class Collected:
     """The listed tasks that were wanted, without the repeated ones."""
     new: int = 0
     """The wanted tasks that were not in the pending table yet."""
+    settled: Counter[str] = field(default_factory=Counter)
+    """The wanted tasks that were there and that no run asks about, by state."""
     is_complete: bool = False
     """Whether the list was read to its end, or to the wanted number of tasks."""
 
@@ -189,7 +191,9 @@ async def _collect(api: KooDrive, reader: PageReader, *, wanted: Wanted, collect
             async for page in pages:
                 fresh = repetitions.without(page)
                 rows = [_row(task) for task in fresh if wanted.holds(task)][: wanted.remaining(collected.given)]
-                collected.new += await add(rows)
+                added = await add(rows)
+                collected.new += added.new
+                collected.settled += added.settled
                 collected.given += len(rows)
                 collected.pages += 1
                 collected.listed += len(page.tasks)
@@ -204,15 +208,15 @@ async def _add(
     retry: DatabaseRetry,
     shutdown: Shutdown,
     enqueue_rows: Callable[[Sequence[PendingRow]], Enqueued],
-) -> int:
-    """Add tasks to the pending table; returns how many were new."""
+) -> Enqueued:
+    """Add tasks to the pending table."""
     if not rows:
-        return 0
+        return Enqueued(given=0, new=0)
     added = await retry.call(enqueue_rows, rows)
     if added is None:
         assert shutdown.reason is not None  # noqa: S101 - for the type checker: the failed call has requested the shutdown
         raise shutdown.reason
-    return added.new
+    return added
 
 
 def _row(listed: ListedTask) -> PendingRow:

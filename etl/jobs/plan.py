@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from etl.database.clock import clock_of
 from etl.jobs.forecast import Forecast, forecast
@@ -48,7 +49,8 @@ def make_plan(settings: Settings, request: RunRequest) -> Plan:
     if settings.source.mode == "queue":
         with open_queue(settings.source) as (engine, table):
             now = clock_of(engine)()
-            days = backlog_by_day(engine, table, request.selection, now=now)
+            lease = timedelta(seconds=settings.run.lease_seconds)
+            days = backlog_by_day(engine, table, request.selection, now=now, lease=lease)
     due = sum(day.due for day in days)
     tasks = due if request.tasks is None else min(due, request.tasks)
     allowed = max_rate_of(settings, request)

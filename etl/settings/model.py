@@ -203,7 +203,8 @@ class RunSettings(Section):
     batch_size: int = Field(default=5_000, ge=1, le=100_000)
     """Tasks in one load, at most. A smaller load starts when its first response is five seconds old."""
     lease_seconds: float = Field(default=300, ge=3, le=86_400, allow_inf_nan=False)
-    """Seconds that a claim holds without a heartbeat. Another run takes over the tasks of a crashed run after that."""
+    """Seconds that a claim holds without a heartbeat. Another run takes over the tasks of a crashed run after that. All
+    runs on one pending table need the same value: a longer lease than their own belongs to no run."""
     deadline_seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False, examples=[21_600])
     """Seconds after which a run ends cleanly with 75; the rest stays pending. Without it there is no limit."""
     dead_letter_after: int = Field(default=5, ge=1, le=1_000)

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from sqlalchemy import Engine, Table, and_, case, func, literal, not_, select
 
@@ -42,7 +42,9 @@ class DayCounts:
         return self.new + self.still_open + self.failed_before + self.again
 
 
-def backlog_by_day(engine: Engine, table: Table, selection: Selection, *, now: datetime) -> list[DayCounts]:
+def backlog_by_day(
+    engine: Engine, table: Table, selection: Selection, *, now: datetime, lease: timedelta
+) -> list[DayCounts]:
     """Count the tasks of the job's own queue, oldest day first.
 
     Args:
@@ -50,12 +52,13 @@ def backlog_by_day(engine: Engine, table: Table, selection: Selection, *, now: d
         table: the pending table.
         selection: the tasks to count.
         now: the time by the pending database's clock.
+        lease: the time that a claim holds.
     """
     columns = table.c
     position = submitted_ms(columns.submitted_at, columns.task_id)
     # 0 stands for an ID without a time.
     day = case((position != 0, position // literal(DAY_MS))).label("day")
-    held = not_(is_free(table, now))
+    held = not_(is_free(table, now, lease=lease))
     later = and_(not_(held), not_(may_be_checked(table, now)))
     again = columns.state == str(TaskState.DONE)
     states = [str(TaskState.PENDING), *([str(TaskState.DONE)] if selection.refetch else [])]

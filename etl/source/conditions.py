@@ -7,8 +7,11 @@ from sqlalchemy import ColumnElement, Table, or_
 from etl.database.clock import MAX_CLOCK_SKEW
 from etl.tasks import Selection, milliseconds
 
-MAX_LEASE = MAX_WAIT = timedelta(days=1)
-"""The longest lease that the settings allow, and the longest time until the next look at a task."""
+MAX_WAIT = timedelta(days=1)
+"""The longest time until the next look at a task."""
+
+MAX_LEASE = timedelta(days=1)
+"""The longest lease that the settings allow."""
 
 
 def within_range(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:
@@ -24,15 +27,19 @@ def within_range(position: ColumnElement[int], selection: Selection) -> list[Col
     return conditions
 
 
-def has_ended(table: Table, now: datetime) -> ColumnElement[bool]:
-    """Return whether a lease has ended; one that would hold too long was written by a clock that was ahead."""
+def has_ended(table: Table, now: datetime, *, lease: timedelta = MAX_LEASE) -> ColumnElement[bool]:
+    """Return whether a lease has ended.
+
+    A lease that would hold for longer than ``lease`` belongs to no run: a clock that was ahead wrote it, or a program
+    that adds tasks.
+    """
     lease_until = table.c.lease_until
-    return or_(lease_until <= now, lease_until > now + MAX_LEASE + MAX_CLOCK_SKEW)
+    return or_(lease_until <= now, lease_until > now + lease + MAX_CLOCK_SKEW)
 
 
-def is_free(table: Table, now: datetime) -> ColumnElement[bool]:
+def is_free(table: Table, now: datetime, *, lease: timedelta = MAX_LEASE) -> ColumnElement[bool]:
     """Return whether no run holds a task."""
-    return or_(table.c.lease_until.is_(None), has_ended(table, now))
+    return or_(table.c.lease_until.is_(None), has_ended(table, now, lease=lease))
 
 
 def may_be_checked(table: Table, now: datetime) -> ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """The tasks that one run counts and claims, as conditions on the pending table."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Table, not_, or_
 
@@ -19,7 +19,9 @@ ConditionsAt = Callable[[datetime], Conditions]
 class DueTasks:
     """The conditions of the tasks of one run."""
 
-    def __init__(self, table: Table, selection: Selection, *, began_at: datetime, claims_allowed: int) -> None:
+    def __init__(
+        self, table: Table, selection: Selection, *, began_at: datetime, lease: timedelta, claims_allowed: int
+    ) -> None:
         """Describe the tasks of a run.
 
         Args:
@@ -27,11 +29,13 @@ class DueTasks:
             selection: the tasks that the run asks about.
             began_at: the beginning of the run. A task that is still open after the run asked about it waits for the
                 next.
+            lease: the time that a claim of this run holds; a lease that would hold longer belongs to no run.
             claims_allowed: the number of claims without an answer that a task may have.
         """
         self._table = table
         self._selection = selection
         self._began_at = began_at
+        self._lease = lease
         self._claims_allowed = claims_allowed
 
     @property
@@ -53,7 +57,7 @@ class DueTasks:
 
     def due(self, now: datetime) -> Conditions:
         """Select the due tasks that no run holds."""
-        return [*self.selected(now), is_free(self._table, now)]
+        return [*self.selected(now), is_free(self._table, now, lease=self._lease)]
 
     def unleased(self, now: datetime) -> Conditions:
         """Select the due tasks that no run holds or held when it died."""
@@ -75,4 +79,4 @@ class DueTasks:
         return [*self.selected(now), self._table.c.lease_until.is_(None)]
 
     def _left(self, now: datetime) -> Conditions:
-        return [*self.selected(now), has_ended(self._table, now)]
+        return [*self.selected(now), has_ended(self._table, now, lease=self._lease)]

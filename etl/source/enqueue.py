@@ -4,20 +4,23 @@ The tasks may come from a slow pipe, and a later one may be refused. All of them
 file before the first is added, so that no transaction waits for them.
 """
 
+import json
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table
+from sqlalchemy import Connection, Engine, Table, Text, select, text
 
 from etl.database.engines import engine_of
 from etl.error_codes import Code
 from etl.errors import UnavailableError
 from etl.source.task_files import PendingRow
+from etl.tasks import TaskState
 
 CHUNK_ROWS = 5_000
 """The tasks that one transaction adds: few enough that no run waits long for its end."""
@@ -35,6 +38,8 @@ class Enqueued:
 
     given: int
     new: int
+    settled: Counter[str] = field(default_factory=Counter)
+    """The given tasks that were there already and that no run asks about, by state."""
 
 
 def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueued:
@@ -46,6 +51,7 @@ def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueue
         UnavailableError: the temporary file cannot be written.
     """
     given = new = 0
+    settled: Counter[str] = Counter()
     with tempfile.SpooledTemporaryFile(MAX_BYTES_IN_MEMORY) as spool:
         for chunk in _chunks(rows):
             with _reporting_full_disk():
@@ -55,8 +61,11 @@ def enqueue(engine: Engine, table: Table, rows: Iterable[PendingRow]) -> Enqueue
         for chunk in _chunks(map(_decode, spool)):
             given += len(chunk)
             with engine.begin() as connection:
-                new += insert_new(connection, table, chunk)
-    return Enqueued(given, new)
+                inserted = insert_new(connection, table, chunk)
+                if inserted < len(chunk):
+                    settled += _settled(connection, table, chunk)
+            new += inserted
+    return Enqueued(given, new, settled)
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[PendingRow]) -> int:
@@ -77,6 +86,20 @@ def _reporting_full_disk() -> Iterator[None]:
             code=Code.DISK_FULL,
             remedy="Free some space there, or let TMPDIR name another folder; nothing was added.",
         ) from None
+
+
+def _settled(connection: Connection, table: Table, rows: Sequence[PendingRow]) -> Counter[str]:
+    """Count the tasks of a chunk that are not pending, by state."""
+    given = Counter(task_id for task_id, _ in rows)
+    asked = text(engine_of(connection).rows_of_json("task_ids", "task_id")).columns(task_id=Text)
+    query = select(table.c.task_id, table.c.state).where(
+        table.c.task_id.in_(asked), table.c.state != str(TaskState.PENDING)
+    )
+    found = connection.execute(query, {"task_ids": json.dumps(list(given))})
+    counted: Counter[str] = Counter()
+    for task_id, state in found:
+        counted[state] += given[task_id]
+    return counted
 
 
 def _chunks(rows: Iterable[PendingRow]) -> Iterator[list[PendingRow]]:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import polars as pl
-from sqlalchemy import ColumnElement, Engine, Table, case, func, select
+from sqlalchemy import ColumnElement, Engine, Table, case, func, not_, select
 
+from etl.source.conditions import is_free
 from etl.source.tables import submitted_ms
 from etl.tasks import instant_of, milliseconds
 
@@ -38,7 +39,7 @@ def overview(engine: Engine, table: Table, *, now: datetime) -> list[StateOvervi
         select(
             table.c.state,
             func.count().label("tasks"),
-            _count_if(table.c.lease_until > now).label("leased"),
+            _count_if(not_(is_free(table, now))).label("leased"),
             _count_if(submitted >= day_ago).label("under_a_day"),
             _count_if((submitted >= week_ago) & (submitted < day_ago)).label("under_a_week"),
             _count_if(submitted < week_ago).label("older"),

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Update,
     and_,
+    case,
     func,
     null,
     or_,
@@ -42,6 +43,9 @@ from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement
 
 Rows = Sequence[Row[Any]]
+
+MAX_FENCE, MAX_ATTEMPTS = 2**62, 1_000_000
+"""No run comes near these numbers. A row with a larger or a negative one was inserted so, and begins at 1 again."""
 
 
 class Queue:
@@ -74,7 +78,7 @@ class Queue:
         self._owner = owner
         self._lease = lease
         self._clock = clock
-        self._tasks = DueTasks(table, selection, began_at=clock(), claims_allowed=claims_allowed)
+        self._tasks = DueTasks(table, selection, began_at=clock(), lease=lease, claims_allowed=claims_allowed)
         self._after: Position | None = None
         """The position where the last claim ended, so that the next one need not pass over the rows before it."""
         self._in_doubt: datetime | None = None
@@ -220,8 +224,8 @@ class Queue:
         return {
             "lease_owner": self._owner,
             "lease_until": lease_until,
-            "fence": self._table.c.fence + 1,
-            "attempts": self._table.c.attempts + 1,
+            "fence": _next(self._table.c.fence, MAX_FENCE),
+            "attempts": _next(self._table.c.attempts, MAX_ATTEMPTS),
         }
 
     def _recovered(self) -> Rows:
@@ -270,6 +274,11 @@ class Queue:
         return update(table).where(
             table.c.task_id == row["held_id"], table.c.fence == row["held_fence"], table.c.lease_owner == self._owner
         )
+
+
+def _next(number: ColumnElement[int], largest: int) -> ColumnElement[int]:
+    """Return the number after one, or 1 after a number that no claim has written."""
+    return case((number.between(0, largest - 1), number + 1), else_=1)
 
 
 def _pending_task(row: Row[Any]) -> PendingTask:

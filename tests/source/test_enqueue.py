@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 
 import polars as pl
@@ -19,12 +20,15 @@ MANY = 100_000
 def test_counts_the_new_ones(board):
     board.add("1", state="done")
 
-    assert enqueue(board.engine, board.table, check_ids(["1", "2", "3", "2"])) == Enqueued(given=4, new=2)
-    assert enqueue(board.engine, board.table, check_ids(["1", "2", "3"])) == Enqueued(given=3, new=0)
+    assert enqueue(board.engine, board.table, check_ids(["1", "2", "3", "2"])) == Enqueued(4, 2, Counter(done=1))
+    board.add("4", state="dead")
+    again = enqueue(board.engine, board.table, check_ids(["1", "2", "3", "1", "4"]))
+    assert again == Enqueued(given=5, new=0, settled=Counter(done=2, dead=1))
     assert {task_id: row["state"] for task_id, row in board.rows().items()} == {
         "1": "done",
         "2": "pending",
         "3": "pending",
+        "4": "dead",
     }
 
 

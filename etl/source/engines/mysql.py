@@ -125,8 +125,8 @@ def _in_order(claim: Claim) -> Select[Any]:
         select(
             task_id,
             table.c.submitted_at,
-            (table.c.attempts + 1).label("attempts"),
-            (table.c.fence + 1).label("fence"),
+            claim.lease["attempts"].label("attempts"),
+            claim.lease["fence"].label("fence"),
             ms.label("ms"),
         )
         # A sort locks every row that it reads, taken or not; a scan along the index sorts nothing.
