@@ -11,7 +11,14 @@ from etl.database.engines import ENGINES
 DRIVERS = {alias: engine.driver for engine in ENGINES for alias in engine.aliases}
 """The driver that a URL means by another name, or by that of the engine alone."""
 
-HARMLESS_QUERY_KEYS = frozenset({"host", "port", "sslmode", "application_name", "unix_socket"})
+HARMLESS_QUERY_KEYS = frozenset(
+    {
+        *("host", "port", "unix_socket", "application_name", "target_session_attrs", "connect_timeout", "charset"),
+        *("sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding"),
+        *("ssl_ca", "ssl_cert", "ssl_key", "ssl_check_hostname", "ssl_verify_cert", "ssl_verify_identity"),
+    }
+)
+"""The arguments of a URL that are no secrets: places, names of files, and switches."""
 
 
 SEVERAL_HOSTS = re.compile(

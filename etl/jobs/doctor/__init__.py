@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from etl.exit_codes import ExitCode
 from etl.jobs.doctor.api import examine_api
 from etl.jobs.doctor.databases import examine_queue, examine_user_table, examine_warehouse
+from etl.jobs.doctor.file_rights import examine_secrets
 from etl.jobs.doctor.finding import Finding, State, failed
-from etl.jobs.doctor.machine import examine_disk, examine_secrets, examine_settings
+from etl.jobs.doctor.machine import examine_disk, examine_settings
 from etl.jobs.doctor.metrics import examine_metrics
 from etl.jobs.doctor.network import examine_archive, examine_proxies
 from etl.settings.load import Configuration
