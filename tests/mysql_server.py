@@ -30,12 +30,12 @@ UNSAFE = "--innodb-flush-method=nosync"
 
 
 @contextmanager
-def running(folder):
+def running(folder, *options):
     """Start the server in an empty folder and yield the path of its socket, on which root needs no password."""
     data, socket, temporary = Path(folder) / "data", Path(folder) / "socket", Path(folder) / "tmp"
     # A server that starts deletes the temporary tables that it finds in its tmpdir, those of other servers as well.
     temporary.mkdir()
-    usual = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}", UNSAFE]
+    usual = ["--no-defaults", f"--datadir={data}", f"--tmpdir={temporary}", UNSAFE, *options]
     if os.geteuid() == 0:
         usual.append("--user=root")
     with Path(folder, "log").open("w+", encoding="utf-8") as log:

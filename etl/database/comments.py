@@ -16,12 +16,15 @@ def write_comments(connection: Connection, tables: Sequence[Table]) -> None:
     if not engine_of(connection).has_comments:
         return
     found, names, schema = inspect(connection), [table.name for table in tables], tables[0].schema
-    comments = found.get_multi_table_comment(schema, filter_names=names)
-    columns = found.get_multi_columns(schema, filter_names=names)
+    # MySQL with lower_case_table_names=1 keeps names in lower case.
+    either = [*names, *map(str.lower, names)]
+    comments = found.get_multi_table_comment(schema, filter_names=either)
+    columns = found.get_multi_columns(schema, filter_names=either)
     for table in tables:
-        if comments[schema, table.name]["text"] != table.comment:
+        key = schema, table.name if (schema, table.name) in columns else table.name.lower()
+        if comments[key]["text"] != table.comment:
             connection.execute(SetTableComment(table))
-        written = {column["name"]: column.get("comment") for column in columns[schema, table.name]}
+        written = {column["name"]: column.get("comment") for column in columns[key]}
         for column in table.columns:
             if written[column.name] != column.comment:
                 connection.execute(SetColumnComment(column))

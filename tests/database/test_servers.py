@@ -9,8 +9,6 @@ from etl.database.connections import open_engine
 from etl.database.engines import mysql, postgresql
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
-from tests.conftest import MYSQL
-from tests.nights import task_ids
 
 
 @pytest.mark.parametrize(
@@ -137,58 +135,3 @@ def test_the_remedy_names_taurusdb_for_the_version_that_it_gives(version, is_nam
 )
 def test_a_supported_version_of_mysql_is_accepted(version):
     assert mysql.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d") is None
-
-
-@pytest.fixture
-def mysql_globals(mysql_server_url):
-    """Set variables of the whole server for one test: ``mysql_globals(sql_mode="ANSI")``."""
-    engine = open_engine(SecretStr(mysql_server_url), name="the server")
-    before = {}
-    with engine.connect() as connection:
-
-        def set_all(**variables):
-            for name, value in variables.items():
-                before[name] = connection.scalar(text(f"SELECT @@global.{name}"))
-                connection.execute(text(f"SET GLOBAL {name} = :value"), {"value": value})
-
-        yield set_all
-        for name, value in before.items():
-            connection.execute(text(f"SET GLOBAL {name} = :value"), {"value": value})
-    engine.dispose()
-
-
-@pytest.mark.parametrize("two", [f"one {engine}" for engine in MYSQL])
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"sql_mode": "ANSI"},
-        {"sql_mode": "ANSI_QUOTES,ORACLE"},
-        {"sql_mode": "NO_BACKSLASH_ESCAPES"},
-        {"sql_mode": "PAD_CHAR_TO_FULL_LENGTH,NO_AUTO_CREATE_USER"},
-        {"sql_safe_updates": 1, "sql_select_limit": 3, "max_join_size": 5},
-        {"completion_type": "CHAIN"},
-    ],
-    ids=str,
-)
-@pytest.mark.mysql
-def test_the_modes_of_the_server_do_not_matter(two, variables, two_places, mysql_globals, night_of):
-    source, warehouse = two_places(two)
-    ids = task_ids(20)
-    mysql_globals(**variables)
-    with night_of(source_url=source, warehouse_url=warehouse) as night:
-        night.enqueue(*ids)
-        assert night.run("doctor").exit_code == 0
-        assert night.run("run").exit_code == 0
-        assert set(night.facts()) == set(ids)
-
-
-@pytest.mark.mysql
-@pytest.mark.parametrize("queue_url", MYSQL, indirect=True)
-def test_a_server_that_accepts_small_packets_only_is_refused(queue_url, mysql_globals, task_audit, configure):
-    mysql_globals(max_allowed_packet=65_536)
-    configure(source__url=queue_url.get_secret_value(), api__user_id="1", api__token="t")
-
-    for command in ("init", "doctor"):
-        ended = task_audit(command)
-        assert ended.exit_code == 78
-        assert "max_allowed_packet" in ended.stdout + ended.stderr

@@ -7,6 +7,8 @@ from pydantic import SecretStr
 from etl.fake_api import Behaviour, StatusWeights
 from tests.nights import TOKEN, task_ids
 
+pytestmark = [pytest.mark.postgresql, pytest.mark.field]
+
 FINISHED = StatusWeights(new=0, executing=0)
 IDS = task_ids(60)
 
@@ -23,18 +25,21 @@ def administer(url, *statements):
         "DateStyle = 'German'",
         "IntervalStyle = 'sql_standard'",
         "default_transaction_isolation = 'serializable'",
-        "idle_session_timeout = 100",
+        "idle_session_timeout = 200",
         "idle_in_transaction_session_timeout = 1",
         "lock_timeout = 1",
         "statement_timeout = '20s'",
         "search_path = 'public'",
         "TimeZone = 'Asia/Shanghai'",
         "client_encoding = 'SQL_ASCII'",
+        "client_encoding = 'LATIN1'",
         "extra_float_digits = 0",
         "standard_conforming_strings = on",
     ],
 )
-def test_a_night_with_settings_of_the_database(postgres_url, night_of, setting):
+def test_a_night_with_settings_of_the_database(postgres_url, night_of, monkeypatch, setting):
+    # A timeout of the real world is longer than a second, and so is a pause after which the job tests a connection.
+    monkeypatch.setattr("etl.database.idle_connections.MAX_IDLE_SECONDS", 0)
     administer(postgres_url, f"ALTER DATABASE d SET {setting}")
     url = SecretStr(postgres_url)
     # The loads of a slow night have pauses in between.
@@ -100,3 +105,19 @@ def test_a_transaction_timeout_is_no_bug(postgres_url, night_of):
         ended = night.run("run", "--max-duration", "2s")
 
         assert ended.exit_code in {69, 75}, ended
+
+
+def test_a_statement_timeout_does_not_end_a_wait_for_a_lock_as_a_bug(postgres_url, night_of):
+    """A statement may take less time than the lock is held: the run ends as for any lock, and the next completes."""
+    url = SecretStr(postgres_url)
+    with night_of(Behaviour(token=TOKEN, weights=FINISHED), url, url) as night:
+        night.enqueue(*IDS)
+        administer(postgres_url, "ALTER DATABASE d SET statement_timeout = '500ms'")
+        with psycopg.connect(postgres_url) as holder:
+            holder.execute("SET statement_timeout = 0")
+            holder.execute("LOCK TABLE fact_task_status IN ACCESS EXCLUSIVE MODE")
+            ended = night.run("run", "--max-duration", "5s")
+        assert ended.exit_code in {69, 75}, ended
+        assert "lock" in ended.stderr
+        assert night.run("run").exit_code == 0
+        assert set(night.facts()) == set(IDS)
