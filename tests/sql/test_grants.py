@@ -10,6 +10,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from etl.database.connections import open_engine
 from etl.errors import ConfigurationError
 from etl.exit_codes import ExitCode
+from etl.jobs.doctor.databases import WRITES, examine_queue, examine_warehouse
+from etl.settings.load import load_configuration
 from etl.warehouse.read.questions import questions
 from etl.warehouse.sql_files import sql_files
 from etl.warehouse.tables import METADATA
@@ -34,6 +36,36 @@ def test_the_job_does_all_its_work_with_its_role(night, user_of, configure, task
     assert task_audit("labels", "import", labels).exit_code == ExitCode.OK
     assert task_audit("query", "reconciliation").exit_code == ExitCode.OK
     assert len(night.facts()) == 40
+
+
+def test_doctor_finds_each_right_that_a_run_needs_and_asks_for_no_other(night, user_of, owner, configure):
+    user = user_of(JOB).get_secret_value()
+    configure(source__url=user, warehouse__url=user)
+    assert night.run("doctor").exit_code == ExitCode.OK
+    configuration = load_configuration()
+    needed = {("pending_task", "update"), ("pending_task_rate", "update"), ("task_audit_version", "update")}
+    needed |= {(table, kind) for table, kinds in WRITES.items() for kind in kinds}
+    for table, kind in sorted(needed):
+        with owner.begin() as connection:
+            connection.exec_driver_sql(f"REVOKE {kind} ON {table} FROM {JOB}")
+        examine = examine_queue if table.startswith("pending") else examine_warehouse
+        with pytest.raises(ConfigurationError, match=f"permission denied for table {table}"):
+            list(examine(configuration))
+        with owner.begin() as connection:
+            connection.exec_driver_sql(f"GRANT {kind} ON {table} TO {JOB}")
+
+
+def test_a_run_does_with_the_rights_that_doctor_tries(night, user_of, owner, configure):
+    user = user_of(JOB).get_secret_value()
+    night.enqueue(*task_ids(40), "not-an-id")
+    with owner.begin() as connection:
+        for table in ("pending_task", *METADATA.tables):
+            connection.exec_driver_sql(f"REVOKE INSERT, UPDATE, DELETE ON {table} FROM {JOB}")
+        for table, kinds in {"pending_task": {"update"}, **WRITES}.items():
+            connection.exec_driver_sql(f"GRANT {', '.join(kinds)} ON {table} TO {JOB}")
+    configure(source__url=user, warehouse__url=user)
+    assert night.run("run").exit_code == ExitCode.DEAD_LETTERS
+    assert night.run("run", "--refetch", "--since", "2019-01-01").exit_code == ExitCode.OK
 
 
 def test_the_job_may_not_change_the_schema(night, user_of, configure, task_audit):

@@ -1,10 +1,10 @@
 """Checks the databases: access, version, the rights that a run needs, and the clock."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 
 import polars as pl
-from sqlalchemy import Connection, Engine, Table, false, func, insert, literal_column, select, update
+from sqlalchemy import Engine, Table, delete, false, func, insert, literal_column, select, update
 
 from etl.database.clock import clock_of, system_clock
 from etl.database.engines import engine_of
@@ -15,16 +15,31 @@ from etl.rate.table import rate_table
 from etl.runs import RunRequest
 from etl.settings.load import Configuration
 from etl.tasks import Selection
+from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.tables import METADATA, stage_facts
 
 MAX_CLOCK_SKEW = timedelta(seconds=30)
 """Runs use the server's clock; a larger difference would confuse a person who compares times."""
 
 
+WRITES: Mapping[str, Collection[str]] = {
+    "fact_task_status": {"insert", "update"},
+    "fact_task_status_change": {"insert", "update", "delete"},
+    "dim_task_status": {"insert"},
+    "dim_task_type": {"insert"},
+    "dim_result_code": {"insert", "update"},
+    "dead_letter": {"insert", "update"},
+    "audit_run": {"insert", "update"},
+    "audit_run_counter": {"insert"},
+    "notification": {"insert", "update"},
+}
+"""The kinds of statements by which a run writes to each table of the warehouse."""
+
+
 def examine_queue(configuration: Configuration) -> Iterator[Finding]:
     """Open the job's own pending table, and check whether a run could write to it."""
     with open_queue(configuration.settings.source) as (engine, table):
-        _try_writing(engine, [table, rate_table(table)])
+        _try_writing(engine, {table: {"update"}, rate_table(table): {"update"}})
         with engine.execution_options(read_only=True).connect() as connection:
             rows = connection.execute(select(func.count()).select_from(table)).scalar_one()
         message = f"{table.fullname} is of this version, may be written to, and holds {rows:,} tasks."
@@ -44,26 +59,34 @@ def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
 def examine_warehouse(configuration: Configuration) -> Iterator[Finding]:
     """Open the warehouse, and check whether a run could load a batch."""
     with open_warehouse(configuration.settings.warehouse) as warehouse:
-        _try_writing(warehouse.engine, METADATA.sorted_tables, stages=True)
+        _try_loading(warehouse.engine, warehouse_schema(configuration.settings.warehouse.schema_name).version)
         message = "its tables are of this version, and may be written to."
         yield from _examined("warehouse", warehouse.engine, message=message)
 
 
-def _try_writing(engine: Engine, tables: Sequence[Table], *, stages: bool = False) -> None:
-    """Run the statements of a run on no rows: the database still refuses a missing right."""
+def _try_loading(engine: Engine, version: Table) -> None:
+    """Take the turn of a load and stage no rows, and try to write to each table as a run does."""
     with engine.connect() as connection, connection.begin() as transaction:
-        if stages:
-            _try_staging(connection)
-        for table in tables:
-            first = table.columns.values()[-1]
-            connection.execute(update(table).where(false()).values({first: first}))
-            connection.execute(insert(table).from_select(list(table.columns), select(table).where(false())))
+        engine_of(connection).lock_loads(connection, version)
+        with engine_of(connection).staged(connection, pl.DataFrame(schema=FACTS), stage_facts):
+            pass
         transaction.rollback()
+    _try_writing(engine, {METADATA.tables[name]: rights for name, rights in WRITES.items()})
 
 
-def _try_staging(connection: Connection) -> None:
-    with engine_of(connection).staged(connection, pl.DataFrame(schema=FACTS), stage_facts):
-        pass
+def _try_writing(engine: Engine, writes: Mapping[Table, Collection[str]]) -> None:
+    """Run the kinds of statements of a run on no rows: the database still refuses a missing right."""
+    with engine.connect() as connection, connection.begin() as transaction:
+        for table, kinds in writes.items():
+            last = table.columns.values()[-1]
+            statements = {
+                "insert": insert(table).from_select(list(table.columns), select(table).where(false())),
+                "update": update(table).where(false()).values({last: last}),
+                "delete": delete(table).where(false()),
+            }
+            for kind in kinds:
+                connection.execute(statements[kind])
+        transaction.rollback()
 
 
 def _examined(subject: str, engine: Engine, *, message: str) -> Iterator[Finding]:
