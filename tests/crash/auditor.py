@@ -67,7 +67,7 @@ class Ledger:
     def crash(self, point):
         """Kill a run at a crash point, and audit what it leaves."""
         with self.run(crash_at=point) as process:
-            stderr = process.communicate(timeout=60)[1]
+            stderr = process.communicate(timeout=600)[1]
             assert process.returncode == -signal.SIGKILL, f"{point}: {process.returncode}\n{stderr}"
         self.audit_killed()
 
