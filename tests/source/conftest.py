@@ -56,8 +56,8 @@ class Board:
         """Insert rows as any program may, with or without the time of their submission."""
         columns = ["task_id", *values]
         statement = f"INSERT INTO pending_task ({', '.join(columns)}) VALUES (:{', :'.join(columns)})"
-        for task_id in task_ids:
-            self.execute(statement, task_id=task_id, **self._writable(values))
+        with self.engine.begin() as connection:
+            connection.execute(text(statement), [{"task_id": each, **self._writable(values)} for each in task_ids])
 
     def _writable(self, values):
         """Return values as a program writes them: MySQL's times have no zone, so the program converts them to UTC."""
@@ -90,7 +90,10 @@ class Board:
 
     def rows(self):
         with self.engine.connect() as connection:
-            found = connection.execute(select(self.table)).mappings().all()
+            return self.rows_seen_by(connection)
+
+    def rows_seen_by(self, connection):
+        found = connection.execute(select(self.table)).mappings().all()
         return {row["task_id"]: dict(row) for row in found}
 
     def row(self, task_id):
