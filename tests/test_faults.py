@@ -114,7 +114,7 @@ SLOW = {"slow_body", "slow_headers", "stall"}
 PAUSING = {name for name in PASSING if "throttled" in name or "retry_after" in name or name == "http_429"}
 """Faults that pause all requests for at least a second. They strike consecutive tasks, as in reality."""
 
-IDS = task_ids(2_000)
+IDS = task_ids(1_000)
 STRUCK = IDS[10::50]
 STRUCK_ONCE = IDS[11::50]
 IN_A_ROW = IDS[80:100]

@@ -13,8 +13,7 @@ from etl.tasks.failure_reasons import FailureReason, Recovery
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LIMIT = 5
 
-FOR_GOOD = {"not_found", "forbidden", "bad_payload", "too_large", "invalid_id", "rejected", "exhausted"}
-FOR_NOW = {"throttled", "unauthorized", "server_error", "unreachable", "unrecognized", "timeout"}
+LASTING = {"not_found", "forbidden", "bad_payload", "too_large", "invalid_id", "rejected", "exhausted"}
 
 
 def task(task_id="1", attempts=1):
@@ -31,17 +30,13 @@ def observation(status):
     return Observation(task=task(), detail=TaskDetail(task_id="1", status=status), observed_at=NOON)
 
 
-def test_every_reason_is_lasting_or_passing():
-    assert set(FailureReason) == FOR_GOOD | FOR_NOW
-
-
 @pytest.mark.parametrize("reason", FailureReason)
 @pytest.mark.parametrize("sightings", [1, 2])
 def test_lasting_failures(reason, sightings):
-    lasts = reason in FOR_GOOD and (reason is not FailureReason.BAD_PAYLOAD or sightings == 2)
+    lasts = reason in LASTING and (reason is not FailureReason.BAD_PAYLOAD or sightings == 2)
 
     assert failure(reason, sightings=sightings).is_lasting is lasts
-    assert (failure(reason).recovery in {Recovery.RETRY, Recovery.REQUEUE, Recovery.VERIFY}) is (reason in FOR_NOW)
+    assert (failure(reason).recovery in {Recovery.RETRY, Recovery.REQUEUE, Recovery.VERIFY}) is (reason not in LASTING)
 
 
 @pytest.mark.parametrize(
