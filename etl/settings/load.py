@@ -7,10 +7,8 @@ origin. No error contains a value.
 import os
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import SecretStr, ValidationError
 from pydantic_core import ErrorDetails
@@ -28,6 +26,7 @@ from etl.database.url import parse_database_url, render_url
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.redaction import MASK, redact, remember
+from etl.settings.layers import Layer, Tree, layer_of, literal, merge, origin_of
 from etl.settings.model import (
     ApiSettings,
     ArchiveSettings,
@@ -48,8 +47,6 @@ DATABASE_URL = "url"
 
 TOKEN_COMMAND = "token_command"  # noqa: S105 - the name of a setting
 
-Tree = dict[str, Any]
-
 
 class Settings(BaseSettings):
     """The whole configuration."""
@@ -65,29 +62,6 @@ class Settings(BaseSettings):
     archive: ArchiveSettings = ArchiveSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     notify: NotifySettings = NotifySettings()
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """The values from one source, and how the source names a key."""
-
-    values: Tree = field(repr=False)
-    """The values as written, with the secrets."""
-    pattern: str
-    """The name of a key there, with the fields {section} and {key}."""
-    place: str
-    """The source as a whole, such as the path of the file."""
-
-    def name(self, section: str, key: str) -> str:
-        """Return the name of a key as the user wrote it."""
-        name = self.pattern.format(section=section, key=key, SECTION=section.upper(), KEY=key.upper())
-        # Without a key, the pattern leaves two spaces.
-        return name.replace("]  in", "] in")
-
-    def holds(self, section: str, key: str) -> bool:
-        """Return whether this source sets the key."""
-        values = self.values.get(section)
-        return (isinstance(values, Mapping) and key in values) or (values is not None and not key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +99,7 @@ class Configuration:
         ]
 
     def _row(self, section: str, key: str, value: object) -> SettingRow:
-        layer = _layer_of(self.layers, section=section, key=key)
+        layer = layer_of(self.layers, section=section, key=key)
         origin, place = (layer.name(section, key), layer.place) if layer else ("default", "defaults")
         return SettingRow(section, key, shown(key, value), origin, place)
 
@@ -150,7 +124,7 @@ def load_configuration(config_file: Path | None = None, options: Tree | None = N
         remember(*secrets_in(Settings, layer.values))
     try:
         # The model only validates: the sources were read above, so that each value keeps its origin.
-        settings = Settings.model_validate(_merge(layers))
+        settings = Settings.model_validate(merge(layers))
     except ValidationError as error:
         raise _configuration_error(error, layers) from None
     return Configuration(settings, layers, named_file)
@@ -199,7 +173,7 @@ def _file_layer(config_file: Path | None) -> Layer:
             code=Code.CONFIGURATION_UNREADABLE,
             remedy=f"Name a readable file with --config or {CONFIG_VARIABLE}.",
         ) from None
-    return Layer(values, f"[{{section}}] {{key}} in {_literal(config_file)}", str(config_file))
+    return Layer(values, f"[{{section}}] {{key}} in {literal(config_file)}", str(config_file))
 
 
 def _secrets_layer() -> Layer:
@@ -222,16 +196,11 @@ def _secrets_layer() -> Layer:
             code=Code.CONFIGURATION_UNREADABLE,
             remedy=f"Mount it, or unset {SECRETS_DIR_VARIABLE}.",
         ) from None
-    return Layer(values, f"{_literal(directory)}/{{section}}__{{key}}", str(directory))
+    return Layer(values, f"{literal(directory)}/{{section}}__{{key}}", str(directory))
 
 
 def _environment_layer() -> Layer:
     return Layer(EnvSettingsSource(Settings)(), f"{PREFIX}{{SECTION}}__{{KEY}}", "the environment")
-
-
-def _literal(path: Path) -> str:
-    """Escape the braces of a path for ``Layer.pattern``."""
-    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _refuse_unknown_variables() -> None:
@@ -262,25 +231,6 @@ def _names_a_section(name: str) -> bool:
     return bool(separator) and section in Settings.model_fields
 
 
-def _merge(layers: tuple[Layer, ...]) -> Tree:
-    merged: Tree = {}
-    for layer in layers:
-        for section, values in layer.values.items():
-            if isinstance(values, Mapping):
-                merged[section] = {**merged.get(section, {}), **values}
-            else:
-                merged[section] = values
-    return merged
-
-
-def _layer_of(layers: tuple[Layer, ...], *, section: str, key: str) -> Layer | None:
-    return next((layer for layer in reversed(layers) if layer.holds(section, key)), None)
-
-
-def _origin(layers: tuple[Layer, ...], *, section: str, key: str) -> str | None:
-    return layer.name(section, key) if (layer := _layer_of(layers, section=section, key=key)) else None
-
-
 def _configuration_error(error: ValidationError, layers: tuple[Layer, ...]) -> ConfigurationError:
     problems = [_problem(details, layers) for details in error.errors(include_input=False, include_url=False)]
     return ConfigurationError(
@@ -295,8 +245,8 @@ def _problem(details: ErrorDetails, layers: tuple[Layer, ...]) -> str:
     section, key = location[0], location[1] if len(location) > 1 else ""
     message = details["msg"].removeprefix("Value error, ")
     words = [key] if key else re.findall(r"\w+", message)
-    origins = dict.fromkeys(_origin(layers, section=section, key=word) for word in words)
+    origins = dict.fromkeys(origin_of(layers, section=section, key=word) for word in words)
     # The origin of an error about a section is that of the keys in its text, or else that of the section.
-    known = list(filter(None, origins)) or list(filter(None, [_origin(layers, section=section, key="")]))
+    known = list(filter(None, origins)) or list(filter(None, [origin_of(layers, section=section, key="")]))
     name = f"{'.'.join(location)} (from {', '.join(known)})" if known else ".".join(location)
     return f"{name} is not a setting" if details["type"] == "extra_forbidden" else f"{name}: {message}"

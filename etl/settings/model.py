@@ -12,22 +12,24 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, mo
 from etl.database.engines import engine_of
 from etl.database.url import parse_database_url
 from etl.settings.checks import (
-    check_base_url,
-    check_header_value,
-    check_hmac_key,
-    check_identifier,
     check_location,
-    check_proxy_url,
-    check_secret,
-    check_secret_header,
     check_source_url,
     check_table_name,
-    check_target_url,
     check_textfile,
-    check_variable_name,
     check_warehouse_url,
-    check_webhook_url,
     require_at_most_one,
+)
+from etl.settings.types import (
+    BaseUrl,
+    HeaderValue,
+    HmacKey,
+    Identifier,
+    ProxyUrl,
+    Secret,
+    SecretHeader,
+    TargetUrl,
+    VariableName,
+    WebhookUrl,
 )
 
 MAX_QUEUE_NAME_LENGTH = 50
@@ -36,17 +38,6 @@ MAX_QUEUE_NAME_LENGTH = 50
 CLIENT_KEYS = ("client_key_file", "client_key_password", "client_key_password_file")
 
 LogFormat = Literal["auto", "console", "json"]
-
-Identifier = Annotated[str, AfterValidator(check_identifier)]
-BaseUrl = Annotated[str, AfterValidator(check_base_url)]
-TargetUrl = Annotated[str, AfterValidator(check_target_url)]
-HeaderValue = Annotated[str, AfterValidator(check_header_value)]
-Secret = Annotated[SecretStr, AfterValidator(check_secret)]
-WebhookUrl = Annotated[Secret, AfterValidator(check_webhook_url)]
-VariableName = Annotated[str, AfterValidator(check_variable_name)]
-ProxyUrl = Annotated[Secret, AfterValidator(check_proxy_url)]
-HmacKey = Annotated[Secret, AfterValidator(check_hmac_key)]
-SecretHeader = Annotated[Secret, AfterValidator(check_secret_header)]
 
 
 class Section(BaseModel):

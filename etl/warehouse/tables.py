@@ -46,7 +46,7 @@ def _listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _described() -> list[Column[Any]]:
+def described() -> list[Column[Any]]:
     """Make the columns that describe a task: those of a fact, and of the staging table before it."""
     return [
         Column(
@@ -63,7 +63,7 @@ def _described() -> list[Column[Any]]:
 fact_task_status = Table(
     "fact_task_status",
     METADATA,
-    *_described(),
+    *described(),
     Column("first_seen_at", UtcDateTime, nullable=False, comment="When a run first saw the task."),
     Column(
         "status_changed_at",
@@ -267,35 +267,3 @@ notification = Table(
     Column("sent_at", UtcDateTime, comment="When the webhook accepted it. Null: not yet."),
     comment="Messages about runs for the webhook. The job keeps them after sending.",
 )
-
-stage_facts = Table(
-    "stage_facts",
-    MetaData(),
-    *_described(),
-    Column("observed_at", UtcDateTime, nullable=False),
-    prefixes=["TEMPORARY"],
-    postgresql_on_commit="DROP",
-)
-"""The staging table of one batch, with one normalized row per task. DuckDB reads the frame in memory instead."""
-
-stage_dead_letters = Table(
-    "stage_dead_letters",
-    MetaData(),
-    *(
-        Column(column.name, column.type, primary_key=column.primary_key, nullable=column.nullable)
-        for column in dead_letter.c
-    ),
-    prefixes=["TEMPORARY"],
-    postgresql_on_commit="DROP",
-)
-"""The staging table of the dead letters of one batch."""
-
-queue_state = Table(
-    "queue_state",
-    MetaData(),
-    Column("task_id", KEY, primary_key=True),
-    Column("state", Text, nullable=False),
-    prefixes=["TEMPORARY"],
-    postgresql_on_commit="DROP",
-)
-"""A copy of the pending table for one question to the warehouse."""

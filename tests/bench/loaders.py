@@ -23,7 +23,7 @@ from etl.tasks import Selection
 from etl.warehouse.load.batch import Batch
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
-from etl.warehouse.tables import stage_facts
+from etl.warehouse.temporary_tables import stage_facts
 from tests.bench.parts import NAMES, Sizes, databases, new_table, task_ids
 
 MORNING = datetime(2026, 11, 2, 3, tzinfo=UTC)

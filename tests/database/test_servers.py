@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
-from etl.database.engines import mysql, postgresql
+from etl.database.engines import mysql_servers, postgresql
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 
@@ -116,7 +116,7 @@ def test_an_option_that_the_job_sets_itself_is_refused(option, task_audit, confi
     ["5.7.44", "8.0.22", "5.5.5-10.5.23-MariaDB-0+deb11u1", "8.0.11-TiDB-v7.5.0", "5.7.25-OceanBase_CE-v4.2.1.0", ""],
 )
 def test_another_product_or_an_older_version_of_mysql_is_refused(version):
-    refusal = mysql.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d")
+    refusal = mysql_servers.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d")
 
     assert refusal.code is Code.DATABASE_UNSUPPORTED
     assert version in refusal.message
@@ -124,7 +124,7 @@ def test_another_product_or_an_older_version_of_mysql_is_refused(version):
 
 @pytest.mark.parametrize(("version", "is_named"), [("8.0.22", True), ("8.0.22-2.0.69.250900", True), ("8.0.21", False)])
 def test_the_remedy_names_taurusdb_for_the_version_that_it_gives(version, is_named):
-    refusal = mysql.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d")
+    refusal = mysql_servers.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d")
 
     assert refusal.code is Code.DATABASE_UNSUPPORTED
     assert ("if this is TaurusDB, RDS for MySQL" in refusal.remedy) is is_named
@@ -134,4 +134,4 @@ def test_the_remedy_names_taurusdb_for_the_version_that_it_gives(version, is_nam
     "version", ["8.0.23", "8.0.36-28", "8.4.0-cloud", "10.6.0-MariaDB", "5.5.5-10.11.6-MariaDB-0+deb12u1"]
 )
 def test_a_supported_version_of_mysql_is_accepted(version):
-    assert mysql.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d") is None
+    assert mysql_servers.refusal_of_server(version, packet_bytes=1 << 26, server="mysql://u@h/d") is None

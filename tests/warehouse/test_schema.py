@@ -21,7 +21,8 @@ from etl.errors import ConfigurationError
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse, warehouse_schema
 from etl.warehouse.sql_files import sql_files
-from etl.warehouse.tables import METADATA, stage_facts
+from etl.warehouse.tables import METADATA
+from etl.warehouse.temporary_tables import stage_facts
 from etl.warehouse.views import meaning_of, read_views
 from tests.conftest import MYSQL
 

@@ -16,7 +16,8 @@ from etl.runs import RunRequest
 from etl.settings.load import Configuration
 from etl.tasks import Selection
 from etl.warehouse.schema import warehouse_schema
-from etl.warehouse.tables import METADATA, stage_facts
+from etl.warehouse.tables import METADATA
+from etl.warehouse.temporary_tables import stage_facts
 
 MAX_CLOCK_SKEW = timedelta(seconds=30)
 """Runs use the server's clock; a larger difference would confuse a person who compares times."""

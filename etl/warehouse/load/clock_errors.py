@@ -15,7 +15,8 @@ from etl.database.clock import MAX_CLOCK_SKEW
 from etl.database.engines.base import Engine
 from etl.database.types import UtcDateTime
 from etl.warehouse.load.statements import TERMINAL, fact, stage
-from etl.warehouse.tables import dead_letter, dim_result_code, fact_task_status, fact_task_status_change, stage_facts
+from etl.warehouse.tables import dead_letter, dim_result_code, fact_task_status, fact_task_status_change
+from etl.warehouse.temporary_tables import stage_facts
 
 TICK = timedelta(microseconds=1)
 """The least difference of two times that every engine keeps."""
@@ -26,7 +27,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 def is_ahead(now: datetime) -> ColumnElement[bool]:
-    """Say whether the fact about a staged task has a time that can only be wrong.
+    """Return whether the fact about a staged task has a time that can only be wrong.
 
     The clocks of two machines may differ by ``MAX_CLOCK_SKEW``. Within that, times cannot tell which of two answers is
     the later one, but the answers can: a task that has ended does not open again.

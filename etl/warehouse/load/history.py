@@ -29,7 +29,8 @@ from sqlalchemy import (
 from etl.database.engines.base import Engine
 from etl.tasks.detail import CONTENT, FIELDS, Kind
 from etl.warehouse.load.statements import TERMINAL, fact, stage
-from etl.warehouse.tables import dim_result_code, fact_task_status, fact_task_status_change, stage_facts
+from etl.warehouse.tables import dim_result_code, fact_task_status, fact_task_status_change
+from etl.warehouse.temporary_tables import stage_facts
 
 change = fact_task_status_change.c
 

@@ -14,14 +14,8 @@ from etl.warehouse.load import clock_errors, history, statements
 from etl.warehouse.load.batch import Batch, Within
 from etl.warehouse.load.dead_letters import dead_letter_rows
 from etl.warehouse.schema import warehouse_schema
-from etl.warehouse.tables import (
-    MAX_KEY_CHARACTERS,
-    audit_run,
-    audit_run_counter,
-    fact_task_status_change,
-    stage_dead_letters,
-    stage_facts,
-)
+from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter, fact_task_status_change
+from etl.warehouse.temporary_tables import stage_dead_letters, stage_facts
 from etl.warehouse.text import storable_text
 
 LOADED = ("audited", "changed", "unchanged", "still_open", "dead_lettered", "released")

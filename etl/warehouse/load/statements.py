@@ -44,9 +44,8 @@ from etl.warehouse.tables import (
     dim_task_type,
     fact_task_status,
     fact_task_status_change,
-    stage_dead_letters,
-    stage_facts,
 )
+from etl.warehouse.temporary_tables import stage_dead_letters, stage_facts
 
 fact, stage = fact_task_status.c, stage_facts.c
 

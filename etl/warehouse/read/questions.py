@@ -26,7 +26,7 @@ from sqlalchemy.types import TypeEngine
 from etl.database.engines import engine_of
 from etl.database.types import UtcDateTime
 from etl.warehouse.sql_files import read_sql_file, sql_files
-from etl.warehouse.tables import queue_state
+from etl.warehouse.temporary_tables import queue_state
 
 Kind = Literal["text", "integer", "number", "time", "end"]
 """The kinds of a parameter. An ``end`` is an excluded instant, and a plain date as an ``end`` includes the day."""

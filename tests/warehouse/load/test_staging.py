@@ -8,7 +8,7 @@ from etl.database.connections import open_engine
 from etl.database.engines.postgresql import POSTGRESQL
 from etl.errors import UnavailableError
 from etl.normalize import normalize
-from etl.warehouse.tables import stage_facts
+from etl.warehouse.temporary_tables import stage_facts
 
 
 class FatefulFrame:
