@@ -24,13 +24,14 @@ CARELESS = (
     "--collation-server=latin1_swedish_ci",
     "--sql-mode=",
 )
-FRUGAL = ("--skip-networking", "--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin")
+OFFLINE = ("--skip-networking",)
+FRUGAL = ("--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--skip-log-bin")
 UNSAFE = "--innodb-flush-method=nosync"
 """The files are deleted after the tests, so the server need not flush them."""
 
 
 @contextmanager
-def running(folder, *options):
+def running(folder, *options, network=OFFLINE):
     """Start the server in an empty folder and yield the path of its socket, on which root needs no password."""
     data, socket, temporary = Path(folder) / "data", Path(folder) / "socket", Path(folder) / "tmp"
     # A server that starts deletes the temporary tables that it finds in its tmpdir, those of other servers as well.
@@ -40,7 +41,7 @@ def running(folder, *options):
         usual.append("--user=root")
     with Path(folder, "log").open("w+", encoding="utf-8") as log:
         subprocess.run([*_install(), *usual], stdout=log, stderr=log, check=True)
-        command = [SERVER, *usual, *FRUGAL, *CARELESS, f"--socket={socket}", f"--pid-file={folder}/pid"]
+        command = [SERVER, *usual, *network, *FRUGAL, *CARELESS, f"--socket={socket}", f"--pid-file={folder}/pid"]
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             _wait(process, socket, log)

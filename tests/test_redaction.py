@@ -139,6 +139,21 @@ def test_what_is_secret_in_a_url_is_known_whether_it_is_one_or_not(url, found):
     assert set(secrets_in(Settings, {"source": {"url": url}})) - {""} == found
 
 
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://bot:CAN%41RY@chat.example/hooks/1", {"bot", "CAN%41RY", "CANARY", "hooks/1"}),
+        ("https://CANARY@chat.example/hooks/1", {"CANARY", "hooks/1"}),
+        ("https://chat:CANARY@chat.example/hooks/1", {"CANARY", "hooks/1"}),
+        ("https://chat.example/hooks/1", {"hooks/1"}),
+    ],
+)
+def test_the_user_and_the_password_of_a_webhook_are_secrets_by_themselves(url, found):
+    from etl.settings.load import Settings
+
+    assert set(secrets_in(Settings, {"notify": {"webhook_url": url}})) == {url, *found}
+
+
 def test_variables_of_libraries_hold_secrets_too():
     variables = {
         "OTEL_EXPORTER_OTLP_HEADERS": "authorization=Bearer%20CANARY-1,x-key=CANARY-2",

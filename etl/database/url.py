@@ -11,13 +11,11 @@ from etl.database.engines import ENGINES
 DRIVERS = {alias: engine.driver for engine in ENGINES for alias in engine.aliases}
 """The driver that a URL means by another name, or by that of the engine alone."""
 
-HARMLESS_QUERY_KEYS = frozenset(
-    {
-        *("host", "port", "unix_socket", "application_name", "target_session_attrs", "connect_timeout", "charset"),
-        *("sslmode", "sslrootcert", "sslcert", "sslkey", "channel_binding"),
-        *("ssl_ca", "ssl_cert", "ssl_key", "ssl_check_hostname", "ssl_verify_cert", "ssl_verify_identity"),
-    }
-)
+POSTGRESQL_KEYS = ("application_name", "target_session_attrs", "sslmode", "sslrootcert", "sslcert", "sslkey")
+
+MYSQL_KEYS = ("unix_socket", "charset", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_check_hostname")
+
+HARMLESS_QUERY_KEYS = frozenset({"host", "port", "connect_timeout", *POSTGRESQL_KEYS, *MYSQL_KEYS})
 """The arguments of a URL that are no secrets: places, names of files, and switches."""
 
 

@@ -66,8 +66,13 @@ def in_proxy_url(value: str) -> Iterator[str]:
 
 
 def in_webhook_url(value: str) -> Iterator[str]:
-    """Yield the address of a webhook, and the part after the host."""
-    yield from (value, value.partition("://")[2].partition("/")[2])
+    """Yield the address of a webhook, the part after the host, and the user and password before the host."""
+    place, _, path = value.partition("://")[2].partition("/")
+    yield from (value, path)
+    account, _, host = place.rpartition("@")
+    for part in account.split(":"):
+        if part not in host:
+            yield from (part, unquote(part))
 
 
 def _in_headers(value: str) -> Iterator[str]:

@@ -28,6 +28,19 @@ PLAIN_TIME = "%Y-%m-%d %H:%M:%S%.6f"
 """The polars format string of ``plain_text``."""
 
 
+@dataclass(frozen=True, slots=True)
+class TlsArgument:
+    """An argument of a URL that makes the driver verify the certificate of the server."""
+
+    name: str
+    values: frozenset[str] = frozenset()
+    """The values that do so. Empty: any."""
+    variable: str | None = None
+    """The environment variable that the driver reads if the URL lacks the argument."""
+    example: str = ""
+    """What a URL needs, as a person would write it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine(ABC):
     """A database engine, as this program needs to know it."""
@@ -52,6 +65,8 @@ class Engine(ABC):
     """The reason why the warehouse cannot be given a schema; None if it can."""
     port: int | None = None
     """The port of a server whose URL names none."""
+    tls_arguments: tuple[TlsArgument, ...] = ()
+    """Each of these makes the driver verify the server; the driver verifies no server without one."""
     lineage_scheme: str | None = None
     """The name that OpenLineage gives the engine, if it differs from ``name``."""
     now_sql: str = "CURRENT_TIMESTAMP"

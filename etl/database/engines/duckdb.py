@@ -21,6 +21,16 @@ LOCK_WAIT_SECONDS = 30.0
 """The longest wait for another process that holds the file."""
 LOCK_POLL_SECONDS = 0.5
 
+SETTINGS = (
+    "TimeZone = 'UTC'",
+    "autoinstall_known_extensions = false",
+    "autoload_known_extensions = false",
+    "allow_community_extensions = false",
+    "enable_external_access = false",
+)
+"""The settings of a connection. A view in the file runs as the job, so it must not read other files of this machine or
+load programs: DuckDB reads and writes only its file, the log beside it, and its temporary folder."""
+
 FAULTS: dict[str, Fault] = {
     "BinderException": ConfigurationError,
     "CatalogException": ConfigurationError,
@@ -29,6 +39,8 @@ FAULTS: dict[str, Fault] = {
     "FatalException": UnavailableError,
     "IOException": UnavailableError,
     "OutOfMemoryException": UnavailableError,
+    # A view needs another file or an extension, which the settings of the connection forbid.
+    "PermissionException": ConfigurationError,
     # It is raised by the commit; the statements before it had no other writer to meet.
     "TransactionException": UnavailableError,
 }
@@ -40,11 +52,12 @@ class DuckDB(Engine):
     """The engine of the embedded default of the warehouse."""
 
     def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool, finds_tables: bool) -> None:
-        """Wait for the file, keep UTC, and use the schema."""
+        """Wait for the file, keep UTC, leave other files alone, and use the schema."""
 
         def set_up(connection: DBAPIConnection, _record: object) -> None:
             cursor = connection.cursor()
-            cursor.execute("SET TimeZone = 'UTC'")
+            for setting in SETTINGS:
+                cursor.execute(f"SET {setting}")
             if schema:
                 cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
                 cursor.execute(f'USE "{schema}"')

@@ -30,7 +30,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, insert_frame
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, TlsArgument, insert_frame
 from etl.database.engines.mysql_faults import DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
 from etl.database.engines.mysql_servers import refusal_of_server
 from etl.database.error_map import Fault
@@ -261,6 +261,7 @@ MYSQL = MySQL(
     url_names_database=True,
     schema_refusal="a schema of MySQL is a database; name it in the URL",
     port=3306,
+    tls_arguments=(TlsArgument("ssl_ca", example="ssl_ca=FILE"), TlsArgument("ssl_capath")),
     now_sql="UTC_TIMESTAMP(6)",
     zone_sql="@@global.time_zone",
     has_view_comments=False,

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, TlsArgument
 from etl.database.engines.postgresql_faults import FAULTS
 from etl.database.engines.postgresql_names import SearchPath, qualify_calls, search_path_of
 from etl.database.error_map import Fault, unsupported
@@ -276,6 +276,12 @@ POSTGRESQL = PostgreSQL(
     aliases=("postgres", "postgresql"),
     extra="postgresql",
     port=5432,
+    tls_arguments=(
+        TlsArgument(
+            "sslmode", frozenset({"verify-full", "verify-ca"}), "PGSSLMODE", "sslmode=verify-full&sslrootcert=FILE"
+        ),
+        TlsArgument("sslrootcert", frozenset({"system"}), "PGSSLROOTCERT"),
+    ),
     lineage_scheme="postgres",
     now_sql="pg_catalog.clock_timestamp()",
     zone_sql="(SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'TimeZone')",

@@ -13,6 +13,7 @@ from etl.jobs.doctor.finding import Finding, State, failed
 from etl.jobs.doctor.machine import examine_disk, examine_settings
 from etl.jobs.doctor.metrics import examine_metrics
 from etl.jobs.doctor.network import examine_archive, examine_proxies
+from etl.jobs.doctor.tls import examine_tls
 from etl.settings.load import Configuration
 
 __all__ = ["Finding", "State", "examine", "verdict"]
@@ -30,6 +31,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
         "secrets": examine_secrets,
         "pending database": pending,
         "warehouse": examine_warehouse,
+        "TLS": examine_tls,
         "proxy": examine_proxies,
         "API": examine_api,
         "archive": examine_archive,
