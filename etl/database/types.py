@@ -59,6 +59,19 @@ class UtcDateTime(TypeDecorator[datetime]):
         return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
 
 
+class ReadableInstant(UtcDateTime):
+    """An instant in a column that may hold anything; None if the value is no time."""
+
+    cache_ok = True
+
+    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
+        """Read a time, or return None."""
+        try:
+            return super().process_result_value(value, dialect)
+        except (ConfigurationError, OverflowError):
+            return None
+
+
 def _parse(value: str) -> datetime:
     # SQLite's own functions take a blank before the zone, and a small z.
     written = value.strip().upper().replace(" +", "+").replace(" -", "-").replace(" Z", "Z")

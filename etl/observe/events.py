@@ -29,6 +29,10 @@ EVENTS: dict[str, Event] = {
         "about each of them, and moves the times of the facts and their history to before it.",
         ("tasks",),
     ),
+    "times_unreadable": Event(
+        "Rows of the user's own table have a value that is no time. The run goes by the time inside their IDs.",
+        ("tasks", "first"),
+    ),
     "run_started": Event("A run begins to claim tasks.", ("max_rate",)),
     "batch_loaded": Event(
         "The outcomes of a batch are committed; `audited` is the total of the run so far.", ("tasks", "audited")

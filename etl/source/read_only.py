@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import structlog
 from sqlalchemy import (
     Connection,
     Engine,
+    Row,
     Select,
     Subquery,
     Table,
@@ -29,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError
 
 from etl.database.engines import engine_of
-from etl.database.types import UtcDateTime
+from etl.database.types import ReadableInstant
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.settings.model import SourceSettings
@@ -39,6 +41,14 @@ from etl.source.tables import as_instant, is_task_id, submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState
 
 PAGE_ROWS = 5_000
+
+ROWS_TO_JUDGE = 10
+"""If so many rows have no readable time, the column is not one of times."""
+
+NAMED_ROWS, MAX_QUOTED = 3, 40
+"""The rows with unreadable times that a log line names, and the characters of each ID and value."""
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 Settled = Callable[[Sequence[str]], set[str]]
 """A function that returns those task IDs that need not be asked about any more."""
@@ -62,13 +72,20 @@ class ReadOnlySource:
         """The tasks of the last page that no claim has taken yet."""
 
     def check(self) -> None:
-        """Read one row.
+        """Read some rows.
 
         Raises:
             ConfigurationError: the table, its columns or the condition do not match the settings.
         """
         with _reading(self._engine), self._engine.connect() as connection:
-            connection.execute(select(self._relation).limit(1)).all()
+            rows = connection.execute(select(self._relation).limit(ROWS_TO_JUDGE)).all()
+            odd = list(filter(_has_odd_time, rows))
+            if len(odd) == ROWS_TO_JUDGE:
+                raise ConfigurationError(
+                    f"None of {ROWS_TO_JUDGE} times can be read, such as {_named(odd[0])}.",
+                    code=Code.DATABASE_TIME_WRONG,
+                    remedy="Write times as 2026-11-01T00:00:00Z.",
+                )
 
     def claim(self, limit: int) -> list[PendingTask]:
         """Take up to ``limit`` due tasks, oldest first, and texts that are no task IDs after them."""
@@ -129,13 +146,15 @@ class ReadOnlySource:
         else:
             self._after = None
             del self._passes[0]
+        if odd := list(filter(_has_odd_time, rows)):
+            log.warning("times_unreadable", tasks=len(odd), first=list(map(_named, odd[:NAMED_ROWS])))
         return [PendingTask(task_id=row.task_id, submitted_at=row.submitted_at) for row in rows]
 
     def _page(self) -> Select[Any]:
         task_id, submitted_at = self._relation.c.task_id, self._relation.c.submitted_at
         ms = submitted_ms(submitted_at, task_id)
         page = (
-            select(task_id, submitted_at, ms.label("ms"))
+            select(*self._relation.c, ms.label("ms"))
             .where(self._passes[0], *within_range(ms, self._selection))
             .order_by(ms, task_id)
             .limit(PAGE_ROWS)
@@ -143,6 +162,15 @@ class ReadOnlySource:
         if self._after is not None:
             page = page.where(tuple_(ms, task_id) > tuple_(literal(self._after[0]), literal(self._after[1])))
         return page
+
+
+def _has_odd_time(row: Row[Any]) -> bool:
+    """Say whether a row has a time that cannot be read; the time inside its ID takes the place."""
+    return row.submitted_at is None and getattr(row, "given", None) is not None
+
+
+def _named(row: Row[Any]) -> str:
+    return f"{row.task_id[:MAX_QUOTED]}: {row.given[:MAX_QUOTED]!r}"
 
 
 @contextmanager
@@ -170,7 +198,11 @@ def user_relation(settings: SourceSettings) -> Subquery:
     task_id = cast(rows.c[settings.task_id_column], Text)
     submitted_at = rows.c[settings.submitted_at_column] if settings.submitted_at_column else null()
     pending = (
-        select(task_id.label("task_id"), func.min(as_instant(submitted_at), type_=UtcDateTime).label("submitted_at"))
+        select(
+            task_id.label("task_id"),
+            func.min(as_instant(submitted_at), type_=ReadableInstant).label("submitted_at"),
+            func.min(cast(submitted_at, Text)).label("given"),
+        )
         .where(task_id.is_not(None))
         .group_by(task_id)
     )

@@ -103,7 +103,10 @@ def _is_task_id(element: is_task_id, compiler: SQLCompiler, **options: Any) -> s
 
 
 class as_instant(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL function it stands for
-    """The instant that a column of any type means: a time, a date, or a text of either, without a zone in UTC."""
+    """The instant that a column of any type means: a time, a date, or a text of either, without a zone in UTC.
+
+    A value that is no time is null, or a text that ``ReadableInstant`` does not read.
+    """
 
     type = UtcDateTime()
     inherit_cache = True

@@ -1,5 +1,6 @@
 """The job reads the user's own table, with any types of columns, and never writes to it."""
 
+import re
 import sqlite3
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -352,9 +353,41 @@ def test_a_wrong_setting_is_reported_in_one_line(leavers, settings, complaint):
     assert "source.where" in str(refused.value)
 
 
-def test_a_text_that_is_no_time_is_reported_in_one_line(leavers, capfd):
+ODD_TIMES = ["soon", "now", "infinity", "", "11/01/2026", "2026-02-29", "2026-11-01 25:00"]
+
+
+def test_a_value_that_is_no_time_is_named_and_the_time_in_the_id_counts(leavers, capsys):
     leavers.make()
-    leavers.add("1", "soon")
+    by_id = {id_at(MORNING + timedelta(hours=number)): odd for number, odd in enumerate(ODD_TIMES)}
+    for task_id, odd in by_id.items():
+        leavers.add(task_id, odd)
+    leavers.add("1", "2028-02-29T00:00:00Z")
+
+    *odd, good = leavers.claim()
+
+    # SQLite sorts a 29 February as the day after the 28th.
+    assert set(odd) == {PendingTask(task_id=task_id) for task_id in by_id}
+    assert good == PendingTask(task_id="1", submitted_at=datetime(2028, 2, 29, tzinfo=UTC))
+    line = capsys.readouterr().out
+    assert "times_unreadable" in line
+    assert f"tasks={len(ODD_TIMES)}" in re.sub(r"\x1b\[[0-9;]*m", "", line)
+    assert "'soon'" in line
+
+
+@pytest.mark.parametrize("time_type", ["TIMESTAMPTZ", "TIMESTAMP", "DATE"])
+@pytest.mark.parametrize("odd", ["infinity", "-infinity", "0044-03-15 BC", "20260-01-01"])
+def test_a_time_of_postgresql_that_python_cannot_hold_is_named(postgres_leavers, time_type, odd):
+    postgres_leavers.make(time_type=time_type)
+    postgres_leavers.add("2", odd)
+    postgres_leavers.add("1", "2026-11-01")
+
+    assert postgres_leavers.claim() == [PendingTask(task_id="2"), PendingTask(task_id="1", submitted_at=MORNING)]
+
+
+def test_a_column_without_times_is_reported_in_one_line(leavers):
+    leavers.make()
+    for number in range(read_only.ROWS_TO_JUDGE):
+        leavers.add(str(number), "soon")
 
     with pytest.raises(ConfigurationError, match=r"time.*source\.submitted_at_column") as refused:
         leavers.claim()

@@ -21,8 +21,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from etl.source.engines.base import Claim, Columns, QueueSql
+from etl.source.engines.base import Claim, Columns, Compile, QueueSql
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
+
+YEAR = "(?!0000|0001|9999)[0-9]{4}"
+"""The years that Python can hold in every zone."""
+LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
+DAY = (
+    f"(?:{YEAR}-?(?:(?:0[13578]|1[02])-?(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-?(?:0[1-9]|[12][0-9]|30)"
+    f"|02-?(?:0[1-9]|1[0-9]|2[0-8]))|{LEAP_YEAR}-?02-?29)"
+)
+TIME = "(?:[01][0-9]|2[0-3]):?[0-5][0-9](?::?[0-5][0-9](?:[.][0-9]+)?)?"
+ZONE = "(?:[Zz]|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)"
+INSTANT_FORM = f"^ *{DAY}(?:[T ]{TIME} *{ZONE}?)? *$"
+"""The forms of a time that PostgreSQL converts without an error, and that Python can hold."""
 
 
 class PostgreSQLQueue(QueueSql):
@@ -68,6 +80,14 @@ class PostgreSQLQueue(QueueSql):
             # Division of numerics rounds; div cuts.
             f"THEN pg_catalog.div({key}::numeric, {1 << ID_TIME_SHIFT}::numeric)::bigint + {ID_EPOCH_MS} ELSE 0 END)"
         )
+
+    def instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
+        """Return null for what is no time: a cast of it would end the whole statement.
+
+        PostgreSQL 16 has functions that try a cast; the job also runs on 14.
+        """
+        given = f"({compiled(value)})::text"
+        return f"CASE WHEN {given} ~ '{INSTANT_FORM}' THEN {given}::timestamptz END"
 
     def renew_due_index(self, connection: Connection, table: Table, position: ColumnElement[int]) -> None:
         """Drop and create the index: a function of its expression stays the one that was found first."""

@@ -1,6 +1,10 @@
 """The pending table in SQLite, which takes any text for a time and rounds where other engines cut."""
 
-from etl.source.engines.base import QueueSql
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+from etl.source.engines.base import Compile, QueueSql
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
 
 
@@ -27,6 +31,11 @@ class SQLiteQueue(QueueSql):
             f"CASE WHEN {self.is_id_sql(key)} "
             f"THEN ({in_id}) + {ID_EPOCH_MS} ELSE 0 END)"
         )
+
+    def instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
+        """Return null for a text without a digit in front: SQLite takes ``now`` for a time."""
+        given = super().instant(value, compiled)
+        return f"CASE WHEN {given} GLOB '[ 0-9]*' THEN {given} END"
 
     def time_condition(self) -> str:
         """Check the form as well: SQLite's functions accept more forms of a time than other engines do."""
