@@ -79,10 +79,10 @@ class ReadOnlySource:
         """
         with _reading(self._engine), self._engine.connect() as connection:
             rows = connection.execute(select(self._relation).limit(ROWS_TO_JUDGE)).all()
-            odd = list(filter(_has_odd_time, rows))
-            if len(odd) == ROWS_TO_JUDGE:
+            if _log_odd_times(rows) == ROWS_TO_JUDGE:
+                # The column may be the wrong one, and hold names: only the log quotes it.
                 raise ConfigurationError(
-                    f"None of {ROWS_TO_JUDGE} times can be read, such as {_named(odd[0])}.",
+                    f"None of {ROWS_TO_JUDGE} times can be read.",
                     code=Code.DATABASE_TIME_WRONG,
                     remedy="Write times as 2026-11-01T00:00:00Z.",
                 )
@@ -146,8 +146,7 @@ class ReadOnlySource:
         else:
             self._after = None
             del self._passes[0]
-        if odd := list(filter(_has_odd_time, rows)):
-            log.warning("times_unreadable", tasks=len(odd), first=list(map(_named, odd[:NAMED_ROWS])))
+        _log_odd_times(rows)
         return [PendingTask(task_id=row.task_id, submitted_at=row.submitted_at) for row in rows]
 
     def _page(self) -> Select[Any]:
@@ -162,6 +161,13 @@ class ReadOnlySource:
         if self._after is not None:
             page = page.where(tuple_(ms, task_id) > tuple_(literal(self._after[0]), literal(self._after[1])))
         return page
+
+
+def _log_odd_times(rows: Sequence[Row[Any]]) -> int:
+    """Log the first rows with a time that cannot be read, and return how many there are."""
+    if odd := list(filter(_has_odd_time, rows)):
+        log.warning("times_unreadable", tasks=len(odd), first=list(map(_named, odd[:NAMED_ROWS])))
+    return len(odd)
 
 
 def _has_odd_time(row: Row[Any]) -> bool:

@@ -384,7 +384,7 @@ def test_a_time_of_postgresql_that_python_cannot_hold_is_named(postgres_leavers,
     assert postgres_leavers.claim() == [PendingTask(task_id="2"), PendingTask(task_id="1", submitted_at=MORNING)]
 
 
-def test_a_column_without_times_is_reported_in_one_line(leavers):
+def test_a_column_without_times_is_reported_in_one_line(leavers, capfd):
     leavers.make()
     for number in range(read_only.ROWS_TO_JUDGE):
         leavers.add(str(number), "soon")
