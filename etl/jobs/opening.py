@@ -107,7 +107,8 @@ def user_table(
         ConfigurationError: the table is not what the settings say.
     """
     settled = nothing_settled if request.selection.refetch else warehouse.settled
-    source = ReadOnlySource(engine, user_relation(settings), request.selection, settled=settled)
+    careful = user_relation(settings, careful=True)
+    source = ReadOnlySource(engine, user_relation(settings), request.selection, settled=settled, careful=careful)
     source.check()
     return source
 

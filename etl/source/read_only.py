@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     Row,
@@ -28,7 +29,7 @@ from sqlalchemy import (
     text,
     tuple_,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from etl.database.engines import engine_of
 from etl.database.types import ReadableInstant
@@ -37,7 +38,7 @@ from etl.errors import ConfigurationError
 from etl.settings.model import SourceSettings
 from etl.source.conditions import within_range
 from etl.source.sample import sample
-from etl.source.tables import as_instant, is_task_id, submitted_ms
+from etl.source.tables import as_instant, as_readable_instant, is_task_id, submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState
 
 PAGE_ROWS = 5_000
@@ -45,8 +46,8 @@ PAGE_ROWS = 5_000
 ROWS_TO_JUDGE = 10
 """If so many rows have no readable time, the column is not one of times."""
 
-NAMED_ROWS, MAX_QUOTED = 3, 40
-"""The rows with unreadable times that a log line names, and the characters of each ID and value."""
+NAMED_TASKS, MAX_QUOTED = 3, 40
+"""The tasks with unreadable times that a log line names, and the characters of each ID."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -57,15 +58,32 @@ Settled = Callable[[Sequence[str]], set[str]]
 class ReadOnlySource:
     """Tasks read from a relation with one row a task: ``task_id`` and ``submitted_at``."""
 
-    def __init__(self, engine: Engine, relation: Subquery, selection: Selection, *, settled: Settled) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        relation: Subquery,
+        selection: Selection,
+        *,
+        settled: Settled,
+        careful: Subquery | None = None,
+    ) -> None:
+        """Open the relation for one run.
+
+        Args:
+            engine: the database.
+            relation: the tasks.
+            selection: the tasks that this run asks about.
+            settled: returns the tasks that need not be asked about any more.
+            careful: the same tasks, read so that no value in the column of times ends the statement.
+        """
         # The condition is the operator's SQL, which could call a function that writes.
         self._engine = engine.execution_options(read_only=True)
         self._relation = relation
+        self._careful = careful
         self._selection = selection
         self._settled = settled
-        task_id = relation.c.task_id
         # A flood of texts that are no task IDs must not take the time of a bounded night.
-        self._passes = [is_task_id(task_id), not_(is_task_id(task_id))]
+        self._passes: list[Callable[[ColumnElement[str]], ColumnElement[bool]]] = [is_task_id, _is_no_task_id]
         """The conditions of the rows that are still to be read, one pass over the relation for each."""
         self._after: tuple[int, str] | None = None
         self._ahead: list[PendingTask] = []
@@ -77,12 +95,11 @@ class ReadOnlySource:
         Raises:
             ConfigurationError: the table, its columns or the condition do not match the settings.
         """
-        with _reading(self._engine), self._engine.connect() as connection:
-            rows = connection.execute(select(self._relation).limit(ROWS_TO_JUDGE)).all()
-            if _log_odd_times(rows) == ROWS_TO_JUDGE:
-                # The column may be the wrong one, and hold names: only the log quotes it.
+        with _reading(self._engine):
+            odd = _with_odd_times(self._read(lambda: select(self._relation).limit(ROWS_TO_JUDGE)))
+            if len(odd) == ROWS_TO_JUDGE:
                 raise ConfigurationError(
-                    f"None of {ROWS_TO_JUDGE} times can be read.",
+                    f"None of {ROWS_TO_JUDGE} times can be read, such as that of the task {odd[0]}.",
                     code=Code.DATABASE_TIME_WRONG,
                     remedy="Write times as 2026-11-01T00:00:00Z.",
                 )
@@ -139,22 +156,34 @@ class ReadOnlySource:
         return self._selection.shard is None or self._selection.shard.holds(task.task_id)
 
     def _next_page(self) -> list[PendingTask]:
-        with _reading(self._engine), self._engine.connect() as connection:
-            rows = connection.execute(self._page()).all()
+        with _reading(self._engine):
+            rows = self._read(self._page)
         if rows:
             self._after = (rows[-1].ms, rows[-1].task_id)
         else:
             self._after = None
             del self._passes[0]
-        _log_odd_times(rows)
+        if odd := _with_odd_times(rows):
+            log.warning("times_unreadable", tasks=len(odd), first=odd[:NAMED_TASKS])
         return [PendingTask(task_id=row.task_id, submitted_at=row.submitted_at) for row in rows]
+
+    def _read(self, query: Callable[[], Select[Any]]) -> Sequence[Row[Any]]:
+        """Read rows quickly, and after a value that the database or the driver cannot convert, carefully for good."""
+        try:
+            with self._engine.connect() as connection:
+                return connection.execute(query()).all()
+        except DataError:
+            if self._careful is None:
+                raise
+            self._relation, self._careful = self._careful, None
+            return self._read(query)
 
     def _page(self) -> Select[Any]:
         task_id, submitted_at = self._relation.c.task_id, self._relation.c.submitted_at
         ms = submitted_ms(submitted_at, task_id)
         page = (
             select(*self._relation.c, ms.label("ms"))
-            .where(self._passes[0], *within_range(ms, self._selection))
+            .where(self._passes[0](task_id), *within_range(ms, self._selection))
             .order_by(ms, task_id)
             .limit(PAGE_ROWS)
         )
@@ -163,20 +192,13 @@ class ReadOnlySource:
         return page
 
 
-def _log_odd_times(rows: Sequence[Row[Any]]) -> int:
-    """Log the first rows with a time that cannot be read, and return how many there are."""
-    if odd := list(filter(_has_odd_time, rows)):
-        log.warning("times_unreadable", tasks=len(odd), first=list(map(_named, odd[:NAMED_ROWS])))
-    return len(odd)
+def _is_no_task_id(task_id: ColumnElement[str]) -> ColumnElement[bool]:
+    return not_(is_task_id(task_id))
 
 
-def _has_odd_time(row: Row[Any]) -> bool:
-    """Say whether a row has a time that cannot be read; the time inside its ID takes the place."""
-    return row.submitted_at is None and getattr(row, "given", None) is not None
-
-
-def _named(row: Row[Any]) -> str:
-    return f"{row.task_id[:MAX_QUOTED]}: {row.given[:MAX_QUOTED]!r}"
+def _with_odd_times(rows: Sequence[Row[Any]]) -> list[str]:
+    """Return the tasks of rows that have a time which cannot be read; the time inside the ID takes its place."""
+    return [row.task_id[:MAX_QUOTED] for row in rows if row.submitted_at is None and getattr(row, "times", False)]
 
 
 @contextmanager
@@ -196,18 +218,25 @@ def _reading(engine: Engine) -> Iterator[None]:
         ) from None
 
 
-def user_relation(settings: SourceSettings) -> Subquery:
-    """Select from the user's table or view: each task ID once, as text, with its earliest submission."""
+def user_relation(settings: SourceSettings, *, careful: bool = False) -> Subquery:
+    """Select from the user's table or view: each task ID once, as text, with its earliest submission.
+
+    Args:
+        settings: the names of the table and its columns, and the condition.
+        careful: whether a value that is no time is null. Otherwise it may end the statement, which is quicker: on
+            PostgreSQL a text costs 1 us instead of 15 us.
+    """
     schema, _, name = settings.table.rpartition(".")
     columns = [settings.task_id_column, *filter(None, [settings.submitted_at_column])]
     rows = table(name, *(column(each) for each in columns), schema=schema or None)
     task_id = cast(rows.c[settings.task_id_column], Text)
     submitted_at = rows.c[settings.submitted_at_column] if settings.submitted_at_column else null()
+    instant = as_readable_instant if careful else as_instant
     pending = (
         select(
             task_id.label("task_id"),
-            func.min(as_instant(submitted_at), type_=ReadableInstant).label("submitted_at"),
-            func.min(cast(submitted_at, Text)).label("given"),
+            func.min(instant(submitted_at), type_=ReadableInstant).label("submitted_at"),
+            func.count(submitted_at).label("times"),
         )
         .where(task_id.is_not(None))
         .group_by(task_id)

@@ -103,10 +103,7 @@ def _is_task_id(element: is_task_id, compiler: SQLCompiler, **options: Any) -> s
 
 
 class as_instant(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL function it stands for
-    """The instant that a column of any type means: a time, a date, or a text of either, without a zone in UTC.
-
-    A value that is no time is null, or a text that ``ReadableInstant`` does not read.
-    """
+    """The instant that a column of any type means: a time, a date, or a text of either, without a zone in UTC."""
 
     type = UtcDateTime()
     inherit_cache = True
@@ -119,3 +116,15 @@ class as_instant(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL
 def _as_instant(element: as_instant, compiler: SQLCompiler, **options: Any) -> str:
     (value,) = element.clauses
     return queue_sql_of(compiler.dialect).instant(value, partial(compiler.process, **options))
+
+
+class as_readable_instant(as_instant):  # noqa: N801 - it reads as the SQL function it stands for
+    """The same instant, but null, or a text that ``ReadableInstant`` does not read, for a value that is no time."""
+
+    inherit_cache = True
+
+
+@compiles(as_readable_instant)
+def _as_readable_instant(element: as_readable_instant, compiler: SQLCompiler, **options: Any) -> str:
+    (value,) = element.clauses
+    return queue_sql_of(compiler.dialect).readable_instant(value, partial(compiler.process, **options))

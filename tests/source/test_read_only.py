@@ -51,11 +51,14 @@ class Leavers:
     @contextmanager
     def source(self, *, settled=(), since=None, until=None, url=None, **settings):
         words = {"table": "leaver", "task_id_column": "id", "submitted_at_column": "ordered", **settings}
-        relation = user_relation(SourceSettings(url=self.url, mode="read_only", **words))
+        from_table = SourceSettings(url=self.url, mode="read_only", **words)
+        relation, careful = user_relation(from_table), user_relation(from_table, careful=True)
         engine = open_engine(url or self.url, name="the pending database")
         selection = Selection(since=since, until=until)
         try:
-            yield ReadOnlySource(engine, relation, selection, settled=lambda page: set(page) & set(settled))
+            yield ReadOnlySource(
+                engine, relation, selection, settled=lambda page: set(page) & set(settled), careful=careful
+            )
         finally:
             engine.dispose()
 
@@ -371,7 +374,7 @@ def test_a_value_that_is_no_time_is_named_and_the_time_in_the_id_counts(leavers,
     line = capsys.readouterr().out
     assert "times_unreadable" in line
     assert f"tasks={len(ODD_TIMES)}" in re.sub(r"\x1b\[[0-9;]*m", "", line)
-    assert "'soon'" in line
+    assert next(iter(by_id)) in line
 
 
 @pytest.mark.parametrize("time_type", ["TIMESTAMPTZ", "TIMESTAMP", "DATE"])
@@ -384,18 +387,17 @@ def test_a_time_of_postgresql_that_python_cannot_hold_is_named(postgres_leavers,
     assert postgres_leavers.claim() == [PendingTask(task_id="2"), PendingTask(task_id="1", submitted_at=MORNING)]
 
 
-def test_a_column_without_times_is_reported_in_one_line(leavers, capfd):
+def test_a_column_without_times_is_reported_in_one_line(leavers):
     leavers.make()
     for number in range(read_only.ROWS_TO_JUDGE):
         leavers.add(str(number), "soon")
 
-    with pytest.raises(ConfigurationError, match=r"time.*source\.submitted_at_column") as refused:
+    with pytest.raises(ConfigurationError, match=r"None of 10 times.*source\.submitted_at_column") as refused:
         leavers.claim()
 
     assert "\n" not in str(refused.value)
-    # The column may be the wrong one, and hold names: only the log quotes it.
+    # The column may be the wrong one, and hold names.
     assert "soon" not in str(refused.value)
-    assert "soon" in "".join(capfd.readouterr())
 
 
 def test_a_dry_run_reads_the_queue_without_claiming(board, ids):

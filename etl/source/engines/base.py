@@ -115,6 +115,10 @@ class QueueSql(ABC):
         """Return the SQL of ``as_instant`` for a value."""
         return compiled(cast(value, UtcDateTime))
 
+    def readable_instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
+        """Return the SQL of ``as_readable_instant`` for a value."""
+        return self.instant(value, compiled)
+
     def create_due_index(self, connection: Connection, table: Table, position: ColumnElement[int]) -> None:
         """Create the index that holds the order of claims, within the revision that creates the table."""
         Index(f"{table.name}_due", table.c.state, position, table.c.task_id).create(connection)

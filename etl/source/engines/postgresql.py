@@ -24,17 +24,18 @@ from sqlalchemy.types import TypeEngine
 from etl.source.engines.base import Claim, Columns, Compile, QueueSql
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
 
-YEAR = "(?!0000|0001|9999)[0-9]{4}"
-"""The years that Python can hold in every zone."""
 LEAP_YEAR = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)"
 DAY = (
-    f"(?:{YEAR}-?(?:(?:0[13578]|1[02])-?(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-?(?:0[1-9]|[12][0-9]|30)"
+    f"(?:[0-9]{{4}}-?(?:(?:0[13578]|1[02])-?(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-?(?:0[1-9]|[12][0-9]|30)"
     f"|02-?(?:0[1-9]|1[0-9]|2[0-8]))|{LEAP_YEAR}-?02-?29)"
 )
 TIME = "(?:[01][0-9]|2[0-3]):?[0-5][0-9](?::?[0-5][0-9](?:[.][0-9]+)?)?"
 ZONE = "(?:[Zz]|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)"
-INSTANT_FORM = f"^ *{DAY}(?:[T ]{TIME} *{ZONE}?)? *$"
-"""The forms of a time that PostgreSQL converts without an error, and that Python can hold."""
+FIRST_INSTANT, LAST_INSTANT = "0002-01-01T00:00:00Z", "9998-12-31T23:59:59Z"
+TIMESTAMPS = "1114, 1184"
+"""The types ``timestamp`` and ``timestamptz`` (pg_type.dat of PostgreSQL)."""
+INSTANT_FORM = f"^{DAY}(?:[T ]{TIME} *{ZONE}?)?$"
+"""The forms of a time that PostgreSQL converts without an error. A lookahead would take ten times as long."""
 
 
 class PostgreSQLQueue(QueueSql):
@@ -81,13 +82,20 @@ class PostgreSQLQueue(QueueSql):
             f"THEN pg_catalog.div({key}::numeric, {1 << ID_TIME_SHIFT}::numeric)::bigint + {ID_EPOCH_MS} ELSE 0 END)"
         )
 
-    def instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
+    def readable_instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
         """Return null for what is no time: a cast of it would end the whole statement.
 
-        PostgreSQL 16 has functions that try a cast; the job also runs on 14.
+        PostgreSQL 16 has functions that try a cast; the job also runs on 14. The comparison of times takes a tenth of
+        the time that the comparison of a text with its form takes.
         """
-        given = f"({compiled(value)})::text"
-        return f"CASE WHEN {given} ~ '{INSTANT_FORM}' THEN {given}::timestamptz END"
+        given = f"({compiled(value)})"
+        instant, written = f"{given}::timestamptz", f"pg_catalog.btrim({given}::text)"
+        can_be_held = f"{written} COLLATE \"C\" BETWEEN '{FIRST_INSTANT}' AND '{LAST_INSTANT}'"
+        return (
+            f"CASE WHEN pg_catalog.pg_typeof({given})::oid = ANY ('{{{TIMESTAMPS}}}'::oid[]) "
+            f"THEN CASE WHEN {instant} BETWEEN '{FIRST_INSTANT}' AND '{LAST_INSTANT}' THEN {instant} END "
+            f"WHEN {written} ~ '{INSTANT_FORM}' AND {can_be_held} THEN {written}::timestamptz END"
+        )
 
     def renew_due_index(self, connection: Connection, table: Table, position: ColumnElement[int]) -> None:
         """Drop and create the index: a function of its expression stays the one that was found first."""
