@@ -41,6 +41,7 @@ COMMANDS = [
     ["run", "--limit", "9"],
     ["run", "--since", "2020-01-01", "--until", "2030-01-01"],
     ["run"],
+    ["enqueue", LOST, IDS[2]],
     ["status"],
     ["dead-letters", "list"],
     ["dead-letters", "discard", LOST],

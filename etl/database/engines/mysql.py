@@ -133,7 +133,7 @@ class MySQL(Engine):
         """
         turn = Table(f"{version.name}_turn", MetaData(), Column("id", Integer, primary_key=True), schema=version.schema)
         with engine.connect() as holder:
-            turn.create(holder, checkfirst=True)
+            holder.execute(CreateTable(turn, if_not_exists=True))
             holder.execute(sa.insert(turn).prefix_with("IGNORE").values(id=1))
             holder.commit()
             holder.execute(select(turn).with_for_update())

@@ -90,6 +90,14 @@ def test_an_init_waits_for_another_until_the_time_limit(engine, warehouse_url, a
     impatient.dispose()
 
 
+def test_a_lock_that_any_user_can_take_holds_up_no_init(engine, warehouse_url, audit_on):
+    with engine.connect() as stranger:
+        stranger.execute(text("SELECT GET_LOCK('task-audit init', 0)"))
+        initializing = open_engine(warehouse_url, name="the warehouse")
+        audit_on(initializing).warehouse.require_current()
+        initializing.dispose()
+
+
 @pytest.fixture
 def lesser_url(engine, warehouse_url):
     """A user with the rights that the job needs, and no others."""
