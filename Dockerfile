@@ -6,17 +6,20 @@ FROM docker.io/library/python:3.13-slim-bookworm@sha256:01f42367a0a94ad4bc171117
 
 FROM python AS build
 WORKDIR /src
-RUN python -m venv /opt/task-audit
-COPY requirements-image.lock ./
+# The tools of the build have an environment of their own, which does not get into the image.
+RUN python -m venv /opt/task-audit && python -m venv /opt/build
+COPY requirements-build.lock requirements-image.lock ./
 # Wheels only: a source package would run its own code during the build.
-RUN /opt/task-audit/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements-image.lock
+RUN /opt/build/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements-build.lock \
+    && /opt/task-audit/bin/pip install --no-cache-dir --only-binary=:all: --require-hashes --requirement requirements-image.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY etl etl
 COPY sql sql
 COPY configs configs
 COPY docs/errors docs/errors
 # The image compiles the modules here, since the job cannot write there. It removes pip, since nothing is installed later.
-RUN /opt/task-audit/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+RUN /opt/build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist . \
+    && /opt/task-audit/bin/pip install --no-cache-dir --no-deps --no-index dist/*.whl \
     && /opt/task-audit/bin/python -m compileall -q /opt/task-audit/lib \
     && /opt/task-audit/bin/pip uninstall --yes pip
 

@@ -3,6 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --upgrade \
 	--custom-compile-command "make lock"
+BILL := --pyproject pyproject.toml --mc-type application --output-reproducible --output-format JSON
+OSV := https://api.osv.dev
 CHECKOV := .venv/checkov/bin/checkov --config-file .checkov.yaml
 # Without compiled modules, each process that a test or the demo starts would compile all of them again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -10,7 +12,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 QUICK := not (soak or postgresql or mysql or slow)
 
-.PHONY: demo quick test field soak check check-overlays docs reference picture sbom bench example lock clean
+.PHONY: demo quick test field soak check check-overlays audit docs reference picture sbom bench example lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -27,7 +29,7 @@ field: .venv/.development     ## run the tests beside real parts of a network, s
 soak: .venv/.development      ## run the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m soak
 
-check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction of imports, security, documents, image, manifests
+check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction of imports, security, vulnerabilities, documents, image, manifests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -36,6 +38,7 @@ check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction 
 	$(BIN)/hadolint Dockerfile
 	$(CHECKOV) --file Dockerfile
 	$(CHECKOV) --directory cron/kubernetes/base
+	@$(MAKE) --no-print-directory audit
 	@$(MAKE) --no-print-directory docs
 	@if command -v kubectl >/dev/null; then $(MAKE) --no-print-directory check-overlays; \
 		else echo "OVERLAYS NOT CHECKED BY CHECKOV: no kubectl here to render them"; fi
@@ -45,10 +48,17 @@ check-overlays: .venv/.checkov
 		kubectl kustomize $$overlay > build/$$overlay/rendered.yaml || exit; done
 	$(CHECKOV) --directory build/cron/kubernetes/overlays
 
-sbom: .venv/.development      ## list the packages of the image as a CycloneDX file in dist/
-	mkdir -p dist
-	$(BIN)/cyclonedx-py requirements requirements-image.lock --pyproject pyproject.toml --mc-type application \
-		--output-reproducible --output-format JSON --output-file dist/sbom.cdx.json
+audit: .venv/.development     ## look for known vulnerabilities of the packages in the image and of the tools that build it
+	@if $(BIN)/python -c "import requests; requests.get('$(OSV)', timeout=10)" 2>/dev/null; \
+		then $(BIN)/pip-audit --vulnerability-service osv --disable-pip --require-hashes \
+			--requirement requirements-image.lock --requirement requirements-build.lock; \
+		else echo "VULNERABILITIES NOT AUDITED: $(OSV) cannot be reached from here"; fi
+
+sbom: .venv/.development      ## list what the image is made of as a CycloneDX file in dist/
+	mkdir -p build dist
+	$(BIN)/cyclonedx-py requirements requirements-image.lock $(BILL) --output-file build/sbom-of-lock.json
+	$(BIN)/cyclonedx-py environment $(BIN)/python $(BILL) --output-file build/sbom-of-environment.json
+	$(BIN)/python -m docs.generate.sbom build/sbom-of-lock.json build/sbom-of-environment.json > dist/sbom.cdx.json
 
 bench: .venv/.development     ## measure the job and its parts, and print ratios
 	$(BIN)/python -m tests.bench
@@ -70,7 +80,8 @@ example: .venv/.runtime       ## write configs/production.toml from the code
 
 lock:                         ## renew the lock files from pyproject.toml
 	$(COMPILE) --extra mysql --extra postgresql --group build --output-file requirements.lock pyproject.toml
-	$(COMPILE) --all-extras --group build --constraint requirements.lock --output-file requirements-image.lock pyproject.toml
+	$(COMPILE) --group pyproject.toml:build --constraint requirements.lock --output-file requirements-build.lock
+	$(COMPILE) --all-extras --constraint requirements.lock --output-file requirements-image.lock pyproject.toml
 	$(COMPILE) --all-extras --group dev --constraint requirements-image.lock --output-file requirements-dev.lock pyproject.toml
 	$(COMPILE) --group pyproject.toml:checkov --output-file requirements-checkov.lock
 

@@ -7,11 +7,15 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
+from etl import __version__
 from etl.fake_api import Behaviour
 from tests.conftest import HAS_NAMESPACES
 from tests.nights import TOKEN, task_ids
@@ -32,6 +36,12 @@ exec unshare --user --map-user=10001 --map-group=10001 env --unset=HOME "$@"
 one folder, as a user that no /etc/passwd knows, without capabilities and without a home."""
 
 
+def locked(lock):
+    """Return the names of the packages in a lock file."""
+    lines = re.findall(r"^([^\s#][^\\\n]*?) \\$", (CHECKOUT / lock).read_text(encoding="utf-8"), re.MULTILINE)
+    return {Requirement(line).name for line in lines}
+
+
 def instructions(name):
     text = re.sub(r"\\\n", " ", DOCKERFILE)
     return re.findall(rf"^{name} (.+)$", text, re.MULTILINE)
@@ -40,13 +50,24 @@ def instructions(name):
 def test_every_part_is_pinned_by_its_hash():
     first, *others = instructions("FROM")
     (installs, project) = [run for run in instructions("RUN") if "pip install" in run]
+    of_locks = [step for step in installs.split("&&") if "pip install" in step]
 
     assert re.fullmatch(r"docker\.io/library/python:\S+@sha256:[0-9a-f]{64} AS python", first)
     assert others == ["python AS build", "python"]
-    assert "--require-hashes" in installs
-    assert "--only-binary=:all:" in installs
-    assert "--no-deps" in project
+    assert len(of_locks) == 2
+    assert all("--require-hashes" in step and "--only-binary=:all:" in step for step in of_locks)
     assert "--no-build-isolation" in project
+    assert project.count("--no-deps") == 2
+
+
+def test_the_tools_of_the_build_are_not_in_the_image():
+    tools, image = (locked(f"requirements-{name}.lock") for name in ("build", "image"))
+
+    assert "hatchling" in tools
+    # The program needs the version numbers of packaging, too.
+    assert tools & image == {"packaging"}
+    (copied,) = [line for line in instructions("COPY") if "--from" in line]
+    assert "/opt/build" not in copied
 
 
 def test_the_image_has_a_numbered_user_and_its_program_receives_the_signal():
@@ -64,21 +85,39 @@ def test_only_what_is_copied_is_sent_to_the_builder():
     assert all((CHECKOUT / name).exists() for name in copied)
 
 
-def test_the_bill_of_materials_lists_every_locked_package_with_its_hashes(tmp_path):
-    lock = (CHECKOUT / "requirements-image.lock").read_text(encoding="utf-8")
-    locked = {Requirement(line).name for line in re.findall(r"^([^\s#][^\\\n]*?) \\$", lock, re.MULTILINE)}
-    (recipe,) = re.findall(r"cyclonedx-py (.*?)\n\n", (CHECKOUT / "Makefile").read_text(encoding="utf-8"), re.DOTALL)
-    arguments = recipe.replace("\\\n", " ").replace("dist/", f"{tmp_path}/").split()
-    program = Path(sys.executable).with_name("cyclonedx-py")
+def test_the_lock_holds_what_the_program_names():
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
 
-    # The schema that the program holds its own file against takes ten times as long as the file.
-    subprocess.run([program, *arguments, "--no-validate"], cwd=CHECKOUT, check=True, capture_output=True)
+    assert {canonicalize_name(Requirement(line).name) for line in named} <= locked("requirements-image.lock")
+
+
+def test_the_bill_of_materials_lists_every_locked_package_with_hashes_licences_and_dependencies(tmp_path):
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    (options,) = re.findall(r"^BILL := (.+)$", makefile, re.MULTILINE)
+    (recipe,) = re.findall(r"^sbom: [^\n]*\n\tmkdir -p build dist\n(.*?)\n\n", makefile, re.DOTALL | re.MULTILINE)
+    # The schema that cyclonedx-py compares its own file with takes ten times as long as the file.
+    for words, path in (("$(BILL)", f"{options} --no-validate"), ("$(BIN)", Path(sys.executable).parent)):
+        recipe = recipe.replace(words, str(path))
+    script = re.sub(r"\b(build|dist)/", f"{tmp_path}/", recipe)
+    subprocess.run(["sh", "-e", "-c", script], cwd=CHECKOUT, check=True, capture_output=True)
 
     bill = json.loads((tmp_path / "sbom.cdx.json").read_text(encoding="utf-8"))
     assert bill["bomFormat"] == "CycloneDX"
-    assert bill["metadata"]["component"]["name"] == "koodrive-task-audit"
-    assert {component["name"] for component in bill["components"]} == locked
-    assert all(reference["hashes"] for part in bill["components"] for reference in part["externalReferences"])
+    product = bill["metadata"]["component"]
+    assert (product["name"], product["version"]) == ("koodrive-task-audit", __version__)
+    *packages, image = bill["components"]
+    assert {package["name"] for package in packages} == locked("requirements-image.lock")
+    assert all(reference["hashes"] for package in packages for reference in package["externalReferences"])
+    # The metadata of a few packages name no licence, and some are not for this platform.
+    assert sum("licenses" in package for package in packages) > 0.9 * len(packages)
+    (base,) = re.findall(r"^FROM (\S+) AS python$", DOCKERFILE, re.MULTILINE)
+    assert f"{image['name']}:{image['version']}@sha256:{image['hashes'][0]['content']}" == base
+    needs = {each["ref"]: each["dependsOn"] for each in bill["dependencies"]}
+    references = {component["bom-ref"] for component in bill["components"]}
+    assert needs.keys() == {product["bom-ref"], *references}
+    assert references >= {each for needed in needs.values() for each in needed}
+    assert any(each.startswith("pkg:pypi/polars@") for each in needs[product["bom-ref"]])
 
 
 def in_a_container(folder, *command):
