@@ -111,6 +111,18 @@ def test_a_file_is_for_its_owner_only_whatever_the_umask(tmp_path):
     assert modes == ["0o700", "0o700", "0o600"]
 
 
+def test_a_file_that_is_missing_goes_unnoticed(tmp_path):
+    """The documents say so: no seal covers more than its own file."""
+    store = Store(ArchiveSettings(location=str(tmp_path / "archive"), hmac_key=KEY))
+    archive = Archive(store, run_id="run-1")
+    archive.keep([seen()])
+    archive.keep([seen("6")])
+    first, second = store.files()
+    (tmp_path / "archive" / first).unlink()
+    assert [store.read(name)["task_id"].to_list() for name in store.files()] == [["6"]]
+    assert store.files() == [second]
+
+
 @pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
 def test_a_file_that_is_not_regular_is_refused(tmp_path, kind):
     store = written(ArchiveSettings(location=str(tmp_path / "archive")))
