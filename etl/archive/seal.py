@@ -55,5 +55,12 @@ def _hmac(key: bytes, name: str, checksum: str) -> str:
 
 
 def _checksum(rows: pl.DataFrame) -> str:
-    """Return the SHA-256 of the names and rows as MessagePack, which no version of Parquet or polars changes."""
-    return sha256(msgspec.msgpack.encode((rows.columns, rows.rows()))).hexdigest()
+    """Return the SHA-256 of the names and rows as MessagePack, which no version of Parquet or polars changes.
+
+    The rows are encoded one by one, since all answers of a batch together may need much memory.
+    """
+    encode = msgspec.msgpack.Encoder().encode
+    checksum = sha256(encode(rows.columns))
+    for row in rows.iter_rows():
+        checksum.update(encode(row))
+    return checksum.hexdigest()

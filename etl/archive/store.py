@@ -52,8 +52,8 @@ S3_ERROR = re.compile(r"<Code>([^<]+)</Code>\s*<Message>([^<]*)")
 CAUSE = re.compile(r"^ +\d+: (.+)$", re.MULTILINE)
 """Polars lists the causes of an error below it, the first one last."""
 
-READ_WRITE_ERRORS = (OSError, pl.exceptions.PolarsError)
-"""Errors of polars when a file cannot be read or written."""
+READ_WRITE_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""Errors of polars when a file cannot be read or written. A panic is no Exception, so no other handler catches it."""
 
 DAMAGE_REMEDY = "Restore the file from a backup, or move it away to go without its answers."
 
@@ -124,7 +124,7 @@ class Store:
                 raise self._unavailable("read", error) from None
             raise self._damaged(name, f"is damaged: {_first_line(error)}") from None
         except pl.exceptions.PanicException:
-            # The reader of Parquet ends so on some damage. It is no Exception, so no other handler would catch it.
+            # The reader of Parquet ends so on some damage.
             raise self._damaged(name, "is damaged: it cannot be read as Parquet") from None
         except IrregularFileError:
             raise self._damaged(name, "is not a regular file") from None

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from etl.archive.archive import Archive
 from etl.archive.rows import archive_rows
+from etl.archive.seal import CHECKSUM, Seal
 from etl.archive.store import Store, storage_options
 from etl.database.connections import open_engine
 from etl.errors import ConfigurationError, DamagedArchiveError, UnavailableError
@@ -54,6 +55,12 @@ def test_other_rows_than_those_of_the_checksum_are_refused(place):
     change(settings, rows.with_columns(attempts=pl.col("attempts") + 1), metadata=seal)
     with pytest.raises(DamagedArchiveError, match="does not have the content that its checksum was made of"):
         store.read(NAME)
+
+
+def test_the_checksum_of_a_row_stays_the_same_in_later_versions():
+    """Files outlive the versions of this program, of polars and of Parquet that wrote them."""
+    rows = archive_rows([seen()], run_id="run-1")
+    assert Seal(None).make(NAME, rows) == {CHECKSUM: "142d9cf188a734b5faaabe1775b00e7bfbfc73b09cc36c84bf7f47b563fcba73"}
 
 
 def test_with_a_key_only_the_jobs_own_files_are_read(place):
@@ -167,6 +174,15 @@ def test_a_panic_of_the_reader_is_damage(tmp_path, monkeypatch):
     monkeypatch.setattr(pl, "read_parquet", panic)
     with pytest.raises(DamagedArchiveError, match="cannot be read as Parquet"):
         store.read(NAME)
+
+
+def test_a_panic_while_the_files_of_a_bucket_are_listed_is_an_error(object_store, monkeypatch):
+    def panic(*_arguments, **_keywords):
+        raise pl.exceptions.PanicException("a harmless one")
+
+    monkeypatch.setattr(pl, "scan_parquet", panic)
+    with pytest.raises(UnavailableError, match="Cannot read the archive s3://answers: a harmless one"):
+        Store(ArchiveSettings(**object_store)).files()
 
 
 @pytest.mark.parametrize(
