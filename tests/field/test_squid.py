@@ -99,6 +99,10 @@ def test_every_task_is_audited_through_squid_with_a_password(night_behind_squid,
         assert "CANARY" not in str(night.rows("SELECT * FROM audit_run"))
 
 
+MAX_SECONDS = 300
+"""A loaded machine needs a minute for two commands, and a run that waits takes ``api.patience_seconds``, 900."""
+
+
 @pytest.mark.parametrize(
     ("account", "host", "code", "message"),
     [
@@ -112,8 +116,9 @@ def test_a_refusal_of_squid_ends_the_run_and_names_squid(
     night_behind_squid, configure, squid, *, account, host, code, message
 ):
     with night_behind_squid(account, host) as night:
-        # A run waits this long for a proxy that does not find KooDrive.
-        configure(api__patience_seconds=1)
+        if code == 69:
+            # A run waits for a proxy that does not find KooDrive, and for nothing else.
+            configure(api__patience_seconds=1)
         night.enqueue(*task_ids(30))
         started_at = time.monotonic()
         for command in ("doctor", "run"):
@@ -121,7 +126,7 @@ def test_a_refusal_of_squid_ends_the_run_and_names_squid(
             assert result.exit_code == code
             assert message in result.stdout + result.stderr
             assert squid in result.stdout + result.stderr
-        assert time.monotonic() - started_at < 20
+        assert time.monotonic() - started_at < MAX_SECONDS
         assert set(night.states().values()) == {"pending"}
         assert night.rows("SELECT COUNT(*) FROM dead_letter") == [(0,)]
         assert "CANARY" not in str(night.rows("SELECT * FROM audit_run"))

@@ -12,6 +12,6 @@ def webhook():
 
 
 @pytest.fixture
-def notified_night(night_of, webhook):
+def notified_night(night_of, webhook, patient_reports):
     """Open a night whose runs send messages to the webhook."""
     return lambda *databases, **settings: night_of(None, *databases, **{"notify__webhook_url": webhook.url} | settings)

@@ -12,6 +12,8 @@ from tests.conftest import each_engine
 from tests.nights import FIRST_ID, in_an_hour, task_ids
 from tests.webhooks import SECRET_PATH
 
+HANGING_SECONDS = 60
+
 
 def outbox(night):
     return night.rows(
@@ -94,7 +96,7 @@ def test_new_result_codes_are_reported_once(notified_night, databases, webhook):
 @pytest.mark.parametrize("failure", ["answers 500", "hangs", "redirects"])
 def test_the_next_run_sends_what_the_webhook_did_not_accept(notified_night, webhook, failure):
     webhook.status = {"answers 500": 500, "redirects": 302}.get(failure, 200)
-    webhook.seconds = 60 if failure == "hangs" else 0
+    webhook.seconds = HANGING_SECONDS if failure == "hangs" else 0
     with notified_night() as night:
         night.enqueue("not-an-id")
         started_at = time.monotonic()
@@ -103,7 +105,8 @@ def test_the_next_run_sends_what_the_webhook_did_not_accept(notified_night, webh
         assert result.exit_code == 65
         assert "telemetry_failed" in result.stderr
         assert "notify.webhook_url" in result.stderr
-        assert took < 2.5 + 3
+        # The run does not wait for the response; a loaded machine takes a few seconds for the rest.
+        assert took < HANGING_SECONDS / 2
         ((_, attempts, is_sent, error),) = outbox(night)
         assert (attempts, bool(is_sent)) == (1, False)
         assert "webhook" in error.lower()
