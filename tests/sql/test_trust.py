@@ -1,7 +1,6 @@
 """What each kind of user of the databases can do at worst, as docs/how-to/rights.md says, on a real server."""
 
 import re
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -147,15 +146,3 @@ def test_the_job_deletes_no_fact_and_changes_no_table(granted_night, as_user):
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             job.execute(statement)
-
-
-def test_each_line_of_the_table_names_its_tests():
-    page = resource("docs", "how-to", "rights.md").read_text(encoding="utf-8")
-    table = page[page.index("## Who can do what at worst") :]
-    lines = [line for line in table.splitlines() if line.startswith("|")][2:]
-    written = "\n".join(file.read_text(encoding="utf-8") for file in Path(__file__).parents[1].rglob("test_*.py"))
-    assert lines
-    for line in lines:
-        named = re.findall(r"`(test_\w+)`", line)
-        assert named, line
-        assert all(f"def {name}(" in written for name in named), line
