@@ -12,7 +12,7 @@ from etl import __version__
 from etl.error_codes import Code
 from etl.errors import BugError, OutageError, StoppedError, TaskAuditError
 from etl.exit_codes import ExitCode
-from etl.tasks import Selection
+from etl.tasks import Selection, WaitingTasks
 
 Counters = Mapping[tuple[str, str], int]
 """The parts of a run's numbers, by counter and name. ``outcome`` counts tasks by their outcome, and ``http_status``
@@ -88,6 +88,8 @@ class FinishedRun:
     run: AuditRun
     ended_by: TaskAuditError | None
     """None if the run reached its end."""
+    waiting: WaitingTasks | None = None
+    """The open tasks that are due again later; None if they are not known, or no task waits with this source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -216,7 +216,7 @@ def night_of(task_audit, configure, tmp_path, templates):
                 api__base_url=api.base_url,
                 api__user_id="1505084218764547200",
                 api__token=TOKEN,
-                **{"api__max_rate": 100_000} | settings,
+                **{"api__max_rate": 100_000, "run__recheck_seconds": 0} | settings,
             )
             if not (_is_usual() and templates.set_up(source, warehouse)):
                 assert task_audit("init").exit_code == 0

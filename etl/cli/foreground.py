@@ -9,7 +9,7 @@ from etl.errors import StoppedError
 from etl.jobs.audit import ProgressHook, RunHooks, run_job
 from etl.jobs.reporters import RunReporters
 from etl.run.pipeline import Pipeline
-from etl.runs import FinishedRun, RunRequest, reason
+from etl.runs import FinishedRun, RunRequest
 from etl.settings.load import Settings
 
 
@@ -30,8 +30,7 @@ async def run_until_stopped(
     hooks = RunHooks(
         progress=progress, begin=reporters.begin, note_written=reporters.note_written, trace=reporters.trace
     )
-    run = await run_job(settings, request, shutdown=shutdown, hooks=hooks)
-    return FinishedRun(run=run, ended_by=reason(run, shutdown.reason))
+    return await run_job(settings, request, shutdown=shutdown, hooks=hooks)
 
 
 def watch_progress(pipeline: Pipeline, total: int | None) -> None:

@@ -13,8 +13,9 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 SELECTION_OPTIONS = (
-    click.option("--limit", type=click.IntRange(min=1), help="Ask about at most this many tasks, oldest first."),
+    click.option("--limit", type=click.IntRange(min=1), help="Ask about at most this many tasks, new ones first."),
     click.option("--refetch", is_flag=True, help="Also ask again about tasks that were audited before."),
+    click.option("--recheck", is_flag=True, help="Also ask now about open tasks that are due again later."),
     click.option(
         "--shard",
         type=ShardOf(),

@@ -29,6 +29,7 @@ def plan(
     until: datetime | None,
     limit: int | None,
     refetch: bool,
+    recheck: bool,
     shard: Shard | None,
     max_duration: timedelta | None,
     as_json: bool,
@@ -42,7 +43,7 @@ def plan(
     """
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
     require_shards(shard, settings.source)
-    selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
+    selection = Selection(since=since, until=until, refetch=refetch, recheck=recheck, shard=shard)
     made = make_plan(settings, RunRequest(selection=selection, tasks=limit))
     if as_json:
         days = [{**asdict(day), "due": day.due} for day in made.days]

@@ -45,6 +45,7 @@ def run(
     until: datetime | None,
     limit: int | None,
     refetch: bool,
+    recheck: bool,
     shard: Shard | None,
     dry_run: bool,
     max_duration: timedelta | None,
@@ -62,7 +63,7 @@ def run(
     """
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
     require_shards(shard, settings.source)
-    selection = Selection(since=since, until=until, refetch=refetch, shard=shard)
+    selection = Selection(since=since, until=until, refetch=refetch, recheck=recheck, shard=shard)
     request = RunRequest(selection=selection, tasks=limit, dry_run=dry_run)
     finished = _audit(settings, request, stop_at)
     print_summary(finished, console=Console(stderr=True), dry_run=dry_run)
@@ -72,9 +73,12 @@ def run(
 
 
 def _print_row(finished: FinishedRun) -> None:
-    """Print the row of the run; the run keeps its exit code if stdout cannot be written."""
+    """Print the row of the run, and the open tasks that are due later.
+
+    The run keeps its exit code if stdout cannot be written.
+    """
     try:
-        click.echo(msgspec.json.encode(asdict(finished.run)))
+        click.echo(msgspec.json.encode({**asdict(finished.run), "waiting": finished.waiting}))
     except OutputError as error:
         log.warning("output_not_written", said=error.message)
 

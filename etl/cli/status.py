@@ -10,6 +10,8 @@ from etl.observe.outbox import count_unsent
 from etl.report.status_text import Status, print_status, status_json
 from etl.settings.load import Settings
 from etl.source.overview import overview
+from etl.source.waiting import waiting_tasks
+from etl.tasks import Selection
 from etl.warehouse.read.labels import count_unexplained
 from etl.warehouse.read.overview import last_runs, open_dead_letters
 
@@ -35,13 +37,15 @@ def status(context: Context, *, as_json: bool) -> None:
 
 
 def _status(settings: Settings) -> Status:
-    backlog = None
+    backlog = waiting = None
     if settings.source.mode == "queue":
         with open_queue(settings.source) as (engine, table):
-            backlog = overview(engine, table, now=clock_of(engine)())
+            now = clock_of(engine)()
+            backlog, waiting = overview(engine, table, now=now), waiting_tasks(engine, table, Selection(), now=now)
     with open_warehouse(settings.warehouse) as warehouse:
         return Status(
             backlog=backlog,
+            waiting=waiting,
             dead_letters=open_dead_letters(warehouse.engine),
             runs=last_runs(warehouse.engine, number=RUNS_SHOWN),
             unexplained=count_unexplained(warehouse.engine),

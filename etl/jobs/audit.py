@@ -34,7 +34,7 @@ from etl.run.database_retry import DatabaseRetry
 from etl.run.limits import Limits
 from etl.run.pipeline import Pipeline
 from etl.run.settlement import claims_allowed
-from etl.runs import AuditRun, RunRequest, begin_run
+from etl.runs import AuditRun, FinishedRun, RunRequest, begin_run, reason
 from etl.settings.load import Settings
 from etl.shutdown import Shutdown
 from etl.source import Source
@@ -43,6 +43,7 @@ from etl.source.queue import Queue
 from etl.source.read_only import ReadOnlySource, unclaimed
 from etl.source.schema import queue_schema
 from etl.source.tables import pending_table
+from etl.source.waiting import waiting_tasks
 from etl.tasks import PendingTask, TaskState, is_valid_task_id
 from etl.warehouse.load.batch import Within
 from etl.warehouse.load.dry_run import DryRun
@@ -74,8 +75,8 @@ class RunHooks:
 
 async def run_job(
     settings: Settings, request: RunRequest, *, shutdown: Shutdown, hooks: RunHooks | None = None
-) -> AuditRun:
-    """Do one run; returns the row of the finished run.
+) -> FinishedRun:
+    """Do one run; returns the row of the finished run, the error that ended it, and the tasks that are due later.
 
     Args:
         settings: the configuration.
@@ -111,7 +112,10 @@ async def run_job(
                 secrets=secrets,
                 announce=announce,
             )
-            return await _run(Pipeline(context, pool, run=run), wiring, due=source.count(), hooks=hooks)
+            pipeline = Pipeline(context, pool, run=run)
+            finished = await _run(pipeline, wiring, due=source.count(), hooks=hooks)
+            ended_by = reason(finished, shutdown.reason)
+            return FinishedRun(run=finished, ended_by=ended_by, waiting=pipeline.record.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,9 @@ class Wiring:
             require_current(connection, queue_schema(table))
         if self.request.dry_run:
             # A dry run only reads, since a claim would write.
-            return ReadOnlySource(self.engine, unclaimed(table, selection), selection, settled=nothing_settled)
+            return ReadOnlySource(
+                self.engine, unclaimed(table, selection, now=self.clock()), selection, settled=nothing_settled
+            )
         queue = Queue(
             self.engine,
             table,
@@ -213,19 +219,22 @@ class Wiring:
             claim_size=min(run.batch_size, work_ahead, MAX_CLAIM),
             lease_seconds=run.lease_seconds,
             dead_letter_after=run.dead_letter_after,
+            recheck_after=timedelta(seconds=run.recheck_seconds),
             tasks=self.request.tasks,
         )
 
     def _pending(self) -> int | None:
-        """Count the pending tasks of all times; None if the run was not to ask about all of them."""
+        """Count the pending tasks of all times, but for open ones that are due later; None for a run of a selection."""
         if self.settings.source.mode == "read_only" or self.request != RunRequest():
             return None
         try:
-            states = overview(self.engine, pending_table(self.settings.source.table), now=clock_of(self.engine)())
+            table, now = pending_table(self.settings.source.table), clock_of(self.engine)()
+            states = overview(self.engine, table, now=now)
+            waiting = waiting_tasks(self.engine, table, self.request.selection, now=now)
         except TaskAuditError:
             # A message without this number is better than none, and the end of the run is decided.
             return None
-        return sum(state.tasks for state in states if state.state == TaskState.PENDING)
+        return sum(state.tasks for state in states if state.state == TaskState.PENDING) - waiting.tasks
 
 
 async def _run(pipeline: Pipeline, wiring: Wiring, *, due: int | None, hooks: RunHooks) -> AuditRun:

@@ -10,6 +10,8 @@ from etl.jobs.opening import max_rate_of, open_queue, open_user_table, open_ware
 from etl.runs import RunRequest
 from etl.settings.load import Settings
 from etl.source.backlog_by_day import DayCounts, backlog_by_day, backlog_by_day_of_pages
+from etl.source.waiting import waiting_tasks
+from etl.tasks import WaitingTasks
 from etl.warehouse.read.overview import reached_rate
 
 
@@ -27,6 +29,8 @@ class Plan:
     """The rows of fact_task_status that the run would write, at most: an unchanged task writes none."""
     archives: bool
     """Whether the run would archive the responses."""
+    waiting: WaitingTasks | None = None
+    """The open tasks that the run would leave alone; None if no task waits with this source."""
 
     @property
     def fits(self) -> bool:
@@ -41,6 +45,7 @@ def make_plan(settings: Settings, request: RunRequest) -> Plan:
     Raises:
         TaskAuditError: a database cannot be read.
     """
+    waiting = None
     with open_warehouse(settings.warehouse) as warehouse:
         reached = reached_rate(warehouse.engine)
         if settings.source.mode == "read_only":
@@ -51,6 +56,7 @@ def make_plan(settings: Settings, request: RunRequest) -> Plan:
             now = clock_of(engine)()
             lease = timedelta(seconds=settings.run.lease_seconds)
             days = backlog_by_day(engine, table, request.selection, now=now, lease=lease)
+            waiting = waiting_tasks(engine, table, request.selection, now=now) if request.selection.waits else None
     due = sum(day.due for day in days)
     tasks = due if request.tasks is None else min(due, request.tasks)
     allowed = max_rate_of(settings, request)
@@ -61,4 +67,5 @@ def make_plan(settings: Settings, request: RunRequest) -> Plan:
         deadline_seconds=settings.run.deadline_seconds,
         facts_at_most=tasks,
         archives=settings.archive.location is not None,
+        waiting=waiting,
     )

@@ -71,8 +71,11 @@ EVENTS: dict[str, Event] = {
     "bug": Event("An unexpected error, with its traceback.", ("exc_info",)),
     "run_row_not_written": Event("The run could not write its end to the warehouse."),
     "run_finished": Event(
-        "The run has ended.",
-        ("outcome", "exit_code", "claimed", "audited", "dead_lettered", "released", "requests", "error"),
+        "The run has ended. Open tasks that are not due again yet are `waiting`, the first until `next_check_at`.",
+        (
+            *("outcome", "exit_code", "claimed", "audited", "dead_lettered", "released", "requests", "error"),
+            *("waiting", "next_check_at"),
+        ),
     ),
     "list_read": Event(
         "KooDrive's list of tasks was read, completely or not; `given` tasks matched, and `new` of them were added.",

@@ -27,6 +27,8 @@ def print_plan(plan: Plan, *, console: Console) -> None:
     _print_days(plan.days, console=console)
     allowed, reached = plan.at_allowed_rate, plan.at_reached_rate
     lines = Table.grid(padding=(0, 2))
+    if plan.waiting is not None and plan.waiting.tasks:
+        lines.add_row("due later", str(plan.waiting))
     lines.add_row("calls", f"{allowed.requests:,}, with retries {allowed.requests_at_most:,} at most")
     lines.add_row("time", _time(allowed, "as allowed"))
     if reached:

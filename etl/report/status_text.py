@@ -10,6 +10,7 @@ from rich.table import Table
 
 from etl.runs import AuditRun
 from etl.source.overview import StateOverview
+from etl.tasks import WaitingTasks
 from etl.warehouse.read.labels import Unexplained
 from etl.warehouse.read.overview import DeadLetters
 
@@ -45,6 +46,8 @@ class Status:
 
     backlog: Sequence[StateOverview] | None
     """The states of the pending table; None if the table is the user's own."""
+    waiting: WaitingTasks | None
+    """The open tasks that are due again later; None if the pending table is the user's own."""
     dead_letters: Sequence[DeadLetters]
     runs: Sequence[AuditRun]
     unexplained: Unexplained
@@ -63,6 +66,8 @@ def print_status(status: Status, *, console: Console) -> None:
         console.print("The pending table is your own (read_only): what is pending follows from the facts.\n")
     else:
         _print_rows("Pending table", BACKLOG_COLUMNS, status.backlog, console=console)
+    if status.waiting is not None and status.waiting.tasks:
+        console.print(f"Due later: {status.waiting} (`task-audit run --recheck` asks now)\n", highlight=False)
     _print_rows("Open dead letters", DEAD_LETTER_COLUMNS, status.dead_letters, console=console)
     _print_rows("Last runs", RUN_COLUMNS, status.runs, console=console)
     unexplained = asdict(status.unexplained)

@@ -21,6 +21,8 @@ def print_summary(finished: FinishedRun, *, console: Console, dry_run: bool) -> 
     numbers = Table.grid(padding=(0, 2))
     for name, value in _lines(run, dry_run=dry_run):
         numbers.add_row(name, value)
+    if finished.waiting is not None and finished.waiting.tasks:
+        numbers.add_row("due later", str(finished.waiting))
     console.print(numbers)
 
 

@@ -86,8 +86,9 @@ class BatchLoader:
 
     async def _load_batch(self, outcomes: Sequence[Outcome]) -> None:
         crash_point("fetched")
-        final = [exhaust_if_due(each, dead_letter_after=self._context.limits.dead_letter_after) for each in outcomes]
-        settlements = [settlement_of(outcome) for outcome in final]
+        limits = self._context.limits
+        final = [exhaust_if_due(each, dead_letter_after=limits.dead_letter_after) for each in outcomes]
+        settlements = [settlement_of(outcome, recheck_after=limits.recheck_after) for outcome in final]
         with self._context.trace.span("load", tasks=len(final)) as attributes:
             loaded = await self._context.retry.call(self._write, final, settlements)
             if loaded is None:

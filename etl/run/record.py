@@ -3,18 +3,19 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 
 import structlog
 
 from etl.crash_points import crash_point
 from etl.error_codes import Code
-from etl.errors import StoppedError
+from etl.errors import StoppedError, TaskAuditError, UnavailableError
 from etl.fetch.pool import Pool, Traffic
 from etl.observe.streams import lines_lost
 from etl.run.context import RunContext
 from etl.runs import AuditRun, Counters, reason, verdict
-from etl.tasks import FetchFailure, Outcome
+from etl.tasks import FetchFailure, Outcome, WaitingTasks
 from etl.tasks.failure_reasons import SETTLED_LOCALLY
 
 SUMMARY_FIELDS = ("outcome", "exit_code", "claimed", "audited", "dead_lettered", "released", "requests", "error")
@@ -41,6 +42,8 @@ class RunRecord:
         self._pool = pool
         self._outcomes: Counter[str] = Counter()
         self.claimed = 0
+        self.waiting: WaitingTasks | None = None
+        """The open tasks that are due again later, once the run has ended; None if they are not known."""
         self.end_is_written = False
         """Whether the warehouse has the end of the run, and what is announced with it."""
 
@@ -106,8 +109,18 @@ class RunRecord:
             # The failed write has requested the shutdown: the run must not end well while its row says "running".
             finished = self._finished(lost)
         crash_point("finished")
-        log.info("run_finished", **{name: getattr(finished, name) for name in SUMMARY_FIELDS})
+        self.waiting = await self._count_waiting()
+        summary = {name: getattr(finished, name) for name in SUMMARY_FIELDS}
+        log.info("run_finished", **summary, **_due_later(self.waiting))
         return finished
+
+    async def _count_waiting(self) -> WaitingTasks | None:
+        """Count the open tasks that are due again later; the end of the run is decided, whatever comes of it."""
+        if isinstance(self._context.shutdown.reason, UnavailableError):
+            return None
+        with suppress(TaskAuditError):
+            return await asyncio.to_thread(self._context.source.count_waiting)
+        return None
 
     def _write_end(self, finished: AuditRun, counters: Counters) -> None:
         # The announcement reads the pending table before the transaction opens: SQLite and DuckDB allow one user only.
@@ -129,6 +142,15 @@ class RunRecord:
             exit_code=int(exit_code),
             error=str(error) if error else None,
         )
+
+
+def _due_later(waiting: WaitingTasks | None) -> dict[str, object]:
+    """Return the fields of the log about open tasks that are due later; null if they are not known."""
+    next_at = waiting.next_at if waiting else None
+    return {
+        "waiting": waiting.tasks if waiting else None,
+        "next_check_at": f"{next_at:%Y-%m-%dT%H:%M:%SZ}" if next_at else None,
+    }
 
 
 def _taken_over(tasks: int) -> StoppedError:

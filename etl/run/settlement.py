@@ -1,12 +1,12 @@
 """The state that a task gets from its outcome. Pure."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
-from etl.tasks import FetchFailure, Observation, Outcome, PendingTask, Settlement, TaskState, is_valid_task_id
+from etl.tasks import MAX_WAIT, FetchFailure, Observation, Outcome, PendingTask, Settlement, TaskState, is_valid_task_id
 from etl.tasks.detail import TERMINAL_STATUSES
 from etl.tasks.failure_reasons import FailureReason
 
@@ -48,12 +48,25 @@ def already_audited(task: PendingTask, *, now: datetime) -> Settlement:
     return Settlement(task=task, state=TaskState.DONE, settled_at=now)
 
 
-def settlement_of(outcome: Outcome) -> Settlement:
-    """Return what the source records about a task."""
+def settlement_of(outcome: Outcome, *, recheck_after: timedelta) -> Settlement:
+    """Return what the source records about a task.
+
+    Args:
+        outcome: the outcome of this run.
+        recheck_after: the time until the next look at a task that is still open; zero means that it is due at once.
+    """
     match outcome:
-        case Observation():
-            state = TaskState.DONE if is_finished(outcome) else TaskState.PENDING
-            return Settlement(task=outcome.task, state=state, settled_at=outcome.observed_at)
+        case Observation(task=task):
+            is_open, status = not is_finished(outcome), int(outcome.detail.status)
+            looks = task.unchanged_looks + 1 if is_open and task.last_status == status else 0
+            return Settlement(
+                task=task,
+                state=TaskState.PENDING if is_open else TaskState.DONE,
+                settled_at=outcome.observed_at,
+                status=status,
+                unchanged_looks=looks,
+                next_check_at=outcome.observed_at + _wait(looks, recheck_after) if is_open and recheck_after else None,
+            )
         case FetchFailure():
             state_after = TaskState.DEAD if outcome.is_lasting else None
             error = f"{outcome.reason}: {outcome.detail}"
@@ -66,6 +79,19 @@ def settlement_of(outcome: Outcome) -> Settlement:
             )
         case _:
             assert_never(outcome)
+
+
+def _wait(unchanged_looks: int, recheck_after: timedelta) -> timedelta:
+    """Return the time until the next look, which doubles with each look that has found nothing new.
+
+    It stays below ``MAX_WAIT``, so that a run at the same time of each night asks about the task every night.
+    """
+    wait = recheck_after
+    for _ in range(unchanged_looks):
+        if 2 * wait >= MAX_WAIT:
+            break
+        wait *= 2
+    return wait
 
 
 def is_finished(observation: Observation) -> bool:

@@ -200,6 +200,8 @@ class RunSettings(Section):
     """Seconds after which a run ends cleanly with 75; the rest stays pending. Without it there is no limit."""
     dead_letter_after: int = Field(default=5, ge=1, le=1_000)
     """Runs in which a task may fail temporarily (outage, time-out) before it becomes a dead letter."""
+    recheck_seconds: float = Field(default=600, ge=0, le=86_400, allow_inf_nan=False)
+    """Seconds until an open task is due again, doubled with each unchanged look and less than a day; 0: at once."""
 
 
 class ArchiveSettings(Section):

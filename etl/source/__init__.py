@@ -8,14 +8,17 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
-from etl.tasks import PendingTask, Settlement
+from etl.tasks import PendingTask, Settlement, WaitingTasks
 
 
 class Source(Protocol):
     """The operations that a run needs from a source."""
 
     def claim(self, limit: int) -> list[PendingTask]:
-        """Take up to ``limit`` due tasks, oldest first; an empty list means that there are no more in this run."""
+        """Take up to ``limit`` due tasks: new ones first, each oldest first.
+
+        An empty list means that there are no more in this run.
+        """
         ...
 
     def claim_suspect(self) -> list[PendingTask]:
@@ -40,6 +43,10 @@ class Source(Protocol):
 
     def count_leased(self) -> int:
         """Count the tasks that would be due if another run did not hold them, or had not just released them."""
+        ...
+
+    def count_waiting(self) -> WaitingTasks | None:
+        """Count the open tasks that are not due yet; None if no task waits with this source."""
         ...
 
     def renew(self, held: Sequence[PendingTask]) -> set[str]:

@@ -59,7 +59,7 @@ def backlog_by_day(
     # 0 stands for an ID without a time.
     day = case((position != 0, position // literal(DAY_MS))).label("day")
     held = not_(is_free(table, now, lease=lease))
-    later = and_(not_(held), not_(may_be_checked(table, now)))
+    later = and_(not_(held), not_(may_be_checked(table, selection, now)))
     again = columns.state == str(TaskState.DONE)
     states = [str(TaskState.PENDING), *([str(TaskState.DONE)] if selection.refetch else [])]
     kind = case(

@@ -17,6 +17,9 @@ ROW_TYPES: dict[str, TypeEngine[Any]] = {
     "new_state": Text(),
     "new_attempts": Integer(),
     "settled_at": UtcDateTime(),
+    "due_at": UtcDateTime(),
+    "new_status": BigInteger(),
+    "new_looks": Integer(),
     "error": Text(),
 }
 """The types of the values that find a held task and that are written into it."""

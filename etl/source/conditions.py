@@ -2,13 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Table, or_
+from sqlalchemy import ColumnElement, Table, and_, or_, true
 
 from etl.database.clock import MAX_CLOCK_SKEW
-from etl.tasks import Selection, milliseconds
-
-MAX_WAIT = timedelta(days=1)
-"""The longest time until the next look at a task."""
+from etl.tasks import MAX_WAIT, Selection, milliseconds
 
 MAX_LEASE = timedelta(days=1)
 """The longest lease that the settings allow."""
@@ -42,12 +39,26 @@ def is_free(table: Table, now: datetime, *, lease: timedelta = MAX_LEASE) -> Col
     return or_(table.c.lease_until.is_(None), has_ended(table, now, lease=lease))
 
 
-def may_be_checked(table: Table, now: datetime) -> ColumnElement[bool]:
-    """Return whether the time of a task's next check has come, or can only be wrong."""
+def may_be_checked(table: Table, selection: Selection, now: datetime) -> ColumnElement[bool]:
+    """Return whether the time of a task's next check has come, does not matter to a run, or can only be wrong."""
     next_check_at = table.c.next_check_at
-    return or_(next_check_at.is_(None), next_check_at <= now, next_check_at > now + MAX_WAIT + MAX_CLOCK_SKEW)
+    if not selection.waits:
+        return true()
+    return or_(
+        next_check_at.is_(None),
+        next_check_at <= now,
+        next_check_at > now + MAX_WAIT + MAX_CLOCK_SKEW,
+        was_checked_in_future(table, now),
+    )
+
+
+def was_asked_before(table: Table) -> ColumnElement[bool]:
+    """Return whether KooDrive has answered about a task before; a run asks about such tasks after all others."""
+    return table.c.last_status.is_not(None)
 
 
 def was_checked_in_future(table: Table, now: datetime) -> ColumnElement[bool]:
     """Return whether a clock that was ahead wrote the time of a task's last check, which then counts as never."""
-    return table.c.last_checked_at > now + MAX_CLOCK_SKEW
+    checked_at = table.c.last_checked_at
+    # The first condition makes the result false for a task that was never checked; it would be null.
+    return and_(checked_at.is_not(None), checked_at > now + MAX_CLOCK_SKEW)

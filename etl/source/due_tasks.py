@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Table, not_, or_
 
-from etl.source.conditions import has_ended, is_free, may_be_checked, was_checked_in_future, within_range
+from etl.source.conditions import (
+    has_ended,
+    is_free,
+    may_be_checked,
+    was_asked_before,
+    was_checked_in_future,
+    within_range,
+)
 from etl.source.tables import is_task_id, submitted_ms
 from etl.tasks import Selection, TaskState
 
@@ -50,7 +57,7 @@ class DueTasks:
         checked_at = columns.last_checked_at
         return [
             columns.state.in_(self.states),
-            may_be_checked(self._table, now),
+            may_be_checked(self._table, self._selection, now),
             or_(checked_at.is_(None), checked_at < self._began_at, was_checked_in_future(self._table, now)),
             *within_range(submitted_ms(columns.submitted_at, columns.task_id), self._selection),
         ]
@@ -59,9 +66,13 @@ class DueTasks:
         """Select the due tasks that no run holds."""
         return [*self.selected(now), is_free(self._table, now, lease=self._lease)]
 
-    def unleased(self, now: datetime) -> Conditions:
-        """Select the due tasks that no run holds or held when it died."""
-        return [*self._unleased(now), is_task_id(self._table.c.task_id)]
+    def new(self, now: datetime) -> Conditions:
+        """Select the due tasks that no run holds or held when it died, and that KooDrive has not answered about."""
+        return [*self._unleased(now), is_task_id(self._table.c.task_id), not_(was_asked_before(self._table))]
+
+    def asked_before(self, now: datetime) -> Conditions:
+        """Select the due tasks that no run holds or held when it died, and that were still open at the last look."""
+        return [*self._unleased(now), is_task_id(self._table.c.task_id), was_asked_before(self._table)]
 
     def invalid(self, now: datetime) -> Conditions:
         """Select the rows whose text is no task ID."""

@@ -38,9 +38,11 @@ from etl.source.conditions import was_checked_in_future
 from etl.source.due_tasks import Conditions, ConditionsAt, DueTasks
 from etl.source.engines import queue_sql_of
 from etl.source.engines.base import Claim, Columns, Position, claimed_columns
+from etl.source.rows import pending_task, settled_row, settled_values
 from etl.source.sample import sample
 from etl.source.tables import submitted_ms
-from etl.tasks import PendingTask, Selection, Settlement
+from etl.source.waiting import waiting_tasks
+from etl.tasks import PendingTask, Selection, Settlement, WaitingTasks
 
 Rows = Sequence[Row[Any]]
 
@@ -75,28 +77,34 @@ class Queue:
         """
         self._engine = engine
         self._table = table
+        self._selection = selection
         self._owner = owner
         self._lease = lease
         self._clock = clock
         self._tasks = DueTasks(table, selection, began_at=clock(), lease=lease, claims_allowed=claims_allowed)
+        self._is_at_new = True
+        """Whether the next claim looks for new tasks first."""
         self._after: Position | None = None
         """The position where the last claim ended, so that the next one need not pass over the rows before it."""
         self._in_doubt: datetime | None = None
         """The end of the leases of a claim that failed, but may have been committed."""
 
     def claim(self, limit: int) -> list[PendingTask]:
-        """Take up to ``limit`` due tasks, oldest first; after a claim that failed, first the tasks that it took."""
+        """Take up to ``limit`` due tasks: new ones first, each oldest first.
+
+        After a claim that failed, it takes the tasks of that claim first.
+        """
         rows = (
             self._recovered()
             or self._claim_free(limit)
             or self._claim(limit, self._tasks.left_behind)
             or self._claim(limit, self._tasks.invalid)
         )
-        return list(map(_pending_task, rows))
+        return list(map(pending_task, rows))
 
     def claim_suspect(self) -> list[PendingTask]:
         """Take one task that dead runs have held so often that this claim is its last, or beyond it."""
-        return list(map(_pending_task, self._recovered() or self._claim(1, self._tasks.suspect)))
+        return list(map(pending_task, self._recovered() or self._claim(1, self._tasks.suspect)))
 
     def count(self) -> int:
         """Count the tasks that are due and that no run holds."""
@@ -145,6 +153,10 @@ class Queue:
         is_anothers = or_(owner != self._owner, and_(owner.is_(None), self._table.c.lease_until.is_not(None)))
         return self._count(*self._tasks.selected(self._clock()), is_anothers)
 
+    def count_waiting(self) -> WaitingTasks:
+        """Count the open tasks that are not due yet."""
+        return waiting_tasks(self._engine, self._table, self._selection, now=self._clock())
+
     def renew(self, held: Sequence[PendingTask]) -> set[str]:
         """Prolong the leases of tasks that this run holds, and return the IDs of those that it has lost."""
         if self._update_held(held, lease_until=self._clock() + self._lease) == len(held):
@@ -180,10 +192,20 @@ class Queue:
             return connection.execute(query).scalar_one()
 
     def _claim_free(self, limit: int) -> Rows:
-        rows = self._claim(limit, self._tasks.unleased, after=self._after)
+        """Claim new tasks until there are no more, and then those that were asked about before."""
+        kinds = [self._tasks.new, self._tasks.asked_before]
+        for which in kinds if self._is_at_new else kinds[::-1]:
+            if rows := self._claim_next(limit, which):
+                self._is_at_new = which == self._tasks.new
+                return rows
+        self._is_at_new = True
+        return []
+
+    def _claim_next(self, limit: int, which: ConditionsAt) -> Rows:
+        rows = self._claim(limit, which, after=self._after)
         if not rows and self._after is not None:
             # Other runs may have released tasks before the position meanwhile.
-            rows = self._claim(limit, self._tasks.unleased)
+            rows = self._claim(limit, which)
         self._after = (rows[-1].ms, rows[-1].task_id) if rows else None
         return rows
 
@@ -247,20 +269,10 @@ class Queue:
         return submitted_ms(self._table.c.submitted_at, self._table.c.task_id), self._table.c.task_id
 
     def _settle(self, connection: Connection, settlements: Sequence[Settlement]) -> int:
-        table = self._table
-
         def settled(row: Columns) -> Update:
-            return self._of_held(row).values(
-                state=func.coalesce(row["new_state"], table.c.state),
-                attempts=row["new_attempts"],
-                last_checked_at=row["settled_at"],
-                last_error=row["error"],
-                next_check_at=null(),
-                lease_owner=null(),
-                lease_until=null(),
-            )
+            return self._of_held(row).values(settled_values(self._table, row))
 
-        return bulk_update(connection, settled, sorted(map(_settled_row, settlements), key=itemgetter("held_id")))
+        return bulk_update(connection, settled, sorted(map(settled_row, settlements), key=itemgetter("held_id")))
 
     def _update_held(self, held: Sequence[PendingTask], **values: Any) -> int:
         rows = [{"held_id": task.task_id, "held_fence": task.fence} for task in held]
@@ -279,19 +291,3 @@ class Queue:
 def _next(number: ColumnElement[int], largest: int) -> ColumnElement[int]:
     """Return the number after one, or 1 after a number that no claim has written."""
     return case((number.between(0, largest - 1), number + 1), else_=1)
-
-
-def _pending_task(row: Row[Any]) -> PendingTask:
-    return PendingTask(task_id=row.task_id, submitted_at=row.submitted_at, attempts=row.attempts, fence=row.fence)
-
-
-def _settled_row(settlement: Settlement) -> dict[str, Any]:
-    return {
-        "held_id": settlement.task.task_id,
-        "held_fence": settlement.task.fence,
-        "new_state": settlement.state,
-        # The claim has counted an attempt already.
-        "new_attempts": settlement.task.attempts - (not settlement.counts_attempt) if settlement.error else 0,
-        "settled_at": settlement.settled_at,
-        "error": settlement.error,
-    }

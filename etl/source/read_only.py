@@ -6,6 +6,7 @@ a terminal fact nor an open dead letter.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -36,7 +37,7 @@ from etl.database.types import ReadableInstant
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.settings.model import SourceSettings
-from etl.source.conditions import within_range
+from etl.source.conditions import may_be_checked, within_range
 from etl.source.sample import sample
 from etl.source.tables import as_instant, as_readable_instant, is_task_id, submitted_ms
 from etl.tasks import PendingTask, Selection, Settlement, TaskState
@@ -141,6 +142,9 @@ class ReadOnlySource:
     def count_leased(self) -> int:
         """Return 0: there are no leases."""
         return 0
+
+    def count_waiting(self) -> None:
+        """Return None: every run asks about all open tasks."""
 
     def renew(self, held: Sequence[PendingTask]) -> set[str]:  # noqa: ARG002 - a task that is not held cannot be lost
         """Return none: there are no leases to lose."""
@@ -247,8 +251,8 @@ def user_relation(settings: SourceSettings, *, careful: bool = False) -> Subquer
     return pending.subquery("pending")
 
 
-def unclaimed(queue: Table, selection: Selection) -> Subquery:
+def unclaimed(queue: Table, selection: Selection, *, now: datetime) -> Subquery:
     """Select from the pending table for a run that may not claim: all due tasks, held or not."""
     states = [TaskState.PENDING, TaskState.DONE] if selection.refetch else [TaskState.PENDING]
-    rows = select(queue.c.task_id, queue.c.submitted_at)
-    return rows.where(queue.c.state.in_([str(state) for state in states])).subquery("pending")
+    is_due = queue.c.state.in_([str(state) for state in states]), may_be_checked(queue, selection, now)
+    return select(queue.c.task_id, queue.c.submitted_at).where(*is_due).subquery("pending")

@@ -42,5 +42,7 @@ def _revived(table: Table, row: Columns) -> Update:
             lease_until=null(),
             last_checked_at=null(),
             last_error=null(),
+            last_status=null(),
+            unchanged_looks=null(),
         )
     )

@@ -60,6 +60,8 @@ def pending_table(name: str) -> Table:
         ),
         Column("last_checked_at", UtcDateTime, comment="When KooDrive last answered about the task."),
         Column("last_error", Text, comment="Why the last run could not audit the task. Null: it could."),
+        Column("last_status", BigInteger, comment="The status that KooDrive last reported. Null: none yet."),
+        Column("unchanged_looks", Integer, comment="Runs in a row that found the task open, and its status as before."),
         schema=schema or None,
         comment="Tasks to audit; a plain INSERT of a task_id is enough to add one.",
         info={"stored_position": POSITION},

@@ -26,6 +26,9 @@ ID_TIME_SHIFT = 23
 
 MAX_TASK_ID_DIGITS = 19
 
+MAX_WAIT = timedelta(days=1)
+"""The longest time until the next look at a task that is still open."""
+
 MAX_ID_LENGTH = 255
 """Characters of a task ID in the pending table, at most; the ID may be invalid."""
 
@@ -44,6 +47,10 @@ class PendingTask:
     """The number of runs that have claimed the task since its last audit, including this run."""
     fence: int = 0
     """The number of this claim. The pending table refuses a write with an older number."""
+    last_status: int | None = None
+    """The status that KooDrive reported at the last look; None if there was none."""
+    unchanged_looks: int = 0
+    """The number of looks in a row that found the task open, and its status as before."""
 
 
 class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +151,31 @@ class Settlement:
     """Whether an error uses up an attempt."""
     error: str | None = None
     """The reason why the run could not audit the task. None: the run audited it, and its attempts start again at 0."""
+    status: int | None = None
+    """The status that KooDrive reported; None if it reported none."""
+    unchanged_looks: int | None = None
+    """The looks in a row that found the task open, and its status as before; None leaves the number as it was."""
+    next_check_at: datetime | None = None
+    """When the task is due again; None is at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingTasks:
+    """The open tasks that are not due yet, because a run has asked about them a short time ago."""
+
+    tasks: int
+    next_at: datetime | None = None
+    """When the first of them is due again; None if there is none."""
+    last_at: datetime | None = None
+    """When all of them are due again."""
+
+    def __str__(self) -> str:
+        """Say when they are due, in words."""
+        if self.next_at is None or self.last_at is None:
+            return "0 open tasks"
+        tasks = f"{self.tasks:,} open task{'s' * (self.tasks != 1)}"
+        first, last = (f"{instant:%Y-%m-%dT%H:%MZ}" for instant in (self.next_at, self.last_at))
+        return f"{tasks}, from {first} to {last}" if first != last else f"{tasks}, at {first}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +201,15 @@ class Selection:
     """Only tasks that were submitted before this instant."""
     refetch: bool = False
     """Whether the run also asks about tasks that were audited before."""
+    recheck: bool = False
+    """Whether the run also asks about open tasks that are not due again yet."""
     shard: Shard | None = None
     """The part of the tasks that the run asks about. None: all tasks."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether a task that is open is left alone until it is due again."""
+        return not (self.recheck or self.refetch)
 
 
 def is_valid_task_id(task_id: str) -> bool:

@@ -62,7 +62,7 @@ def test_tasks_are_counted_by_day_and_state(night):
         "due": 3,
     }
     again = {each["day"]: each for each in planned(night, "--refetch")["days"]}
-    assert (again["2026-11-02"]["again"], again["2026-11-02"]["due"]) == (1, 4)
+    assert (again["2026-11-02"]["again"], again["2026-11-02"]["later"], again["2026-11-02"]["due"]) == (1, 0, 5)
     of_a_day = planned(night, "--since", "2026-11-02", "--until", "2026-11-02")["days"]
     assert [each["day"] for each in of_a_day] == ["2026-11-02"]
     shown = night.run("plan").stdout

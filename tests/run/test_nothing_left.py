@@ -40,11 +40,11 @@ ROWS = st.lists(
             "last_checked_at": AGES,
             "lease_until": AGES,
             "lease_owner": st.sampled_from([None, "dead-run"]),
+            "last_status": st.sampled_from([None, 1]),
         }
     ),
     max_size=12,
 )
-COLUMNS = ("task_id", "state", "attempts", "fence", "next_check_at", "last_checked_at", "lease_until", "lease_owner")
 
 
 @pytest.fixture
@@ -84,15 +84,17 @@ def queue_of(tmp_path):
 
 def due(row, *, now, began_at):
     """Say whether a row is due; this is written without the code of the queue."""
-    return (
-        row["state"] == "pending"
-        and (row["next_check_at"] is None or row["next_check_at"] <= now or row["next_check_at"] > now + TWO_DAYS)
-        and (
-            row["last_checked_at"] is None
-            or row["last_checked_at"] < began_at
-            or row["last_checked_at"] > now + TWO_DAYS
-        )
-    )
+    checked_at = row["last_checked_at"]
+    if row["state"] != "pending" or waits(row, now=now):
+        return False
+    return checked_at is None or checked_at < began_at or checked_at > now + TWO_DAYS
+
+
+def waits(row, *, now):
+    """Say whether the time of a row's next check has not come yet, and can be right."""
+    next_check_at, checked_at = row["next_check_at"], row["last_checked_at"]
+    was_checked_in_future = checked_at is not None and checked_at > now + TWO_DAYS
+    return next_check_at is not None and now < next_check_at < now + TWO_DAYS and not was_checked_in_future
 
 
 @pytest.mark.slow
@@ -111,11 +113,25 @@ def test_exit_0_implies_that_no_due_task_is_left(queue_of, monkeypatch, rows, ri
     ]
     queue, read = queue_of(dated, RIGHTS[rights])
 
-    run = run_to_end(queue, MemoryWarehouse())
+    run, waiting = run_and_count_waiting(queue)
 
     left = [row["task_id"] for row in read() if due(row, now=datetime.now(UTC), began_at=began_at)]
     assert run.exit_code != 0 or not left
     assert run.exit_code in {0, 65} or rights != "all"
+    now = datetime.now(UTC)
+    due_later = [
+        row["next_check_at"]
+        for row in read()
+        if row["state"] == "pending" and row["last_status"] is not None and waits(row, now=now)
+    ]
+    assert (waiting.tasks, waiting.next_at) == (len(due_later), min(due_later, default=None))
+
+
+def run_and_count_waiting(queue):
+    """Run to the end; returns the run, and the open tasks that its summary says are due later."""
+    records = []
+    run = run_to_end(queue, MemoryWarehouse(), note_record=records.append)
+    return run, records[0].waiting
 
 
 def test_a_run_that_claims_nothing_of_what_it_counts_ends_with_78(queue_of):

@@ -62,6 +62,9 @@ class MemorySource:
     def count_leased(self):
         return 0
 
+    def count_waiting(self):
+        return None
+
     def renew(self, held):
         return {task.task_id for task in held} - self.held.keys()
 
@@ -123,7 +126,7 @@ async def succeed(task):
     return Observation(task=task, detail=TaskDetail(task_id=task.task_id, status=2), observed_at=NOW)
 
 
-def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None):
+def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None, note_record=None):
     async def run():
         shutdown = Shutdown()
         gate = Gate(RateLimiter(1_000_000), shutdown=shutdown, patience_seconds=0)
@@ -141,7 +144,10 @@ def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database
         )
         if prepare is not None:
             prepare(shutdown)
-        return await Pipeline(context, pool, run=begin_run(Selection(), max_rate=1, now=NOW)).run()
+        pipeline = Pipeline(context, pool, run=begin_run(Selection(), max_rate=1, now=NOW))
+        if note_record is not None:
+            note_record(pipeline.record)
+        return await pipeline.run()
 
     finished = asyncio.run(run())
     assert finished.is_balanced

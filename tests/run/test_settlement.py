@@ -1,7 +1,7 @@
 """The state that a task gets from each outcome."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -12,6 +12,7 @@ from etl.tasks.failure_reasons import FailureReason, Recovery
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 LIMIT = 5
+TEN_MINUTES = timedelta(minutes=10)
 
 LASTING = {"not_found", "forbidden", "bad_payload", "too_large", "invalid_id", "rejected", "exhausted"}
 
@@ -56,9 +57,10 @@ def test_lasting_failures(reason, sightings):
 def test_a_task_is_pending_until_it_has_ended(status, state):
     seen = observation(status)
 
-    settlement = settlement_of(seen)
+    settlement = settlement_of(seen, recheck_after=timedelta())
 
     assert (settlement.state, settlement.error, settlement.settled_at) == (state, None, NOON)
+    assert (settlement.status, settlement.next_check_at) == (int(status), None)
     assert is_finished(seen) is (state is TaskState.DONE)
 
 
@@ -73,7 +75,7 @@ def test_a_task_is_pending_until_it_has_ended(status, state):
     ],
 )
 def test_a_passing_failure_does_not_change_the_state(reason, sightings, state):
-    settlement = settlement_of(failure(reason, sightings=sightings))
+    settlement = settlement_of(failure(reason, sightings=sightings), recheck_after=TEN_MINUTES)
 
     assert (settlement.state, settlement.error) == (state, f"{reason.value}: it failed")
 
@@ -94,7 +96,7 @@ def test_a_task_is_exhausted_after_enough_runs(attempts, reason):
 def test_a_failure_that_counts_no_attempt_exhausts_no_task(reason):
     outage = replace(failure(reason, attempts=LIMIT + 1), counts_attempt=False)
     assert exhaust_if_due(outage, dead_letter_after=LIMIT) is outage
-    assert settlement_of(outage).counts_attempt is False
+    assert settlement_of(outage, recheck_after=TEN_MINUTES).counts_attempt is False
 
 
 def test_a_lasting_failure_keeps_its_reason_in_the_last_run():
@@ -125,3 +127,35 @@ def test_a_task_that_must_not_be_asked_about(refused, reason):
     assert (spoken.reason, spoken.failed_at, spoken.is_lasting) == (reason, NOON, True)
     if reason is FailureReason.EXHAUSTED:
         assert f"Claimed by {LIMIT} runs" in spoken.detail
+
+
+def looks(statuses, *, recheck_after):
+    """Return the minutes until the next look, after each look at a task."""
+    last, waits = task(), []
+    for status in statuses:
+        seen = Observation(task=last, detail=TaskDetail(task_id="1", status=status), observed_at=NOON)
+        settlement = settlement_of(seen, recheck_after=timedelta(minutes=recheck_after))
+        last = PendingTask(task_id="1", last_status=settlement.status, unchanged_looks=settlement.unchanged_looks)
+        next_check_at = settlement.next_check_at
+        waits.append(next_check_at and (next_check_at - NOON) / timedelta(minutes=1))
+    return waits
+
+
+@pytest.mark.parametrize(
+    ("recheck_after", "statuses", "waits"),
+    [
+        (10, [0, 0, 0], [10, 20, 40]),
+        (10, [0, 0, 1, 1, "1", 7], [10, 20, 10, 20, 40, 10]),
+        (10, [1, 1, 2, 1], [10, 20, None, 10]),
+        (10, [1] * 10, [10, 20, 40, 80, 160, 320, 640, 1280, 1280, 1280]),
+        (360, [1] * 3, [360, 720, 720]),
+        (1440, [1] * 3, [1440, 1440, 1440]),
+        (0, [1, 1], [None, None]),
+    ],
+)
+def test_each_look_at_an_unchanged_open_task_doubles_the_wait_which_stays_below_a_day(recheck_after, statuses, waits):
+    assert looks(statuses, recheck_after=recheck_after) == waits
+
+
+def test_a_failure_leaves_the_number_of_looks_as_it_was():
+    assert settlement_of(failure(FailureReason.TIMEOUT), recheck_after=TEN_MINUTES).unchanged_looks is None

@@ -88,6 +88,18 @@ class Board:
         """Return the settlement of a task by a run, now."""
         return Settlement(task=task, state=state, settled_at=self.now, error=error)
 
+    def still_open(self, task, *, minutes, status=1, looks=0):
+        """Return the settlement of a task that is open now, and due again after some minutes."""
+        due_at = self.now + timedelta(minutes=minutes)
+        return Settlement(
+            task=task,
+            state=TaskState.PENDING,
+            settled_at=self.now,
+            status=status,
+            unchanged_looks=looks,
+            next_check_at=due_at,
+        )
+
     def rows(self):
         with self.engine.connect() as connection:
             return self.rows_seen_by(connection)

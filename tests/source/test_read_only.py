@@ -409,7 +409,9 @@ def test_a_dry_run_reads_the_queue_without_claiming(board, ids):
 
     def due(**selection):
         chosen = Selection(**selection)
-        source = ReadOnlySource(board.engine, unclaimed(board.table, chosen), chosen, settled=lambda _page: set())
+        source = ReadOnlySource(
+            board.engine, unclaimed(board.table, chosen, now=board.now), chosen, settled=lambda _page: set()
+        )
         return ids(all_of(source, 10))
 
     assert due() == ["1", "2"]

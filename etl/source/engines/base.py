@@ -15,6 +15,7 @@ from sqlalchemy import (
     Table,
     Update,
     bindparam,
+    case,
     cast,
     literal,
     select,
@@ -30,6 +31,9 @@ Position = tuple[int, str]
 
 Columns = Mapping[str, ColumnElement[Any]]
 """The values of one row of an update, by name."""
+
+MAX_LOOKS = 40
+"""A second doubles to a day in 17 looks; more looks change nothing."""
 
 Compile = Callable[[ColumnElement[Any]], str]
 
@@ -139,6 +143,15 @@ class QueueSql(ABC):
 
 
 def claimed_columns(table: Table, position: ColumnElement[int]) -> tuple[ColumnElement[Any], ...]:
-    """Return the columns that a claim reads: task ID, submission, attempts and fence, and the position as ``ms``."""
+    """Return the columns that a claim reads; the position is ``ms``."""
     columns = table.c
-    return columns.task_id, columns.submitted_at, columns.attempts, columns.fence, position.label("ms")
+    of_claim = columns.task_id, columns.submitted_at, columns.attempts, columns.fence, position.label("ms")
+    return *of_claim, *looked_at(table)
+
+
+def looked_at(table: Table) -> tuple[ColumnElement[Any], ...]:
+    """Return the columns that tell what the looks at a task have found."""
+    looks = table.c.unchanged_looks
+    # Another program may have inserted any number.
+    bounded = case((looks.between(0, MAX_LOOKS), looks), (looks > MAX_LOOKS, MAX_LOOKS), else_=0)
+    return table.c.last_status, bounded.label("unchanged_looks")

@@ -28,7 +28,7 @@ from sqlalchemy.types import TypeEngine
 
 from etl.database.engines.base import plain_text
 from etl.database.types import UtcDateTime
-from etl.source.engines.base import Claim, Columns, Compile, QueueSql
+from etl.source.engines.base import Claim, Columns, Compile, QueueSql, looked_at
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
 
 ZONE = "[+-][0-9]{2}:[0-9]{2}"
@@ -128,6 +128,7 @@ def _in_order(claim: Claim) -> Select[Any]:
             claim.lease["attempts"].label("attempts"),
             claim.lease["fence"].label("fence"),
             ms.label("ms"),
+            *looked_at(table),
         )
         # A sort locks every row that it reads, taken or not; a scan along the index sorts nothing.
         .with_hint(table, f"FORCE INDEX ({table.name}_due)", "mysql")
