@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import ColumnElement, Engine, literal_column, select
 
@@ -20,9 +21,8 @@ def server_now(engine: Engine) -> ColumnElement[datetime]:
     return literal_column(engine_of(engine).now_sql, UtcDateTime).label("now")
 
 
-def steady_seconds() -> float:
-    """Return the seconds since the machine started, with those in which it slept where the system counts them."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+steady_seconds = partial(time.clock_gettime, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+"""Returns the seconds since the machine started, with those in which it slept where the system counts them."""
 
 
 def system_clock() -> datetime:

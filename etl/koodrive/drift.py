@@ -7,6 +7,7 @@ A body that parsers may read differently is refused.
 import json
 from collections.abc import Iterator
 from itertools import islice, product
+from operator import attrgetter, contains
 from types import NoneType
 from typing import Any
 
@@ -62,7 +63,8 @@ DOCUMENTED_TYPES = {
 }
 """The fewest quotation marks of each combination of documented types, in the order of the body's fields."""
 
-ENUMERATED = [(field.name, field.json_values) for field in API_FIELDS if field.json_values]
+DOCUMENTED_VALUES = [values for field in API_FIELDS if (values := field.json_values)]
+_enumerated_of = attrgetter(*(field.name for field in API_FIELDS if field.json_values))
 
 NULLABLE = [(field.name, f'"{field.api_name}":'.encode()) for field in API_FIELDS if NoneType in field.json_types]
 
@@ -105,7 +107,7 @@ def _is_as_documented(detail: DetailBody, body: bytes) -> bool:
     A repeated or unknown field adds at least two quotation marks, and no field removes one.
     """
     marks = DOCUMENTED_TYPES.get(tuple(map(type, astuple(detail))))
-    if marks is None or not all(getattr(detail, name) in values for name, values in ENUMERATED):
+    if marks is None or not all(map(contains, DOCUMENTED_VALUES, _enumerated_of(detail))):
         return False
     surplus = body.count(b'"') - marks
     # A null has a name, too. Text cannot contain a quoted name, because a backslash would precede the second mark.

@@ -34,6 +34,8 @@ DNS_CACHE_SECONDS = 300
 
 
 STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})\b")
+STATUS_LINE_BYTES = 16
+"""The bytes that the expression may need."""
 
 UNKNOWN_STATUS = 0
 """Takes the place of a status that could not be read."""
@@ -53,15 +55,21 @@ TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError,
 class StatusKeepingHandler(ResponseHandler):
     """Keeps the status of a response that aiohttp refuses to parse; aiohttp itself reports a 400 of its own."""
 
-    _status = UNKNOWN_STATUS
+    _head = b""
+    """The first bytes of the response."""
 
     def data_received(self, data: bytes) -> None:
-        """Parse received bytes, and put the server's status into the error if that fails."""
-        if (found := STATUS_LINE.match(data)) is not None:
-            self._status = int(found[1])
+        """Keep the first bytes of a response, and parse what was received."""
+        if data.startswith(b"HTTP/"):
+            self._head = data[:STATUS_LINE_BYTES]
         super().data_received(data)
-        if isinstance(error := self.exception(), HttpProcessingError):
-            error.code = self._status
+
+    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
+        """Put the server's status into the error of a response that cannot be parsed."""
+        if isinstance(exc, HttpProcessingError):
+            found = STATUS_LINE.match(self._head)
+            exc.code = int(found[1]) if found else UNKNOWN_STATUS
+        super().set_exception(exc, *cause)
 
 
 class Connector(aiohttp.TCPConnector):
