@@ -9,6 +9,8 @@ from tests.crash.auditor import opened
 
 PLACES = ["sqlite+duckdb", "sqlite+sqlite", "one sqlite", "postgresql+postgresql", "one postgresql"]
 SEED = 20261124
+MANY = {"tasks": 8_000, "api__max_rate": 400}
+"""Enough tasks for forty runs of a second at most, whatever the speed of the machine."""
 
 
 @pytest.fixture(params=PLACES, name="places")
@@ -57,7 +59,7 @@ def test_a_run_that_is_killed_at_any_point_is_completed_by_the_next(night_of, pl
 
 @pytest.mark.soak
 def test_forty_kills_at_any_time_lose_nothing(night_of, places, capfd):
-    with opened(night_of, places, tasks=20_000, api__concurrency=16) as ledger:
+    with opened(night_of, places, **MANY) as ledger:
         kill_forty_times(ledger, points_of(places))
         with capfd.disabled():
             print(ledger.figures)

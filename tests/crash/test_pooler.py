@@ -7,7 +7,7 @@ from pydantic import SecretStr
 
 from etl.database.url import parse_database_url
 from tests.crash.auditor import opened
-from tests.crash.test_kill import die_at, kill_forty_times, points_of
+from tests.crash.test_kill import MANY, die_at, kill_forty_times, points_of
 from tests.crash.test_servers import ended, wait_for_requests
 from tests.field.pgbouncer import pooling
 
@@ -45,7 +45,7 @@ def test_a_run_that_is_killed_at_any_point_behind_a_pooler_is_completed_by_the_n
 @pytest.mark.soak
 @pytest.mark.parametrize("names", PLACES)
 def test_forty_kills_at_any_time_behind_a_pooler_lose_nothing(night_of, pooled, names, capfd):
-    with pooled(names) as places, opened(night_of, places, tasks=20_000, api__concurrency=16) as ledger:
+    with pooled(names) as places, opened(night_of, places, **MANY) as ledger:
         kill_forty_times(ledger, points_of(places))
         with capfd.disabled():
             print(ledger.figures)
