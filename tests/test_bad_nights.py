@@ -156,3 +156,13 @@ def test_bombs_and_bodies_without_end_cost_no_memory_and_delay_no_other_task(nig
     _, plain = peak_bytes(night_of, (), ids, two_places("one sqlite"))
     assert row["audited"] == len(ids) - len(hostile) * (len(ids) // 60)
     assert peak - plain < 64 * MIB
+
+
+def test_answers_of_the_greatest_length_cost_little_more_memory_than_plain_ones(night_of, two_places):
+    ids = task_ids(2_500)
+    long = (Fault(name="long_texts", task_ids=frozenset(ids[::2])), Fault(name="fat_name", rate=1))
+    row, peak = peak_bytes(night_of, long, ids, two_places("sqlite+sqlite"))
+    _, plain = peak_bytes(night_of, (), ids, two_places("one sqlite"))
+    assert row["audited"] == len(ids)
+    assert peak - plain < 60 * MIB
+    assert peak < 200 * MIB

@@ -96,7 +96,16 @@ UNRECOGNIZED = {
 }
 """Without KooDrive's own words about the task; believed after six requests, each with an answer about another task."""
 
-HARMLESS = {"changed_type", "gzip", "hostile_text", "missing_name", "text_numbers", "unknown_field"}
+HARMLESS = {
+    "changed_type",
+    "fat_name",
+    "gzip",
+    "hostile_text",
+    "long_texts",
+    "missing_name",
+    "text_numbers",
+    "unknown_field",
+}
 """Faults that change neither status nor result code."""
 
 MISLEADING = {

@@ -22,6 +22,8 @@ from etl.koodrive.response import Response
 from etl.koodrive.sanitizer import Sanitizer
 from etl.koodrive.signature import canonical_query
 from etl.koodrive.transport import (
+    MAX_BODY_BYTES,
+    MAX_PAGE_BYTES,
     TRANSPORT_ERRORS,
     HttpSession,
     host_header,
@@ -128,7 +130,8 @@ class KooDrive:
         url = self._base_url.with_path(path, encoded=True)
         if query:
             url = URL(f"{url}?{canonical_query(query)}", encoded=True)
-        return await self._session.get(url, headers=headers, trace_id=trace_id, sent_at=sent_at)
+        max_bytes = MAX_PAGE_BYTES if query else MAX_BODY_BYTES
+        return await self._session.get(url, headers=headers, trace_id=trace_id, sent_at=sent_at, max_bytes=max_bytes)
 
     def _transport_failure(self, error: Exception, task: PendingTask, *, trace_id: str) -> FetchFailure:
         proxy = self._session.proxy

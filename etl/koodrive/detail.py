@@ -34,4 +34,4 @@ def interpret(response: Response, task: PendingTask, *, now: datetime) -> Outcom
     if answer.task_id != task.task_id and str(answer.task_id) != task.task_id:
         # A cache on the way may have mixed up its answers.
         return unrecognized("the answer is about another task", response, task=task, now=now)
-    return Observation(task=task, detail=answer, observed_at=response.sent_at, drift=drift)
+    return Observation(task=task, detail=answer, observed_at=response.sent_at, drift=drift, size=len(response.body))

@@ -5,16 +5,16 @@ A body that parsers may read differently is refused.
 """
 
 import json
-from collections.abc import Iterator
-from itertools import islice, product
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice, product
 from operator import attrgetter, contains
 from types import NoneType
 from typing import Any
 
 import msgspec
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
-from etl.tasks.detail import API_FIELDS, TaskDetail
+from etl.tasks.detail import API_FIELDS, MAX_CODE_CHARACTERS, MAX_TEXT_CHARACTERS, Kind, TaskDetail
 
 MALFORMED = (ValueError, RecursionError)
 """The exceptions of reading a body; endless nesting raises the second."""
@@ -33,6 +33,8 @@ MAX_DIFFERENCES = 20
 
 MAX_NAME_CHARACTERS = 64
 """The length of a reported field name, at most: an unknown name can be arbitrary text."""
+
+API_NAMES = {field.name: field.api_name for field in API_FIELDS}
 
 DOCUMENTED = {field.api_name: field for field in API_FIELDS if field.api_name}
 
@@ -66,11 +68,16 @@ DOCUMENTED_TYPES = {
 DOCUMENTED_VALUES = [values for field in API_FIELDS if (values := field.json_values)]
 _enumerated_of = attrgetter(*(field.name for field in API_FIELDS if field.json_values))
 
+MAX_CHARACTERS = {Kind.TEXT: MAX_TEXT_CHARACTERS, Kind.CODE: MAX_CODE_CHARACTERS}
+
+LIMITED = [(field.name, MAX_CHARACTERS[field.kind]) for field in API_FIELDS if field.kind in MAX_CHARACTERS]
+"""The fields that are cut, with their length."""
+
 NULLABLE = [(field.name, f'"{field.api_name}":'.encode()) for field in API_FIELDS if NoneType in field.json_types]
 
 
 def read_answer(body: bytes) -> tuple[DetailBody, tuple[str, ...]]:
-    """Read a task's detail and its differences from the documentation.
+    """Read a task's detail, with long texts cut, and its differences from the documentation.
 
     A difference may quote the API's name of an undocumented field, bounded and printable.
 
@@ -79,9 +86,22 @@ def read_answer(body: bytes) -> tuple[DetailBody, tuple[str, ...]]:
         RecursionError: the body is nested without end.
     """
     detail = _decoder.decode(body)
-    if _is_as_documented(detail, body):
-        return detail, ()
-    return detail, tuple(islice(_differences(read_strictly(body)), MAX_DIFFERENCES))
+    differences: Iterable[str] = () if _is_as_documented(detail, body) else _differences(read_strictly(body))
+    if len(body) > MAX_CODE_CHARACTERS and (cut := _cut(detail)):
+        differences = chain(map(_too_long, cut), differences)
+        detail = replace(detail, **cut)
+    return detail, tuple(islice(differences, MAX_DIFFERENCES))
+
+
+def _cut(detail: DetailBody) -> dict[str, str]:
+    """Return the beginnings of the texts that are too long, by the name of the field."""
+    values = ((name, getattr(detail, name), limit) for name, limit in LIMITED)
+    return {name: value[:limit] for name, value, limit in values if isinstance(value, str) and len(value) > limit}
+
+
+def _too_long(name: str) -> str:
+    limit = dict(LIMITED)[name]
+    return f"{API_NAMES[name]} is longer than {limit:,} characters"
 
 
 def read_strictly(body: bytes) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from ssl import SSLContext
 from typing import Any, cast
 
@@ -23,8 +24,11 @@ from etl.settings.model import ApiSettings
 from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.tls import api_tls
 
-MAX_BODY_BYTES = 1 << 20
+MAX_BODY_BYTES = 1 << 16
 """The bytes of a body after decompression, at most; a documented answer has about 250."""
+
+MAX_PAGE_BYTES = 1 << 20
+"""The bytes of a page of the list, at most; a documented page of 100 tasks has about 40,000."""
 
 ANY_ZLIB_FORMAT = zlib.MAX_WBITS | 32
 """Makes zlib accept the header of gzip and its own."""
@@ -91,8 +95,17 @@ class HttpSession:
         # The address has no credentials: aiohttp would print them in its errors.
         self._by_proxy: dict[str, Any] = {"proxy": proxy.address, "proxy_headers": proxy.headers} if proxy else {}
 
-    async def get(self, url: URL, *, headers: Mapping[str, str], trace_id: str, sent_at: datetime) -> Response:
+    async def get(
+        self, url: URL, *, headers: Mapping[str, str], trace_id: str, sent_at: datetime, max_bytes: int = MAX_BODY_BYTES
+    ) -> Response:
         """Send a GET request and read its response to the end.
+
+        Args:
+            url: the address.
+            headers: the headers of this request.
+            trace_id: the ID of the request.
+            sent_at: the time of the request.
+            max_bytes: the bytes of the body, at most. Of the body of an error, the rest is not read.
 
         Raises:
             Exception: one of ``TRANSPORT_ERRORS``, if there is no complete response.
@@ -104,7 +117,7 @@ class HttpSession:
                 status=response.status,
                 content_type=response.content_type,
                 headers=response.headers,
-                body=await _bounded_body(response),
+                body=await _bounded_body(response, max_bytes),
                 trace_id=trace_id,
                 sent_at=sent_at,
             )
@@ -120,7 +133,7 @@ class HttpSession:
         """
         response = await self._session.post(url, headers=headers, json=body, allow_redirects=False, **self._by_proxy)
         try:
-            return response.status, await _bounded_body(response)
+            return response.status, await _bounded_body(response, MAX_BODY_BYTES)
         finally:
             response.close()
 
@@ -171,16 +184,22 @@ async def send_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerT
         raise ConnectionLostError(str(error)) from error
 
 
-async def _bounded_body(response: aiohttp.ClientResponse) -> bytes:
-    """Read a body to its end, or until it is longer than any answer; a compressed body is expanded up to there."""
+async def _bounded_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+    """Read a body to its end, or until it is longer than any answer; a compressed body is expanded up to there.
+
+    Raises:
+        BodyTooLargeError: the body of a success is longer. An error's status counts, however long its page is.
+    """
     inflate = _decompressor(response.headers.get("Content-Encoding"))
     content, body = response.content, b""
     while True:
         # Responses almost always arrive in one chunk.
         chunk = await content.readany()
-        body += chunk if inflate is None else inflate.decompress(chunk, MAX_BODY_BYTES + 1 - len(body))
-        if len(body) > MAX_BODY_BYTES:
-            raise BodyTooLargeError(f"the body is longer than {MAX_BODY_BYTES} bytes")
+        body += chunk if inflate is None else inflate.decompress(chunk, max_bytes + 1 - len(body))
+        if len(body) > max_bytes:
+            if response.status == HTTPStatus.OK:
+                raise BodyTooLargeError(f"the body is longer than {max_bytes} bytes")
+            return body[:max_bytes]
         if content.at_eof():
             return body
 

@@ -73,6 +73,8 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     observed_at: datetime
     drift: tuple[str, ...] = ()
     """The differences between the answer and the documentation, in a few words each; almost always none."""
+    size: int = 0
+    """The bytes of the answer, by which the memory of a batch is bounded."""
     answer: RawAnswer | None = None
     """The response itself, if an archive keeps it."""
 

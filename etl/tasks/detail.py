@@ -32,13 +32,20 @@ MAX_CODE_CHARACTERS = 500
 """The length of a code, at most. A code is a key in the warehouse, and every engine limits the keys of an index."""
 
 
+MAX_TEXT_CHARACTERS = 4_000
+"""The length of a text for people, at most. A longer one is cut, since the task's status matters more than its name."""
+
+MAX_ID_CHARACTERS = 255
+"""The length of an ID of a tenant or a user, at most. A part of an ID would be the ID of another."""
+
+
 class Kind(Enum):
     """The kind of a column, which decides its types in polars and SQL and how its values are normalized."""
 
     ID = auto()
     """The task's ID, the key of a fact."""
     TEXT = auto()
-    """Any text."""
+    """Any text; a long one is cut."""
     CODE = auto()
     """Text that an index holds: a long code is cut, and an empty one counts as absent."""
     NUMBER = auto()
@@ -78,6 +85,7 @@ Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 WholeNumberText = Annotated[str, msgspec.Meta(pattern=r"\A[ \t\r\n]*-?[0-9]{1,18}[ \t\r\n]*\Z")]
 WholeNumber = Int64 | WholeNumberText
 TextOrNumber = int | str
+IdOrNumber = int | Annotated[str, msgspec.Meta(max_length=MAX_ID_CHARACTERS)]
 
 
 class TaskDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -99,7 +107,10 @@ class TaskDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         ),
     ]
     task_name: Annotated[
-        str | None, Declaration(Kind.TEXT, "The task's name, exactly as KooDrive sent it.", "lym0412normal", (str,))
+        str | None,
+        Declaration(
+            Kind.TEXT, "The task's name as KooDrive sent it, or its first 4,000 characters.", "lym0412normal", (str,)
+        ),
     ] = None
     task_type: Annotated[
         WholeNumber | None,
@@ -112,7 +123,7 @@ class TaskDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         ),
     ] = None
     tenant_id: Annotated[
-        TextOrNumber | None,
+        IdOrNumber | None,
         Declaration(
             Kind.TEXT,
             "The organisation that the task belongs to, as KooDrive names it.",
@@ -121,7 +132,7 @@ class TaskDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         ),
     ] = None
     user_id: Annotated[
-        TextOrNumber | None,
+        IdOrNumber | None,
         Declaration(
             Kind.TEXT, "The user that the task is about, as KooDrive names them.", "1395497048157130881", (str,)
         ),

@@ -11,7 +11,14 @@ import pytest
 
 from etl.fake_api import Behaviour, FakeApi, Fault
 from etl.fake_api.effects import EFFECTS, PAGES, THEMES
-from etl.fake_api.effects.bodies import HUGE_INTEGER_DIGITS, OVERSIZED_PADDING_BYTES, bomb
+from etl.fake_api.effects.bodies import (
+    FAT_NAME_CHARACTERS,
+    HUGE_INTEGER_DIGITS,
+    NESTING,
+    OVERSIZED_PADDING_BYTES,
+    WIDE_TEXT,
+    bomb,
+)
 from etl.fake_api.effects.connections import HEADER_LINES
 from etl.fake_api.effects.drift import HOSTILE_TEXT
 from etl.tasks.detail import API_FIELDS
@@ -76,6 +83,8 @@ CHANGED_DETAILS = {
     "unknown_status": {"status": 7},
     "text_numbers": {"status": "3", "code": "0", "taskType": "0"},
     "oversized": {"padding": "x" * OVERSIZED_PADDING_BYTES},
+    "long_texts": {"taskName": WIDE_TEXT, "msg": WIDE_TEXT, "tenantId": "t" * 255, "userId": "u" * 255},
+    "fat_name": {"taskName": "x" * FAT_NAME_CHARACTERS},
     "unknown_field": {"ownerName": "Wang Fang"},
     "changed_type": {"status": "3", "taskType": "0"},
     "new_result_code": {"status": 3, "resultCode": "18999999"},
@@ -100,7 +109,7 @@ NOT_JSON = {
 PIECES = {
     "nan_json": b',"progress":NaN}',
     "duplicate_keys": b'"status":3',
-    "deep_json": b"[" * 100_000 + b"]" * 100_000,
+    "deep_json": b"[" * NESTING + b"]" * NESTING,
     "huge_integer": b'"status":' + b"9" * HUGE_INTEGER_DIGITS + b",",
     "invalid_utf8": b'"taskName":"\xff\xfe"',
     "lone_surrogate": rb'"taskName":"\ud800"',

@@ -11,7 +11,7 @@ from etl.koodrive.drift import (
     read_answer,
     read_strictly,
 )
-from etl.tasks.detail import API_FIELDS
+from etl.tasks.detail import API_FIELDS, MAX_ID_CHARACTERS, MAX_TEXT_CHARACTERS
 
 TEXTS = ["taskName", "tenantId", "userId", "msg"]
 DOCUMENTED = {field.api_name: field.example for field in API_FIELDS}
@@ -135,3 +135,33 @@ def test_no_body_does_more_than_be_refused(body):
             read(body)
         except MALFORMED:
             continue
+
+
+LONG_NAME = "n" * MAX_TEXT_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("changed", "kept", "drift"),
+    [
+        ({"taskName": LONG_NAME}, {"task_name": LONG_NAME}, ()),
+        ({"taskName": LONG_NAME + "m"}, {"task_name": LONG_NAME}, ("taskName is longer than 4,000 characters",)),
+        ({"resultCode": "9" * 501}, {"result_code": "9" * 500}, ("resultCode is longer than 500 characters",)),
+        (
+            {"msg": "\\" * 4_001, "code": 0, "new": 1},
+            {"response_message": "\\" * 4_000, "response_code": 0},
+            ("msg is longer than 4,000 characters", "unknown field new"),
+        ),
+    ],
+)
+def test_a_long_text_is_cut_and_counted(changed, kept, drift):
+    detail, differences = read_answer(json.dumps(with_fields(**changed)).encode())
+
+    assert {name: getattr(detail, name) for name in kept} == kept
+    assert differences == drift
+
+
+@pytest.mark.parametrize("name", ["tenantId", "userId"])
+def test_a_long_id_is_refused_since_a_part_of_it_is_another_id(name):
+    assert drift_of(with_fields(**{name: "t" * MAX_ID_CHARACTERS})) == ()
+    with pytest.raises(MALFORMED):
+        read_answer(json.dumps(with_fields(**{name: "t" * (MAX_ID_CHARACTERS + 1)})).encode())

@@ -60,6 +60,13 @@ def test_an_oversized_body_is_not_read_to_its_end(asked_scripted):
     assert server.taken_bytes < body_bytes / 4
 
 
+def test_the_status_of_an_error_counts_however_long_its_page_is(asked_scripted):
+    page = b"<title>Maintenance</title>".ljust(4 * MAX_BODY_BYTES)
+    busy = http(page, status="503 Busy", content_type="text/html", headers=["Retry-After: 7"])
+    (failure,), _ = asked_scripted(busy)
+    assert (failure.reason, failure.wait_seconds) == (FailureReason.THROTTLED, 7)
+
+
 def test_a_gzip_bomb_is_stopped_at_the_limit(asked, scripted):
     bomb = http(gzip.compress(bytes(64 << 20), 1), headers=["Content-Encoding: gzip"])
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.run.batches import MAX_BYTES, BatchBuffer
-from etl.tasks import Observation, PendingTask, RawAnswer
+from etl.tasks import Observation, PendingTask
 from etl.tasks.detail import TaskDetail
 
 
@@ -72,14 +72,12 @@ def test_after_hurry_no_batch_waits_to_be_full():
     assert asyncio.run(in_time()) == (["a"], ["b"])
 
 
-def test_a_batch_is_full_if_its_kept_responses_are_large():
-    body = bytes(MAX_BYTES // 2)
-    answer = RawAnswer(body=body, http_status=200, content_type="", trace_id="")
+def test_a_batch_is_full_if_its_answers_are_large():
     seen = Observation(
         task=PendingTask(task_id="1"),
         detail=TaskDetail(task_id="1", status=2),
         observed_at=datetime(2026, 11, 2, tzinfo=UTC),
-        answer=answer,
+        size=MAX_BYTES // 2,
     )
 
     async def gather():

@@ -11,13 +11,20 @@ from aiohttp import web
 from etl.fake_api.effects.effect import Effect, StruckRequest, corrupt, refuse, respond_with, with_fields
 from etl.fake_api.responses import JSON_HEADERS, html_response
 from etl.fake_api.world import StandInTask
-from etl.tasks.detail import TaskStatus
+from etl.tasks.detail import MAX_ID_CHARACTERS, TaskStatus
 
 OVERSIZED_PADDING_BYTES = 5 * 1024 * 1024
 
-NESTING = 100_000
+NESTING = 20_000
 
-HUGE_INTEGER_DIGITS = 100_000
+HUGE_INTEGER_DIGITS = 50_000
+"""Less than the client reads of a body."""
+
+WIDE_TEXT = "\U0001f600" + "x" * 3_999
+"""The longest name that is stored whole. One wide character makes Python take four bytes for each of the others."""
+
+FAT_NAME_CHARACTERS = 65_000
+"""A name that makes a body just shorter than the client reads."""
 
 BOMB_MEBIBYTES = 64
 
@@ -45,6 +52,22 @@ def with_byte_order_mark(body: bytes) -> bytes:
 def padded(task: StandInTask) -> object:
     """Add megabytes of padding."""
     return with_fields(task, padding="x" * OVERSIZED_PADDING_BYTES)
+
+
+def long_texts(task: StandInTask) -> object:
+    """Set all texts to the longest that are stored whole."""
+    return msgspec.structs.replace(
+        task,
+        task_name=WIDE_TEXT,
+        response_message=WIDE_TEXT,
+        tenant_id="t" * MAX_ID_CHARACTERS,
+        user_id="u" * MAX_ID_CHARACTERS,
+    )
+
+
+def fat_name(task: StandInTask) -> object:
+    """Set a name that nearly fills the longest body that is read."""
+    return msgspec.structs.replace(task, task_name="x" * FAT_NAME_CHARACTERS)
 
 
 def not_a_number(task: StandInTask) -> object:
@@ -104,6 +127,8 @@ BODIES: Mapping[str, Effect] = {
     "truncated_json": corrupt(first_half),
     "invalid_json": corrupt(without_commas),
     "oversized": respond_with(padded),
+    "long_texts": respond_with(long_texts),
+    "fat_name": respond_with(fat_name),
     "nan_json": respond_with(not_a_number),
     "duplicate_keys": corrupt(two_statuses),
     "deep_json": respond_with(deeply_nested),
