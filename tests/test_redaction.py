@@ -4,14 +4,17 @@ import io
 import json
 import logging
 from base64 import b64encode, urlsafe_b64encode
+from datetime import UTC
 from itertools import product
 from urllib.parse import quote, quote_plus
 
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.redaction import MASK, Secrets
+from etl.observe.logs import configure_logs
+from etl.redaction import MASK, Secrets, remember
 from etl.settings.secret_values import secrets_in, secrets_in_variables
 from tests.canary import FORMS
 
@@ -165,9 +168,6 @@ def test_variables_of_libraries_hold_secrets_too():
 
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_what_a_library_warns_of_is_a_line_of_our_log_without_secrets(log_format, monkeypatch):
-    from etl.observe.logs import configure_logs
-    from etl.redaction import remember
-
     stderr = io.StringIO()
     monkeypatch.setattr("sys.stderr", stderr)
     remember("CANARY-in-words")
@@ -182,3 +182,16 @@ def test_what_a_library_warns_of_is_a_line_of_our_log_without_secrets(log_format
     assert "ValueError" in output
     assert output.count(MASK) >= 2
     assert "CANARY" not in output
+
+
+def test_a_secret_that_looks_like_json_breaks_no_line_of_the_log(monkeypatch):
+    stderr = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stderr)
+    remember('"level": "', '{"number": 17, "')
+    configure_logs("json", verbose=False)
+
+    structlog.get_logger().warning("odd", number=17, said='it is "level": "x', inner=[{"number": 17}], other=UTC)
+
+    line = json.loads(stderr.getvalue())
+    assert (line["level"], line["number"], line["inner"]) == ("warning", 17, [{"number": 17}])
+    assert line["said"] == f"it is {MASK}x"

@@ -12,7 +12,7 @@ from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError
 from etl.jobs.opening import open_queue, open_warehouse
-from etl.jobs.servers import proxy_to, servers_of
+from etl.jobs.servers import proxy_to, require_private_way, servers_of
 from etl.observe.deadline import Action, start, within
 from etl.observe.delivery import deliver
 from etl.observe.labels import labels_of
@@ -47,12 +47,14 @@ class RunReporters:
         """The durations of the run's steps."""
 
     def require(self) -> None:
-        """Check before the run that the libraries of all targets are installed, and that their proxies can be used.
+        """Check before the run that the libraries of all targets are installed, and that their servers can be used.
 
         Raises:
-            ConfigurationError: an extra is not installed, or a variable does not name an HTTP proxy.
+            ConfigurationError: an extra is not installed, a variable does not name an HTTP proxy, or a credential would
+                cross the network in clear text.
         """
         for setting, address in servers_of(self._settings):
+            require_private_way(setting, address)
             proxy_to(setting, address, self._settings)
         if self._telemetry.otlp_endpoint:
             _otlp()

@@ -18,6 +18,9 @@ from etl.koodrive.response import Response
 from etl.koodrive.sanitizer import Sanitizer
 from etl.tasks import FetchFailure
 
+MAX_CLOCK_OFFSET = timedelta(days=1)
+"""A clock that is further ahead or behind is not the API's, but an invented header."""
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
@@ -74,6 +77,6 @@ class Authorization:
         if api_time is None or self._clock_offset:
             return
         offset = api_time - self._clock()
-        if abs(offset) > CLOCK_MARGIN:
+        if CLOCK_MARGIN < abs(offset) <= MAX_CLOCK_OFFSET:
             self._clock_offset = offset
             log.warning("clock_corrected", seconds=round(offset.total_seconds()))

@@ -17,6 +17,6 @@ def http_date(text: str | None) -> datetime | None:
         return None
     try:
         date = parsedate_to_datetime(text)
+        return date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
     except (ValueError, LookupError, OverflowError):
         return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -60,7 +60,7 @@ class Sanitizer:
             answer = RawAnswer(
                 body=body,
                 http_status=response.status,
-                content_type=response.content_type,
+                content_type=self.quote(response.content_type),
                 trace_id=response.trace_id,
             )
         return msgspec.structs.replace(observation, drift=drift, answer=answer)

@@ -21,7 +21,7 @@ from rich.text import Text
 from structlog.tracebacks import ExceptionDictTransformer
 
 from etl.observe.streams import lines_lost, loses_lines
-from etl.redaction import redact
+from etl.redaction import redact, redact_all
 from etl.settings.model import LogFormat
 
 REFRESH_SECONDS = 0.25
@@ -43,7 +43,6 @@ def configure_logs(log_format: LogFormat, *, verbose: bool) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             *_rendering(for_a_person=is_for_a_person(log_format)),
-            _without_secrets,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # Looked up for every line, since the progress bar replaces sys.stderr.
@@ -74,6 +73,13 @@ def _without_secrets(_logger: object, _level: str, line: Any) -> Any:
     return redact(line)
 
 
+def _values_without_secrets(
+    _logger: object, _level: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    """Mask every secret in the values of a line before it becomes JSON, which a mask in the line could break."""
+    return {name: redact_all(value) for name, value in event.items()}
+
+
 class LibraryWarnings(logging.Handler):
     """Writes the warnings of libraries as log lines of this program."""
 
@@ -101,11 +107,11 @@ def _rendering(*, for_a_person: bool) -> list[structlog.typing.Processor]:
             pad_level=False,
             exception_formatter=structlog.dev.plain_traceback,
         )
-        return [clock, console]
+        return [clock, console, _without_secrets]
     clock = structlog.processors.TimeStamper(fmt="iso", utc=True)
     # Local variables may hold secrets.
     tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
-    return [clock, tracebacks, structlog.processors.JSONRenderer()]
+    return [clock, tracebacks, _values_without_secrets, structlog.processors.JSONRenderer()]
 
 
 class SpeedColumn(ProgressColumn):

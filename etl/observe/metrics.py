@@ -22,6 +22,9 @@ MAX_REPORTING_SECONDS = 2.0
 
 PREFIX = "task_audit_"
 
+OTHER = "other"
+"""The label of numbers whose name this program does not know."""
+
 COUNTED = ("claimed", "audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
 
 
@@ -88,15 +91,22 @@ def _add_last_ends(registry: CollectorRegistry, snapshot: JobSnapshot) -> None:
 def _add_backlog(registry: CollectorRegistry, snapshot: JobSnapshot) -> None:
     # A state or reason without tasks is reported as 0: a metric that is left out keeps its earlier value.
     if snapshot.backlog is not None:
-        states: dict[str, int] = {str(state): 0 for state in TaskState} | dict(snapshot.backlog)
+        states = _by_known_name(snapshot.backlog, TaskState)
         _set_by(registry, "tasks", meaning="Tasks in the pending table, by state.", label="state", values=states)
         # An instant instead of an age: the age grows even while no run reports.
         oldest = snapshot.oldest_pending_at.timestamp() if snapshot.oldest_pending_at else nan
         meaning = "When the oldest pending task was submitted; NaN if no task is pending."
         _set(registry, "oldest_pending_timestamp_seconds", meaning=meaning, value=oldest)
     if snapshot.dead_letters is not None:
-        reasons: dict[str, int] = {str(reason): 0 for reason in FailureReason} | dict(snapshot.dead_letters)
+        reasons = _by_known_name(snapshot.dead_letters, FailureReason)
         _set_by(registry, "dead_letters", meaning="Open dead letters, by reason.", label="reason", values=reasons)
+
+
+def _by_known_name(numbers: Mapping[str, int], names: Iterable[str]) -> dict[str, int]:
+    """Sum the numbers of unknown names as one: other programs write the tables, and each name makes a time series."""
+    known = {str(name): numbers.get(str(name), 0) for name in names}
+    others = sum(number for name, number in numbers.items() if name not in known)
+    return known | ({OTHER: others} if others else {})
 
 
 def _set(registry: CollectorRegistry, name: str, *, meaning: str, value: float) -> None:

@@ -4,13 +4,20 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPResponse
 from typing import Any
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 from prometheus_client import CollectorRegistry, pushadd_to_gateway
 
 from etl.observe.metrics import PREFIX
 from etl.settings.model import TelemetrySettings
 from etl.settings.proxy import choose_proxy
+
+
+class NoRedirects(HTTPRedirectHandler):
+    """Makes a redirect an error: the metrics would go to another server, or nowhere."""
+
+    def redirect_request(self, *_arguments: object) -> None:
+        """Follow none."""
 
 
 def push(
@@ -75,7 +82,7 @@ def _open(request: Request, timeout: float | None) -> HTTPResponse:
     proxy = choose_proxy(request.full_url)
     ways = dict.fromkeys(("http", "https"), proxy.url.get_secret_value()) if proxy else {}
     try:
-        response: HTTPResponse = build_opener(ProxyHandler(ways)).open(request, timeout=timeout)
+        response: HTTPResponse = build_opener(ProxyHandler(ways), NoRedirects).open(request, timeout=timeout)
     except OSError as error:
         by = f" (through the proxy {proxy})" if proxy else ""
         raise OSError(f"{error}{by}") from None

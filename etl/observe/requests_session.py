@@ -1,5 +1,6 @@
-"""The HTTP session of the libraries of OpenTelemetry and OpenLineage, which uses the proxy that the job chooses."""
+"""The HTTP session of the libraries of OpenTelemetry and OpenLineage: by the job's proxy, and without redirects."""
 
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -8,7 +9,18 @@ from etl.settings.proxy import choose_proxy
 
 
 class ProxiedSession(requests.Session):
-    """A session that ignores what the library would read from the proxy variables."""
+    """A session that ignores what the library would read from the proxy variables, and follows no redirect."""
+
+    def send(self, request: Any, **named: Any) -> requests.Response:
+        """Send one request.
+
+        Raises:
+            requests.HTTPError: the server redirects the request. Its report would go to another server, or nowhere.
+        """
+        response = super().send(request, **{**named, "allow_redirects": False})
+        if HTTPStatus.MULTIPLE_CHOICES <= response.status_code < HTTPStatus.BAD_REQUEST:
+            raise requests.HTTPError(f"HTTP {response.status_code}, a redirect, was refused", response=response)
+        return response
 
     def merge_environment_settings(self, url: Any, *arguments: Any, **named: Any) -> Any:
         """Return the settings of one request, such as REQUESTS_CA_BUNDLE, with the proxy that the job chooses.

@@ -76,10 +76,13 @@ class Secrets:
                 return self.redact(value)
             case dict():
                 return {self.redact(name): self.redact_all(each) for name, each in value.items()}
-            case list():
+            case list() | tuple():
                 return [self.redact_all(each) for each in value]
-            case _:
+            case None | bool() | int() | float():
                 return value
+            case _:
+                # A log shows any other object by its text.
+                return self.redact(repr(value))
 
     def _remember_parts(self, secret: str) -> None:
         for form in {Form(form.text.casefold(), form.run) for form in forms_of(secret)}:
@@ -138,6 +141,11 @@ PROCESS_SECRETS = Secrets()
 def remember(*secrets: str) -> None:
     """Mask these secrets in everything that this process writes from now on."""
     PROCESS_SECRETS.remember(*secrets)
+
+
+def redact_all(value: object) -> object:
+    """Mask the secrets of this process in a JSON value."""
+    return PROCESS_SECRETS.redact_all(value)
 
 
 def redact(text: str) -> str:

@@ -90,7 +90,7 @@ def check_base_url(value: str) -> str:
 
 
 def check_target_url(value: str) -> str:
-    """Check the address of a server that receives no secret, and drop a slash at its end."""
+    """Check the address of a server that receives no secret of the settings, and drop a slash at its end."""
     _require_plain_address(_parse_http_url(value, example=TARGET_URL_EXAMPLE))
     return value.strip().rstrip("/")
 

@@ -260,10 +260,10 @@ class TelemetrySettings(Section):
     """The job label of the metrics on the Pushgateway."""
     otlp_endpoint: TargetUrl | None = Field(default=None, examples=["http://collector:4318"])
     """The address of an OpenTelemetry collector that receives the trace and the metrics of each run by OTLP over HTTP.
-    It needs the extra otel. Headers come from OTEL_EXPORTER_OTLP_HEADERS."""
+    It needs the extra otel. Headers come from OTEL_EXPORTER_OTLP_HEADERS, and need https or this machine."""
     openlineage_url: TargetUrl | None = Field(default=None, examples=["http://marquez:5000"])
     """The address of an OpenLineage server that receives an event when a run begins and when it ends. It needs the
-    extra lineage. The API key comes from OPENLINEAGE_API_KEY."""
+    extra lineage. The API key comes from OPENLINEAGE_API_KEY, and needs https or this machine."""
     openlineage_namespace: str = Field(default="task-audit", min_length=1)
     """The namespace of the job on the OpenLineage server."""
 

@@ -1,4 +1,5 @@
 import asyncio
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,7 @@ from etl.fake_api import Behaviour, FakeApi
 from etl.koodrive.client import open_koodrive
 from etl.tasks import FetchFailure, Observation, PendingTask
 from etl.tasks.failure_reasons import FailureReason
-from tests.koodrive.raw_http import APP, APP_BEHAVIOUR, RUN_ID, TASK_ID, TOKEN, http
+from tests.koodrive.raw_http import APP, APP_BEHAVIOUR, RUN_ID, TASK_ID, TOKEN, header, http
 
 
 @pytest.mark.parametrize("settings", [{}, APP])
@@ -87,3 +88,65 @@ def test_the_date_of_a_refusal_corrects_a_wrong_clock(asked_stand_in, seconds, a
     outcomes, _ = asked_stand_in(skewed, *[TASK_ID] * 3, **settings)
     is_refused = seconds > 15 * 60 or seconds < 0
     assert [isinstance(outcome, Observation) for outcome in outcomes] == [not is_refused, True, True]
+
+
+@pytest.mark.parametrize(
+    "date", ["Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -2300", "Mon, 01 Jan 0001 00:00:00 +2300"]
+)
+def test_a_date_at_the_end_of_the_calendar_corrects_no_clock(asked_scripted, date):
+    refused = http(b"{}", status="401 Unauthorized", headers=[f"Date: {date}"])
+    (_, seen, again), _ = asked_scripted(refused, http(), times=3)
+    assert isinstance(seen, Observation)
+    assert isinstance(again, Observation)
+
+
+NEW_TOKEN = "n3w-t0ken-of-the-session"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {"accessToken": 17},
+        {"accessToken": ["x"]},
+        {"accessToken": '"level":'},
+        {"accessToken": "short"},
+        {"accessToken": "x" * 8_193},
+        {"accessToken": NEW_TOKEN + "\n"},
+        {},
+    ],
+)
+def test_an_odd_answer_to_a_refresh_ends_the_run(asked_scripted, answer):
+    refused = http(b"{}", status="401 Unauthorized")
+    with pytest.raises(CredentialsRefusedError, match="token-not-renewed"):
+        asked_scripted(refused, http(json.dumps(answer).encode()), session_id="s3ssion")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [],
+        {"data": []},
+        {"data": "x"},
+        {"data": {"sessionInfo": [NEW_TOKEN]}},
+        {"data": {"accessToken": NEW_TOKEN, "refreshToken": 17}},
+        {"data": {"accessToken": NEW_TOKEN, "refreshToken": "level"}},
+        {"data": None},
+    ],
+)
+def test_an_odd_answer_of_the_carrier_ends_the_run(asked_scripted, answer):
+    refused = http(b"{}", status="401 Unauthorized")
+    with pytest.raises(CredentialsRefusedError, match="token-not-renewed"):
+        asked_scripted(refused, http(json.dumps(answer).encode()), refresh_token="r3fresh")
+
+
+@pytest.mark.parametrize("depth", ["data", "sessionInfo"])
+def test_a_token_of_the_carrier_is_found_where_the_table_and_the_example_have_it(asked_scripted, depth):
+    tokens = {"accessToken": f"AT {NEW_TOKEN}", "refreshToken": NEW_TOKEN, "expiresIn": 1800}
+    answer = {"data": tokens if depth == "data" else {"sessionInfo": tokens}}
+    refused = http(b"{}", status="401 Unauthorized")
+    (_, seen), server = asked_scripted(
+        refused, http(json.dumps(answer).encode()), http(), times=2, refresh_token="r3fresh"
+    )
+    assert isinstance(seen, Observation)
+    assert header(server.requests[-1], "Authorization") == f"AT {NEW_TOKEN}"

@@ -87,3 +87,16 @@ def test_an_answer_is_kept_unchanged_except_for_our_secret(api_settings, scripte
     assert (kept.http_status, kept.content_type) == (200, "application/json")
     assert kept.body == body.replace(TOKEN.encode(), b"********")
     assert asyncio.run(ask(keeps_answers=False)) is None
+
+
+def test_a_token_in_the_content_type_is_not_kept(api_settings, scripted):
+    async def ask():
+        async with (
+            scripted(http(content_type=f"application/x.{TOKEN}+json")) as server,
+            open_koodrive(
+                api_settings(server.base_url), run_id="r", clock=lambda: datetime.now(UTC), keeps_answers=True
+            ) as koodrive,
+        ):
+            return (await koodrive.ask(PendingTask(task_id=TASK_ID))).answer
+
+    assert asyncio.run(ask()).content_type == "application/x.********+json"

@@ -5,14 +5,18 @@ from collections.abc import Iterator
 from etl.archive.store import Store, bucket_address
 from etl.errors import ConfigurationError
 from etl.jobs.doctor.finding import Finding, failed, warning
-from etl.jobs.servers import proxy_to, servers_of
+from etl.jobs.servers import proxy_to, require_private_way, servers_of
 from etl.settings.load import Configuration
 
 
 def examine_proxies(configuration: Configuration) -> Iterator[Finding]:
-    """Name the proxy on the way to each server; the job itself never tells a webhook's address."""
+    """Name the proxy on the way to each server, and find credentials that would be sent in clear text.
+
+    The job itself never tells a webhook's address.
+    """
     for setting, address in servers_of(configuration.settings):
         try:
+            require_private_way(setting, address)
             proxy = proxy_to(setting, address, configuration.settings)
         except ConfigurationError as error:
             yield failed("proxy", error)
