@@ -43,7 +43,11 @@ from etl.tasks.detail import TaskStatus
     since="With --from-api: submitted from this date or instant (UTC) on.",
     until="With --from-api: submitted by the end of this date, or before this instant.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="With --from-api: take at most this many tasks.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    help="With --from-api: take at most this many tasks. Without it, a million is an error.",
+)
 @common_options
 @pass_context
 def enqueue(

@@ -39,6 +39,9 @@ from etl.tasks.detail import TaskStatus
 MAX_REMEMBERED_TASKS = 100 * PAGE_SIZE
 """The tasks in which repetitions are found: the list may repeat tasks where one page ends and the next begins."""
 
+MAX_TASKS = 1_000_000
+"""The tasks that a reading without a limit of its own collects: a list that invents tasks fills no database."""
+
 MAX_REPETITIONS = 10
 """The pages in a row that only repeat others. After so many, the list has no end."""
 
@@ -200,6 +203,12 @@ async def _collect(api: KooDrive, reader: PageReader, *, wanted: Wanted, collect
                 collected.repeated += len(page.tasks) - len(fresh)
                 if wanted.remaining(collected.given) == 0:
                     return
+                if wanted.tasks is None and collected.given > MAX_TASKS:
+                    raise UnavailableError(
+                        f"The list has more than {MAX_TASKS:,} tasks.",
+                        code=Code.API_LIST_UNENDING,
+                        remedy="Those that were read are kept. If that is right, say with --limit how many to take.",
+                    )
 
 
 async def _add(

@@ -103,6 +103,8 @@ def _records(body: PageBody) -> list[Record]:
     found = [records for records in (body.task_list, body.task_list_dtos) if records is not None]
     if not found:
         raise ValueError("there is no list of tasks")
+    if max(map(len, found)) > PAGE_SIZE:
+        raise ValueError(f"the page has more than the {PAGE_SIZE} tasks that were asked for")
     if found[0] != found[-1]:
         raise ValueError("there are two lists of tasks, which differ")
     return found[0]

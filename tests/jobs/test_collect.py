@@ -184,6 +184,17 @@ def error_line(stderr):
     return next(line for line in stderr.splitlines() if line.startswith("Error"))
 
 
+def test_a_list_of_too_many_tasks_needs_a_limit_that_says_so(night_of_listing, monkeypatch):
+    monkeypatch.setattr("etl.jobs.collect.MAX_TASKS", 120)
+    with night_of_listing(listing()) as night:
+        ended = night.run("enqueue", "--from-api")
+        assert ended.exit_code == 69
+        assert "The list has more than 120 tasks." in ended.stderr
+        assert len(queued(night)) == 200
+        assert night.run("enqueue", "--from-api", "--limit", "1000").exit_code == 0
+        assert len(queued(night)) == 250
+
+
 @pytest.mark.parametrize("fault", ["http_503", "cut_body", "nan_json", "truncated_json", "plain_text"])
 def test_a_passing_fault_costs_one_more_request(night_of_listing, fault):
     with night_of_listing(listing(f"{fault} 1")) as night:

@@ -147,6 +147,7 @@ def test_times_are_read_or_unknown_and_never_guessed(created, expected):
         (b'{"taskList":[],"taskList":[]}', FailureReason.BAD_PAYLOAD),
         (b'{"taskList":[{"taskId":"\\ud800"}]}', FailureReason.BAD_PAYLOAD),
         (b'{"taskList":[' + b"[" * 100_000, FailureReason.BAD_PAYLOAD),
+        (json.dumps({"taskList": [{"taskId": "1"}] * 101}).encode(), FailureReason.BAD_PAYLOAD),
         (b'{"code":13000201,"msg":"m"}', FailureReason.SERVER_ERROR),
         (b'{"taskList":[],"code":"13000201"}', FailureReason.SERVER_ERROR),
         (b'{"error_code":"APIG.0308","error_msg":"m"}', FailureReason.THROTTLED),
