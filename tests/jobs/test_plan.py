@@ -21,7 +21,9 @@ def planned(night, *arguments):
 
 @pytest.fixture
 def night(night_of, databases):
-    with night_of(source_url=databases[0], warehouse_url=databases[1], api__max_rate=10) as night:
+    # A lease that ends in an hour belongs to a run only if a claim may hold for so long.
+    settings = {"api__max_rate": 10, "run__lease_seconds": 7_200}
+    with night_of(source_url=databases[0], warehouse_url=databases[1], **settings) as night:
         yield night
 
 
