@@ -112,10 +112,7 @@ async def run_job(
                 secrets=secrets,
                 announce=announce,
             )
-            pipeline = Pipeline(context, pool, run=run)
-            finished = await _run(pipeline, wiring, due=source.count(), hooks=hooks)
-            ended_by = reason(finished, shutdown.reason)
-            return FinishedRun(run=finished, ended_by=ended_by, waiting=pipeline.record.waiting)
+            return await _run(Pipeline(context, pool, run=run), wiring, due=source.count(), hooks=hooks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +234,7 @@ class Wiring:
         return sum(state.tasks for state in states if state.state == TaskState.PENDING) - waiting.tasks
 
 
-async def _run(pipeline: Pipeline, wiring: Wiring, *, due: int | None, hooks: RunHooks) -> AuditRun:
+async def _run(pipeline: Pipeline, wiring: Wiring, *, due: int | None, hooks: RunHooks) -> FinishedRun:
     run, expected = pipeline.record.run, _at_most(due, wiring.request.tasks)
     if expected is not None:
         log.info("run_planned", **_planned(forecast(expected, rate=run.max_rate, now=wiring.clock())))
@@ -247,7 +244,8 @@ async def _run(pipeline: Pipeline, wiring: Wiring, *, due: int | None, hooks: Ru
     finished = await pipeline.run()
     if pipeline.record.end_is_written:
         hooks.note_written()
-    return finished
+    ended_by = reason(finished, wiring.shutdown.reason)
+    return FinishedRun(run=finished, ended_by=ended_by, waiting=pipeline.record.waiting)
 
 
 def _planned(forecast: Forecast) -> dict[str, object]:

@@ -27,6 +27,7 @@ POSITION = "submitted_ms"
 def pending_table(name: str) -> Table:
     """Describe the pending table, under a name that may be schema-qualified."""
     schema, _, table = name.rpartition(".")
+    count: dict[str, Any] = {"nullable": False, "server_default": "0"}
     return Table(
         table,
         MetaData(),
@@ -41,22 +42,12 @@ def pending_table(name: str) -> Table:
             server_default="pending",
             comment="pending; done: it has ended and is in the facts; dead: it is a dead letter.",
         ),
-        Column(
-            "attempts",
-            Integer,
-            nullable=False,
-            server_default="0",
-            comment="Runs in a row that could not audit the task.",
-        ),
+        Column("attempts", Integer, **count, comment="Runs in a row that could not audit the task."),
         Column("next_check_at", UtcDateTime, comment="When the task is due again. Null: at once."),
         Column("lease_owner", Text, comment="The run that holds the task. Null: no run does."),
         Column("lease_until", UtcDateTime, comment="Until when it holds the task, unless it prolongs the lease."),
         Column(
-            "fence",
-            BigInteger,
-            nullable=False,
-            server_default="0",
-            comment="Grows with every claim; a run that lost its lease writes nothing.",
+            "fence", BigInteger, **count, comment="Grows with every claim; a run that lost its lease writes nothing."
         ),
         Column("last_checked_at", UtcDateTime, comment="When KooDrive last answered about the task."),
         Column("last_error", Text, comment="Why the last run could not audit the task. Null: it could."),
