@@ -1,5 +1,6 @@
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -225,7 +226,7 @@ def test_any_response_is_a_fact_a_failure_or_the_end_of_the_run(body, status, co
     except (ConfigurationError, CredentialsRefusedError, UnavailableError) as error:
         assert error.remedy  # noqa: PT017  one of three ways to end
         return
-    settlement_of(outcome)
+    settlement_of(outcome, recheck_after=timedelta())
     if isinstance(outcome, FetchFailure):
         assert outcome.detail
         return

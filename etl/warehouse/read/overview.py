@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median_high
 
-from sqlalchemy import Engine, and_, case, func, or_, select
+from sqlalchemy import Engine, Float, and_, case, cast, func, or_, select
 
 from etl.exit_codes import ExitCode
 from etl.runs import AuditRun
@@ -13,7 +13,7 @@ from etl.warehouse.tables import audit_run, dead_letter
 MIN_REQUESTS_TO_JUDGE = 100
 """A run with fewer requests spends most of its time on other work, so its rate says little."""
 
-MIN_SECONDS_TO_JUDGE = 60
+MIN_SECONDS_TO_JUDGE = 60.0
 """A run that had to wait still shows its rate if it sent the requests of so many seconds at its ``max_rate``."""
 
 RUNS_TO_JUDGE = 5
@@ -63,10 +63,10 @@ def reached_rate(engine: Engine) -> float | None:
     """
     runs = audit_run.c
     had_no_wait = and_(runs.exit_code == int(ExitCode.OK), runs.requests >= MIN_REQUESTS_TO_JUDGE)
-    was_long = runs.requests >= MIN_SECONDS_TO_JUDGE * runs.max_rate
+    was_long = cast(runs.requests, Float) >= MIN_SECONDS_TO_JUDGE * runs.max_rate
     query = (
         select(runs.requests, runs.started_at, runs.finished_at)
-        .where(runs.finished_at > runs.started_at, runs.max_rate > 0, or_(had_no_wait, was_long))
+        .where(runs.finished_at > runs.started_at, runs.max_rate > 0.0, or_(had_no_wait, was_long))
         .order_by(runs.started_at.desc())
         .limit(RUNS_TO_JUDGE)
     )
@@ -82,6 +82,6 @@ def last_ends(engine: Engine) -> dict[str, datetime | None]:
     query = select(
         func.max(case((runs.exit_code == int(ExitCode.OK), runs.finished_at))).label("last_success_at"),
         func.max(runs.finished_at).label("last_complete_at"),
-    ).where(runs.exit_code.in_([int(ExitCode.OK), int(ExitCode.DEAD_LETTERS)]), runs.max_rate > 0)
+    ).where(runs.exit_code.in_([int(ExitCode.OK), int(ExitCode.DEAD_LETTERS)]), runs.max_rate > 0.0)
     with engine.execution_options(read_only=True).connect() as connection:
         return dict(connection.execute(query).mappings().one())
