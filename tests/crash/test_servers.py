@@ -17,7 +17,7 @@ from tests.crash.cutting import cutting
 
 def wait_for_requests(ledger, number, process):
     while ledger.night.api.stats.requests < number:
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, "\n".join(process.communicate())
         time.sleep(0.01)  # another process is at work, on its own clock
 
 
@@ -76,7 +76,7 @@ def test_thrown_out_again_and_again(night_of, postgres_url):
 def wait_for_a_waiter(connection, process):
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pid <> pg_backend_pid()"
     while not connection.exec_driver_sql(waiting).scalar_one():
-        assert process.poll() is None, process.communicate()
+        assert process.poll() is None, "\n".join(process.communicate())
         time.sleep(0.01)  # another process is at work, on its own clock
 
 

@@ -1,12 +1,16 @@
 """The job behind PgBouncer, where each transaction may have another connection: its results are exact, and it leaves
 nothing behind in a connection."""
 
+import time
 from functools import partial
 
 import psycopg
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
+from etl.database.connections import open_engine
+from etl.errors import TransientError
 from etl.fake_api import Behaviour, StatusWeights
 from tests.field.pgbouncer import pooling
 from tests.nights import TOKEN, task_ids
@@ -119,3 +123,20 @@ def test_options_that_a_pooler_refuses_are_named(pgbouncer, task_audit, configur
     assert ended.exit_code == 78
     assert "[pooler-unsuitable]" in ended.stderr
     assert "ALTER ROLE" in ended.stderr
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_a_session_that_ends_behind_the_pool_before_its_commit_is_a_lost_connection(pgbouncer, postgres_url, end):
+    """The server and PgBouncer each send an error, and the driver expects one."""
+    with pgbouncer("transaction") as pooled, psycopg.connect(postgres_url, autocommit=True) as administration:
+        engine = open_engine(SecretStr(pooled), name="the warehouse")
+        connection = engine.connect()
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        administration.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+        time.sleep(0.2)  # PgBouncer notices on its own clock.
+        with pytest.raises(TransientError):
+            getattr(connection, end)()
+        connection.close()
+        with engine.connect() as connection:
+            assert connection.scalar(text("SELECT pg_backend_pid()")) != pid
+        engine.dispose()

@@ -53,6 +53,13 @@ MIN_VERSION = 14
 OTHER_PRODUCTS = re.compile(r"Redshift|Greenplum|Cloudberry|GaussDB|-YB-|CrateDB|Materialize|RisingWave", re.IGNORECASE)
 """Servers whose version begins as that of PostgreSQL does."""
 
+LOST_CONNECTION = {"OperationalError", "ConnectionTimeout", "InternalError"}
+"""The driver's errors without an SQLSTATE that mean a lost connection.
+
+If a session behind PgBouncer ends before its COMMIT, the server and PgBouncer each send an error. The driver expects
+one result, and raises an InternalError of its own.
+"""
+
 LASTING_CONNECTION_ERRORS = (
     "bad value for",
     "does not exist",
@@ -173,7 +180,7 @@ class PostgreSQL(Engine):
             return FAULTS.get(sqlstate) or FAULTS.get(sqlstate[:2])
         if any(phrase in str(error) for phrase in LASTING_CONNECTION_ERRORS):
             return ConfigurationError
-        return TransientError if type(error).__name__ in {"OperationalError", "ConnectionTimeout"} else None
+        return TransientError if type(error).__name__ in LOST_CONNECTION else None
 
     def is_free_text(self, error: BaseException) -> bool:
         """Recognise the class of SQLSTATE for errors of PL/pgSQL."""
