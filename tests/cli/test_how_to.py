@@ -39,4 +39,4 @@ def test_from_nothing_to_a_dry_run_and_a_full_queue(task_audit, configure, monke
     assert [name for name, _ in done][:5] == ["config", "init", "doctor", "enqueue", "run"]
     added = [stdout for name, stdout in done if name == "enqueue"]
     assert added[:2] == ["10 new, 0 already there.\n", "0 new, 10 already there.\n"]
-    assert added[3] == "10 new, 10 already there (10 done).\n"
+    assert added[3] == "10 new, 10 already there.\n"

@@ -371,9 +371,10 @@ def test_a_value_that_is_no_time_is_named_and_the_time_in_the_id_counts(leavers,
     # SQLite sorts a 29 February as the day after the 28th.
     assert set(odd) == {PendingTask(task_id=task_id) for task_id in by_id}
     assert good == PendingTask(task_id="1", submitted_at=datetime(2028, 2, 29, tzinfo=UTC))
-    line = capsys.readouterr().out
+    # Another test of this process may have chosen the stream and the format.
+    line = re.sub(r"\x1b\[[0-9;]*m", "", "".join(capsys.readouterr()))
     assert "times_unreadable" in line
-    assert f"tasks={len(ODD_TIMES)}" in re.sub(r"\x1b\[[0-9;]*m", "", line)
+    assert re.search(rf"tasks\W+{len(ODD_TIMES)}\b", line)
     assert next(iter(by_id)) in line
 
 
