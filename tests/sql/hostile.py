@@ -1,7 +1,8 @@
 """A schema full of functions and operators that fit better than those of PostgreSQL wherever these are no exact match.
 
-Each of them raises. A statement that runs to its end with this schema on its search path therefore names the schema of
-each function, or calls one whose arguments have exactly the types of the call.
+Only their owner may execute them, and PostgreSQL checks that before it reads a row. A statement that a user executes
+with this schema on the search path therefore names the schema of each function, or calls one whose arguments have
+exactly the types of the call.
 """
 
 import re
@@ -47,6 +48,7 @@ BEGIN
     END LOOP; END LOOP; END LOOP;
 END $do$;
 GRANT USAGE ON SCHEMA hostile TO PUBLIC;
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA hostile FROM PUBLIC;
 """
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median_high
 
-from sqlalchemy import Engine, Float, and_, case, cast, func, or_, select
+from sqlalchemy import Double, Engine, and_, case, cast, func, or_, select
 
 from etl.exit_codes import ExitCode
 from etl.runs import AuditRun
@@ -63,7 +63,7 @@ def reached_rate(engine: Engine) -> float | None:
     """
     runs = audit_run.c
     had_no_wait = and_(runs.exit_code == int(ExitCode.OK), runs.requests >= MIN_REQUESTS_TO_JUDGE)
-    was_long = cast(runs.requests, Float) >= MIN_SECONDS_TO_JUDGE * runs.max_rate
+    was_long = cast(runs.requests, Double) >= MIN_SECONDS_TO_JUDGE * runs.max_rate
     query = (
         select(runs.requests, runs.started_at, runs.finished_at)
         .where(runs.finished_at > runs.started_at, runs.max_rate > 0.0, or_(had_no_wait, was_long))
