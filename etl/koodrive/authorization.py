@@ -18,7 +18,7 @@ from etl.koodrive.response import Response
 from etl.koodrive.sanitizer import Sanitizer
 from etl.tasks import FetchFailure
 
-MAX_CLOCK_OFFSET = timedelta(days=1)
+MAX_CLOCK_OFFSET = timedelta(days=7)
 """A clock that is further ahead or behind is not the API's, but an invented header."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()

@@ -13,6 +13,7 @@ from etl.archive.store import Store
 from etl.database.connections import open_engine
 from etl.fake_api import Behaviour
 from etl.jobs.replay import Range, replay_archive
+from etl.koodrive.drift import read_answer
 from etl.settings.model import ArchiveSettings
 from etl.tasks import Observation, RawAnswer
 from tests.jobs.test_early_ends import running
@@ -28,13 +29,15 @@ TABLES_OF_RUNS = {"audit_run", "audit_run_counter"}
 
 
 def with_answer(outcome):
-    """Add the answer that an observation would have been made of."""
+    """Make an observation of the answer that would have had its detail, and add that answer."""
     if not isinstance(outcome, Observation):
         return outcome
     answer = RawAnswer(
         body=msgspec.json.encode(outcome.detail), http_status=200, content_type="application/json", trace_id="t"
     )
-    return msgspec.structs.replace(outcome, answer=answer)
+    # A text that is too long is cut when an answer is read.
+    detail, _ = read_answer(answer.body)
+    return msgspec.structs.replace(outcome, detail=detail, answer=answer)
 
 
 def exports(audit):
