@@ -211,7 +211,7 @@ def test_a_strange_answer_is_a_fact(struck_by, name):
     assert night.facts() == expected
     drift = dict(night.rows("SELECT name, number FROM audit_run_counter WHERE counter = 'drift'"))
     reported = {what: number for what, number in drift.items() if not what.startswith("new result_code 18000")}
-    assert bool(reported) is (name not in {"gzip", "hostile_text"})
+    assert bool(reported) is (name not in {"gzip", "long_texts"})
     assert set(reported.values()) <= {len(STRUCK)}
 
 
