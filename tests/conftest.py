@@ -156,22 +156,22 @@ MAX_LEFT_BEHIND_SECONDS = 10
 @pytest.fixture
 def task_audit(monkeypatch, capfd):
     """Run a command in this process as the console script would, and give back what it printed and its exit code."""
-    started_before = set(threading.enumerate())
+    left_behind = set()
 
     def run(*arguments):
         from etl.cli import main
 
         # A report that took too long is left to its thread, which would end with the process. Here it would disturb the
         # next command.
-        for left_behind in set(threading.enumerate()) - started_before:
-            if left_behind.name != "fake-api":
-                left_behind.join(MAX_LEFT_BEHIND_SECONDS)
-
+        while left_behind:
+            left_behind.pop().join(MAX_LEFT_BEHIND_SECONDS)
         monkeypatch.setattr("sys.argv", ["task-audit", *map(str, arguments)])
         capfd.readouterr()
+        started_before = set(threading.enumerate())
         with pytest.raises(SystemExit) as ended:
             main()
         printed = capfd.readouterr()
+        left_behind.update(set(threading.enumerate()) - started_before)
         return Result(ended.value.code or 0, printed.out, printed.err)
 
     return run
