@@ -158,6 +158,7 @@ def test_bombs_and_bodies_without_end_cost_no_memory_and_delay_no_other_task(nig
     assert peak - plain < 64 * MIB
 
 
+@pytest.mark.soak  # The bounds hold for a machine that does nothing else meanwhile.
 def test_answers_of_the_greatest_length_cost_little_more_memory_than_plain_ones(night_of, two_places):
     ids = task_ids(2_500)
     long = (Fault(name="long_texts", task_ids=frozenset(ids[::2])), Fault(name="fat_name", rate=1))
