@@ -30,6 +30,10 @@ _FORKING.set_forkserver_preload(
 )
 
 
+PEAK_KIB = "int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+"""Code that gives the peak memory of its process; ``ru_maxrss`` begins with that of the process that started it."""
+
+
 class Program:
     """One that runs, with what is needed here of ``subprocess.Popen``."""
 

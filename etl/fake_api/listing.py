@@ -1,7 +1,7 @@
 """The list endpoint with its documented quirks: the key ``taskListDtos``, a numeric cursor and short pages.
 
-A page is a window of at most 100 known tasks that is filtered afterwards. It may therefore be short or even empty; only
-a missing ``nextCursor`` marks the end.
+A page is a window of at most 100 known tasks, of which a filter keeps some. It may therefore be short or even empty;
+only a missing ``nextCursor`` marks the end.
 """
 
 from collections.abc import Mapping, Sequence

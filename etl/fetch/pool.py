@@ -188,10 +188,11 @@ class Pool:
             return [*trusted, *self._quarantine.trust()]
 
     async def _others_are_answered(self) -> bool:
-        for _ in range(MAX_PROBES):
-            task = await self._probes.task()
-            probe = await self._gate.wait(patiently=False) if task is not None else None
-            if task is None or probe is None:
+        asked: set[str] = set()
+        while len(asked) < MAX_PROBES and (task := await self._probes.task()) and task.task_id not in asked:
+            asked.add(task.task_id)
+            probe = await self._gate.wait(patiently=False)
+            if probe is None:
                 return False
             if await self._is_answered(task, probe=probe):
                 return True

@@ -1,6 +1,6 @@
 """Delivers messages about runs by the outbox pattern.
 
-A run writes its messages in the transaction of its own row and sends them afterwards. What it could not send, the next
+A run writes its messages in the transaction of its own row and then sends them. What it could not send, the next
 run sends.
 """
 

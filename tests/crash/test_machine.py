@@ -63,8 +63,8 @@ def test_a_file_that_another_process_holds_is_waited_for(night_of, tmp_path, war
 @pytest.mark.parametrize("warehouse", ["sqlite", "duckdb"])
 def test_a_process_that_holds_a_file_for_too_long_is_named(night_of, tmp_path, warehouse, monkeypatch):
     with opened(night_of, embedded(tmp_path, warehouse), tasks=10) as ledger:
-        monkeypatch.setattr(f"etl.database.engines.{warehouse}.LOCK_WAIT_SECONDS", 0.5)
-        with holding(tmp_path / f"w.{warehouse}") as holder:
+        with holding(tmp_path / f"w.{warehouse}") as holder, monkeypatch.context() as impatient:
+            impatient.setattr(f"etl.database.engines.{warehouse}.LOCK_WAIT_SECONDS", 0.5)
             refused = ledger.night.run("run")
             assert refused.exit_code == 75
             assert str(holder.pid) in refused.stderr

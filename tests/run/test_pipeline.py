@@ -276,7 +276,8 @@ def test_tasks_that_may_have_killed_their_runs_are_asked_about_one_by_one_at_the
     async def ask(task):
         asked.append(task.task_id)
         if task.attempts > 1:
-            assert source.held.keys() == {task.task_id}
+            # A loaded task may still wait for its acknowledgement.
+            assert source.held.keys() - set(warehouse.facts) == {task.task_id}
         return await succeed(task)
 
     run = run_to_end(source, warehouse, ask)
