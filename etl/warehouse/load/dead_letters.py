@@ -4,21 +4,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
+from sqlalchemy import Integer
+from sqlalchemy.types import TypeEngine
 
+from etl.database.types import UtcDateTime
 from etl.tasks import FetchFailure
 from etl.warehouse.tables import dead_letter
 from etl.warehouse.text import ForeignText, storable_text
 
-UTC_TIME = pl.Datetime("us", "UTC")
-NUMBERS = {"http_status", "attempts"}
-TIMES = {"first_failed_at", "last_failed_at", "resolved_at"}
 
-ROWS = pl.Schema(
-    {
-        column.name: pl.Int64() if column.name in NUMBERS else UTC_TIME if column.name in TIMES else pl.String()
-        for column in dead_letter.c
-    }
-)
+def _polars_type(sql_type: TypeEngine[Any]) -> pl.DataType:
+    if isinstance(sql_type, UtcDateTime):
+        return pl.Datetime("us", "UTC")
+    return pl.Int64() if isinstance(sql_type, Integer) else pl.String()
+
+
+ROWS = pl.Schema({column.name: _polars_type(column.type) for column in dead_letter.c})
 """One row per task, in the columns of the table."""
 
 LIMITS = {column.name: column.type.characters for column in dead_letter.c if isinstance(column.type, ForeignText)}
