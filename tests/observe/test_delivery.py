@@ -134,6 +134,24 @@ def test_notify_sends_later_what_an_unreachable_webhook_missed(notified_night, c
     assert "The webhook cannot be reached" in refused.stderr
 
 
+def test_a_webhook_that_hangs_delays_a_run_by_two_seconds_at_most(night_of, configure, webhook):
+    webhook.seconds = HANGING_SECONDS
+    with night_of() as night:
+        started_at = time.monotonic()
+        assert night.run("run").exit_code == 0
+        alone = time.monotonic() - started_at
+        configure(notify__webhook_url=webhook.url)
+        night.enqueue("not-an-id")
+        started_at = time.monotonic()
+        result = night.run("run")
+        took = time.monotonic() - started_at
+        webhook.is_over.set()
+
+    assert result.exit_code == 65
+    assert "telemetry_failed" in result.stderr
+    assert took < alone + 3.5
+
+
 @pytest.mark.parametrize("failure", ["refuses", "hangs"])
 def test_a_run_whose_warehouse_is_down_sends_its_message_without_the_outbox(
     notified_night, configure, webhook, failure
