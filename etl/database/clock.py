@@ -51,7 +51,7 @@ class RunClock:
 
     def __call__(self) -> datetime:
         """Return the time."""
-        now = self._shown + timedelta(seconds=self._steady() - self._shown_at)
+        now = datetime.fromtimestamp(self._ahead + self._steady(), UTC)
         self._latest = max(self._latest, now)
         return self._latest
 
@@ -62,7 +62,7 @@ class RunClock:
     def _read_again(self) -> None:
         asked_at = self._steady()
         shown = self._read()
-        self._shown, self._shown_at = shown, (asked_at + self._steady()) / 2
+        self._ahead = shown.timestamp() - (asked_at + self._steady()) / 2
 
 
 class FileClock(RunClock):

@@ -101,9 +101,9 @@ class Claims:
         self._leases.take([*tasks, *suspects])
         if suspects:
             await self._load_all_but(suspects)
-        dead_letter_after, askable = self._context.limits.dead_letter_after, []
+        dead_letter_after, now, askable = self._context.limits.dead_letter_after, self._context.clock(), []
         for task in (*tasks, *suspects):
-            failure = reject_unaskable(task, dead_letter_after=dead_letter_after, now=self._context.clock())
+            failure = reject_unaskable(task, dead_letter_after=dead_letter_after, now=now)
             if failure is None:
                 askable.append(task)
             else:
