@@ -18,22 +18,26 @@ RUN = ("run", "--json", "--log-format", "json")
 class Ledger:
     """An installation whose runs are killed, with the true state of its tasks."""
 
-    def __init__(self, night, *, ids, lost):
+    def __init__(self, night, *, ids, unknown):
         self.night = night
         self.ids = ids
-        self.lost = lost
-        self.truth = {task_id: fact for task_id, fact in night.truth(ids).items() if task_id not in lost}
+        self.unknown = unknown
+        self.truth = {task_id: fact for task_id, fact in night.truth(ids).items() if task_id not in unknown}
         self.deaths = 0
+        self.deaths_of_servers = 0
         self.runs = 0
         self.steps = 0
         """The steps of the clock; KooDrive refuses a request that it takes for old, and the run then asks again."""
+        self._wrong = dict.fromkeys(("lost", "counted twice", "asked again"), 0)
+        """The tasks that an audit found wrong."""
         self._asks_when_loaded = {}
         night.enqueue(*ids)
 
     @property
     def figures(self):
-        """What the soak reports."""
-        return f"\n{self.deaths} deaths, {len(self.ids):,} tasks, {self.night.api.stats.requests:,} requests"
+        """The numbers that the soak reports, by the heads of its table."""
+        deaths, requests = self.deaths + self.deaths_of_servers, self.night.api.stats.requests
+        return {"deaths": deaths, "tasks": len(self.ids), "requests": requests} | self._wrong
 
     @contextmanager
     def run(self, *, crash_at="", source_url=None, warehouse_url=None, file_size=None):
@@ -99,7 +103,7 @@ class Ledger:
         assert self.night.facts() == self.truth
         done = {task_id for task_id, (status, _) in self.truth.items() if status in FINISHED}
         assert {task_id for task_id, state in states.items() if state == "done"} == done
-        assert {task_id for task_id, state in states.items() if state == "dead"} == self.lost
+        assert {task_id for task_id, state in states.items() if state == "dead"} == self.unknown
         leased = "SELECT COUNT(*) FROM pending_task WHERE lease_owner IS NOT NULL"
         assert self.night.rows(leased, "source") == [(0,)]
 
@@ -108,15 +112,21 @@ class Ledger:
         facts, states = self.night.facts(), self.night.states()
         letters = {task_id for (task_id,) in self.night.rows("SELECT task_id FROM dead_letter")}
         # Nothing is lost: a task that is not pending has a fact or a dead letter.
+        kept = {"done": facts, "dead": letters}
+        self._require_none("lost", [task for task in self.ids if task not in kept.get(states.get(task), states)])
         assert states.keys() == set(self.ids)
-        assert {task_id for task_id, state in states.items() if state == "done"} <= facts.keys()
-        assert {task_id for task_id, state in states.items() if state == "dead"} <= letters <= self.lost
+        assert letters <= self.unknown
         # Nothing is guessed, and nothing is counted twice.
         assert facts.items() <= self.truth.items()
         changes = Counter(task_id for (task_id,) in self.night.rows("SELECT task_id FROM fact_task_status_change"))
-        assert changes == Counter(facts.keys())
+        self._require_none("counted twice", [task for task, number in changes.items() if number > 1])
+        assert changes.keys() == facts.keys()
         self._audit_runs(facts, letters)
         self._audit_requests(facts)
+
+    def _require_none(self, wrong, tasks):
+        self._wrong[wrong] += len(tasks)
+        assert not tasks, f"{wrong}: {tasks}"
 
     def _audit_runs(self, facts, letters):
         runs = self.night.rows(
@@ -132,10 +142,12 @@ class Ledger:
     def _audit_requests(self, facts):
         """Check that no committed task is asked about again, except open ones."""
         asks = self.night.api.stats.asks
-        for task_id, (status, _) in facts.items():
-            if status not in OPEN:
-                assert asks[task_id] == self._asks_when_loaded.setdefault(task_id, asks[task_id]), task_id
-                assert asks[task_id] <= self.deaths + 1 + self.steps
+        finished = [task_id for task_id, (status, _) in facts.items() if status not in OPEN]
+        loaded = self._asks_when_loaded
+        self._require_none(
+            "asked again", [task for task in finished if asks[task] > loaded.setdefault(task, asks[task])]
+        )
+        assert max((asks[task_id] for task_id in finished), default=0) <= self.deaths + 1 + self.steps
         assert max(asks.values(), default=0) <= self.runs + self.steps
 
 
@@ -143,13 +155,13 @@ class Ledger:
 def opened(night_of, databases, *, tasks, **settings):
     """Set up an installation with so many tasks, one in forty of them unknown to the API."""
     ids = [*task_ids(tasks), "no ID"]
-    lost = {*ids[:-1:40], "no ID"}
+    unknown = {*ids[:-1:40], "no ID"}
     behaviour = Behaviour(
         token=TOKEN,
         latency_seconds=LATENCY_SECONDS,
-        faults=(Fault(name="not_found", task_ids=frozenset(lost - {"no ID"})),),
+        faults=(Fault(name="not_found", task_ids=frozenset(unknown - {"no ID"})),),
     )
     # The high bound keeps killed runs from making dead letters; another test kills runs by one task.
     rules = {"run__batch_size": 40, "run__dead_letter_after": 1_000, "api__concurrency": 8} | settings
     with night_of(behaviour, *databases, **rules) as night:
-        yield Ledger(night, ids=ids, lost=lost)
+        yield Ledger(night, ids=ids, unknown=unknown)

@@ -8,6 +8,8 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
+from tests.crash.auditor import opened
+from tests.crash.figures import PROPERTY
 from tests.field.parts import folder_for
 from tests.machine_clock import MachineClock
 
@@ -33,6 +35,21 @@ class Server:
 
     def url(self):
         return SecretStr(self._server.get_uri())
+
+
+@pytest.fixture
+def ledger_of(night_of, record_property):
+    """Set up an installation, and record its figures: ``with ledger_of(databases, tasks=400) as ledger``."""
+
+    @contextmanager
+    def open_ledger(databases, **how):
+        with opened(night_of, databases, **how) as ledger:
+            try:
+                yield ledger
+            finally:
+                record_property(PROPERTY, ledger.figures)
+
+    return open_ledger
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from datetime import timedelta
 import pytest
 from pydantic import SecretStr
 
-from tests.crash.auditor import opened
 from tests.crash.test_kill import SEED
 from tests.crash.test_servers import ended, wait_for_requests
 from tests.field.pgbouncer import pooling
@@ -60,29 +59,25 @@ def finish_while_the_clock_steps(ledger, clock):
     ledger.finish()
 
 
-def test_runs_that_are_killed_while_the_clock_steps_are_completed(night_of, two_places, clock):
-    with opened(night_of, two_places("one sqlite"), tasks=500) as ledger:
+def test_runs_that_are_killed_while_the_clock_steps_are_completed(ledger_of, two_places, clock):
+    with ledger_of(two_places("one sqlite"), tasks=500) as ledger:
         kill_while_the_clock_steps(ledger, clock, times=2)
         finish_while_the_clock_steps(ledger, clock)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("names", FILES)
-def test_forty_kills_while_the_clock_steps_lose_nothing(night_of, two_places, clock, names, capfd):
-    with opened(night_of, two_places(names), tasks=12_000) as ledger:
+def test_forty_kills_while_the_clock_steps_lose_nothing(ledger_of, two_places, clock, names):
+    with ledger_of(two_places(names), tasks=12_000) as ledger:
         kill_while_the_clock_steps(ledger, clock, times=40)
         finish_while_the_clock_steps(ledger, clock)
-        with capfd.disabled():
-            print(ledger.figures)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("is_pooled", [False, True])
-def test_forty_kills_while_the_clock_of_a_server_steps_lose_nothing(night_of, server_in, clock, is_pooled, capfd):
+def test_forty_kills_while_the_clock_of_a_server_steps_lose_nothing(ledger_of, server_in, clock, is_pooled):
     url = server_in(clock.environment).url()
     pool = pooling(url.get_secret_value(), prefix=clock.prefix) if is_pooled else nullcontext(url.get_secret_value())
-    with pool as place, opened(night_of, (SecretStr(place),) * 2, tasks=12_000) as ledger:
+    with pool as place, ledger_of((SecretStr(place),) * 2, tasks=12_000) as ledger:
         kill_while_the_clock_steps(ledger, clock, times=40)
         finish_while_the_clock_steps(ledger, clock)
-        with capfd.disabled():
-            print(ledger.figures)

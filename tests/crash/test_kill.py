@@ -5,7 +5,6 @@ import random
 import pytest
 
 from etl.crash_points import POINTS
-from tests.crash.auditor import opened
 
 PLACES = ["sqlite+duckdb", "sqlite+sqlite", "one sqlite", "postgresql+postgresql", "one postgresql"]
 SEED = 20261124
@@ -44,22 +43,20 @@ def die_at(ledger, points):
 
 
 @pytest.mark.parametrize(("places", "turn"), [(place, turn) for turn, place in enumerate(PLACES)], indirect=["places"])
-def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(night_of, places, turn):
+def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(ledger_of, places, turn):
     """Each pair of databases has a third of the points here, and all of them in the soak."""
-    with opened(night_of, places, tasks=160) as ledger:
+    with ledger_of(places, tasks=160) as ledger:
         ledger.kill_after(random.Random(SEED + turn).uniform(0.1, 0.6))
         die_at(ledger, points_of(places)[turn % 3 :: 3])
 
 
 @pytest.mark.soak
-def test_a_run_that_is_killed_at_any_point_is_completed_by_the_next(night_of, places):
-    with opened(night_of, places, tasks=400) as ledger:
+def test_a_run_that_is_killed_at_any_point_is_completed_by_the_next(ledger_of, places):
+    with ledger_of(places, tasks=400) as ledger:
         die_at(ledger, ["committed:2", *points_of(places)])
 
 
 @pytest.mark.soak
-def test_forty_kills_at_any_time_lose_nothing(night_of, places, capfd):
-    with opened(night_of, places, **MANY) as ledger:
+def test_forty_kills_at_any_time_lose_nothing(ledger_of, places):
+    with ledger_of(places, **MANY) as ledger:
         kill_forty_times(ledger, points_of(places))
-        with capfd.disabled():
-            print(ledger.figures)

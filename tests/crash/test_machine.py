@@ -12,7 +12,6 @@ import duckdb
 import pytest
 from pydantic import SecretStr
 
-from tests.crash.auditor import opened
 from tests.crash.test_servers import ended, wait_for_requests
 from tests.nights import FINISHED
 
@@ -24,9 +23,9 @@ def embedded(tmp_path, warehouse):
 
 
 @pytest.mark.parametrize(("names", "most"), [("sqlite+sqlite", BLOCK), ("postgresql+duckdb", BLOCK // 4)])
-def test_a_full_disk_ends_the_run_and_the_next_one_completes(night_of, tmp_path, two_places, names, most):
+def test_a_full_disk_ends_the_run_and_the_next_one_completes(ledger_of, tmp_path, two_places, names, most):
     places, warehouse = two_places(names), names.partition("+")[2]
-    with opened(night_of, places, tasks=3_000, run__batch_size=500) as ledger:
+    with ledger_of(places, tasks=3_000, run__batch_size=500) as ledger:
         # No file of this process may grow beyond the limit, which fails as a full disk does.
         with ledger.run(file_size=most) as process:
             code, stderr = ended(process)
@@ -48,8 +47,8 @@ def is_intact(file):
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite", "duckdb"])
-def test_a_file_that_another_process_holds_is_waited_for(night_of, tmp_path, warehouse):
-    with opened(night_of, embedded(tmp_path, warehouse), tasks=100) as ledger:
+def test_a_file_that_another_process_holds_is_waited_for(ledger_of, tmp_path, warehouse):
+    with ledger_of(embedded(tmp_path, warehouse), tasks=100) as ledger:
         with holding(tmp_path / f"w.{warehouse}") as holder, ledger.run() as process:
             time.sleep(2)  # another process is at work, on its own clock
             assert process.poll() is None
@@ -61,8 +60,8 @@ def test_a_file_that_another_process_holds_is_waited_for(night_of, tmp_path, war
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite", "duckdb"])
-def test_a_process_that_holds_a_file_for_too_long_is_named(night_of, tmp_path, warehouse, monkeypatch):
-    with opened(night_of, embedded(tmp_path, warehouse), tasks=10) as ledger:
+def test_a_process_that_holds_a_file_for_too_long_is_named(ledger_of, tmp_path, warehouse, monkeypatch):
+    with ledger_of(embedded(tmp_path, warehouse), tasks=10) as ledger:
         with holding(tmp_path / f"w.{warehouse}") as holder, monkeypatch.context() as impatient:
             impatient.setattr(f"etl.database.engines.{warehouse}.LOCK_WAIT_SECONDS", 0.5)
             refused = ledger.night.run("run")
@@ -92,8 +91,8 @@ class holding:  # noqa: N801 - a context manager
 
 
 @pytest.mark.parametrize("warehouse", ["sqlite", "duckdb"])
-def test_a_read_only_warehouse_ends_the_run_with_69(night_of, tmp_path, warehouse):
-    with opened(night_of, embedded(tmp_path, warehouse), tasks=10) as ledger:
+def test_a_read_only_warehouse_ends_the_run_with_69(ledger_of, tmp_path, warehouse):
+    with ledger_of(embedded(tmp_path, warehouse), tasks=10) as ledger:
         file = tmp_path / f"w.{warehouse}"
         file.chmod(0o400)
         # Root may write to any file, but not in a user namespace without root.
@@ -105,10 +104,8 @@ def test_a_read_only_warehouse_ends_the_run_with_69(night_of, tmp_path, warehous
         ledger.finish()
 
 
-def test_a_task_that_kills_its_runs_becomes_the_only_dead_letter(night_of, tmp_path):
-    with opened(
-        night_of, embedded(tmp_path, "sqlite"), tasks=120, run__dead_letter_after=3, run__batch_size=30
-    ) as ledger:
+def test_a_task_that_kills_its_runs_becomes_the_only_dead_letter(ledger_of, tmp_path):
+    with ledger_of(embedded(tmp_path, "sqlite"), tasks=120, run__dead_letter_after=3, run__batch_size=30) as ledger:
         poison = ledger.ids[61]
         deaths = 0
         while True:
@@ -127,9 +124,9 @@ def test_a_task_that_kills_its_runs_becomes_the_only_dead_letter(night_of, tmp_p
 UNSHARE = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc", "--kill-child"]
 
 
-def test_process_1_stops_cleanly(night_of, tmp_path):
+def test_process_1_stops_cleanly(ledger_of, tmp_path):
     settings = {"api__max_rate": 100, "run__batch_size": 1_000}
-    with opened(night_of, embedded(tmp_path, "sqlite"), tasks=2_000, **settings) as ledger:
+    with ledger_of(embedded(tmp_path, "sqlite"), tasks=2_000, **settings) as ledger:
         with ledger.run_behind(*UNSHARE) as process:
             wait_for_requests(ledger, 50, process)
             (first,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
@@ -138,16 +135,16 @@ def test_process_1_stops_cleanly(night_of, tmp_path):
             code, stderr = ended(process)
         assert code == 75, stderr
         assert time.monotonic() - begun < 10
-        assert len(ledger.night.facts()) + len(ledger.lost & ledger.night.api.stats.asks.keys()) >= (
+        assert len(ledger.night.facts()) + len(ledger.unknown & ledger.night.api.stats.asks.keys()) >= (
             ledger.night.api.stats.requests - 8
         )
         ledger.audit()
         assert ledger.night.rows("SELECT COUNT(*) FROM pending_task WHERE lease_owner IS NOT NULL", "source") == [(0,)]
 
 
-def test_a_signal_in_the_middle_of_a_load_loses_nothing(night_of, tmp_path):
+def test_a_signal_in_the_middle_of_a_load_loses_nothing(ledger_of, tmp_path):
     """The load waits for a lock that another process holds when the signal comes."""
-    with opened(night_of, embedded(tmp_path, "sqlite"), tasks=400, run__batch_size=100) as ledger:
+    with ledger_of(embedded(tmp_path, "sqlite"), tasks=400, run__batch_size=100) as ledger:
         with ledger.run() as process:
             wait_for_requests(ledger, 50, process)
             with holding(tmp_path / "w.sqlite"):
@@ -162,9 +159,9 @@ def test_a_signal_in_the_middle_of_a_load_loses_nothing(night_of, tmp_path):
         ledger.finish()
 
 
-def test_two_runs_at_once_share_the_work_and_each_reports_its_own_part(night_of, tmp_path):
+def test_two_runs_at_once_share_the_work_and_each_reports_its_own_part(ledger_of, tmp_path):
     places = (SecretStr(f"sqlite:///{tmp_path}/all.sqlite"),) * 2
-    with opened(night_of, places, tasks=1_500) as ledger:
+    with ledger_of(places, tasks=1_500) as ledger:
         with ledger.run() as one, ledger.run() as other:
             codes = [ended(process)[0] for process in (one, other)]
         assert sorted(codes) in ([0, 65], [65, 65])

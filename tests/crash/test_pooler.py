@@ -6,7 +6,6 @@ import pytest
 from pydantic import SecretStr
 
 from etl.database.url import parse_database_url
-from tests.crash.auditor import opened
 from tests.crash.test_kill import MANY, die_at, kill_forty_times, points_of
 from tests.crash.test_servers import ended, wait_for_requests
 from tests.field.pgbouncer import pooling
@@ -30,36 +29,35 @@ def pooled(two_places):
     return start
 
 
-def test_a_run_that_is_killed_behind_a_pooler_is_completed_by_the_next(night_of, pooled):
-    with pooled(PLACES[1]) as places, opened(night_of, places, tasks=160) as ledger:
+def test_a_run_that_is_killed_behind_a_pooler_is_completed_by_the_next(ledger_of, pooled):
+    with pooled(PLACES[1]) as places, ledger_of(places, tasks=160) as ledger:
         die_at(ledger, points_of(places)[1::3])
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("names", PLACES)
-def test_a_run_that_is_killed_at_any_point_behind_a_pooler_is_completed_by_the_next(night_of, pooled, names):
-    with pooled(names) as places, opened(night_of, places, tasks=400) as ledger:
+def test_a_run_that_is_killed_at_any_point_behind_a_pooler_is_completed_by_the_next(ledger_of, pooled, names):
+    with pooled(names) as places, ledger_of(places, tasks=400) as ledger:
         die_at(ledger, ["committed:2", *points_of(places)])
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("names", PLACES)
-def test_forty_kills_at_any_time_behind_a_pooler_lose_nothing(night_of, pooled, names, capfd):
-    with pooled(names) as places, opened(night_of, places, **MANY) as ledger:
+def test_forty_kills_at_any_time_behind_a_pooler_lose_nothing(ledger_of, pooled, names):
+    with pooled(names) as places, ledger_of(places, **MANY) as ledger:
         kill_forty_times(ledger, points_of(places))
-        with capfd.disabled():
-            print(ledger.figures)
 
 
 @pytest.mark.soak
-def test_a_server_behind_a_pooler_that_is_killed_again_and_again_costs_nothing(night_of, server):
+def test_a_server_behind_a_pooler_that_is_killed_again_and_again_costs_nothing(ledger_of, server):
     with pooling(server.url().get_secret_value()) as behind:
         url = SecretStr(behind)
-        with opened(night_of, (url, url), tasks=4_000, api__max_rate=400) as ledger:
+        with ledger_of((url, url), tasks=4_000, api__max_rate=400) as ledger:
             with ledger.run() as process:
                 for requests in (300, 1_000, 1_700, 2_400, 3_100):
                     wait_for_requests(ledger, requests, process)
                     server.kill()
+                    ledger.deaths_of_servers += 1
                     server.start()
                 code, stderr = ended(process)
             assert code == 65, stderr

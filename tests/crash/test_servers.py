@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from sqlalchemy import create_engine
 
 from etl.database.connections import open_engine
-from tests.crash.auditor import opened
 from tests.crash.cutting import cutting
 
 
@@ -27,11 +26,12 @@ def ended(process):
     return process.returncode, stderr
 
 
-def test_a_server_that_is_killed_and_comes_back_costs_nothing(night_of, server):
-    with opened(night_of, (server.url(), server.url()), tasks=1_500) as ledger:
+def test_a_server_that_is_killed_and_comes_back_costs_nothing(ledger_of, server):
+    with ledger_of((server.url(), server.url()), tasks=1_500) as ledger:
         with ledger.run() as process:
             wait_for_requests(ledger, 300, process)
             server.kill()
+            ledger.deaths_of_servers += 1
             time.sleep(1)  # for as long as a restart takes
             server.start()
             code, stderr = ended(process)
@@ -40,11 +40,12 @@ def test_a_server_that_is_killed_and_comes_back_costs_nothing(night_of, server):
         ledger.finish()
 
 
-def test_a_server_that_stays_away_ends_the_run_and_loses_nothing(night_of, server, monkeypatch):
-    with opened(night_of, (server.url(), server.url()), tasks=1_500) as ledger:
+def test_a_server_that_stays_away_ends_the_run_and_loses_nothing(ledger_of, server, monkeypatch):
+    with ledger_of((server.url(), server.url()), tasks=1_500) as ledger:
         with ledger.run() as process:
             wait_for_requests(ledger, 300, process)
             server.kill()
+            ledger.deaths_of_servers += 1
             process.send_signal(signal.SIGTERM)
             code, stderr = ended(process)
         assert code in {69, 75}, stderr
@@ -53,14 +54,14 @@ def test_a_server_that_stays_away_ends_the_run_and_loses_nothing(night_of, serve
         ledger.finish()
 
 
-def test_thrown_out_again_and_again(night_of, postgres_url):
+def test_thrown_out_again_and_again(ledger_of, postgres_url):
     url = SecretStr(postgres_url)
     administration = open_engine(url, name="the server")
     throw_out = (
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         "WHERE application_name = 'task-audit' AND datname = current_database() AND pid <> pg_backend_pid()"
     )
-    with opened(night_of, (url, url), tasks=2_000) as ledger:
+    with ledger_of((url, url), tasks=2_000) as ledger:
         with ledger.run() as process:
             for requests in (200, 500, 900, 1_300):
                 wait_for_requests(ledger, requests, process)
@@ -80,13 +81,13 @@ def wait_for_a_waiter(connection, process):
         time.sleep(0.01)  # another process is at work, on its own clock
 
 
-def test_a_deadlock_with_another_transaction_only_delays_one_batch(night_of, postgres_url):
+def test_a_deadlock_with_another_transaction_only_delays_one_batch(ledger_of, postgres_url):
     url = SecretStr(postgres_url)
     administration = open_engine(url, name="the server")
     with administration.begin() as connection:
         # PostgreSQL ends the transaction that looks for a deadlock first: the job's, after three seconds of waiting.
         connection.exec_driver_sql(f"ALTER DATABASE \"{administration.url.database}\" SET deadlock_timeout = '3s'")
-    with opened(night_of, (url, url), tasks=300) as ledger:
+    with ledger_of((url, url), tasks=300) as ledger:
         with ledger.run() as process:
             wait_for_requests(ledger, 1, process)
             with administration.begin() as connection:
@@ -104,12 +105,12 @@ def test_a_deadlock_with_another_transaction_only_delays_one_batch(night_of, pos
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_connections_lost_at_commit(night_of, postgres_url, seed):
+def test_connections_lost_at_commit(ledger_of, postgres_url, seed):
     parts = urlsplit(postgres_url)
     (folder,) = parse_qs(parts.query)["host"]
     with (
         cutting(Path(folder) / ".s.PGSQL.5432", seed=seed) as proxy,
-        opened(night_of, (SecretStr(postgres_url), SecretStr(postgres_url)), tasks=800) as ledger,
+        ledger_of((SecretStr(postgres_url), SecretStr(postgres_url)), tasks=800) as ledger,
     ):
         through = f"postgresql://postgres@127.0.0.1:{proxy.port}{parts.path}?sslmode=disable&gssencmode=disable"
         with ledger.run(source_url=through, warehouse_url=through) as process:
@@ -123,10 +124,10 @@ def test_connections_lost_at_commit(night_of, postgres_url, seed):
         ledger.finish()
 
 
-def test_a_table_that_is_altered_meanwhile(night_of, postgres_url):
+def test_a_table_that_is_altered_meanwhile(ledger_of, postgres_url):
     url = SecretStr(postgres_url)
     administration = create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
-    with opened(night_of, (url, url), tasks=1_500) as ledger:
+    with ledger_of((url, url), tasks=1_500) as ledger:
         with ledger.run() as process:
             wait_for_requests(ledger, 300, process)
             with administration.begin() as connection:

@@ -8,7 +8,6 @@ import pytest
 from pydantic import SecretStr
 
 from etl.fake_api.stats import peak_per_second
-from tests.crash.auditor import opened
 from tests.crash.test_servers import ended, wait_for_requests
 from tests.nights import FINISHED
 
@@ -24,9 +23,9 @@ def run_id_of(stderr):
     return next(json.loads(line)["run_id"] for line in stderr.splitlines() if "run_started" in line)
 
 
-def four_workers_of_which_one_dies(night_of, url, *, tasks, max_rate, dies_at):
+def four_workers_of_which_one_dies(ledger_of, url, *, tasks, max_rate, dies_at):
     settings = {"api__max_rate": max_rate, "run__lease_seconds": LEASE_SECONDS, "run__batch_size": 200}
-    with opened(night_of, (url, url), tasks=tasks, **settings) as ledger, ExitStack() as processes:
+    with ledger_of((url, url), tasks=tasks, **settings) as ledger, ExitStack() as processes:
         workers = [processes.enter_context(ledger.run()) for _ in range(WORKERS)]
         wait_for_requests(ledger, dies_at, workers[0])
         workers[0].kill()
@@ -56,9 +55,9 @@ def four_workers_of_which_one_dies(night_of, url, *, tasks, max_rate, dies_at):
         return peak, regained
 
 
-def test_four_workers_of_which_one_dies_share_queue_and_rate(night_of, postgres_url):
+def test_four_workers_of_which_one_dies_share_queue_and_rate(ledger_of, postgres_url):
     peak, regained = four_workers_of_which_one_dies(
-        night_of, SecretStr(postgres_url), tasks=3_000, max_rate=250, dies_at=700
+        ledger_of, SecretStr(postgres_url), tasks=3_000, max_rate=250, dies_at=700
     )
 
     assert regained >= 0.8 * 250
@@ -67,9 +66,9 @@ def test_four_workers_of_which_one_dies_share_queue_and_rate(night_of, postgres_
 
 
 @pytest.mark.soak
-def test_twenty_thousand_tasks(night_of, postgres_url, capfd):
+def test_twenty_thousand_tasks(ledger_of, postgres_url, capfd):
     peak, regained = four_workers_of_which_one_dies(
-        night_of, SecretStr(postgres_url), tasks=20_000, max_rate=400, dies_at=6_000
+        ledger_of, SecretStr(postgres_url), tasks=20_000, max_rate=400, dies_at=6_000
     )
 
     with capfd.disabled():

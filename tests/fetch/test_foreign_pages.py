@@ -1,10 +1,12 @@
 """Pages of other servers with every status, on virtual time: they cost no task."""
 
+import re
 from collections import Counter
 from functools import partial
 
 import pytest
 
+from docs.generate.responses import page as table_of_responses
 from etl.errors import CredentialsRefusedError, OutageError, TaskAuditError
 from etl.exit_codes import ExitCode
 from etl.fake_api.world import draw
@@ -18,6 +20,13 @@ STATUSES = [200, *(status for status in range(300, 600) if status != 401)]
 """Credentials are renewed after a 401, and a second one ends the run: that is the client's part, not the pool's."""
 HTML = partial(response, b"<html><title>Not here</title></html>", content_type="text/html")
 JSON = partial(response, {"ok": True, "code": 404, "message": "Not Found"})
+ROW = re.compile(r"^\| (\d+)(?: to (\d+))? \|.*\[`([a-z-]+)`\]\(", re.MULTILINE)
+ENDS = {
+    status: code
+    for first, last, code in ROW.findall(table_of_responses())
+    for status in range(int(first), int(last or first) + 1)
+}
+"""The code of the error that ends a run, by the HTTP status of each response, as the documentation has it."""
 LOGIN = {"Location": "https://portal.example/login"}
 TASKS = 300
 
@@ -48,6 +57,7 @@ def test_a_page_from_the_start_ends_the_run_and_gives_up_nothing(form, status):
     world = Gateway(form(status=status, headers=LOGIN))
     delivered, _, reason, seconds = night(world, tasks=TASKS)
     assert not any(outcome.is_lasting for outcome in delivered)
+    assert reason.code == ENDS[status]
     assert reason.exit_code in {ExitCode.UNAVAILABLE, ExitCode.CREDENTIALS, ExitCode.CONFIGURATION, ExitCode.STOPPED}
     assert seconds < 1000
     assert len(world.sent_at) < 200
