@@ -1,16 +1,14 @@
 """The job reads the user's own table from a hot standby of PostgreSQL."""
 
-import shutil
-import subprocess
-import tempfile
-import time
-from pathlib import Path
+from contextlib import ExitStack
+from tempfile import TemporaryDirectory
 
 import psycopg
 import pytest
 from pydantic import SecretStr
 
 from etl.fake_api import Behaviour, StatusWeights
+from tests.field.standby import following
 from tests.nights import TOKEN, task_ids
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.field]
@@ -18,42 +16,14 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.field]
 
 @pytest.fixture
 def standby_of(postgres_server):
-    """Copy a server, and start the copy as its hot standby: ``standby_of(url)`` is the same database there."""
-    server = postgres_server
-    how = {"user": server.system_user, "stdout": subprocess.DEVNULL}
-    with tempfile.TemporaryDirectory(prefix="st-") as folder:
-        data = Path(folder) / "data"
-        data.mkdir(mode=0o700)
-        if server.system_user:
-            for path in (Path(folder), data):
-                shutil.chown(path, server.system_user)
+    """Run a hot standby of a server until the test ends: ``standby_of(url)`` is the same database there."""
+    with ExitStack() as stack:
 
         def start(url):
-            with psycopg.connect(url) as connection:
-                socket, port = connection.info.host, connection.info.port
-            copy = ["-h", socket, "-p", str(port), "-U", "postgres", "-D", data, "-R", "-X", "stream", "-c", "fast"]
-            subprocess.run([server.bin_path / "pg_basebackup", *copy], check=True, **how)
-            options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c port={port}"
-            command = [server.bin_path / "pg_ctl", "-D", data, "-w", "-o", options, "-l", f"{folder}/log", "start"]
-            subprocess.run(command, check=True, **how)
-            here = url.replace(socket, folder)
-            _wait_for_replay(here, url)
-            return here
+            folder = stack.enter_context(TemporaryDirectory(prefix="st-"))
+            return stack.enter_context(following(postgres_server, url, folder=folder)).url
 
         yield start
-        # The copy is deleted, so it need not shut down cleanly.
-        subprocess.run([server.bin_path / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"], check=True, **how)
-
-
-def _wait_for_replay(standby, primary):
-    with psycopg.connect(primary, autocommit=True) as connection:
-        position = connection.execute("SELECT pg_current_wal_lsn()").fetchone()[0]
-    with psycopg.connect(standby, autocommit=True) as connection:
-        for _ in range(500):
-            if connection.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [position]).fetchone()[0]:
-                return
-            time.sleep(0.02)
-    pytest.fail("the standby does not follow")
 
 
 def test_the_users_table_is_read_from_a_standby(postgres_url, standby_of, night_of):
