@@ -20,6 +20,8 @@ STEPS = (-HOUR, timedelta(), HOUR)
 FILES = ["sqlite+duckdb", "one sqlite"]
 MAX_REQUESTS = 60
 """The requests between two events, at most: a batch and a half."""
+TASKS = 6_000
+"""More than forty runs ask about before they are killed. On such a clock, each reading of the time costs a file."""
 
 
 def wait_for_some_requests(ledger, process, chance):
@@ -68,7 +70,7 @@ def test_runs_that_are_killed_while_the_clock_steps_are_completed(ledger_of, two
 @pytest.mark.soak
 @pytest.mark.parametrize("names", FILES)
 def test_forty_kills_while_the_clock_steps_lose_nothing(ledger_of, two_places, clock, names):
-    with ledger_of(two_places(names), tasks=12_000) as ledger:
+    with ledger_of(two_places(names), tasks=TASKS) as ledger:
         kill_while_the_clock_steps(ledger, clock, times=40)
         finish_while_the_clock_steps(ledger, clock)
 
@@ -78,6 +80,6 @@ def test_forty_kills_while_the_clock_steps_lose_nothing(ledger_of, two_places, c
 def test_forty_kills_while_the_clock_of_a_server_steps_lose_nothing(ledger_of, server_in, clock, is_pooled):
     url = server_in(clock.environment).url()
     pool = pooling(url.get_secret_value(), prefix=clock.prefix) if is_pooled else nullcontext(url.get_secret_value())
-    with pool as place, ledger_of((SecretStr(place),) * 2, tasks=12_000) as ledger:
+    with pool as place, ledger_of((SecretStr(place),) * 2, tasks=TASKS) as ledger:
         kill_while_the_clock_steps(ledger, clock, times=40)
         finish_while_the_clock_steps(ledger, clock)
