@@ -28,6 +28,8 @@ SETTINGS = (
     "role",
 )
 TASKS, POOL_SIZE = 400, 2
+SESSIONS = 8
+"""More than the job has at once, since each holds a connection of such a pool."""
 
 
 @pytest.fixture
@@ -102,6 +104,18 @@ def test_settings_of_another_application_do_not_reach_the_job(pgbouncer, night_o
             settings_of_pool(clients, "SET search_path = pg_catalog", "SET lock_timeout = 1", "SET DateStyle = German")
             assert night.run("run").exit_code == 0
             assert len(night.facts()) == len(ids)
+
+
+def test_a_pool_of_sessions_serves_a_night(pgbouncer, night_of):
+    ids = task_ids(TASKS)
+    with pgbouncer("session", pool_size=SESSIONS) as pooled:
+        url = SecretStr(pooled)
+        with night_of(Behaviour(token=TOKEN, weights=StatusWeights(new=0, executing=0)), url, url) as night:
+            night.enqueue(*ids)
+            for command in ("doctor", "plan", "run", "status"):
+                ended = night.run(command)
+                assert ended.exit_code == 0, ended
+            assert night.facts() == night.truth(ids)
 
 
 @pytest.mark.parametrize("command", ["init", "doctor", "run"])
