@@ -57,6 +57,7 @@ class RepeatingApi:
         self.url = ""
         self.task_name = "n"
         """The name of every task whose response repeats nothing."""
+        self.result_code = None
         self.refusal = None
         """The status and the code of every response, if set."""
         self.received = []
@@ -77,7 +78,8 @@ class RepeatingApi:
         if task_id == THROTTLED and sum(task_id in path for path, _ in self.received) == 1:
             status, headers, body = error(429, "APIGW.0308", authorization)
             return status, headers | {"Retry-After": "x" * 50 + authorization}, body
-        return good(task_id, taskName=self.task_name)
+        code = {"status": 3, "resultCode": self.result_code} if self.result_code else {}
+        return good(task_id, taskName=self.task_name, **code)
 
 
 @contextmanager

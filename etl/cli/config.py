@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import click
-import msgspec
 
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.output import print_data, print_json
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.settings.checks import SOURCE_ENGINES, WAREHOUSE_ENGINES
@@ -39,15 +39,15 @@ def show(context: Context, *, as_json: bool) -> None:
     rows = configuration.rows()
     if as_json:
         values = {row.name: {"value": row.value, "origin": row.origin} for row in rows}
-        click.echo(msgspec.json.encode(values))
+        print_json(values)
         return
     width = max(len(f"{row.key} = {row.value}") for row in rows)
     section = None
     for row in rows:
         if row.section != section:
-            click.echo(f"{'' if section is None else chr(10)}[{row.section}]")
+            print_data(f"{'' if section is None else chr(10)}[{row.section}]\n")
             section = row.section
-        click.echo(f"{f'{row.key} = {row.value}':<{width}}  # {row.origin}")
+        print_data(f"{f'{row.key} = {row.value}':<{width}}  # {row.origin}\n")
 
 
 @config.command("new")

@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
-import msgspec
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.output import print_json
 from etl.cli.types import Duration
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
-from etl.report.result_set import print_table, to_json
+from etl.report.result_set import print_table, to_objects
 from etl.settings.load import Settings
 from etl.source.requeue import requeue
 from etl.tasks.failure_reasons import FailureReason, advice_on
@@ -109,7 +109,7 @@ def list_(context: Context, /, *, as_json: bool, **options: Any) -> None:
     columns = COLUMNS if as_json else SHOWN
     result = ResultSet(columns=columns, rows=[tuple(getattr(each, name) for name in columns) for each in letters])
     if as_json:
-        click.echo(to_json(result))
+        print_json(to_objects(result), indent=2)
     elif letters:
         print_table(result, console=Console())
     else:
@@ -132,7 +132,7 @@ def show(context: Context, *, task_id: str, as_json: bool) -> None:
         letter = letter_of(warehouse.engine, task_id)
     shown = asdict(letter) | {"remedy": advice_on(letter.reason)}
     if as_json:
-        click.echo(msgspec.json.encode(shown))
+        print_json(shown)
     else:
         print_table(ResultSet(columns=("", ""), rows=list(shown.items())), console=Console())
 
@@ -199,6 +199,6 @@ def _ids(settings: Settings, options: Options, *, everything: bool) -> list[str]
 
 def _print_result(done: str, task_ids: list[str], words: str, *, as_json: bool) -> None:
     if as_json:
-        click.echo(msgspec.json.encode({done: task_ids}))
+        print_json({done: task_ids})
     else:
         click.echo(f"{len(task_ids)} {words}.")

@@ -4,14 +4,15 @@ import sys
 from dataclasses import asdict
 
 import click
-import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.output import print_json
 from etl.errors import ConfigurationError
 from etl.jobs.doctor import Finding, State, examine, verdict
 from etl.jobs.doctor.finding import failed
+from etl.receivers import for_terminal
 
 STYLES = {State.OK: "green", State.WARNING: "yellow", State.FAILURE: "red"}
 WIDTH = max(map(len, STYLES))
@@ -44,15 +45,15 @@ def doctor(context: Context, *, as_json: bool) -> None:
         if not as_json:
             _print(findings[-1], console)
     if as_json:
-        click.echo(msgspec.json.encode([asdict(finding) for finding in findings]))
+        print_json([asdict(finding) for finding in findings])
     sys.exit(verdict(findings))
 
 
 def _print(finding: Finding, console: Console) -> None:
     line = Text(f"{finding.state:<{WIDTH}}", style=STYLES[finding.state])
-    line.append(f"  {finding.subject}: {finding.said}", style="default")
+    line.append(for_terminal(f"  {finding.subject}: {finding.said}"), style="default")
     if finding.remedy:
-        line.append(f" {finding.remedy}", style="bold")
+        line.append(for_terminal(f" {finding.remedy}"), style="bold")
     if finding.code:
         line.append(f" [{finding.code}]", style="dim")
     console.print(line)

@@ -17,8 +17,8 @@ from rich.text import Text
 from etl.error_codes import Code
 from etl.errors import BugError, InputError, TaskAuditError
 from etl.observe.logs import configure_logs
+from etl.receivers import for_terminal
 from etl.redaction import redact
-from etl.report.control_characters import escape_control
 from etl.settings.model import LogFormat
 
 MAX_CAUSE_CHARACTERS = 2_000
@@ -36,7 +36,8 @@ def emit(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None
         _log(error, causes)
         return
     if isinstance(error, BugError) and error.__cause__:
-        click.echo(redact("".join(traceback.format_exception(error.__cause__))), err=True, nl=False)
+        printed = redact("".join(traceback.format_exception(error.__cause__)))
+        click.echo(for_terminal(printed, keeps_lines=True), err=True, nl=False)
     lines = [
         ("Remedy", error.remedy),
         ("Help", f"task-audit explain {error.code}"),
@@ -46,7 +47,7 @@ def emit(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None
         _draw([("Error", f"[{error.code}] {error.message}"), *lines])
     else:
         for label, message in ((f"Error [{error.code}]", error.message), *lines):
-            click.echo(f"{label}: {escape_control(message)}", err=True)
+            click.echo(f"{label}: {for_terminal(message)}", err=True)
 
 
 def usage_error(error: click.UsageError, *, log_format: LogFormat) -> InputError:
@@ -87,7 +88,7 @@ def _draw(lines: list[tuple[str, str]]) -> None:
     # The grid has no box, so that copied lines hold only text.
     grid = Table.grid(padding=(0, 2, 0, 0))
     for label, message in lines:
-        grid.add_row(Text(label, style=STYLES.get(label, "dim")), Text(escape_control(message)))
+        grid.add_row(Text(label, style=STYLES.get(label, "dim")), Text(for_terminal(message)))
     Console(stderr=True).print(grid)
 
 

@@ -5,7 +5,9 @@ from typing import BinaryIO, cast
 import click
 
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.output import print_data
 from etl.jobs.opening import open_warehouse
+from etl.receivers import for_terminal
 from etl.warehouse.read.label_file import read_labels, write_labels
 from etl.warehouse.read.labels import export_labels, import_labels
 
@@ -38,7 +40,7 @@ def import_(context: Context, *, path: str) -> None:
     if done.unmet:
         codes = ", ".join(label.code for label in done.unmet[:UNMET_SHOWN])
         more = ", …" if len(done.unmet) > UNMET_SHOWN else ""
-        click.echo(f"Import the file again when a run has met them: {codes}{more}", err=True)
+        click.echo(f"Import the file again when a run has met them: {for_terminal(codes)}{more}", err=True)
 
 
 @labels.command()
@@ -52,4 +54,4 @@ def export(context: Context) -> None:
       task-audit labels export > configs/labels.csv
     """
     with open_warehouse(context.settings().warehouse) as warehouse:
-        click.echo(write_labels(export_labels(warehouse.engine)), nl=False)
+        print_data(write_labels(export_labels(warehouse.engine)))

@@ -4,11 +4,11 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import click
-import msgspec
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import require_shards, selection_options
+from etl.cli.output import print_json
 from etl.cli.types import Duration
 from etl.jobs.plan import make_plan
 from etl.report.plan_text import print_plan
@@ -47,6 +47,6 @@ def plan(
     made = make_plan(settings, RunRequest(selection=selection, tasks=limit))
     if as_json:
         days = [{**asdict(day), "due": day.due} for day in made.days]
-        click.echo(msgspec.json.encode({**asdict(made), "days": days, "fits": made.fits}))
+        print_json({**asdict(made), "days": days, "fits": made.fits})
     else:
         print_plan(made, console=Console())

@@ -7,12 +7,13 @@ import polars as pl
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.output import print_data, print_json
 from etl.cli.parameters import read_parameters
 from etl.database.clock import clock_of, system_clock
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
-from etl.report.result_set import print_table, to_csv, to_json
+from etl.report.result_set import print_table, to_csv, to_objects
 from etl.settings.load import Settings
 from etl.source.overview import states
 from etl.warehouse.read.questions import Parameter, Question, ResultSet, ask, questions
@@ -54,9 +55,9 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
     result = _ask(context.settings(), name, given)
     match form:
         case "csv":
-            click.echo(to_csv(result), nl=False)
+            print_data(to_csv(result))
         case "json":
-            click.echo(to_json(result))
+            print_json(to_objects(result), indent=2)
         case _:
             print_table(result, console=Console())
             if not result.rows:

@@ -5,12 +5,12 @@ from dataclasses import asdict
 from datetime import datetime
 
 import click
-import msgspec
 from rich.console import Console
 
 from etl.archive.store import Store
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import range_options
+from etl.cli.output import print_json
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
@@ -52,5 +52,5 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
         )
     print_summary(FinishedRun(run=done, ended_by=None), console=Console(stderr=True), dry_run=False)
     if as_json:
-        click.echo(msgspec.json.encode(asdict(done)))
+        print_json(asdict(done))
     sys.exit(done.exit_code)

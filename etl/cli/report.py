@@ -8,6 +8,7 @@ import click
 from etl import __version__
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import range_options
+from etl.cli.output import print_data
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
@@ -42,7 +43,7 @@ def report(
         raise click.UsageError("--run and a period exclude each other.")
     page = render(_report(context.settings(), run_id, since, until))
     if out is None:
-        click.echo(page, nl=False)
+        print_data(page)
         return
     try:
         out.write_text(page, encoding="utf-8")

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, time, timedelta
 from functools import cache
 
 import click
-import msgspec
 import structlog
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.foreground import run_until_stopped, watch_progress
 from etl.cli.options import require_shards, selection_options
+from etl.cli.output import print_json
 from etl.cli.progress import shows_progress
 from etl.cli.types import Duration, TimeOfDay, seconds_until
 from etl.errors import OutputError, TaskAuditError
@@ -78,7 +78,7 @@ def _print_row(finished: FinishedRun) -> None:
     The run keeps its exit code if stdout cannot be written.
     """
     try:
-        click.echo(msgspec.json.encode({**asdict(finished.run), "waiting": finished.waiting}))
+        print_json({**asdict(finished.run), "waiting": finished.waiting})
     except OutputError as error:
         log.warning("output_not_written", said=error.message)
 

@@ -1,13 +1,16 @@
 """`task-audit status`: shows the backlog, the dead letters and the last runs."""
 
+from dataclasses import asdict
+
 import click
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.output import print_json
 from etl.database.clock import clock_of
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.observe.outbox import count_unsent
-from etl.report.status_text import Status, print_status, status_json
+from etl.report.status_text import Status, print_status
 from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.source.waiting import waiting_tasks
@@ -31,7 +34,7 @@ def status(context: Context, *, as_json: bool) -> None:
     """
     found = _status(context.settings())
     if as_json:
-        click.echo(status_json(found))
+        print_json(asdict(found))
     else:
         print_status(found, console=Console())
 

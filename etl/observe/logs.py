@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import sys
+import traceback
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from rich.console import Console
@@ -19,8 +20,10 @@ from rich.progress import (
 )
 from rich.text import Text
 from structlog.tracebacks import ExceptionDictTransformer
+from structlog.typing import ExcInfo
 
 from etl.observe.streams import lines_lost, loses_lines
+from etl.receivers import for_terminal
 from etl.redaction import redact, redact_all
 from etl.settings.model import LogFormat
 
@@ -80,6 +83,19 @@ def _values_without_secrets(
     return {name: redact_all(value) for name, value in event.items()}
 
 
+def _printable_values(_logger: object, _level: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Escape the characters that a terminal would obey; the renderer adds the colours afterwards."""
+    return {name: for_terminal(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _printable_traceback(stream: TextIO, exception: ExcInfo) -> None:
+    """Write a traceback, whose last lines may quote text from outside; without colours.
+
+    Colours inside a traceback would split a secret, and the mask would not match it.
+    """
+    stream.write(f"\n{for_terminal(''.join(traceback.format_exception(*exception)), keeps_lines=True)}")
+
+
 class LibraryWarnings(logging.Handler):
     """Writes the warnings of libraries as log lines of this program."""
 
@@ -100,14 +116,13 @@ LIBRARY_WARNINGS = LibraryWarnings(logging.WARNING)
 def _rendering(*, for_a_person: bool) -> list[structlog.typing.Processor]:
     if for_a_person:
         clock = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True)
-        # Colours inside a traceback would split a secret, and the mask would not match it.
         console = structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(),
             pad_event_to=0,
             pad_level=False,
-            exception_formatter=structlog.dev.plain_traceback,
+            exception_formatter=_printable_traceback,
         )
-        return [clock, console, _without_secrets]
+        return [clock, _printable_values, console, _without_secrets]
     clock = structlog.processors.TimeStamper(fmt="iso", utc=True)
     # Local variables may hold secrets.
     tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))

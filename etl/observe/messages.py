@@ -87,7 +87,12 @@ def _failed(run: AuditRun) -> str:
     return f"The run ended with {run.exit_code} ({outcome}): {run.error} {did}"
 
 
+def _quotable(code: str) -> str:
+    """Return a code that no quotation mark of its own ends."""
+    return code[:MAX_CODE_LENGTH].replace("`", "'")
+
+
 def _new_codes(codes: Sequence[NewCode]) -> str:
-    listed = ", ".join(f"{code.code[:MAX_CODE_LENGTH]} ({code.tasks:,})" for code in codes[:MAX_CODES])
+    listed = ", ".join(f"`{_quotable(code.code)}` ({code.tasks:,})" for code in codes[:MAX_CODES])
     more = f" and {len(codes) - MAX_CODES:,} more" if len(codes) > MAX_CODES else ""
     return f"New result codes, with the number of tasks that have each: {listed}{more}."

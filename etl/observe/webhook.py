@@ -11,10 +11,12 @@ from typing import Any
 
 import aiohttp
 from pydantic import SecretStr
+from yarl import URL
 
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, UnavailableError
-from etl.observe.messages import Message
+from etl.observe.messages import MAX_TEXT_LENGTH, Message
+from etl.receivers import for_chat
 from etl.resources import resource
 from etl.settings.checks import check_webhook_url
 from etl.settings.model import NotifySettings
@@ -30,6 +32,9 @@ MAX_TEMPLATE_BYTES = 1 << 16
 REMEDY = "Check that the webhook accepts messages; `task-audit notify` sends them again."
 
 SUCCESS = range(200, 300)
+
+WITHOUT_MARKUP = frozenset({"discord.com", "discordapp.com"})
+"""The chats that show an entity such as ``&lt;`` letter by letter."""
 
 
 class Webhook:
@@ -67,7 +72,9 @@ class Webhook:
 
     async def _post(self, message: Message, seconds: float, *, proxy: Proxy | None) -> int:
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.idempotency_key}
-        body = json.dumps(_fill(self._template, values_of(message)), ensure_ascii=False).encode()
+        has_markup = URL(self._url.get_secret_value()).host not in WITHOUT_MARKUP
+        values = values_of(message, has_markup=has_markup)
+        body = json.dumps(_fill(self._template, values), ensure_ascii=False).encode()
         way: dict[str, Any] = {"proxy": proxy.address, "proxy_headers": proxy.headers} if proxy else {}
         if self._ca_file:
             way["ssl"] = trusting(self._ca_file)
@@ -109,13 +116,17 @@ def webhook_address(settings: NotifySettings) -> SecretStr | None:
     )
 
 
-def values_of(message: Message) -> dict[str, str]:
-    """Return the value of each placeholder, escaped since Slack reads ``<!channel>`` as a mention."""
-    return {name: _escaped(str(getattr(message, name))) for name in PLACEHOLDERS}
+def values_of(message: Message, *, has_markup: bool = True) -> dict[str, str]:
+    """Return the value of each placeholder, fit for a chat.
 
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\0", " ")
+    Args:
+        message: the message.
+        has_markup: whether the chat reads entities such as ``&lt;``.
+    """
+    # Text from outside could grow until a chat refuses the whole message.
+    return {
+        name: for_chat(str(getattr(message, name)), has_markup=has_markup)[:MAX_TEXT_LENGTH] for name in PLACEHOLDERS
+    }
 
 
 def _fill(part: object, values: dict[str, str]) -> object:

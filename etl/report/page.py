@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.exit_codes import ExitCode, Grade
+from etl.receivers import for_html
 from etl.report.bar import Bar
 from etl.runs import AuditRun
 from etl.tasks.failure_reasons import advice_on
@@ -92,6 +93,7 @@ def render(report: Report) -> str:
         loader=jinja2.PackageLoader("etl.report", "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_printable,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -104,6 +106,11 @@ def render(report: Report) -> str:
         unit="Minutes" if _takes_minutes(report.findings.runs) else "Seconds",
         most=max((row.tasks for row in report.findings.failures), default=1),
     )
+
+
+def _printable(value: object) -> object:
+    """Make a text from outside fit for the page; markup of our own is no plain text."""
+    return for_html(value) if type(value) is str else value
 
 
 def _charts(report: Report) -> dict[str, str | None]:

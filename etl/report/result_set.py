@@ -5,24 +5,21 @@ Every form writes a time as ISO-8601 in UTC.
 
 from datetime import UTC, datetime
 
-import msgspec
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from etl.csv_text import escape_formula
-from etl.report.control_characters import escape_control
+from etl.receivers import for_csv, for_terminal
 from etl.warehouse.read.questions import Cell, ResultSet
 
 UNFOLDED_WIDTH = 10_000
 """Columns of an output that is not a terminal, where folded lines would only hinder a program."""
 
 
-def to_json(result: ResultSet) -> str:
-    """Write the rows as a JSON list of objects."""
-    objects = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
-    return msgspec.json.format(msgspec.json.encode(objects), indent=2).decode()
+def to_objects(result: ResultSet) -> list[dict[str, Cell]]:
+    """Return the rows as objects of a JSON list."""
+    return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
 def to_csv(result: ResultSet) -> str:
@@ -49,7 +46,7 @@ def _csv_cell(value: Cell) -> str | None:
         case None:
             return None
         case str():
-            return escape_formula(value)
+            return for_csv(value)
         case bool():
             return "true" if value else "false"
         case datetime():
@@ -69,7 +66,7 @@ def _table_cell(value: Cell) -> str:
         case datetime():
             shown = _iso(value.replace(microsecond=0))
         case str():
-            shown = escape_control(value)
+            shown = for_terminal(value)
         case _:
             shown = "-" if value is None else str(value)
     return shown

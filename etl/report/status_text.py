@@ -1,13 +1,14 @@
-"""Renders the status of the queue and the warehouse, for a person and for a program."""
+"""Renders the status of the queue and the warehouse, for a person."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from etl.receivers import for_terminal
 from etl.runs import AuditRun
 from etl.source.overview import StateOverview
 from etl.tasks import WaitingTasks
@@ -55,11 +56,6 @@ class Status:
     """The messages that the webhook has not accepted yet."""
 
 
-def status_json(status: Status) -> str:
-    """Write the status as one JSON object."""
-    return msgspec.json.encode(asdict(status)).decode()
-
-
 def print_status(status: Status, *, console: Console) -> None:
     """Print the status as tables."""
     if status.backlog is None:
@@ -89,7 +85,7 @@ def _print_rows(
         is_number = all(isinstance(getattr(row, name), int | None) for row in rows)
         table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(_shown(getattr(row, name)) for name in columns))
+        table.add_row(*(Text(_shown(getattr(row, name))) for name in columns))
     console.print(table)
     console.print()
 
@@ -103,4 +99,4 @@ def _shown(value: object) -> str:
         case int():
             return f"{value:,}"
         case _:
-            return str(value)
+            return for_terminal(str(value))

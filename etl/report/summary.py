@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from etl.exit_codes import ExitCode, Grade
-from etl.report.control_characters import escape_control
+from etl.receivers import for_terminal
 from etl.runs import AuditRun, FinishedRun
 
 STYLES: dict[Grade, str] = {"good": "green", "fair": "yellow", "bad": "red"}
@@ -16,7 +16,7 @@ def print_summary(finished: FinishedRun, *, console: Console, dry_run: bool) -> 
     exit_code = ExitCode(run.exit_code or 0)
     console.print(exit_code.headline, style=STYLES[exit_code.grade])
     if finished.ended_by:
-        console.print(escape_control(str(finished.ended_by)), style="red", markup=False, highlight=False)
+        console.print(for_terminal(str(finished.ended_by)), style="red", markup=False, highlight=False)
         console.print(f"Help: task-audit explain {finished.ended_by.code}", markup=False, highlight=False)
     numbers = Table.grid(padding=(0, 2))
     for name, value in _lines(run, dry_run=dry_run):

@@ -7,8 +7,8 @@ import json
 import pytest
 from rich.console import Console
 
-from etl.csv_text import escape_formula, unescape_formula
-from etl.report.result_set import print_table, to_csv, to_json
+from etl.receivers import for_csv, from_csv
+from etl.report.result_set import print_table, to_csv, to_objects
 from etl.warehouse.read.questions import ResultSet
 from tests.nights import task_ids
 from tests.reported_errors import reported_error
@@ -130,7 +130,7 @@ def test_csv_holds_no_formula_and_loses_no_text():
     cells = [row["words"] for row in csv.DictReader(io.StringIO(written, newline=""))]
     assert not any(cell.lstrip().startswith(("=", "+", "-", "@", "\uff1d")) for cell in cells)
     assert not any(cell.startswith(("\t", "\r", "\n")) for cell in cells)
-    assert [unescape_formula(cell) for cell in cells] == [*FORMULAS, *HARMLESS]
+    assert [from_csv(cell) for cell in cells] == [*FORMULAS, *HARMLESS]
     assert cells[len(FORMULAS) :] == HARMLESS
     # A negative number is no formula.
     assert ",-1.5\n" in written
@@ -138,7 +138,7 @@ def test_csv_holds_no_formula_and_loses_no_text():
 
 @pytest.mark.parametrize("text", [*FORMULAS, *HARMLESS, "''=1", "''", "'-"])
 def test_an_escaped_formula_can_be_read_back(text):
-    assert unescape_formula(escape_formula(text)) == text
+    assert from_csv(for_csv(text)) == text
 
 
 def test_csv_distinguishes_null_from_an_empty_text():
@@ -146,7 +146,7 @@ def test_csv_distinguishes_null_from_an_empty_text():
 
 
 def test_json_is_a_list_of_objects():
-    assert json.loads(to_json(ResultSet(columns=["a", "b"], rows=[("=1", None)]))) == [{"a": "=1", "b": None}]
+    assert to_objects(ResultSet(columns=["a", "b"], rows=[("=1", None)])) == [{"a": "=1", "b": None}]
 
 
 def test_a_table_sends_a_terminal_no_control_characters(capsys):

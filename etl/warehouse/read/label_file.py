@@ -10,9 +10,9 @@ from typing import BinaryIO
 
 import polars as pl
 
-from etl.csv_text import escape_formula, unescape_formula
 from etl.error_codes import Code
 from etl.errors import InputError
+from etl.receivers import for_csv, from_csv
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
 
 RESULT_CODE, TASK_TYPE = "result_code", "task_type"
@@ -39,7 +39,7 @@ COLUMNS = [field.name for field in fields(Label)]
 
 def write_labels(labels: Iterable[Label]) -> str:
     """Write a file that is safe to open in a spreadsheet."""
-    rows = [tuple(escape_formula(cell) or None for cell in astuple(label)) for label in labels]
+    rows = [tuple(for_csv(cell) or None for cell in astuple(label)) for label in labels]
     return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row").write_csv()
 
 
@@ -83,7 +83,7 @@ def _rows(file: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, str]]]:
                     remedy=NOTHING_IMPORTED,
                 )
             else:
-                yield start, dict(zip(header, map(unescape_formula, cells), strict=True))
+                yield start, dict(zip(header, map(from_csv, cells), strict=True))
     except csv.Error as error:
         raise InputError(
             f"{name}, line {reader.line_num}, is not CSV: {error}.", code=Code.FILE_MALFORMED, remedy=NOTHING_IMPORTED
