@@ -49,6 +49,8 @@ class Traffic:
     """Responses that throttle."""
     observations: int = 0
     """Responses that became facts."""
+    refusals: int = 0
+    """Responses that concern the task alone, or may do so, and tell nothing about it."""
     failures: Counter[str] = field(default_factory=Counter)
     """All other responses by HTTP status, or by reason if there was no response."""
     drift: Counter[str] = field(default_factory=Counter)
@@ -66,6 +68,7 @@ class Traffic:
         if isinstance(outcome, FetchFailure):
             self.failures[str(outcome.http_status or outcome.reason)] += 1
             self.throttled += outcome.reason is FailureReason.THROTTLED
+            self.refusals += outcome.recovery in TASK_RECOVERIES or outcome.is_unrecognized
             return
         self.observations += 1
         for name in outcome.drift:

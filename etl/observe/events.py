@@ -52,6 +52,10 @@ EVENTS: dict[str, Event] = {
         "The API refused the credentials, and the run renewed them.", ("renewals", "trace_id", "said")
     ),
     "clock_corrected": Event("The API's clock is `seconds` ahead of ours, and the run follows it.", ("seconds",)),
+    "claims_in_turns": Event(
+        "KooDrive refuses most of the `claimed` tasks, so the run also asks about newer ones before the rest.",
+        ("claimed",),
+    ),
     "acknowledged_for_dead_runs": Event(
         "The run acknowledged tasks that another run had loaded before it crashed.", ("tasks",)
     ),

@@ -5,6 +5,7 @@ A suspect is a task that killed runs have held so often that it may have killed 
 
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 import structlog
 
@@ -59,6 +60,7 @@ class Claims:
         self._empty_claims = 0
         """The claims in a row that took none of the due tasks."""
         self._invalid = 0
+        self._has_taken_turns = False
 
     async def take_all(self) -> None:
         """Claim tasks until there are no more for this run, or a stop is requested."""
@@ -66,7 +68,7 @@ class Claims:
         shutdown = self._context.shutdown
         while not shutdown.is_requested and self._invalid < MAX_INVALID and (wanted := self._wanted()):
             began_at = trace.now()
-            tasks = await call(source.claim, wanted) or []
+            tasks = await call(partial(source.claim, wanted, in_turns=self._takes_turns())) or []
             suspects = [] if tasks else await call(source.claim_suspect) or []
             if tasks or suspects:
                 trace.note("claim", began_at, {"tasks": len(tasks or suspects)})
@@ -163,6 +165,17 @@ class Claims:
             log.info("waiting_for_another_run", tasks=leased)
         self._held_by_others = leased
         return leased > 0
+
+    def _takes_turns(self) -> bool:
+        """Return whether to claim from other parts of the due tasks than the oldest, too.
+
+        Refused tasks then take about half of the requests, as long as there are others.
+        """
+        is_refused = self._record.is_mostly_refused
+        if is_refused and not self._has_taken_turns:
+            self._has_taken_turns = True
+            log.warning("claims_in_turns", claimed=self._record.claimed)
+        return is_refused
 
     def _wanted(self) -> int:
         limits = self._context.limits

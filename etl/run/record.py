@@ -54,6 +54,11 @@ class RunRecord:
         return replace(self._loaded, claimed=self.claimed, **traffic)
 
     @property
+    def is_mostly_refused(self) -> bool:
+        """Whether KooDrive has refused more tasks of this run than it has answered about."""
+        return self._pool.traffic.refusals > self._pool.traffic.observations
+
+    @property
     def counters(self) -> Counters:
         """The parts of the run's numbers at this moment."""
         traffic = self._pool.traffic

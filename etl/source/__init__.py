@@ -14,10 +14,16 @@ from etl.tasks import PendingTask, Settlement, WaitingTasks
 class Source(Protocol):
     """The operations that a run needs from a source."""
 
-    def claim(self, limit: int) -> list[PendingTask]:
-        """Take up to ``limit`` due tasks: new ones first, each oldest first.
+    def claim(self, limit: int, *, in_turns: bool = False) -> list[PendingTask]:
+        """Take up to ``limit`` due tasks, the oldest first.
 
-        An empty list means that there are no more in this run.
+        Args:
+            limit: the number of tasks, at most.
+            in_turns: whether to take them from several parts of the due tasks in turns, such as the newest ones,
+                because KooDrive refuses most of the oldest.
+
+        Returns:
+            The tasks; an empty list means that there are no more in this run.
         """
         ...
 

@@ -6,7 +6,7 @@ that has lost or released a lease writes nothing.
 
 A run claims the tasks of dead runs last, because one of them may have killed its run. At the last claim that it may
 have, a task is claimed alone. A run claims texts that are no task IDs after all tasks, since a flood of them must not
-take the time of a bounded night.
+take the time of a bounded night. A flood of valid IDs must not either: ``claim_order`` says how.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Row,
     Table,
     Update,
     and_,
@@ -34,17 +33,16 @@ from etl.crash_points import crash_point
 from etl.database.clock import Clock
 from etl.errors import LeaseLostError, UnavailableError
 from etl.source.bulk_update import bulk_update
+from etl.source.claim_order import ClaimOrder, Part, Rows
 from etl.source.conditions import was_checked_in_future
-from etl.source.due_tasks import Conditions, ConditionsAt, DueTasks
+from etl.source.due_tasks import DueTasks
 from etl.source.engines import queue_sql_of
 from etl.source.engines.base import Claim, Columns, Position, claimed_columns
 from etl.source.rows import pending_task, settled_row, settled_values
-from etl.source.sample import sample
+from etl.source.sample import at_random, sample
 from etl.source.tables import submitted_ms
 from etl.source.waiting import waiting_tasks
 from etl.tasks import PendingTask, Selection, Settlement, WaitingTasks
-
-Rows = Sequence[Row[Any]]
 
 MAX_FENCE, MAX_ATTEMPTS = 2**62, 1_000_000
 """No run comes near these numbers. A row with a larger or a negative one was inserted so, and begins at 1 again."""
@@ -82,29 +80,21 @@ class Queue:
         self._lease = lease
         self._clock = clock
         self._tasks = DueTasks(table, selection, began_at=clock(), lease=lease, claims_allowed=claims_allowed)
-        self._is_at_new = True
-        """Whether the next claim looks for new tasks first."""
-        self._after: Position | None = None
-        """The position where the last claim ended, so that the next one need not pass over the rows before it."""
+        self._order = ClaimOrder(self._tasks, claim=self._claim, random_position=self._random_position)
         self._in_doubt: datetime | None = None
         """The end of the leases of a claim that failed, but may have been committed."""
 
-    def claim(self, limit: int) -> list[PendingTask]:
-        """Take up to ``limit`` due tasks: new ones first, each oldest first.
+    def claim(self, limit: int, *, in_turns: bool = False) -> list[PendingTask]:
+        """Take up to ``limit`` due tasks, new ones first, each oldest first; or of each part of the tasks in turn.
 
         After a claim that failed, it takes the tasks of that claim first.
         """
-        rows = (
-            self._recovered()
-            or self._claim_free(limit)
-            or self._claim(limit, self._tasks.left_behind)
-            or self._claim(limit, self._tasks.invalid)
-        )
-        return list(map(pending_task, rows))
+        claim = self._order.claim_in_turns if in_turns else self._order.claim
+        return list(map(pending_task, self._recovered() or claim(limit)))
 
     def claim_suspect(self) -> list[PendingTask]:
         """Take one task that dead runs have held so often that this claim is its last, or beyond it."""
-        return list(map(pending_task, self._recovered() or self._claim(1, self._tasks.suspect)))
+        return list(map(pending_task, self._recovered() or self._claim(1, Part(self._tasks.suspect))))
 
     def count(self) -> int:
         """Count the tasks that are due and that no run holds."""
@@ -191,56 +181,32 @@ class Queue:
         with self._engine.execution_options(read_only=True).connect() as connection:
             return connection.execute(query).scalar_one()
 
-    def _claim_free(self, limit: int) -> Rows:
-        """Claim new tasks until there are no more, and then those that were asked about before."""
-        kinds = [self._tasks.new, self._tasks.asked_before]
-        for which in kinds if self._is_at_new else kinds[::-1]:
-            if rows := self._claim_next(limit, which):
-                self._is_at_new = which == self._tasks.new
-                return rows
-        self._is_at_new = True
-        return []
-
-    def _claim_next(self, limit: int, which: ConditionsAt) -> Rows:
-        rows = self._claim(limit, which, after=self._after)
-        if not rows and self._after is not None:
-            # Other runs may have released tasks before the position meanwhile.
-            rows = self._claim(limit, which)
-        self._after = (rows[-1].ms, rows[-1].task_id) if rows else None
-        return rows
-
-    def _claim(self, limit: int, which: ConditionsAt, *, after: Position | None = None) -> Rows:
+    def _claim(self, limit: int, part: Part) -> Rows:
         now = self._clock()
         lease_until = now + self._lease
+        claim = Claim(
+            table=self._table,
+            conditions=part.conditions(now),
+            states=self._tasks.states,
+            position=self._position()[0],
+            after=part.after,
+            newest_first=part.is_newest_first,
+            limit=limit,
+            lease=self._lease_values(lease_until),
+        )
         try:
             with self._engine.begin() as connection:
-                rows = self._lease_rows(connection, which(now), after=after, limit=limit, lease_until=lease_until)
+                rows = queue_sql_of(connection).claim(connection, claim)
                 crash_point("claiming")
                 return rows
         except UnavailableError:
             self._in_doubt = lease_until
             raise
 
-    def _lease_rows(
-        self,
-        connection: Connection,
-        conditions: Conditions,
-        *,
-        after: Position | None,
-        limit: int,
-        lease_until: datetime,
-    ) -> Rows:
-        table = self._table
-        claim = Claim(
-            table=table,
-            conditions=conditions,
-            states=self._tasks.states,
-            position=self._position()[0],
-            after=after,
-            limit=limit,
-            lease=self._lease_values(lease_until),
-        )
-        return queue_sql_of(connection).claim(connection, claim)
+    def _random_position(self) -> Position | None:
+        with self._engine.execution_options(read_only=True).connect() as connection:
+            found = at_random(connection, self._table, self._tasks.new(self._clock()), number=1)
+        return (found[0].ms, found[0].task_id) if found else None
 
     def _lease_values(self, lease_until: datetime) -> dict[str, Any]:
         return {

@@ -6,6 +6,7 @@ a terminal fact nor an open dead letter.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -86,9 +87,8 @@ class ReadOnlySource:
         # A flood of texts that are no task IDs must not take the time of a bounded night.
         self._passes: list[Callable[[ColumnElement[str]], ColumnElement[bool]]] = [is_task_id, _is_no_task_id]
         """The conditions of the rows that are still to be read, one pass over the relation for each."""
-        self._after: tuple[int, str] | None = None
-        self._ahead: list[PendingTask] = []
-        """The tasks of the last page that no claim has taken yet."""
+        self._oldest, self._newest = _End(), _End()
+        self._is_newest_next = True
 
     def check(self) -> None:
         """Read some rows.
@@ -105,16 +105,22 @@ class ReadOnlySource:
                     remedy="Write times as 2026-11-01T00:00:00Z.",
                 )
 
-    def claim(self, limit: int) -> list[PendingTask]:
-        """Take up to ``limit`` due tasks, oldest first, and texts that are no task IDs after them."""
-        while not self._ahead:
-            page = self._next_page() if self._passes else []
-            if not page and not self._passes:
-                return []
-            ours = [task for task in page if self._is_ours(task)]
-            settled = self._settled([task.task_id for task in ours])
-            self._ahead = [task for task in ours if task.task_id not in settled]
-        tasks, self._ahead = self._ahead[:limit], self._ahead[limit:]
+    def claim(self, limit: int, *, in_turns: bool = False) -> list[PendingTask]:
+        """Take up to ``limit`` due tasks, oldest first, or from both ends in turns; texts that are no task IDs last."""
+        end, other = self._oldest, self._newest
+        if in_turns:
+            end, other = (other, end) if self._is_newest_next else (end, other)
+            self._is_newest_next = not self._is_newest_next
+        while self._passes and not end.ahead:
+            if page := self._next_page(end):
+                end.ahead = self._unsettled(page)
+            elif other.ahead:
+                # The other end has read the rest.
+                end.ahead, other.ahead = other.ahead[::-1], []
+            else:
+                del self._passes[0]
+                self._oldest, self._newest = end, other = _End(), _End()
+        tasks, end.ahead = end.ahead[:limit], end.ahead[limit:]
         return tasks
 
     def claim_suspect(self) -> list[PendingTask]:
@@ -156,17 +162,17 @@ class ReadOnlySource:
     def release(self, held: Sequence[PendingTask]) -> None:
         """Do nothing: there are no leases."""
 
-    def _is_ours(self, task: PendingTask) -> bool:
-        return self._selection.shard is None or self._selection.shard.holds(task.task_id)
+    def _unsettled(self, page: Sequence[PendingTask]) -> list[PendingTask]:
+        shard = self._selection.shard
+        ours = [task for task in page if shard is None or shard.holds(task.task_id)]
+        settled = self._settled([task.task_id for task in ours])
+        return [task for task in ours if task.task_id not in settled]
 
-    def _next_page(self) -> list[PendingTask]:
+    def _next_page(self, end: "_End") -> list[PendingTask]:
         with _reading(self._engine):
-            rows = self._read(self._page)
+            rows = self._read(self._first_page if end is self._oldest else self._last_page)
         if rows:
-            self._after = (rows[-1].ms, rows[-1].task_id)
-        else:
-            self._after = None
-            del self._passes[0]
+            end.reached = rows[-1].ms, rows[-1].task_id
         if odd := _with_odd_times(rows):
             log.warning("times_unreadable", tasks=len(odd), first=odd[:NAMED_TASKS])
         return [PendingTask(task_id=row.task_id, submitted_at=row.submitted_at) for row in rows]
@@ -182,18 +188,37 @@ class ReadOnlySource:
             self._relation, self._careful = self._careful, None
             return self._read(query)
 
-    def _page(self) -> Select[Any]:
-        task_id, submitted_at = self._relation.c.task_id, self._relation.c.submitted_at
-        ms = submitted_ms(submitted_at, task_id)
-        page = (
-            select(*self._relation.c, ms.label("ms"))
-            .where(self._passes[0](task_id), *within_range(ms, self._selection))
-            .order_by(ms, task_id)
-            .limit(PAGE_ROWS)
+    def _first_page(self) -> Select[Any]:
+        return self._unread().order_by(*self._position())
+
+    def _last_page(self) -> Select[Any]:
+        return self._unread().order_by(*(column.desc() for column in self._position()))
+
+    def _unread(self) -> Select[Any]:
+        """Select what neither end has reached, up to a page."""
+        ms, task_id = position = self._position()
+        page = select(*self._relation.c, ms.label("ms")).where(
+            self._passes[0](task_id), *within_range(ms, self._selection)
         )
-        if self._after is not None:
-            page = page.where(tuple_(ms, task_id) > tuple_(literal(self._after[0]), literal(self._after[1])))
-        return page
+        if self._oldest.reached is not None:
+            page = page.where(tuple_(*position) > tuple_(*map(literal, self._oldest.reached)))
+        if self._newest.reached is not None:
+            page = page.where(tuple_(*position) < tuple_(*map(literal, self._newest.reached)))
+        return page.limit(PAGE_ROWS)
+
+    def _position(self) -> tuple[ColumnElement[int], ColumnElement[str]]:
+        task_id = self._relation.c.task_id
+        return submitted_ms(self._relation.c.submitted_at, task_id), task_id
+
+
+@dataclass(slots=True, eq=False)
+class _End:
+    """One end of the tasks in their order."""
+
+    reached: tuple[int, str] | None = None
+    """The position of the last task that was read from this end."""
+    ahead: list[PendingTask] = field(default_factory=list)
+    """The tasks of the last page that no claim has taken yet."""
 
 
 def _is_no_task_id(task_id: ColumnElement[str]) -> ColumnElement[bool]:

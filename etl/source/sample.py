@@ -2,8 +2,9 @@
 
 import random
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
 
 from etl.source.tables import submitted_ms
 from etl.tasks import PendingTask, is_valid_task_id
@@ -25,13 +26,28 @@ def sample(connection: Connection, tasks: FromClause, conditions: Sequence[Colum
     Returns:
         Tasks with valid IDs.
     """
-    columns = tasks.c
-    order = submitted_ms(columns.submitted_at, columns.task_id), columns.task_id
-    due = select(columns.task_id, columns.submitted_at).where(*conditions)
-    rows = [*connection.execute(due.order_by(*(each.desc() for each in order)).limit(NEWEST))]
-    number = connection.execute(select(func.count()).select_from(tasks).where(*conditions)).scalar_one()
-    for offset in chance.sample(range(number), min(AT_RANDOM, number)):
-        rows += connection.execute(due.order_by(*order).offset(offset).limit(1))
+    newest = _in_order(tasks, conditions, newest_first=True).limit(NEWEST)
+    rows = [*connection.execute(newest), *at_random(connection, tasks, conditions, number=AT_RANDOM)]
     return [
         PendingTask(task_id=row.task_id, submitted_at=row.submitted_at) for row in rows if is_valid_task_id(row.task_id)
     ]
+
+
+def at_random(
+    connection: Connection, tasks: FromClause, conditions: Sequence[ColumnElement[bool]], *, number: int
+) -> list[Row[Any]]:
+    """Read some of the tasks, each with the same probability; the position of each is ``ms``."""
+    count = connection.execute(select(func.count()).select_from(tasks).where(*conditions)).scalar_one()
+    due = _in_order(tasks, conditions)
+    rows: list[Row[Any]] = []
+    for offset in chance.sample(range(count), min(number, count)):
+        rows += connection.execute(due.offset(offset).limit(1))
+    return rows
+
+
+def _in_order(
+    tasks: FromClause, conditions: Sequence[ColumnElement[bool]], *, newest_first: bool = False
+) -> Select[Any]:
+    ms, task_id = submitted_ms(tasks.c.submitted_at, tasks.c.task_id), tasks.c.task_id
+    order = [ms.desc(), task_id.desc()] if newest_first else [ms, task_id]
+    return select(task_id, tasks.c.submitted_at, ms.label("ms")).where(*conditions).order_by(*order)

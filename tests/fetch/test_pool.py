@@ -176,7 +176,9 @@ def test_requests_and_responses_are_counted():
     delivered, pool, _ = outcomes_of(api, [PendingTask(task_id=str(number)) for number in range(1, 11)])
     assert len(delivered) == 10
     failures = {"throttled": 2, "server_error": 1, "not_found": 1}
-    assert pool.traffic == Traffic(requests=13, retries=3, throttled=2, observations=9, failures=Counter(failures))
+    assert pool.traffic == Traffic(
+        requests=13, retries=3, throttled=2, observations=9, refusals=1, failures=Counter(failures)
+    )
     assert len(api.asked) == 13
 
 

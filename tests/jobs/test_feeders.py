@@ -28,6 +28,22 @@ def add_in_front(url, ids):
     engine.dispose()
 
 
+@pytest.mark.parametrize("unknown", [1_000, pytest.param(200_000, marks=pytest.mark.soak)])
+def test_a_night_that_is_too_short_for_all_audits_the_good_tasks_behind_unknown_ones(night_of, databases, unknown):
+    """KooDrive knows no task of the flood, so claims are of the newest tasks, of some at random, and of the oldest."""
+    flood, good = [str(number) for number in range(10**17, 10**17 + unknown)], GOOD[:150]
+    behaviour = Behaviour(faults=(Fault(name="not_found", task_ids=frozenset(flood)),), token=TOKEN)
+    with night_of(behaviour, *databases, run__batch_size=50) as night:
+        add_in_front(databases[0], flood)
+        night.enqueue(*good)
+
+        run = night.run("run", "--json", "--limit", 4 * len(good))
+
+        assert night.facts() == night.truth(good)
+        assert json.loads(run.stdout)["dead_lettered"] == 3 * len(good)
+        assert "claims_in_turns" in run.stderr
+
+
 @pytest.mark.parametrize("texts", [3_000, pytest.param(200_000, marks=pytest.mark.soak)])
 def test_the_good_tasks_are_audited_behind_any_others(night_of, databases, monkeypatch, texts):
     bound = 2_000 if texts == 3_000 else 100_000

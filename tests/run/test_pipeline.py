@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from etl.error_codes import Code
 from etl.errors import LeaseLostError, StoppedError, UnavailableError
@@ -34,9 +36,13 @@ class MemorySource:
         self.held, self.settled, self.released = {}, {}, []
         self.fails = set()
 
-    def claim(self, limit):
+    def claim(self, limit, *, in_turns=False):
         self._maybe_fail("claim")
+        if in_turns:
+            self.waiting.reverse()
         tasks, self.waiting = self.waiting[:limit], self.waiting[limit:]
+        if in_turns:
+            self.waiting.reverse()
         return self._hold(tasks)
 
     def claim_suspect(self):
@@ -284,6 +290,40 @@ def test_tasks_that_may_have_killed_their_runs_are_asked_about_one_by_one_at_the
 
     assert (run.exit_code, run.audited) == (0, 23)
     assert asked[20:] == warehouse.facts[20:] == ["30", "31", "32"]
+
+
+@settings(max_examples=25)
+@given(refused=st.integers(0, 120), good=st.integers(0, 60), answered_first=st.integers(0, 40))
+def test_refused_tasks_in_front_take_half_of_the_requests_and_a_few_claims(refused, good, answered_first):
+    """A run claims tasks 7 at a time, and begins with those of the lowest number."""
+    source, asked = MemorySource(answered_first + refused + good), []
+
+    async def ask(task):
+        asked.append(int(task.task_id))
+        if answered_first < asked[-1] <= answered_first + refused:
+            return FetchFailure(task=task, reason=FailureReason.NOT_FOUND, failed_at=NOW, detail="unknown")
+        return await succeed(task)
+
+    run_to_end(source, MemoryWarehouse(), ask)
+
+    assert sorted(asked) == list(range(1, answered_first + refused + good + 1))
+    is_good = [number <= answered_first or number > answered_first + refused for number in asked]
+    of_good = [place for place, each in enumerate(is_good) if each]
+    assert len(asked[: of_good[-1] + 1 if good and of_good else 0]) <= 2 * (answered_first + good) + 4 * 7
+
+
+def test_a_run_that_is_mostly_answered_claims_the_oldest_first():
+    asked = []
+
+    async def ask(task):
+        asked.append(int(task.task_id))
+        if asked[-1] % 3 == 0:
+            return FetchFailure(task=task, reason=FailureReason.NOT_FOUND, failed_at=NOW, detail="unknown")
+        return await succeed(task)
+
+    run_to_end(MemorySource(53), MemoryWarehouse(), ask)
+
+    assert asked == list(range(1, 54))
 
 
 def test_a_run_with_passing_failures_only_releases_its_tasks_and_ends_with_69():

@@ -421,3 +421,21 @@ def test_a_dry_run_reads_the_queue_without_claiming(board, ids):
     assert due(since=MORNING) == []
     assert board.rows() == before
     assert {row["state"] for row in before.values()} == set(TaskState)
+
+
+@pytest.mark.parametrize("page_rows", [1, 3, 5_000])
+def test_claims_in_turns_read_from_both_ends_and_each_task_once(leavers, monkeypatch, page_rows):
+    monkeypatch.setattr(read_only, "PAGE_ROWS", page_rows)
+    leavers.make()
+    for number in range(1, 10):
+        leavers.add(number, f"2026-11-0{number}")
+    leavers.add("no ID", "2026-11-03")
+    with leavers.source(settled=["7"]) as source:
+        claims = [[task.task_id for task in source.claim(2, in_turns=turn != 2)] for turn in range(7)]
+    assert claims[0] == ["9", "8"][:page_rows]
+    assert claims[1] == ["1", "2"][:page_rows]
+    claimed = [task_id for claim in claims for task_id in claim]
+    if page_rows > 1:
+        assert sorted(claimed) == [*"12345689", "no ID"]
+        assert claimed[-1] == "no ID"
+    assert len(set(claimed)) == len(claimed)

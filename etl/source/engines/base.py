@@ -51,9 +51,16 @@ class Claim:
     """The milliseconds of submission, by which the index is ordered within a state."""
     after: Position | None
     """The position where the last claim ended."""
+    newest_first: bool
     limit: int
     lease: Mapping[str, Any]
     """The values that a claim writes, by column."""
+
+    @property
+    def order(self) -> Sequence[ColumnElement[Any]]:
+        """The order of the rows, which the index has in both directions."""
+        columns = self.position, self.table.c.task_id
+        return [column.desc() for column in columns] if self.newest_first else columns
 
 
 class QueueSql(ABC):
@@ -77,7 +84,7 @@ class QueueSql(ABC):
             .values(**claim.lease)
             .returning(*claimed_columns(table, claim.position))
         )
-        return sorted(connection.execute(claimed).all(), key=itemgetter(4, 0))
+        return sorted(connection.execute(claimed).all(), key=itemgetter(4, 0), reverse=claim.newest_first)
 
     def bulk_update(
         self,
@@ -135,11 +142,12 @@ class QueueSql(ABC):
         return "submitted_at BETWEEN '0002-01-01' AND '9999-12-31'"
 
     def _due(self, claim: Claim) -> CTE:
-        order = claim.position, claim.table.c.task_id
+        order = tuple_(claim.position, claim.table.c.task_id)
         due = select(claim.table.c.task_id).where(*claim.conditions)
         if claim.after is not None:
-            due = due.where(tuple_(*order) > tuple_(literal(claim.after[0]), literal(claim.after[1])))
-        return due.order_by(*order).limit(claim.limit).with_for_update(skip_locked=True).cte("due")
+            after = tuple_(*map(literal, claim.after))
+            due = due.where(order < after if claim.newest_first else order > after)
+        return due.order_by(*claim.order).limit(claim.limit).with_for_update(skip_locked=True).cte("due")
 
 
 def claimed_columns(table: Table, position: ColumnElement[int]) -> tuple[ColumnElement[Any], ...]:

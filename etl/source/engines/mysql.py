@@ -5,7 +5,7 @@ MariaDB has no indexes of expressions, so the table has a column with the positi
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
+from operator import attrgetter, gt, lt
 from typing import Any
 
 import msgspec
@@ -47,7 +47,7 @@ class MySQLQueue(QueueSql):
         for state in claim.states:
             due = _in_order(claim).where(table.c.state == state, *claim.conditions).limit(claim.limit)
             rows += connection.execute(due.with_for_update(skip_locked=True)).all()
-        taken = sorted(rows, key=attrgetter("ms", "task_id"))[: claim.limit]
+        taken = sorted(rows, key=attrgetter("ms", "task_id"), reverse=claim.newest_first)[: claim.limit]
         if taken:
             task_ids = [row.task_id for row in taken]
             connection.execute(update(table).where(table.c.task_id.in_(task_ids)).values(**claim.lease))
@@ -132,13 +132,16 @@ def _in_order(claim: Claim) -> Select[Any]:
         )
         # A sort locks every row that it reads, taken or not; a scan along the index sorts nothing.
         .with_hint(table, f"FORCE INDEX ({table.name}_due)", "mysql")
-        .order_by(ms, task_id)
+        .order_by(*claim.order)
     )
     if claim.after is None:
         return query
+    last_ms, last_id = claim.after
+    is_beyond = lt if claim.newest_first else gt
     # A comparison of pairs would not use the index.
     return query.where(
-        ms >= claim.after[0], or_(ms > claim.after[0], and_(ms == claim.after[0], task_id > claim.after[1]))
+        ms <= last_ms if claim.newest_first else ms >= last_ms,
+        or_(is_beyond(ms, last_ms), and_(ms == last_ms, is_beyond(task_id, last_id))),
     )
 
 
