@@ -44,5 +44,6 @@ def test_a_night_on_a_wrong_clock_hides_no_task_from_the_next(night_of, two_plac
         night.api.world.overrides.update({task_id: Override(status=SUCCESS) for task_id in still_open})
         assert ("checked_in_future" in run_on(clock)) is (ahead > timedelta())
         assert set(night.states().values()) == {"done"}
+        assert night.facts() == night.truth(IDS)
         for command in ("doctor", "plan", "status"):
             assert night.run(command).exit_code == 0
