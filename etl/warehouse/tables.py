@@ -91,7 +91,7 @@ fact_task_status_change = Table(
     Column("previous_result_code", KEY, comment="The result code before. Null: there was none."),
     Column("result_code", KEY, comment="The result code from then on; see dim_result_code. Null: there is none."),
     Column("run_id", RUN_ID, nullable=False, comment="The run that saw the change; see audit_run."),
-    # Questions about one night need few of the changes of many years.
+    # Questions about one night need few of the changes of many years. DuckDB has no such index.
     Index("fact_task_status_change_observed_at", "observed_at"),
     comment="One row per observed change of a task's status or result code.",
 )

@@ -50,6 +50,16 @@ def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(ledger_of, place
         die_at(ledger, points_of(places)[turn % 3 :: 3])
 
 
+def test_what_a_killed_run_has_loaded_into_duckdb_can_be_corrected(ledger_of, two_places):
+    """DuckDB writes the log of a killed process into its file when the next process closes it."""
+    with ledger_of(two_places("sqlite+duckdb"), tasks=60) as ledger:
+        ledger.crash("committed")
+        ledger.night.change(
+            "UPDATE fact_task_status_change SET observed_at = observed_at - INTERVAL 1 HOUR", where="warehouse"
+        )
+        ledger.finish()
+
+
 @pytest.mark.soak
 def test_a_run_that_is_killed_at_any_point_is_completed_by_the_next(ledger_of, places):
     with ledger_of(places, tasks=400) as ledger:
