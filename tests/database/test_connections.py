@@ -50,14 +50,13 @@ def test_a_driver_that_is_not_installed(monkeypatch):
 
 def test_every_connection_keeps_utc(warehouse_url):
     engine = open_engine(warehouse_url, name="the warehouse", create=True)
-    query = {
-        "sqlite": "SELECT 'UTC'",
+    zones = {
         "duckdb": "SELECT current_setting('TimeZone')",
         "postgresql": "SELECT current_setting('TimeZone')",
         "mysql": "SELECT IF(@@time_zone = '+00:00', 'UTC', @@time_zone)",
     }
-
-    assert ask(engine, query[engine.dialect.name]) == "UTC"
+    # A file engine without zones, such as SQLite, has nothing to set.
+    assert ask(engine, zones.get(engine.dialect.name, "SELECT 'UTC'")) == "UTC"
     engine.dispose()
 
 
