@@ -3,20 +3,16 @@
 from difflib import get_close_matches
 
 import click
-import polars as pl
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.output import print_data, print_json
 from etl.cli.parameters import read_parameters
-from etl.database.clock import clock_of, system_clock
 from etl.error_codes import Code
 from etl.errors import InputError
-from etl.jobs.opening import open_queue, open_warehouse
+from etl.jobs.query import answer
 from etl.report.result_set import print_table, to_csv, to_objects
-from etl.settings.load import Settings
-from etl.source.overview import states
-from etl.warehouse.read.questions import Parameter, Question, ResultSet, ask, questions
+from etl.warehouse.read.questions import Parameter, Question, questions
 
 
 @click.command()
@@ -52,7 +48,9 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
     if name is None or only_list:
         _list()
         return
-    result = _ask(context.settings(), name, given)
+    settings = context.settings()
+    _require_known(name)
+    result = answer(settings, name, lambda question, now: read_parameters(question, given, now=now))
     match form:
         case "csv":
             print_data(to_csv(result))
@@ -64,8 +62,7 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
                 click.echo("No rows.", err=True)
 
 
-def _ask(settings: Settings, name: str, given: tuple[str, ...]) -> ResultSet:
-    # A wrong name or parameter is refused before any database is opened.
+def _require_known(name: str) -> None:
     known = questions("common")
     if name not in known:
         near = get_close_matches(name, known, n=1)
@@ -75,24 +72,6 @@ def _ask(settings: Settings, name: str, given: tuple[str, ...]) -> ResultSet:
             code=Code.QUESTION_UNKNOWN,
             remedy=f"{hint}`task-audit query` lists the questions.",
         )
-    read_parameters(known[name], given, now=system_clock())
-    queue = _queue(settings) if known[name].reads_queue else None
-    with open_warehouse(settings.warehouse) as warehouse:
-        question = questions(warehouse.engine.dialect.name)[name]
-        values = read_parameters(question, given, now=clock_of(warehouse.engine)())
-        return ask(warehouse.engine, question, values, queue=queue)
-
-
-def _queue(settings: Settings) -> pl.DataFrame:
-    if settings.source.mode != "queue":
-        raise InputError(
-            "This question compares the job's own queue with the facts, and the pending table is your own "
-            "(source.mode is read_only).",
-            code=Code.QUESTION_NEEDS_QUEUE,
-            remedy="Ask v_task_status beside your table instead.",
-        )
-    with open_queue(settings.source) as (engine, table):
-        return states(engine, table)
 
 
 def _list() -> None:

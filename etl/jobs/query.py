@@ -1,0 +1,50 @@
+"""Answers a ready-made question from the warehouse, and from the pending table if the question reads it."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+import polars as pl
+
+from etl.database.clock import clock_of, system_clock
+from etl.error_codes import Code
+from etl.errors import InputError
+from etl.jobs.opening import open_queue, open_warehouse
+from etl.settings.load import Settings
+from etl.source.overview import states
+from etl.warehouse.read.questions import Question, ResultSet, ask, questions
+
+ReadValues = Callable[[Question, datetime], Mapping[str, object]]
+"""Makes a value for each parameter of a question at an aware instant."""
+
+
+def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
+    """Answer a question.
+
+    Args:
+        settings: the databases.
+        name: the name of a question.
+        read_values: makes the values by the clock of the warehouse. It is also called before a database is opened, to
+            refuse a wrong parameter early.
+
+    Raises:
+        InputError: a parameter is wrong, or the question reads the job's own queue and there is none.
+    """
+    common = questions("common")[name]
+    read_values(common, system_clock())
+    queue = _queue(settings) if common.reads_queue else None
+    with open_warehouse(settings.warehouse) as warehouse:
+        question = questions(warehouse.engine.dialect.name)[name]
+        values = read_values(question, clock_of(warehouse.engine)())
+        return ask(warehouse.engine, question, values, queue=queue)
+
+
+def _queue(settings: Settings) -> pl.DataFrame:
+    if settings.source.mode != "queue":
+        raise InputError(
+            "This question compares the job's own queue with the facts, and the pending table is your own "
+            "(source.mode is read_only).",
+            code=Code.QUESTION_NEEDS_QUEUE,
+            remedy="Ask v_task_status beside your table instead.",
+        )
+    with open_queue(settings.source) as (engine, table):
+        return states(engine, table)
