@@ -2,8 +2,7 @@
 
 A file exists as a whole or not at all: in a folder it is renamed after it was written and synced, and an object store
 shows no incomplete object. A seal in each file shows whether its rows are as they were written. A name consists of a
-day, a run and a number, never of text from outside:
-``2026-11-03/RUN-000001.parquet``.
+day, a run and a number, never of text from outside: ``2026-11-03/RUN-000001.parquet``.
 """
 
 import re

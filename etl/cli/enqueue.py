@@ -63,7 +63,7 @@ def enqueue(
 ) -> None:
     """Add pending task IDs; an ID that is already there stays as it is.
 
-    The command names the tasks that are there and that no run asks about: (2 done, 1 dead).
+    The command also counts the tasks that are already there and that no run asks about: (2 done, 1 dead).
 
     \b
     Example:

@@ -43,7 +43,7 @@ class Schema:
 
     @property
     def version(self) -> Table:
-        """The table of the version, whose one row is also the turn that loads take."""
+        """The table of the version. Loads take turns by a lock on its one row."""
         number = Column("version_num", Text(), nullable=False)
         key = PrimaryKeyConstraint("version_num", name=f"{self.version_table}_pkc")
         return Table(self.version_table, MetaData(), number, key, schema=self.schema)

@@ -1,4 +1,4 @@
-"""What it means that a request got no response: trouble of this request, of the network, or a wrong configuration.
+"""What it means that a request got no response: a failure of this request or of the network, or a wrong configuration.
 
 Nothing here concerns one task: the proxy, TLS and the certificates are the same for every request.
 """

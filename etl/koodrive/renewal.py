@@ -118,7 +118,7 @@ def _api_token(text: str | None, origin: str) -> SecretStr:
     """Return a token that the API has issued.
 
     Raises:
-        CredentialsRefusedError: the text is none.
+        CredentialsRefusedError: the text is not a token.
     """
     if API_TOKEN.fullmatch(text or ""):
         return SecretStr(text or "")

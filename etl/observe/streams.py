@@ -1,7 +1,7 @@
 """The program's standard streams: stderr loses lines rather than a run, and stdout fails with an error that has a name.
 
-A run does not need its log. A line that a full disk or a dead reader does not take is
-dropped and counted, whichever library writes it: the log, the progress bar, the summary or a traceback.
+A run does not need its log. A line that a full disk or a dead reader does not take is dropped and counted, whichever
+library writes it: the log, the progress bar, the summary or a traceback.
 """
 
 import io

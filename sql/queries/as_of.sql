@@ -1,5 +1,5 @@
 -- What was the state of every task, or of one task, at an instant, as far as runs had seen by then?
--- :at (time, default now): The instant. A plain date means its first.
+-- :at (time, default now): The instant. A plain date means the beginning of its day.
 -- :task_id (text, optional): The task. Without it, all tasks.
 SELECT
     h.task_id,

@@ -1,5 +1,5 @@
 -- Which runs were incomplete: stopped, failed, killed, still running, or with numbers that do not balance?
--- :since (time, default 30d before now): The first start of a run.
+-- :since (time, default 30d before now): The earliest start of a listed run.
 SELECT
     started_at,
     finished_at,

@@ -1,5 +1,5 @@
 -- Which result codes did runs see for the first time, and in how many tasks?
--- :since (time, default 7d before now): The first time of a new code.
+-- :since (time, default 7d before now): The earliest time at which a listed code was new.
 SELECT
     r.result_code,
     r.title,

@@ -1,6 +1,6 @@
 -- What has changed since yesterday? Every change that a run has seen, the newest first.
--- :since (time, default 24h before now): The first time of a change.
--- :until (end, default now): The time before which changes lie.
+-- :since (time, default 24h before now): The earliest listed change.
+-- :until (end, default now): Later changes are not listed.
 SELECT
     c.observed_at,
     c.task_id,

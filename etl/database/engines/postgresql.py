@@ -127,7 +127,7 @@ class PostgreSQL(Engine):
     """The engine for which SQL in common files is written."""
 
     def connect_options(self, url: URL) -> dict[str, Any]:
-        """Return the arguments of the driver; a prepared statement would be met by another client of a pooler."""
+        """Return the arguments of the driver; another client of a pooler would meet a prepared statement."""
         arguments = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "client_encoding": "UTF8", **KEEPALIVES}
         given = {key: value for key, value in arguments.items() if key not in url.query}
         # The program begins its transactions itself, with their settings, so the driver must not.

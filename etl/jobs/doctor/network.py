@@ -12,7 +12,7 @@ from etl.settings.load import Configuration
 def examine_proxies(configuration: Configuration) -> Iterator[Finding]:
     """Name the proxy on the way to each server, and find credentials that would be sent in clear text.
 
-    The job itself never tells a webhook's address.
+    No finding contains the address of the webhook, which is a secret.
     """
     for setting, address in servers_of(configuration.settings):
         try:

@@ -84,7 +84,7 @@ class Findings:
 
 
 def find_run(engine: Engine, run_id: str | None) -> AuditRun | None:
-    """Find a run by its ID, or the last one that has ended; None where there is none."""
+    """Find a run by its ID, or the last one that has ended; None if there is none."""
     query = select(audit_run).order_by(runs.started_at.desc()).limit(1)
     ended = runs.finished_at.is_not(None) & IS_NO_REPLAY
     query = query.where(ended if run_id is None else runs.run_id == run_id)

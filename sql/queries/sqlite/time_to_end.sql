@@ -1,6 +1,6 @@
 -- How many hours pass from a task's submission until a run sees its end, by type and status?
--- :since (time, default 7d before now): The first time of a counted end.
--- :until (end, default now): The time before which counted ends lie.
+-- :since (time, default 7d before now): The earliest counted end.
+-- :until (end, default now): Later ends are not counted.
 WITH ended AS (
     SELECT
         COALESCE(t.task_type_name, 'UNKNOWN') AS task_type_name,
