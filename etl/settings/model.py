@@ -43,9 +43,7 @@ LogFormat = Literal["auto", "console", "json"]
 class Section(BaseModel):
     """A section of the configuration: it refuses unknown keys, and its errors never show a value."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True, validate_default=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
 
 class SourceSettings(Section):

@@ -1,15 +1,17 @@
-"""Writes configuration files: every key with the description that ``model`` gives it, and no secret.
+"""Writes configuration files: every key with the docstring that it has in ``model``, and no secret.
 
 A key that is not set is commented out, with its default or else an example. ``python -m etl.settings.write``
 prints a configuration for production, which ``make example`` writes to configs/production.toml.
 """
 
+import ast
 import inspect
 import json
 import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from shlex import quote
 
@@ -152,12 +154,27 @@ def configuration_file(values: Values) -> str:
 
 
 def _section(section: type[Section], values: Mapping[str, object]) -> Iterator[str]:
+    docstrings = dict(_docstrings(section))
     for name, field in section.model_fields.items():
         key = field.alias or name
-        lines = textwrap.wrap(field.description or "", MAX_LINE_LENGTH - 2, break_on_hyphens=False)
+        lines = textwrap.wrap(docstrings[name], MAX_LINE_LENGTH - 2, break_on_hyphens=False)
         yield from (f"# {line}" for line in lines)
         mark, value = ("", values[key]) if key in values else ("# ", _shown(field))
         yield f"{mark}{key} = {_literal(value)}"
+
+
+def _docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:
+    """Read the docstring of each field.
+
+    pydantic can read them with ``use_attribute_docstrings``, but it does so at the start of every command, where this
+    was a tenth of all function calls.
+    """
+    (definition,) = ast.parse(inspect.getsource(section)).body
+    assert isinstance(definition, ast.ClassDef)  # noqa: S101 - for the type checker
+    for statements in pairwise(definition.body):
+        match statements:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                yield name, inspect.cleandoc(text)
 
 
 def _shown(field: FieldInfo) -> object:
