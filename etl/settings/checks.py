@@ -2,10 +2,12 @@
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import yarl
 from pydantic import BaseModel, SecretStr
+from pydantic_core import PydanticCustomError
 from sqlalchemy.exc import ArgumentError
 
 from etl.database.engines import ENGINES, engine_of
@@ -211,4 +213,9 @@ def require_at_most_one(section: BaseModel, *names: str) -> None:
     """Check that only one of several keys for the same secret is set."""
     given = [name for name in names if getattr(section, name) is not None]
     if len(given) > 1:
-        raise ValueError(f"{' and '.join(given)} are both set; keep one")
+        raise wrong_keys(f"{' and '.join(given)} are both set; keep one", keys=given)
+
+
+def wrong_keys(problem: str, *, keys: Iterable[str]) -> PydanticCustomError:
+    """Make the error of a section whose keys do not fit together; the error names the origin of each key."""
+    return PydanticCustomError("wrong_keys", "{problem}", {"problem": problem, "keys": tuple(keys)})

@@ -5,7 +5,6 @@ origin. No error contains a value.
 """
 
 import os
-import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -244,9 +243,9 @@ def _problem(details: ErrorDetails, layers: tuple[Layer, ...]) -> str:
     location = [str(part) for part in details["loc"]]
     section, key = location[0], location[1] if len(location) > 1 else ""
     message = details["msg"].removeprefix("Value error, ")
-    words = [key] if key else re.findall(r"\w+", message)
-    origins = dict.fromkeys(origin_of(layers, section=section, key=word) for word in words)
-    # The origin of an error about a section is that of the keys in its text, or else that of the section.
+    keys = [key] if key else details.get("ctx", {}).get("keys", ())
+    origins = dict.fromkeys(origin_of(layers, section=section, key=each) for each in keys)
+    # The origin of an error about a section is that of the keys that do not fit together, or else that of the section.
     known = list(filter(None, origins)) or list(filter(None, [origin_of(layers, section=section, key="")]))
     name = f"{'.'.join(location)} (from {', '.join(known)})" if known else ".".join(location)
     return f"{name} is not a setting" if details["type"] == "extra_forbidden" else f"{name}: {message}"

@@ -18,6 +18,7 @@ from etl.settings.checks import (
     check_textfile,
     check_warehouse_url,
     require_at_most_one,
+    wrong_keys,
 )
 from etl.settings.types import (
     BaseUrl,
@@ -70,7 +71,10 @@ class SourceSettings(Section):
     def _only_read_only_has_columns(self) -> Self:
         read_only_keys = {"task_id_column", "submitted_at_column", "where"} & self.model_fields_set
         if self.mode == "queue" and read_only_keys:
-            raise ValueError(f"{', '.join(sorted(read_only_keys))}: only for mode = 'read_only'")
+            raise wrong_keys(
+                f"{', '.join(sorted(read_only_keys))}: only for mode = 'read_only'",
+                keys=[*sorted(read_only_keys), "mode"],
+            )
         return self
 
     @model_validator(mode="after")
@@ -78,9 +82,10 @@ class SourceSettings(Section):
         schema, _, name = self.table.rpartition(".")
         engine = engine_of(parse_database_url(self.url))
         if schema and not engine.has_schemas:
-            raise ValueError(f"table {self.table}: {engine.schema_refusal}")
+            raise wrong_keys(f"table {self.table}: {engine.schema_refusal}", keys=["table"])
         if self.mode == "queue" and len(name) > MAX_QUEUE_NAME_LENGTH:
-            raise ValueError(f"table: with mode = 'queue' a name has at most {MAX_QUEUE_NAME_LENGTH} characters")
+            problem = f"table: with mode = 'queue' a name has at most {MAX_QUEUE_NAME_LENGTH} characters"
+            raise wrong_keys(problem, keys=["table", "mode"])
         return self
 
 
@@ -165,7 +170,7 @@ class ApiSettings(Section):
     def _a_key_has_its_certificate(self) -> Self:
         keys = [name for name in CLIENT_KEYS if getattr(self, name)]
         if keys and self.client_certificate_file is None:
-            raise ValueError(f"{', '.join(keys)}: only with client_certificate_file")
+            raise wrong_keys(f"{', '.join(keys)}: only with client_certificate_file", keys=keys)
         return self
 
 
@@ -182,7 +187,7 @@ class WarehouseSettings(Section):
     @model_validator(mode="after")
     def _schema_fits_the_engine(self) -> Self:
         if self.schema_name and (refusal := engine_of(parse_database_url(self.url)).schema_refusal):
-            raise ValueError(f"schema: {refusal}")
+            raise wrong_keys(f"schema: {refusal}", keys=["schema"])
         return self
 
 
@@ -232,7 +237,9 @@ class ArchiveSettings(Section):
     def _keys_fit_the_location(self) -> Self:
         keys = sorted(name for name in self.model_fields_set if name.startswith("s3_") and getattr(self, name))
         if keys and not (self.location or "").startswith("s3://"):
-            raise ValueError(f"{', '.join(keys)}: only if location is a bucket (s3://bucket/folder)")
+            raise wrong_keys(
+                f"{', '.join(keys)}: only if location is a bucket (s3://bucket/folder)", keys=[*keys, "location"]
+            )
         require_at_most_one(self, "s3_secret_access_key", "s3_secret_access_key_file")
         require_at_most_one(self, "hmac_key", "hmac_key_file")
         return self

@@ -178,6 +178,13 @@ def test_an_error_in_the_environment_names_the_key_and_the_variable(configure, s
     assert complaint in refusal()
 
 
+def test_an_error_about_keys_that_do_not_fit_names_the_origin_of_no_other_key(configure):
+    configure(source__mode="read_only", source__table="where.url", source__where="a = 1")
+
+    expected = "source (from TASK_AUDIT_SOURCE__TABLE): table where.url: SQLite has no schemas"
+    assert refusal().partition("wrong: ")[2].startswith(expected)
+
+
 def test_an_error_in_a_secret_file_names_the_key_and_the_file(secrets):
     folder = secrets(api__tokn=CANARY, api__app_secret="\n", README="not ours", api="{}")
 
