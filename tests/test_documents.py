@@ -78,6 +78,7 @@ def test_the_production_example_is_that_of_the_code():
 
 
 def test_what_the_readme_links_to_exists():
-    for link in re.findall(r"\]\(([^)#]+)\)", README):
-        if not link.startswith("http"):
-            assert resource(*link.split("/")).exists(), link
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", README) if not link.startswith("http")]
+    assert links
+    for link in links:
+        assert resource(*link.split("/")).exists(), link

@@ -32,6 +32,7 @@ def site(tmp_path_factory):
 
 
 def test_no_page_asks_another_server_for_anything(site):
+    assert site
     for page in site:
         asked = re.findall(
             r"<(?:script|link|img|iframe)[^>]* (?:src|href)=\"?(https?:[^\" >]+)", page.read_text("utf-8")

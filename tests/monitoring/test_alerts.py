@@ -32,7 +32,9 @@ def sections():
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_a_rule_asks_for_metrics_that_a_run_reports(rule, reported_metrics):
-    for metric, labels in selectors(rule["expr"]):
+    asked = list(selectors(rule["expr"]))
+    assert asked
+    for metric, labels in asked:
         assert labels <= reported_metrics[metric] | {"instance", "job"}, metric
 
 

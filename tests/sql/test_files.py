@@ -48,13 +48,17 @@ def test_a_question_declares_the_parameters_that_it_has(file):
 
 
 def test_an_own_view_stands_beside_a_common_one_and_opens_with_the_same_sentence():
-    for own in SQL.glob("views/*/*.sql"):
+    owns = list(SQL.glob("views/*/*.sql"))
+    assert owns
+    for own in owns:
         common = SQL / "views" / own.name
         assert own.read_text().splitlines()[0] == common.read_text().splitlines()[0]
 
 
 def test_an_own_question_stands_beside_a_common_one_and_opens_with_the_same_head():
-    for own in SQL.glob("queries/*/*.sql"):
+    owns = list(SQL.glob("queries/*/*.sql"))
+    assert owns
+    for own in owns:
         question, common = read_question(own), read_question(SQL / "queries" / own.name)
         assert (question.sentence, question.parameters) == (common.sentence, common.parameters)
 
