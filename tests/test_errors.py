@@ -11,7 +11,7 @@ from etl.database.engines.postgresql import ADVICE, ADVICE_BY_PHRASE
 from etl.database.error_map import MEANING
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError
-from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES, status_ending
+from etl.koodrive.response_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES, status_ending
 from etl.resources import resource
 
 PAGES = resource("docs", "errors")

@@ -5,7 +5,7 @@ from itertools import groupby
 
 from docs.generate.markdown import table
 from etl.error_codes import Code
-from etl.koodrive.error_codes import FATAL_STATUSES, status_ending, status_reason
+from etl.koodrive.response_codes import FATAL_STATUSES, status_ending, status_reason
 from etl.tasks.failure_reasons import FailureReason
 
 HEAD = """\

@@ -25,7 +25,7 @@ from etl.tasks.failure_reasons import FailureReason
 from etl.warehouse import Loader
 from etl.warehouse.load.batch import Batch
 
-MAX_CLOCK_SKEW = timedelta(minutes=5)
+MAX_TIME_AHEAD = timedelta(minutes=5)
 """How far the clock of a run may be ahead of the clock of the replay's warehouse."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -110,7 +110,7 @@ def _require_rows_of_a_run(rows: pl.DataFrame, file: str, *, now: datetime) -> N
     )
     for problem, found in (
         ("are not as a run writes them", rows.filter(~sound)),
-        ("are of a time that has not come yet", rows.filter(pl.col("observed_at") > now + MAX_CLOCK_SKEW)),
+        ("are of a time that has not come yet", rows.filter(pl.col("observed_at") > now + MAX_TIME_AHEAD)),
     ):
         if found.height:
             raise _damaged(f"{file}: {found.height} of {rows.height} rows {problem}")

@@ -15,10 +15,10 @@ from etl.koodrive.authorization import Authorization
 from etl.koodrive.connection_errors import describe, ending_error, spoken_status, transport_reason
 from etl.koodrive.credentials import Credentials, Query, load_credentials
 from etl.koodrive.detail import interpret
-from etl.koodrive.error_codes import INTERCEPTED
 from etl.koodrive.listing import LIST, TaskPage, list_query, read_page
 from etl.koodrive.renewal import SessionApi
 from etl.koodrive.response import Response
+from etl.koodrive.response_codes import INTERCEPTED
 from etl.koodrive.sanitizer import Sanitizer
 from etl.koodrive.signature import canonical_query
 from etl.koodrive.transport import (

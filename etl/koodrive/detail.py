@@ -7,9 +7,9 @@ own ``status`` alone decides how the task ended: a failed task comes with a ``co
 from datetime import datetime
 
 from etl.koodrive.drift import MALFORMED, read_answer
-from etl.koodrive.error_codes import SUCCESS_CODES
 from etl.koodrive.error_responses import error_failure, malformed_failure, names_task, status_failure, unrecognized
 from etl.koodrive.response import Response
+from etl.koodrive.response_codes import SUCCESS_CODES
 from etl.tasks import Observation, Outcome, PendingTask
 
 

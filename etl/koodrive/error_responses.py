@@ -15,7 +15,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from etl.koodrive.drift import MALFORMED, read_strictly
-from etl.koodrive.error_codes import (
+from etl.koodrive.rate_limit_headers import Advice, advice
+from etl.koodrive.response import Response
+from etl.koodrive.response_codes import (
     DECISIVE_STATUSES,
     FATAL_GATEWAY_CODES,
     FATAL_STATUSES,
@@ -29,8 +31,6 @@ from etl.koodrive.error_codes import (
     status_ending,
     status_reason,
 )
-from etl.koodrive.rate_limit_headers import Advice, advice
-from etl.koodrive.response import Response
 from etl.tasks import FetchFailure, PendingTask
 from etl.tasks.failure_reasons import FailureReason
 

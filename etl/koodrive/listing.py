@@ -12,9 +12,9 @@ from typing import Any
 import msgspec
 
 from etl.koodrive.drift import MALFORMED, read_strictly
-from etl.koodrive.error_codes import SUCCESS_CODES
 from etl.koodrive.error_responses import error_failure, malformed_failure, status_failure
 from etl.koodrive.response import Response
+from etl.koodrive.response_codes import SUCCESS_CODES
 from etl.tasks import FetchFailure, PendingTask, is_storable_id
 
 LIST = PendingTask(task_id="list")

@@ -4,7 +4,7 @@ import pytest
 
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, CredentialsRefusedError, OutageError, UnavailableError
-from etl.koodrive.error_codes import FATAL_GATEWAY_CODES, GATEWAY_FAILURES, SERVICE_FAILURES
+from etl.koodrive.response_codes import FATAL_GATEWAY_CODES, GATEWAY_FAILURES, SERVICE_FAILURES
 from etl.tasks.failure_reasons import FailureReason
 from tests.koodrive.task_responses import DOCUMENTED, TASK_ID, interpreted, with_fields
 

@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 from etl.database.clock import system_clock
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableError
-from etl.jobs.doctor.finding import Finding, warning
+from etl.jobs.doctor.finding import CLOCK_SKEW_TO_WARN, Finding, warning
 from etl.koodrive.client import open_koodrive
 from etl.koodrive.http_date import http_date
 from etl.koodrive.rate_limit_headers import advice
@@ -22,8 +22,6 @@ from etl.tasks.failure_reasons import FailureReason
 
 PROBE_TASK = PendingTask(task_id="1")
 """A task that does not exist: its ID is of the first millisecond of KooDrive's calendar."""
-
-MAX_CLOCK_SKEW = timedelta(seconds=30)
 
 HEADER = re.compile(r"\bheader\b|\bX-[A-Z]", re.IGNORECASE)
 
@@ -110,7 +108,7 @@ def _clock(response: Response) -> Iterator[Finding]:
     if date is None:
         return
     ahead = date - response.sent_at
-    if abs(ahead) > MAX_CLOCK_SKEW:
+    if abs(ahead) > CLOCK_SKEW_TO_WARN:
         yield warning(
             "API",
             f"Its clock is {abs(ahead.total_seconds()):,.0f} s {'ahead of' if ahead > timedelta() else 'behind'} ours.",

@@ -1,14 +1,14 @@
 """Checks the databases: access, version, the rights that a run needs, and the clock."""
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 from sqlalchemy import Engine, Table, delete, false, func, insert, literal_column, select, update
 
 from etl.database.clock import clock_of, system_clock
 from etl.database.engines import engine_of
-from etl.jobs.doctor.finding import Finding, warning
+from etl.jobs.doctor.finding import CLOCK_SKEW_TO_WARN, Finding, warning
 from etl.jobs.opening import open_queue, open_user_table, open_warehouse
 from etl.normalize import FACTS
 from etl.rate.table import rate_table
@@ -18,10 +18,6 @@ from etl.tasks import Selection
 from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.tables import METADATA
 from etl.warehouse.temporary_tables import stage_facts
-
-MAX_CLOCK_SKEW = timedelta(seconds=30)
-"""Runs use the server's clock; a larger difference would confuse a person who compares times."""
-
 
 WRITES: Mapping[str, Collection[str]] = {
     "fact_task_status": {"insert", "update"},
@@ -93,7 +89,7 @@ def _try_writing(engine: Engine, writes: Mapping[Table, Collection[str]]) -> Non
 def _examined(subject: str, engine: Engine, *, message: str) -> Iterator[Finding]:
     asked_at: datetime = system_clock()
     ahead = (clock_of(engine)() - asked_at).total_seconds()
-    if abs(ahead) > MAX_CLOCK_SKEW.total_seconds():
+    if abs(ahead) > CLOCK_SKEW_TO_WARN.total_seconds():
         yield warning(
             subject,
             f"Its clock is {abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} this machine's.",

@@ -1,11 +1,15 @@
 """The result of a check."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from etl.error_codes import Code
 from etl.errors import TaskAuditError
 from etl.exit_codes import ExitCode
+
+CLOCK_SKEW_TO_WARN = timedelta(seconds=30)
+"""The difference of two clocks above which a check warns: it would confuse a person who compares their times."""
 
 
 class State(StrEnum):
