@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from docs.generate.markdown import sentence, table
 from etl.settings.load import Settings
 from etl.settings.model import Section
+from etl.settings.write import docstrings_of
 
 HEAD = """\
 # Settings
@@ -36,8 +37,9 @@ def _is_section(annotation: Any) -> bool:
 
 
 def _section(name: str, section: Any) -> str:
+    docstrings = docstrings_of(section)
     rows = (
-        (f"`{name}.{field.alias or key}`", _kind(field), _default(field), sentence(field.description))
+        (f"`{name}.{field.alias or key}`", _kind(field), _default(field), sentence(docstrings[key]))
         for key, field in section.model_fields.items()
     )
     return f"\n## `{name}`\n\n{sentence(section.__doc__)}\n\n{table(('key', 'kind', 'default', 'meaning'), rows)}"

@@ -153,28 +153,30 @@ def configuration_file(values: Values) -> str:
     return "\n".join(lines)
 
 
-def _section(section: type[Section], values: Mapping[str, object]) -> Iterator[str]:
-    docstrings = dict(_docstrings(section))
-    for name, field in section.model_fields.items():
-        key = field.alias or name
-        lines = textwrap.wrap(docstrings[name], MAX_LINE_LENGTH - 2, break_on_hyphens=False)
-        yield from (f"# {line}" for line in lines)
-        mark, value = ("", values[key]) if key in values else ("# ", _shown(field))
-        yield f"{mark}{key} = {_literal(value)}"
-
-
-def _docstrings(section: type[Section]) -> Iterator[tuple[str, str]]:
-    """Read the docstring of each field.
+def docstrings_of(section: type[Section]) -> dict[str, str]:
+    """Read the docstrings below the fields of a section, by the fields' names.
 
     pydantic can read them with ``use_attribute_docstrings``, but it does so at the start of every command, where this
     was a tenth of all function calls.
     """
     (definition,) = ast.parse(inspect.getsource(section)).body
     assert isinstance(definition, ast.ClassDef)  # noqa: S101 - for the type checker
+    docstrings: dict[str, str] = {}
     for statements in pairwise(definition.body):
         match statements:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
-                yield name, inspect.cleandoc(text)
+                docstrings[name] = inspect.cleandoc(text)
+    return docstrings
+
+
+def _section(section: type[Section], values: Mapping[str, object]) -> Iterator[str]:
+    docstrings = docstrings_of(section)
+    for name, field in section.model_fields.items():
+        key = field.alias or name
+        lines = textwrap.wrap(docstrings[name], MAX_LINE_LENGTH - 2, break_on_hyphens=False)
+        yield from (f"# {line}" for line in lines)
+        mark, value = ("", values[key]) if key in values else ("# ", _shown(field))
+        yield f"{mark}{key} = {_literal(value)}"
 
 
 def _shown(field: FieldInfo) -> object:
