@@ -84,9 +84,11 @@ def enqueue(
         )
     if not task_ids and path is None:
         raise click.UsageError("Give task IDs, or --file PATH, or --file - for standard input, or --from-api.")
+    # A wrong argument is refused before the configuration is read.
+    arguments = list(check_ids(task_ids))
     with ExitStack() as files, open_queue(context.settings().source) as (engine, table):
         from_file = _pending_in(files.enter_context(click.open_file(path, "rb")), path) if path else ()
-        added = add_to_queue(engine, table, chain(check_ids(task_ids), from_file))
+        added = add_to_queue(engine, table, chain(arguments, from_file))
     _print_added(added)
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.output import print_data, print_json
 from etl.cli.parameters import read_parameters
+from etl.database.clock import system_clock
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.query import answer
@@ -48,9 +49,9 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
     if name is None or only_list:
         _list()
         return
-    settings = context.settings()
-    _require_known(name)
-    result = answer(settings, name, lambda question, now: read_parameters(question, given, now=now))
+    # A wrong name or parameter is refused before the configuration is read.
+    read_parameters(_question(name), given, now=system_clock())
+    result = answer(context.settings(), name, lambda question, now: read_parameters(question, given, now=now))
     match form:
         case "csv":
             print_data(to_csv(result))
@@ -62,7 +63,7 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
                 click.echo("No rows.", err=True)
 
 
-def _require_known(name: str) -> None:
+def _question(name: str) -> Question:
     known = questions("common")
     if name not in known:
         near = get_close_matches(name, known, n=1)
@@ -72,6 +73,7 @@ def _require_known(name: str) -> None:
             code=Code.QUESTION_UNKNOWN,
             remedy=f"{hint}`task-audit query` lists the questions.",
         )
+    return known[name]
 
 
 def _list() -> None:

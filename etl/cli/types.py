@@ -1,20 +1,22 @@
 """Parses dates, durations, shards and times of day as users type them."""
 
 import os
-import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 
 import click
 
+from etl.database.clock import system_clock
 from etl.tasks import Shard
+from etl.times import Span, UnreadableTimeError, read_duration, read_span
 
 COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
-DURATION = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,8})s)?", re.ASCII)
-PLAIN_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+NOW = "etl.now"
+"""The key of the instant that every time on one command line counts from."""
 
 
 class RangeBound(click.ParamType[datetime]):
-    """A plain date, which means the whole UTC day, or an ISO-8601 instant; an instant without a zone is UTC."""
+    """A date, which means the whole day, or an instant; both are in UTC unless they name a zone."""
 
     name = "date"
 
@@ -25,32 +27,33 @@ class RangeBound(click.ParamType[datetime]):
         """Return the first instant of the range, or the first instant after it."""
         if isinstance(value, datetime):
             return value
-        try:
-            instant = self._instant(value.strip())
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is not a date such as 2026-11-01 or 2026-11-01T06:00:00Z.", param, ctx)
         # Click keeps a sentinel, not None, for an option that is absent.
         since = ctx.params.get("since") if self._is_end and ctx else None
-        if isinstance(since, datetime) and is_reversed(since, instant, written=value):
+        anchors = {"since": since} if isinstance(since, datetime) else {}
+        try:
+            span = read_span(value, now=_now(ctx), anchors=anchors)
+        except UnreadableTimeError as error:
+            self.fail(f"{value!r} is not a date or time. {error}", param, ctx)
+        if is_reversed(anchors, span):
             raise click.UsageError("--since is after --until.", ctx)
-        return instant
-
-    def _instant(self, text: str) -> datetime:
-        instant = datetime.fromisoformat(text)
-        instant = instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-        ends_a_day = self._is_end and PLAIN_DATE.fullmatch(text) is not None
-        return instant + timedelta(days=1) if ends_a_day else instant
+        return span.end if self._is_end else span.start
 
 
-def is_reversed(since: datetime, until: datetime, *, written: str) -> bool:
+def _now(ctx: click.Context | None) -> datetime:
+    """Read the clock once for all options of a command line."""
+    now: datetime = ctx.meta.setdefault(NOW, system_clock()) if ctx else system_clock()
+    return now
+
+
+def is_reversed(values: Mapping[str, object], end: Span) -> bool:
     """Return whether a range ends before it starts.
 
     Args:
-        since: the start of the range.
-        until: the end of the range, which is not part of it.
-        written: the end as the user typed it; a plain date ends one day later, when the next day starts.
+        values: the start of the range as ``since``, if it has one.
+        end: the end of the range, which includes the day if it is one.
     """
-    return since > until or (since == until and PLAIN_DATE.fullmatch(written.strip()) is not None)
+    since = values.get("since")
+    return isinstance(since, datetime) and (since >= end.end if end.is_day else since > end.end)
 
 
 class Duration(click.ParamType[timedelta]):
@@ -63,12 +66,10 @@ class Duration(click.ParamType[timedelta]):
         if isinstance(value, timedelta):
             return value
         text = value.strip()
-        match = DURATION.fullmatch(f"{text}s" if text.isdigit() else text)
-        days, hours, minutes, seconds = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
-        duration = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        if not duration:
+        try:
+            return read_duration(f"{text}s" if text.isdigit() else text)
+        except UnreadableTimeError:
             self.fail(f"{value!r} is not a duration such as 2h, 90m or 1h30m.", param, ctx)
-        return duration
 
 
 class ShardOf(click.ParamType[Shard]):

@@ -10,6 +10,7 @@ from sqlalchemy.types import TypeEngine
 from etl.database.engines import engine_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
+from etl.times import UnreadableTimeError, read_instant
 
 MAX_QUOTED_CHARACTERS = 40
 """The longest form of a time has fewer."""
@@ -51,12 +52,13 @@ class UtcDateTime(TypeDecorator[datetime]):
             raise ValueError(f"{value!r} is naive; times are aware and in UTC")
         return engine_of(dialect).bind_instant(value.astimezone(UTC))
 
-    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Read what any program may have written: with or without a zone, with ``T`` or a blank."""
+    def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read what any program may have written; SQLite keeps any value in a column of times."""
         if value is None:
             return None
-        instant = _parse(value) if isinstance(value, str) else value
-        return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+        if not isinstance(value, datetime):
+            return _parse(str(value))
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 class ReadableInstant(UtcDateTime):
@@ -64,7 +66,7 @@ class ReadableInstant(UtcDateTime):
 
     cache_ok = True
 
-    def process_result_value(self, value: datetime | str | None, dialect: Dialect) -> datetime | None:
+    def process_result_value(self, value: object, dialect: Dialect) -> datetime | None:
         """Read a time, or return None."""
         try:
             return super().process_result_value(value, dialect)
@@ -73,11 +75,9 @@ class ReadableInstant(UtcDateTime):
 
 
 def _parse(value: str) -> datetime:
-    # SQLite's own functions take a blank before the zone, and a small z.
-    written = value.strip().upper().replace(" +", "+").replace(" -", "-").replace(" Z", "Z")
     try:
-        return datetime.fromisoformat(written)
-    except ValueError:
+        return read_instant(value)
+    except UnreadableTimeError:
         # A wrong column may hold names, and the error is sent to others.
         log.warning("database_error", said=f"{value[:MAX_QUOTED_CHARACTERS]!r} is not a time.")
         raise ConfigurationError(

@@ -6,7 +6,7 @@ or text, and is sent back unchanged. Only a page without a cursor is the last on
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from etl.koodrive.error_responses import error_failure, malformed_failure, statu
 from etl.koodrive.response import Response
 from etl.koodrive.response_codes import SUCCESS_CODES
 from etl.tasks import FetchFailure, PendingTask, is_storable_id
+from etl.times import UnreadableTimeError, read_instant
 
 LIST = PendingTask(task_id="list")
 """The task that a failure to read the list names: in a path, ``list`` takes the position of a task's ID."""
@@ -128,9 +129,8 @@ def _created_at(value: object) -> datetime | None:
     if not isinstance(value, str) or not ISO_TIME.fullmatch(value):
         return None
     try:
-        time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
+        return read_instant(value)
+    except UnreadableTimeError:
         return None
 
 

@@ -20,6 +20,7 @@ from etl.error_codes import Code
 from etl.errors import InputError
 from etl.source.tables import FIRST_YEAR, LAST_YEAR
 from etl.tasks import MAX_ID_LENGTH, is_storable_id
+from etl.times import read_instant
 
 PARQUET_MAGIC = b"PAR1"
 PARQUET_ROWS = 50_000
@@ -87,7 +88,7 @@ def _check_time(value: object, place: str) -> datetime | None:
         raise InputError(
             f"{place}: {str(value)[:40]!r} is not a time.",
             code=Code.VALUE_WRONG,
-            remedy=f"Write {TIME_FIELD} as 2026-11-01T00:00:00Z, or leave it empty; nothing was added.",
+            remedy=f"Write {TIME_FIELD} as 2026-11-01 or 2026-11-01T06:00:00Z, or leave it empty; nothing was added.",
         ) from None
 
 
@@ -98,7 +99,7 @@ def _instant(value: object) -> datetime:
         case date():
             instant = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - made aware below
         case str():
-            instant = datetime.fromisoformat(value.strip())
+            instant = read_instant(value)
         case _:
             raise TypeError
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:

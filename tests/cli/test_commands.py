@@ -55,6 +55,36 @@ def test_a_range_that_ends_before_it_starts_is_refused_in_any_order(task_audit, 
         assert result.stdout == ""
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    ["run --since 11/01/2026", "enqueue 1 x\N{NULL}", "query as_of --param at=soon", "report --run 1 --since today"],
+)
+def test_a_wrong_command_line_is_reported_before_a_wrong_configuration(task_audit, arguments):
+    assert task_audit("--config", "none.toml", *arguments.split()).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("written", "tasks"), [("20261101", 1), ("2026-W44-7", 1), ("2026-11-01+08:00", 0), ("2026-11-02+08:00", 1)]
+)
+def test_a_date_in_any_spelling_selects_its_whole_day(task_audit, tmp_path, written, tasks):
+    task_audit("init")
+    (tmp_path / "evening.csv").write_text("task_id,submitted_at\n1,2026-11-01T18:00:00Z\n", encoding="utf-8")
+    task_audit("enqueue", "--file", "evening.csv")
+
+    planned = json.loads(task_audit("plan", "--since", written, "--until", written, "--json").stdout)
+
+    assert planned["facts_at_most"] == tasks
+
+
+def test_a_range_counts_from_now_or_from_its_start(task_audit):
+    task_audit("init")
+    task_audit("enqueue", "1534087020903704704")
+
+    for options in (["--since", "2000d before now"], ["--since", "2024-10-01", "--until", "30d after since"]):
+        assert json.loads(task_audit("plan", *options, "--json").stdout)["facts_at_most"] == 1
+    assert json.loads(task_audit("plan", "--since", "yesterday", "--json").stdout)["facts_at_most"] == 0
+
+
 def test_every_command_with_a_range_is_tested(task_audit):
     commands = {name for name in COMMANDS if "--until" in task_audit(name, "--help").stdout}
     assert commands == {"run", "plan", "report", "replay", "enqueue"}

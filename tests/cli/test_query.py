@@ -46,8 +46,9 @@ def test_the_list_needs_no_warehouse(task_audit, tmp_path, monkeypatch, argument
         (["last_runs", "--param", f"number={2**63}"], "is not a whole number from 0 on"),
         (["task_story"], "The question 'task_story' needs a task_id. Give it: --param task_id=VALUE."),
         (["task_story", "--param", "task_id=\udcff"], "--param task_id is not UTF-8"),
-        (["as_of", "--param", "at=gestern"], "'gestern' is not a time such as 2026-11-01"),
+        (["as_of", "--param", "at=gestern"], "'gestern' is not a time. Write 2026-11-01, 2026-11-01T06:00:00Z"),
         (["as_of", "--param", "at=24h before christmas"], "is not a time"),
+        (["as_of", "--param", "at=11/01/2026"], "'11/01/2026' is not a time. It may be a day of two months"),
         (["as_of", "--param", "at=soon before now"], "is not a time"),
         (
             ["what_changed", "--param", "until=2026-11-01", "--param", "since=2026-11-02"],

@@ -15,6 +15,7 @@ from etl.settings.model import SourceSettings
 from etl.source import read_only
 from etl.source.read_only import ReadOnlySource, unclaimed, user_relation
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, PendingTask, Selection, TaskState, milliseconds
+from etl.times import read_span
 from tests.conftest import MYSQL
 
 MORNING = datetime(2026, 11, 1, tzinfo=UTC)
@@ -109,6 +110,24 @@ def test_reads_the_oldest_first_and_what_is_no_id_last(leavers):
         PendingTask(task_id="no ID at all"),
     ]
     assert leavers.rows() == before
+
+
+@pytest.mark.parametrize("written", ["2026-11-01+08:00", "20261101", "2026-11-01 -08:00"])
+def test_a_date_means_its_first_instant_in_the_range_and_in_the_task(leavers, written):
+    leavers.make()
+    leavers.add(id_at(MORNING + timedelta(days=9)), written)
+    (task,) = leavers.claim()
+
+    assert task.submitted_at == read_span(written, now=MORNING).start
+    assert leavers.claim(since=task.submitted_at, until=task.submitted_at + timedelta(seconds=1)) == [task]
+
+
+def test_a_date_whose_month_is_doubtful_is_no_time(leavers):
+    leavers.make()
+    leavers.add("2", "11/01/2026")
+    leavers.add("1", "2026-11-01")
+
+    assert leavers.claim() == [PendingTask(task_id="2"), PendingTask(task_id="1", submitted_at=MORNING)]
 
 
 @pytest.mark.parametrize("id_type", ["BIGINT", "TEXT", "NUMERIC(19)"])

@@ -60,7 +60,17 @@ def test_an_empty_file_is_no_error(content):
 
 @pytest.mark.parametrize(
     "written",
-    ["2026-01-01", "2026-01-01T00:00:00Z", "2026-01-01 00:00:00", "2026-01-01T08:00:00+08:00", " 2026-01-01 "],
+    [
+        "2026-01-01",
+        "2026-01-01T00:00:00Z",
+        "2026-01-01 00:00:00",
+        "2026-01-01T08:00:00+08:00",
+        " 2026-01-01 ",
+        "20260101",
+        "2026-W01-4",
+        "2026-01-01+00:00",
+        "2025-12-31 16:00:00 America/Los_Angeles",
+    ],
 )
 def test_times_as_text(written):
     expected = [("1", NEW_YEAR)]
@@ -102,6 +112,9 @@ def test_a_short_row_has_no_time():
         (f"[{ID}]", r"leavers, line 1: .* is more than a task ID"),
         ("task_id,submitted_at\n1,2026-01-01\n2,soon\n", r"leavers, line 3: 'soon' is not a time"),
         ("task_id,submitted_at\n1,1730419200\n", r"leavers, line 2: '1730419200' is not a time"),
+        ("task_id,submitted_at\n1,1730419200000\n", r"leavers, line 2: '1730419200000' is not a time"),
+        ("task_id,submitted_at\n1,11/01/2026\n", r"leavers, line 2: '11/01/2026' is not a time"),
+        ("task_id,submitted_at\n1,yesterday\n", r"leavers, line 2: 'yesterday' is not a time"),
         ("task_id,submitted_at\n1,0001-01-01\n", r"leavers, line 2: '0001-01-01' is not a time"),
         ("task_id,submitted_at\n1,9999-12-31T23:59:59-08:00\n", r"line 2: .* is not a time"),
         ('task_id,name\n1,"two\nlines"\n,Li\n', r"leavers, line 4: '' is not a task ID"),

@@ -107,7 +107,7 @@ SET LOCAL role TO DEFAULT;
 SET LOCAL statement_timeout TO DEFAULT;
 SET LOCAL synchronous_commit TO DEFAULT;
 SET LOCAL TimeZone = 'UTC';
-SET LOCAL DateStyle = 'ISO, MDY';
+SET LOCAL DateStyle = 'ISO, YMD';
 SET LOCAL idle_in_transaction_session_timeout = '{MAX_PAUSE_SECONDS}s';
 SELECT pg_catalog.set_config('lock_timeout', CASE
     WHEN {STATEMENT_MS} BETWEEN 1.0 AND {LOCK_WAIT_SECONDS * 1000}.0

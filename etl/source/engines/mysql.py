@@ -33,7 +33,7 @@ from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
 
 ZONE = "[+-][0-9]{2}:[0-9]{2}"
 
-TIME_FORM = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]+)?)? *([Zz]|{ZONE})?)?$"
+TIME_FORM = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]+)?)?)? *([Zz]|{ZONE})?$"
 """The forms of a time that MySQL converts; ``UtcDateTime`` reads the others."""
 
 

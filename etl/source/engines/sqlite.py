@@ -7,6 +7,8 @@ from sqlalchemy import ColumnElement
 from etl.source.engines.base import Compile, QueueSql
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
 
+DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
+
 
 class SQLiteQueue(QueueSql):
     """The statements in the SQL of SQLite."""
@@ -33,16 +35,25 @@ class SQLiteQueue(QueueSql):
         )
 
     def instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
-        """Return null for a text without a digit in front: SQLite takes ``now`` for a time."""
+        """Write dates so that SQLite reads them, too: it takes digits for Julian days, and no zone after a date.
+
+        A text without a digit in front is null, since SQLite takes ``now`` for a time.
+        """
         given = super().instant(value, compiled)
-        return f"CASE WHEN {given} GLOB '[ 0-9]*' THEN {given} END"
+        bare, dense = f"trim({given})", f"replace({given}, ' ', '')"
+        return (
+            f"CASE WHEN {bare} GLOB '{'[0-9]' * 8}' "
+            f"THEN substr({bare}, 1, 4) || '-' || substr({bare}, 5, 2) || '-' || substr({bare}, 7) "
+            f"WHEN {dense} GLOB '{DAY}[+-][0-9][0-9]:[0-9][0-9]' "
+            f"THEN substr({dense}, 1, 10) || 'T00:00' || substr({dense}, 11) "
+            f"WHEN {given} GLOB '[ 0-9]*' THEN {given} END"
+        )
 
     def time_condition(self) -> str:
         """Check the form as well: SQLite's functions accept more forms of a time than other engines do."""
-        day = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
         return f"""submitted_at IS NULL OR (
         submitted_at BETWEEN '0002' AND '9999-12-31'
-        AND (submitted_at GLOB '{day}' OR submitted_at GLOB '{day}[ T][0-9][0-9]:[0-9][0-9]*')
+        AND (submitted_at GLOB '{DAY}' OR submitted_at GLOB '{DAY}[ T][0-9][0-9]:[0-9][0-9]*')
         AND substr(submitted_at, 12, 2) < '24'
         AND date(julianday(substr(submitted_at, 1, 10))) = substr(submitted_at, 1, 10)
         AND julianday(submitted_at) IS NOT NULL
