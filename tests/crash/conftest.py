@@ -4,13 +4,13 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 from pydantic import SecretStr
 
 from tests.crash.auditor import opened
 from tests.crash.figures import PROPERTY
 from tests.field.parts import folder_for
+from tests.field.standby import kill_server
 from tests.machine_clock import MachineClock
 
 
@@ -26,12 +26,7 @@ class Server:
             self._server.ensure_postgres_running()
 
     def kill(self):
-        """End the server as kill -9 does; its child processes notice, and end."""
-        process = psutil.Process(self._server.get_pid())
-        processes = [process, *process.children(recursive=True)]
-        process.kill()
-        _, alive = psutil.wait_procs(processes, timeout=10)
-        assert not alive
+        kill_server(self._server.get_pid())
 
     def url(self):
         return SecretStr(self._server.get_uri())
