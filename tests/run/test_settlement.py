@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etl.run.settlement import exhaust_if_due, is_finished, reject_unaskable, settlement_of
+from etl.run.settlement import claims_allowed, exhaust_if_due, is_finished, reject_unaskable, settlement_of
 from etl.tasks import FetchFailure, Observation, PendingTask, TaskState
 from etl.tasks.detail import TaskDetail
 from etl.tasks.failure_reasons import FailureReason, Recovery
@@ -139,6 +139,10 @@ def looks(statuses, *, recheck_after):
         next_check_at = settlement.next_check_at
         waits.append(next_check_at and (next_check_at - NOON) / timedelta(minutes=1))
     return waits
+
+
+def test_a_task_may_be_claimed_three_times_at_least_without_an_outcome():
+    assert [claims_allowed(dead_letter_after) for dead_letter_after in (1, 3, 5)] == [3, 3, 5]
 
 
 @pytest.mark.parametrize(
