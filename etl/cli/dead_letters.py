@@ -17,7 +17,7 @@ from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.report.result_set import print_table, to_objects
 from etl.settings.load import Settings
-from etl.source.requeue import requeue
+from etl.source.requeue import requeue, withdraw
 from etl.tasks.failure_reasons import FailureReason, advice_on
 from etl.warehouse.read.dead_letters import Choice, DeadLetter, begin_again, discard, letter_of, open_letters
 from etl.warehouse.read.questions import ResultSet
@@ -177,6 +177,10 @@ def discard_(context: Context, /, *, everything: bool, as_json: bool, **options:
     """
     settings = context.settings()
     task_ids = _ids(settings, Options(**options), everything=everything)
+    # The queue comes first: after a crash between the two, the dead letters are still open for another try.
+    if settings.source.mode == "queue":
+        with open_queue(settings.source) as (engine, table):
+            withdraw(engine, table, task_ids, now=clock_of(engine)())
     with open_warehouse(settings.warehouse) as warehouse:
         discard(warehouse.engine, task_ids, now=clock_of(warehouse.engine)())
     _print_result("discarded", task_ids, "discarded", as_json=as_json)

@@ -120,6 +120,16 @@ def test_a_discarded_dead_letter_is_resolved_and_its_task_never_asked_about_agai
 
 
 @each_engine
+def test_a_task_that_is_discarded_after_a_retry_is_not_asked_about_again(night):
+    assert night.run("dead-letters", "retry", LOST, FOREIGN).exit_code == ExitCode.OK
+    assert night.run("dead-letters", "discard", LOST).stdout == "1 discarded.\n"
+    assert (night.states()[LOST], night.states()[FOREIGN]) == ("dead", "pending")
+    assert night.run("run", "--recheck").exit_code == ExitCode.OK
+    assert (night.api.stats.asks[LOST], night.api.stats.asks[FOREIGN]) == (1, 2)
+    assert not {finding for finding in reconciled(night) if finding.startswith("dead")}
+
+
+@each_engine
 @pytest.mark.parametrize("command", ["retry", "discard"])
 def test_a_command_that_chooses_no_dead_letter_is_refused(night, command):
     for arguments, message in (
