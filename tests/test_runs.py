@@ -1,4 +1,6 @@
-from datetime import UTC, datetime
+"""A run: its numbers, the check that they balance, and its exit code."""
+
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -30,6 +32,13 @@ def test_a_run_begins_with_nothing_done():
     assert (run.started_at, run.since, run.until, run.max_rate) == (NOON, since, until, 12.5)
     assert (run.outcome, run.finished_at, run.exit_code) == (RUNNING, None, None)
     assert run.is_balanced
+
+
+def test_the_duration_and_the_rate_of_a_run_are_zero_until_it_has_ended():
+    running = run_with(requests=10)
+    ended = run_with(requests=10, finished_at=NOON + timedelta(seconds=4))
+    assert (running.seconds, running.requests_per_second) == (0, 0)
+    assert (ended.seconds, ended.requests_per_second) == (4, 2.5)
 
 
 def test_ids_sort_by_the_order_of_the_runs():
