@@ -20,6 +20,9 @@ counts responses by status, or by failure reason if there was no response. ``req
 about a task. ``drift`` counts responses by their difference from the documentation. ``pace`` holds the rate limit that
 the run found, in requests per minute. ``log`` counts the lines of the log that stderr did not take."""
 
+MAX_DRIFT_NAMES = 50
+"""Kinds of drift that one run counts separately, and new result codes; all others are counted together."""
+
 RunMessageKind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes"]
 """The kinds of messages about a run."""
 

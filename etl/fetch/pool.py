@@ -13,6 +13,7 @@ from etl.fetch.gate import TASK_RECOVERIES, Gate
 from etl.fetch.probes import FindTasks, Probes
 from etl.fetch.quarantine import Quarantine
 from etl.fetch.retry import RetryPolicy
+from etl.runs import MAX_DRIFT_NAMES
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, Outcome, PendingTask
 from etl.tasks.failure_reasons import FailureReason, Recovery
@@ -22,9 +23,6 @@ Fetch = Callable[[PendingTask], Awaitable[Outcome]]
 
 Deliver = Callable[[Outcome], Awaitable[None]]
 """Receives the final outcome of a task."""
-
-MAX_DRIFT_NAMES = 50
-"""Kinds of drift that one run counts separately; all others are counted together."""
 
 OTHER_DRIFT = "anything else"
 

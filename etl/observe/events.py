@@ -71,6 +71,10 @@ EVENTS: dict[str, Event] = {
         "The run could not give tasks back; other runs can claim them after `seconds`.", ("tasks", "seconds")
     ),
     "stopping": Event("The run ends early and cleanly, for the reason in `said`.", ("said",)),
+    "dimension_full": Event(
+        "A dimension has as many rows as it may, and `tasks` of the run have a value without a row in it.",
+        ("dimension", "rows", "tasks"),
+    ),
     "drift": Event("Responses differ from KooDrive's documentation.", ("what", "answers")),
     "bug": Event("An unexpected error, with its traceback.", ("exc_info",)),
     "run_row_not_written": Event("The run could not write its end to the warehouse."),

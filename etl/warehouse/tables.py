@@ -31,6 +31,9 @@ MAX_RUN_ID_CHARACTERS = 100
 MAX_COUNTER_CHARACTERS = 50
 """The length of a counter's or a message's kind, at most."""
 
+MAX_DIMENSION_ROWS = 10_000
+"""The rows of a dimension, at most. KooDrive has a few types and statuses, and hundreds of result codes."""
+
 KEY, RUN_ID, WORDS = KeyText(MAX_KEY_CHARACTERS), KeyText(MAX_RUN_ID_CHARACTERS), ForeignText(MAX_WORDS_CHARACTERS)
 
 SQL_TYPES: dict[Kind, TypeEngine[Any]] = {
@@ -113,7 +116,7 @@ dim_task_status = Table(
         comment="Whether a task with this status has ended; an unknown status is not terminal.",
     ),
     Column("description", Text, comment="The meaning of the status."),
-    comment="The names of task statuses: the documented ones, and every other number that a run has seen.",
+    comment="The names of task statuses, 10,000 at most: the documented ones, and other numbers that runs have seen.",
 )
 
 dim_task_type = Table(
@@ -124,7 +127,7 @@ dim_task_type = Table(
     Column("description", Text, comment="The documented meaning."),
     Column("category", Text, comment="The group that your labels put it in."),
     Column("action", Text, comment="The action that your labels advise."),
-    comment="The names of task types: the documented ones and every other number that a run has seen. You label them.",
+    comment="The names of task types, 10,000 at most: the documented ones, and others that runs have seen.",
 )
 
 dim_result_code = Table(
@@ -136,7 +139,7 @@ dim_result_code = Table(
     Column("action", Text, comment="The action that your labels advise."),
     Column("is_documented", Boolean, nullable=False, comment="Whether your labels explain it."),
     Column("first_seen_at", UtcDateTime, nullable=False, comment="When a run first saw the code."),
-    comment="Every result code that a run has seen. You label them.",
+    comment="The result codes that runs have seen, 10,000 at most. You label them.",
 )
 
 dead_letter = Table(

@@ -6,7 +6,7 @@ WITH known AS (
     UNION ALL
     SELECT f.task_id, NULL, 1, CASE WHEN s.is_terminal THEN 1 ELSE 0 END, 0
     FROM fact_task_status AS f
-    JOIN dim_task_status AS s ON s.status = f.status
+    LEFT JOIN dim_task_status AS s ON s.status = f.status
     UNION ALL
     -- 2 is an open dead letter. 1 is settled by an audit or discarded.
     SELECT d.task_id, NULL, 0, 0, CASE WHEN d.resolved_at IS NULL THEN 2 ELSE 1 END

@@ -5,12 +5,12 @@ WITH story AS (
         c.observed_at AS happened_at,
         2 AS turn,
         'seen' AS event,
-        s.status_name,
+        COALESCE(s.status_name, 'UNKNOWN') AS status_name,
         c.result_code,
         r.title AS detail,
         c.run_id
     FROM fact_task_status_change AS c
-    JOIN dim_task_status AS s ON s.status = c.status
+    LEFT JOIN dim_task_status AS s ON s.status = c.status
     LEFT JOIN dim_result_code AS r ON r.result_code = c.result_code
     WHERE c.task_id = :task_id
     UNION ALL

@@ -1,4 +1,5 @@
 -- Tasks that have not ended, with the hours since submission and since the last change of status.
+-- :status_name The name of the status, UNKNOWN(7) for a number that KooDrive does not document.
 -- :hours_since_submitted The hours since submitted_at.
 -- :hours_in_status The hours since status_changed_at.
 SELECT
@@ -6,7 +7,7 @@ SELECT
     f.task_name,
     f.tenant_id,
     f.status,
-    s.status_name,
+    COALESCE(s.status_name, 'UNKNOWN') AS status_name,
     f.submitted_at,
     f.status_changed_at,
     f.last_checked_at,
@@ -16,5 +17,5 @@ SELECT
     CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.status_changed_at) AS DOUBLE PRECISION)
         / CAST(3600 AS DOUBLE PRECISION) AS hours_in_status
 FROM fact_task_status AS f
-JOIN dim_task_status AS s ON s.status = f.status
-WHERE NOT s.is_terminal
+LEFT JOIN dim_task_status AS s ON s.status = f.status
+WHERE NOT COALESCE(s.is_terminal, FALSE)

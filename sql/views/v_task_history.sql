@@ -5,7 +5,7 @@
 SELECT
     c.task_id,
     c.status,
-    s.status_name,
+    COALESCE(s.status_name, 'UNKNOWN') AS status_name,
     c.result_code,
     c.observed_at AS valid_from,
     LEAD(c.observed_at) OVER (PARTITION BY c.task_id ORDER BY c.observed_at) AS valid_until,
@@ -13,4 +13,4 @@ SELECT
     c.previous_result_code,
     c.run_id
 FROM fact_task_status_change AS c
-JOIN dim_task_status AS s ON s.status = c.status
+LEFT JOIN dim_task_status AS s ON s.status = c.status

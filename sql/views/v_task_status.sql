@@ -1,5 +1,7 @@
 -- Every audited task with its current status, and the names and labels of its type, status and result code.
 -- :task_type_name The name of the type: UNKNOWN if the task has none, UNKNOWN(7) until your labels name it.
+-- :status_name The name of the status, UNKNOWN(7) for a number that KooDrive does not document.
+-- :is_terminal Whether the task has ended, which a task with an unknown status has not.
 -- :result_title The title that your labels give the result code. Null: your labels do not explain it, or there is none.
 -- :result_category The group that your labels put the result code in.
 -- :result_action The action that your labels advise.
@@ -11,8 +13,8 @@ SELECT
     f.tenant_id,
     f.user_id,
     f.status,
-    s.status_name,
-    s.is_terminal,
+    COALESCE(s.status_name, 'UNKNOWN') AS status_name,
+    COALESCE(s.is_terminal, FALSE) AS is_terminal,
     f.result_code,
     r.title AS result_title,
     r.category AS result_category,
@@ -24,6 +26,6 @@ SELECT
     f.last_checked_at,
     f.run_id
 FROM fact_task_status AS f
-JOIN dim_task_status AS s ON s.status = f.status
+LEFT JOIN dim_task_status AS s ON s.status = f.status
 LEFT JOIN dim_task_type AS t ON t.task_type = f.task_type
 LEFT JOIN dim_result_code AS r ON r.result_code = f.result_code

@@ -39,7 +39,7 @@ def test_a_night_that_is_too_short_for_all_audits_the_good_tasks_behind_unknown_
 
         run = night.run("run", "--json", "--limit", 4 * len(good))
 
-        assert night.facts() == night.truth(good)
+        assert night.facts() == night.truth(good), run.stderr
         assert json.loads(run.stdout)["dead_lettered"] == 3 * len(good)
         assert "claims_in_turns" in run.stderr
 

@@ -4,19 +4,28 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
+import structlog
 from sqlalchemy import Connection, Engine, Executable, insert, select, update
 
 from etl.crash_points import crash_point
 from etl.database.engines import engine_of
 from etl.database.migrations import require_current
 from etl.runs import AuditRun, Counters
-from etl.warehouse.load import clock_errors, history, statements
+from etl.warehouse.load import clock_errors, dimensions, history, statements
 from etl.warehouse.load.batch import Batch, Within
 from etl.warehouse.load.dead_letters import dead_letter_rows
 from etl.warehouse.schema import warehouse_schema
-from etl.warehouse.tables import MAX_KEY_CHARACTERS, audit_run, audit_run_counter, fact_task_status_change
+from etl.warehouse.tables import (
+    MAX_DIMENSION_ROWS,
+    MAX_KEY_CHARACTERS,
+    audit_run,
+    audit_run_counter,
+    fact_task_status_change,
+)
 from etl.warehouse.temporary_tables import stage_dead_letters, stage_facts
 from etl.warehouse.text import storable_text
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 LOADED = ("audited", "changed", "unchanged", "still_open", "dead_lettered", "released")
 """The counters of a run that change with a load."""
@@ -92,20 +101,24 @@ class Warehouse:
             counters: the counters that its numbers are made of.
             within: a function that the loader calls in the same transaction, at its end.
         """
-        rows = [
-            {"run_id": run.run_id, "counter": counter, "name": name, "number": number}
-            for (counter, name), number in sorted(counters.items())
-        ]
         with self.engine.begin() as connection:
             finished_at = select(audit_run.c.finished_at).where(audit_run.c.run_id == run.run_id)
             if connection.execute(finished_at).scalar_one() is not None:
                 return
             _write_run(connection, run)
-            connection.execute(statements.insert_new_code_counters(run.run_id, run.started_at))
+            connection.execute(dimensions.insert_new_code_counters(run.run_id, run.started_at))
+            left_out = dimensions.count_left_out(connection, run.run_id)
+            full = {("drift", f"{name} is full"): tasks for name, tasks in left_out.items()}
+            rows = [
+                {"run_id": run.run_id, "counter": counter, "name": name, "number": number}
+                for (counter, name), number in sorted({**counters, **full}.items())
+            ]
             if rows:
                 connection.execute(insert(audit_run_counter), rows)
             if within is not None:
                 within(connection)
+        for name, tasks in left_out.items():
+            log.warning("dimension_full", dimension=name, rows=MAX_DIMENSION_ROWS, tasks=tasks)
 
     def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
         """Return the tasks whose end was written by a run that never ended."""
@@ -139,9 +152,9 @@ class Warehouse:
         if connection.execute(history.count_late()).scalar_one():
             for statement in history.correct_history(self._kind, run_id=learnt_by):
                 connection.execute(statement)
-        connection.execute(statements.insert_unknown_statuses())
-        connection.execute(statements.insert_unknown_types())
-        connection.execute(statements.insert_new_result_codes())
+        connection.execute(dimensions.insert_unknown_statuses())
+        connection.execute(dimensions.insert_unknown_types())
+        connection.execute(dimensions.insert_new_result_codes())
         connection.execute(history.date_result_codes())
         connection.execute(statements.resolve_dead_letters())
 

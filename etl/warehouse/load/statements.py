@@ -1,11 +1,10 @@
-"""The set-based statements that turn a staged batch into facts, changes and dimension rows.
+"""The set-based statements that turn a staged batch into facts and changes.
 
 Each statement compares ``stage_facts`` with the facts as they are, and writes only differences: a repeated observation
 of a finished task touches nothing, and an older observation never replaces a newer one. The statements rely on loads
 that happen one at a time, which ``loader`` ensures.
 """
 
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -14,18 +13,13 @@ from sqlalchemy import (
     FromClause,
     Insert,
     Select,
-    Table,
     Text,
     Update,
     and_,
     bindparam,
     case,
-    cast,
     exists,
-    false,
     func,
-    literal,
-    not_,
     or_,
     select,
     text,
@@ -35,13 +29,8 @@ from sqlalchemy import (
 from etl.database.engines.base import Engine
 from etl.tasks.detail import CONTENT, TERMINAL_STATUSES
 from etl.warehouse.tables import (
-    MAX_KEY_CHARACTERS,
     audit_run,
-    audit_run_counter,
     dead_letter,
-    dim_result_code,
-    dim_task_status,
-    dim_task_type,
     fact_task_status,
     fact_task_status_change,
 )
@@ -106,27 +95,6 @@ def upsert_facts(engine: Engine) -> Insert:
     return engine.upsert(fact_task_status, list(values), news)
 
 
-def insert_unknown_statuses() -> Insert:
-    """Add a row for each undocumented status; it is not terminal."""
-    row = {"status": stage.status, "status_name": _unknown(stage.status), "is_terminal": false()}
-    return _insert_missing(dim_task_status, row)
-
-
-def insert_unknown_types() -> Insert:
-    """Add a row for each undocumented task type."""
-    return _insert_missing(dim_task_type, {"task_type": stage.task_type, "task_type_name": _unknown(stage.task_type)})
-
-
-def insert_new_result_codes() -> Insert:
-    """Add a row for each new result code, whose labels the user fills in."""
-    row = {
-        "result_code": stage.result_code,
-        "is_documented": false(),
-        "first_seen_at": func.min(stage.observed_at),
-    }
-    return _insert_missing(dim_result_code, row)
-
-
 def resolve_dead_letters() -> Update:
     """Resolve the dead letters of tasks that were audited after they failed."""
     return (
@@ -189,27 +157,3 @@ def upsert_dead_letters(engine: Engine) -> Insert:
         stage_dead_letters.c.task_id
     )
     return engine.upsert_if_newer(dead_letter, changing, time="last_failed_at", rows=staged)
-
-
-def insert_new_code_counters(run: str, started_at: datetime) -> Insert:
-    """Count the tasks of a run by each result code that it was the first to meet."""
-    code = dim_result_code.c
-    name = func.substr(literal("new result_code ", Text) + code.result_code, 1, MAX_KEY_CHARACTERS)
-    found = (
-        select(literal(run, Text), literal("drift", Text), name, func.count())
-        .select_from(dim_result_code.join(fact_task_status, fact.result_code == code.result_code))
-        .where(code.first_seen_at >= started_at, not_(code.is_documented), fact.run_id == run)
-        .group_by(code.result_code)
-    )
-    return audit_run_counter.insert().from_select(["run_id", "counter", "name", "number"], found)
-
-
-def _unknown(number: ColumnElement[int]) -> ColumnElement[str]:
-    return literal("UNKNOWN(", Text) + cast(number, Text) + literal(")", Text)
-
-
-def _insert_missing(dimension: Table, row: dict[str, ColumnElement[Any]]) -> Insert:
-    key_name, key = next(iter(row.items()))
-    known = select(dimension.c[key_name]).where(dimension.c[key_name] == key).correlate(stage_facts).exists()
-    missing = select(*(value.label(name) for name, value in row.items())).where(key.is_not(None), not_(known))
-    return dimension.insert().from_select(list(row), missing.group_by(key))

@@ -4,12 +4,12 @@ SELECT
     f.task_name,
     f.tenant_id,
     f.status,
-    s.status_name,
+    COALESCE(s.status_name, 'UNKNOWN') AS status_name,
     f.submitted_at,
     f.status_changed_at,
     f.last_checked_at,
     CAST(TIMESTAMPDIFF(MICROSECOND, f.submitted_at, UTC_TIMESTAMP(6)) AS DOUBLE) / 3600000000 AS hours_since_submitted,
     CAST(TIMESTAMPDIFF(MICROSECOND, f.status_changed_at, UTC_TIMESTAMP(6)) AS DOUBLE) / 3600000000 AS hours_in_status
 FROM fact_task_status AS f
-JOIN dim_task_status AS s ON s.status = f.status
-WHERE NOT s.is_terminal
+LEFT JOIN dim_task_status AS s ON s.status = f.status
+WHERE NOT COALESCE(s.is_terminal, FALSE)
