@@ -19,6 +19,8 @@ def opened_at(responses):
         ([True, False] * 100, MIN_RESPONSES_TO_JUDGE + 1),
         ([True, False, False] * 100, None),
         ([False] * 1000 + [True] * 100, 1000 + WINDOW_RESPONSES // 2),
+        # The last failure opens it, since a success leaves the window.
+        ([False] + [True] * 7 + [False] * 15 + [True] * 8, 31),
     ],
 )
 def test_the_breaker_opens_when_half_of_the_recent_responses_failed(responses, expected):
