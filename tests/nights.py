@@ -7,6 +7,7 @@ from msgspec import UNSET
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
+from etl.tasks import is_valid_task_id
 from tests import processes
 
 TOKEN = "Bearer CANARY-5f1d0c"
@@ -48,9 +49,13 @@ class Night:
         return processes.start(arguments, folder=self._folder, **how)
 
     def enqueue(self, *ids):
+        """Add IDs as a person does, and texts that are no IDs as a program may."""
         file = self._folder / "ids.txt"
-        file.write_text("\n".join(ids), encoding="utf-8")
-        assert self.run("enqueue", "--file", file).exit_code == 0
+        file.write_text("\n".join(filter(is_valid_task_id, ids)), encoding="utf-8")
+        assert self.run("enqueue", "--file", file, "--allow-rounded").exit_code == 0
+        for task_id in ids:
+            if not is_valid_task_id(task_id):
+                self.change("INSERT INTO pending_task (task_id) VALUES (:task_id)", task_id=task_id)
 
     def rows(self, query, where="warehouse"):
         engine = open_engine(self._urls[where], name=where)
@@ -59,10 +64,10 @@ class Night:
         engine.dispose()
         return found
 
-    def change(self, statement, where="source"):
+    def change(self, statement, where="source", **values):
         engine = open_engine(self._urls[where], name=where)
         with engine.begin() as connection:
-            connection.execute(text(statement))
+            connection.execute(text(statement), values)
         engine.dispose()
 
     def wait_until_idle(self):

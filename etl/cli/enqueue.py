@@ -1,11 +1,11 @@
 """`task-audit enqueue`: adds pending tasks by ID, from a file, or from KooDrive's list."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from datetime import datetime
 from itertools import chain
-from typing import IO, Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 import click
 
@@ -29,8 +29,13 @@ from etl.tasks.detail import TaskStatus
     "--file",
     "path",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
-    help="CSV, NDJSON or Parquet with task_id and optional submitted_at, or one ID a line; - is standard input.",
+    help="CSV, NDJSON, Parquet or Excel with task_id and optional submitted_at, or one ID a line; - is standard input.",
 )
+@click.option("--column", metavar="NAME", help="With --file: the column of task IDs, if it is not named task_id.")
+@click.option(
+    "--allow-rounded", is_flag=True, help="With --file: accept long IDs most of which end in zeros, as if rounded."
+)
+@click.option("--dry-run", is_flag=True, help="Check everything and count, but add nothing.")
 @click.option("--from-api", is_flag=True, help="Add the tasks of KooDrive's own list.")
 @click.option(
     "--status",
@@ -55,6 +60,9 @@ def enqueue(
     *,
     task_ids: tuple[str, ...],
     path: str | None,
+    column: str | None,
+    allow_rounded: bool,
+    dry_run: bool,
     from_api: bool,
     statuses: tuple[TaskStatus, ...],
     since: datetime | None,
@@ -63,19 +71,21 @@ def enqueue(
 ) -> None:
     """Add pending task IDs; an ID that is already there stays as it is.
 
-    The command also counts the tasks that are already there and that no run asks about: (2 done, 1 dead).
+    The command also counts the tasks that are already there and that no run asks about: (2 done, 1 dead). If one ID or
+    time is wrong, the command adds nothing.
 
     \b
     Example:
       task-audit enqueue 1534087020903704704
-      task-audit enqueue --file leavers.csv
+      task-audit enqueue --file leavers.csv --dry-run
+      task-audit enqueue --file leavers.xlsx --column 'Task number'
       psql -Atc 'SELECT id FROM leaver_task' | task-audit enqueue --file -
       task-audit enqueue --from-api --status FAILED --since 2026-11-01
     """
     wanted = Wanted(statuses=frozenset(statuses), since=since, until=until, tasks=limit)
     if from_api:
-        if task_ids or path is not None:
-            raise click.UsageError("--from-api takes the IDs from KooDrive; leave out other IDs and --file.")
+        if task_ids or path is not None or dry_run:
+            raise click.UsageError("--from-api takes the IDs from KooDrive; leave out other IDs, --file and --dry-run.")
         _from_api(context.settings(), wanted)
         return
     if wanted != Wanted():
@@ -84,12 +94,21 @@ def enqueue(
         )
     if not task_ids and path is None:
         raise click.UsageError("Give task IDs, or --file PATH, or --file - for standard input, or --from-api.")
+    if path is None and (column or allow_rounded):
+        raise click.UsageError("--column and --allow-rounded are about a file: give --file, too.")
     # A wrong argument is refused before the configuration is read.
     arguments = list(check_ids(task_ids))
     with ExitStack() as files, open_queue(context.settings().source) as (engine, table):
-        from_file = _pending_in(files.enter_context(click.open_file(path, "rb")), path) if path else ()
-        added = add_to_queue(engine, table, chain(arguments, from_file))
-    _print_added(added)
+        from_file: Iterable[PendingRow] = ()
+        name = "Standard input" if path == "-" else path
+        if path and name:
+            file = cast("BinaryIO", files.enter_context(click.open_file(path, "rb")))
+            from_file = read_pending(file, name=name, column=column, allow_rounded=allow_rounded)
+        added = add_to_queue(engine, table, chain(arguments, from_file), dry_run=dry_run)
+    if added.given:
+        _print_added(added, dry_run=dry_run)
+    else:
+        click.echo(f"{name} has no tasks: nothing to add.")
 
 
 def _from_api(settings: Settings, wanted: Wanted) -> None:
@@ -109,10 +128,8 @@ def _from_api(settings: Settings, wanted: Wanted) -> None:
             _print_added(Enqueued(given=collected.given, new=collected.new, settled=collected.settled))
 
 
-def _print_added(added: Enqueued) -> None:
+def _print_added(added: Enqueued, *, dry_run: bool = False) -> None:
     states = ", ".join(f"{tasks} {state}" for state, tasks in sorted(added.settled.items()))
-    click.echo(f"{added.new} new, {added.given - added.new} already there{f' ({states})' if states else ''}.")
-
-
-def _pending_in(file: IO[Any], path: str) -> Iterator[PendingRow]:
-    return read_pending(cast("BinaryIO", file), name="standard input" if path == "-" else path)
+    repeated = f", {added.repeated} repeated in the input" if added.repeated else ""
+    dry = " Nothing was added: this was a dry run." if dry_run else ""
+    click.echo(f"{added.new} new, {added.known} already there{f' ({states})' if states else ''}{repeated}.{dry}")

@@ -30,6 +30,9 @@ def _empty_folder(tmp_path, monkeypatch):
         (["nonsense"], "nonsense"),
         (["enqueue"], "Give task IDs"),
         (["enqueue", "--file", "missing.csv"], "missing.csv"),
+        (["enqueue", "1", "--column", "id"], "give --file"),
+        (["enqueue", "notanid", "12"], "Argument 1: 'notanid' is not a task ID"),
+        (["enqueue", "--from-api", "--dry-run"], "--dry-run"),
         (["--log-format", "xml", "status"], "--log-format"),
     ],
 )
@@ -166,7 +169,21 @@ def test_enqueue_prints_how_many_were_new(task_audit, tmp_path):
     (tmp_path / "more.csv").write_text("task_id\n2\n3\n", encoding="utf-8")
 
     assert task_audit("enqueue", "1", "2").stdout == "2 new, 0 already there.\n"
+    planned = task_audit("enqueue", "--file", "more.csv", "--dry-run").stdout
+    assert planned == "1 new, 1 already there. Nothing was added: this was a dry run.\n"
     assert task_audit("enqueue", "--file", "more.csv").stdout == "1 new, 1 already there.\n"
+    assert (
+        task_audit("enqueue", "--file", "more.csv", "3").stdout == "0 new, 2 already there, 1 repeated in the input.\n"
+    )
+
+
+@pytest.mark.parametrize("content", ["", "task_id\n"])
+def test_a_file_without_tasks_is_named_and_ends_with_0(task_audit, tmp_path, content):
+    task_audit("init")
+    (tmp_path / "empty.csv").write_text(content, encoding="utf-8")
+    result = task_audit("enqueue", "--file", "empty.csv")
+
+    assert (result.exit_code, result.stdout) == (0, "empty.csv has no tasks: nothing to add.\n")
 
 
 def test_enqueue_reads_standard_input(task_audit):
@@ -193,7 +210,7 @@ def test_a_refused_row_adds_nothing(task_audit, tmp_path):
 
 def test_status_as_json_and_for_a_person(task_audit):
     task_audit("init")
-    task_audit("enqueue", "1534087020903704704", "nonsense")
+    task_audit("enqueue", "1534087020903704704", "1534087020903704705")
 
     status = json.loads(task_audit("status", "--json").stdout)
 

@@ -21,10 +21,10 @@ MANY = 100_000
 def test_counts_the_new_ones(board):
     board.add("1", state="done")
 
-    assert enqueue(board.engine, board.table, check_ids(["1", "2", "3", "2"])) == Enqueued(4, 2, Counter(done=1))
+    assert enqueue(board.engine, board.table, check_ids(["1", "2", "3", "2"])) == Enqueued(4, 2, Counter(done=1), 1)
     board.add("4", state="dead")
     again = enqueue(board.engine, board.table, check_ids(["1", "2", "3", "1", "4"]))
-    assert again == Enqueued(given=5, new=0, settled=Counter(done=2, dead=1))
+    assert again == Enqueued(given=5, new=0, settled=Counter(done=1, dead=1), repeated=1)
     assert {task_id: row["state"] for task_id, row in board.rows().items()} == {
         "1": "done",
         "2": "pending",
@@ -49,6 +49,25 @@ def test_a_refused_row_adds_nothing_of_what_came_before(board):
         enqueue(board.engine, board.table, rows())
 
     assert board.rows() == {}
+
+
+def test_a_dry_run_counts_and_adds_nothing(board):
+    board.add("1", state="done")
+    board.add("2")
+
+    counted = enqueue(board.engine, board.table, check_ids(["1", "2", "3", "3", "4"]), dry_run=True)
+
+    assert counted == Enqueued(given=5, new=2, settled=Counter(done=1), repeated=1)
+    assert counted.known == 2
+    assert set(board.rows()) == {"1", "2"}
+
+
+def test_repeats_are_counted_across_transactions(board):
+    ids = [str(number) for number in range(1, CHUNK_ROWS + 2)]
+
+    assert enqueue(board.engine, board.table, check_ids([*ids, *ids[:3], "01"])) == Enqueued(
+        given=len(ids) + 4, new=len(ids) + 1, repeated=3
+    )
 
 
 def test_nothing_to_add(board):

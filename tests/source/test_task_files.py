@@ -52,7 +52,7 @@ def test_every_form_of_the_same_two_tasks(content):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "\n \n", "\ufeff", "task_id\n", parquet(task_id=pl.Series([], dtype=pl.String))]
+    "content", ["", "\n \n", "\ufeff", "task_id\n", "task_id;name\n", parquet(task_id=pl.Series([], dtype=pl.String))]
 )
 def test_an_empty_file_is_no_error(content):
     assert read(content) == []
@@ -105,11 +105,10 @@ def test_a_short_row_has_no_time():
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("task_id;submitted_at\n1;2026-01-01\n", r"leavers, line 1, has no column task_id.*commas"),
-        ("my_task_id,name\n1,Li\n", r"leavers, line 1, has no column task_id"),
+        ("my_task_id,name\n1,Li\n", r"leavers, line 1: 'my_task_id,name' is more than a task ID"),
         ("id,name\n1,Li\n", r"leavers, line 1: 'id,name' is more than a task ID.*header"),
         (f"\n{ID}\t2026-01-01\n", r"leavers, line 2: .* is more than a task ID"),
-        (f"[{ID}]", r"leavers, line 1: .* is more than a task ID"),
+        (f"[{ID}]", r"leavers is a JSON array"),
         ("task_id,submitted_at\n1,2026-01-01\n2,soon\n", r"leavers, line 3: 'soon' is not a time"),
         ("task_id,submitted_at\n1,1730419200\n", r"leavers, line 2: '1730419200' is not a time"),
         ("task_id,submitted_at\n1,1730419200000\n", r"leavers, line 2: '1730419200000' is not a time"),
@@ -121,20 +120,20 @@ def test_a_short_row_has_no_time():
         ("task_id,name\n1,Li,Mei\n", r"leavers, line 2, has more fields than the header"),
         ('task_id\n1\n"2\n3\n', r"leavers, line 4, is not CSV"),
         ("task_id\n" + "1" * 200_000 + "\n", r"leavers, line 2, is not CSV: field larger"),
-        ("1" * 256, r"leavers, line 1: '1{40}' is not a task ID.*255"),
+        ("1" * 256, r"leavers, line 1: '1{40}' is not a task ID. It has more than 19 digits"),
         ("1\n2\0\n", r"leavers, line 2: .* is not a task ID"),
         (b"1\n2\n\xff\n", r"leavers, line 3, is not UTF-8"),
-        ("1\n".encode("utf-16"), r"leavers, line 1, is not UTF-8"),
+        ("1\n".encode("utf-16"), r"leavers is text in UTF-16"),
         ('{"task_id": 1}\n{"task_id": \n', r"leavers, line 2, is not JSON"),
         ('{"task_id": 1}\n[2]\n', r"leavers, line 2, is not a JSON object"),
-        ('{"task_id": 1}\n{"id": 2}\n', r"leavers, line 2: 'None' is not a task ID"),
+        ('{"task_id": 1}\n{"id": 2}\n', r"leavers, line 2, has no column task_id. It has 'id'"),
         ('{"task_id": 1.534087020903704704e18}', r"leavers, line 1: '1.53\S*' is not a task ID"),
         ('{"task_id": true}', r"leavers, line 1: 'True' is not a task ID"),
         ('{"task_id": 1, "submitted_at": 1730419200}', r"leavers, line 1: '1730419200' is not a time"),
         (parquet(id=[1]), r"leavers has no column task_id"),
         (parquet(task_id=[1, None]), r"leavers, row 2: 'None' is not a task ID"),
-        (parquet(task_id=[1.5e18]), r"leavers, row 1: .* is not a task ID"),
-        (parquet(task_id=[1], submitted_at=[1730419200]), r"leavers, row 1: '1730419200' is not a time"),
+        (parquet(task_id=[1.5e18]), r"leavers: the column task_id holds values of the type Float64"),
+        (parquet(task_id=[1], submitted_at=[1730419200]), r"leavers: the column submitted_at holds .* Int64"),
         (parquet(task_id=["1"] * 99)[:-20], r"leavers cannot be read as Parquet"),
         (b"PAR1", r"leavers cannot be read as Parquet"),
     ],
@@ -172,7 +171,7 @@ def test_arguments_are_task_ids():
     assert list(check_ids(["1", " 2 "])) == [("1", None), ("2", None)]
 
 
-@pytest.mark.parametrize("wrong", ["", " ", "1" * 256, "1\0", os.fsdecode(b"\xff")])
+@pytest.mark.parametrize("wrong", ["", " ", "1" * 20, "1\0", "nonsense", os.fsdecode(b"\xff")])
 def test_a_wrong_argument_is_named_by_its_number(wrong):
     with pytest.raises(InputError, match=r"Argument 2: .* is not a task ID"):
         list(check_ids(["1", wrong]))
