@@ -12,13 +12,18 @@ from etl.redaction import redact
 
 
 class TaskAuditError(Exception):
-    """An error that ends the run; ``remedy`` is the operator's next step."""
+    """An error that ends the run; ``remedy`` is the operator's next step.
+
+    Tables, messages, traces and reports have the message and the remedy. ``quote`` is what another program said, which
+    may name a person: only the log and the terminal of the command show it.
+    """
 
     exit_code = ExitCode.BUG
 
-    def __init__(self, message: str, *, code: Code, remedy: str) -> None:
-        # The message may quote a program that repeats a secret, and it goes to logs, tables and webhooks.
+    def __init__(self, message: str, *, code: Code, remedy: str, quote: str = "") -> None:
+        # The message and the quote may repeat a secret.
         self.message = redact(message)
+        self.quote = redact(quote)
         self.code = code
         self.remedy = remedy
         super().__init__(self.message)
@@ -35,9 +40,9 @@ class RunEnding:
     code: Code
     remedy: str
 
-    def because(self, message: str) -> TaskAuditError:
+    def because(self, message: str, *, quote: str = "") -> TaskAuditError:
         """Make the error that ends the run."""
-        return self.error(message, code=self.code, remedy=self.remedy)
+        return self.error(message, code=self.code, remedy=self.remedy, quote=quote)
 
 
 class ConfigurationError(TaskAuditError):

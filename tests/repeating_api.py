@@ -58,6 +58,8 @@ class RepeatingApi:
         self.task_name = "n"
         """The name of every task whose response repeats nothing."""
         self.result_code = None
+        self.reply = None
+        """Makes the response to every request about a task of its ID, if set."""
         self.refusal = None
         """The status and the code of every response, if set."""
         self.received = []
@@ -66,6 +68,8 @@ class RepeatingApi:
         """The path and the body of each POST request."""
 
     def answer(self, task_id, authorization):
+        if self.reply is not None:
+            return self.reply(task_id)
         if self.refusal is not None:
             status, code = self.refusal
             secret = " ".join(write(authorization) for write in FORMS.values())

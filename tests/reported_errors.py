@@ -4,7 +4,7 @@ import re
 
 FORM = re.compile(
     r"Error \[(?P<code>[a-z-]+)\]: (?P<message>.+)\nRemedy: (?P<remedy>.+)\nHelp: task-audit explain (?P=code)\n"
-    r"(?P<causes>(?:Cause: .+\n)*)\Z"
+    r"(?:It says: .+\n)?(?P<causes>(?:Cause: .+\n)*)\Z"
 )
 
 

@@ -121,7 +121,7 @@ class Store:
         except pl.exceptions.PolarsError as error:
             if self._is_bucket:
                 raise self._unavailable("read", error) from None
-            raise self._damaged(name, f"is damaged: {_first_line(error)}") from None
+            raise self._damaged(name, "is damaged", quote=_first_line(error)) from None
         except pl.exceptions.PanicException:
             # The reader of Parquet ends so on some damage.
             raise self._damaged(name, "is damaged: it cannot be read as Parquet") from None
@@ -160,10 +160,9 @@ class Store:
             file.seek(0)
             return pl.read_parquet(file), metadata
 
-    def _damaged(self, name: str, problem: str) -> DamagedArchiveError:
-        return DamagedArchiveError(
-            f"{self._location}/{name} {problem}.", code=Code.ARCHIVE_DAMAGED, remedy=DAMAGE_REMEDY
-        )
+    def _damaged(self, name: str, problem: str, *, quote: str = "") -> DamagedArchiveError:
+        message = f"{self._location}/{name} {problem}."
+        return DamagedArchiveError(message, code=Code.ARCHIVE_DAMAGED, remedy=DAMAGE_REMEDY, quote=quote)
 
     def _in_bucket(self) -> Iterator[str]:
         paths = pl.scan_parquet(f"{self._location}/{FILES}", include_file_paths="file", storage_options=self._options)

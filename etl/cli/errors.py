@@ -41,6 +41,7 @@ def emit(error: TaskAuditError, *, log_format: LogFormat, verbose: bool) -> None
     lines = [
         ("Remedy", error.remedy),
         ("Help", f"task-audit explain {error.code}"),
+        *([("It says", error.quote)] if error.quote else []),
         *(("Cause", cause) for cause in causes),
     ]
     if sys.stderr.isatty():
@@ -72,6 +73,8 @@ def bug_of(error: Exception) -> BugError:
 def _log(error: TaskAuditError, causes: list[str]) -> None:
     configure_logs("json", verbose=False)
     more: dict[str, object] = {"causes": causes} if causes else {}
+    if error.quote:
+        more["quoted"] = error.quote
     if isinstance(error, BugError) and error.__cause__:
         more["exc_info"] = error.__cause__
     log.error(

@@ -226,7 +226,7 @@ class Gate:
         if failure.ending is None or (self._was_answered and failure.ending.error is not CredentialsRefusedError):
             return _out_of_patience(failure, seconds=seconds)
         return failure.ending.because(
-            f"No response was KooDrive's for {seconds:,.0f} s, most recently: {failure.detail}."
+            f"No response was KooDrive's for {seconds:,.0f} s, most recently: {failure.summary}.", quote=failure.detail
         )
 
 
@@ -234,9 +234,10 @@ def _out_of_patience(failure: FetchFailure, *, seconds: float) -> TaskAuditError
     remedy = "The tasks that were not audited are still pending: run again later, or raise api.patience_seconds."
     if failure.reason is not FailureReason.THROTTLED:
         return OutageError(
-            f"The API has failed for {seconds:,.0f} s, most recently: {failure.detail}.",
+            f"The API has failed for {seconds:,.0f} s, most recently: {failure.summary}.",
             code=Code.API_UNAVAILABLE,
             remedy=remedy,
+            quote=failure.detail,
         )
     if failure.wait_seconds is None:
         return StoppedError(

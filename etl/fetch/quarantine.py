@@ -60,19 +60,23 @@ class Quarantine:
 
     def suspicion(self) -> TaskAuditError | None:
         """Return the error that ends the run unless another task is answered; None while too few tasks are refused."""
+        newest = self._held[-1] if self._held else None
+        if newest is None:
+            return None
         forbidden = sum(failure.reason is FailureReason.FORBIDDEN for failure in self._held)
         if forbidden >= MAX_FORBIDDEN:
             return CredentialsRefusedError(
-                f"The API forbids {forbidden} tasks in a row, most recently: {self._held[-1].detail}.",
+                f"The API forbids {forbidden} tasks in a row, most recently: {newest.summary}.",
                 code=Code.API_FORBIDDEN,
                 remedy="Check the rights of api.user_id and of the credentials.",
+                quote=newest.detail,
             )
         if len(self._held) - forbidden >= MAX_REFUSED:
             return ConfigurationError(
-                f"The API has refused {len(self._held)} requests and answered none, "
-                f"most recently: {self._held[-1].detail}.",
+                f"The API has refused {len(self._held)} requests and answered none, most recently: {newest.summary}.",
                 code=Code.API_ADDRESS_WRONG,
                 remedy="Check api.base_url, api.user_id and the credentials. If these are right and the tasks "
                 f"no longer exist, a run with --limit {MAX_REFUSED - 1} makes dead letters of the oldest.",
+                quote=newest.detail,
             )
         return None

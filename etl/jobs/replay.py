@@ -116,10 +116,9 @@ def _require_rows_of_a_run(rows: pl.DataFrame, file: str, *, now: datetime) -> N
             raise _damaged(f"{file}: {found.height} of {rows.height} rows {problem}")
 
 
-def _damaged(message: str) -> DamagedArchiveError:
-    return DamagedArchiveError(
-        f"{message}.", code=Code.ARCHIVE_DAMAGED, remedy="Check whether the file was changed after it was written."
-    )
+def _damaged(message: str, *, quote: str = "") -> DamagedArchiveError:
+    remedy = "Check whether the file was changed after it was written."
+    return DamagedArchiveError(f"{message}.", code=Code.ARCHIVE_DAMAGED, remedy=remedy, quote=quote)
 
 
 def _observation(row: dict[str, Any], file: str) -> Observation:
@@ -133,7 +132,7 @@ def _observation(row: dict[str, Any], file: str) -> Observation:
     )
     outcome = interpret(response, _task(row), now=row["observed_at"])
     if isinstance(outcome, FetchFailure):
-        raise _damaged(f"{file}: the response about {row['task_id']} is not an answer: {outcome.detail}")
+        raise _damaged(f"{file}: a response is not an answer: {outcome.summary}", quote=outcome.detail)
     return outcome
 
 

@@ -57,11 +57,11 @@ class Authorization:
             if epoch != self.epoch:
                 return
             if not self._may_renew:
-                quote = " ".join(filter(None, (f"HTTP {response.status}", refusal.error_code, refusal.detail)))
                 raise CredentialsRefusedError(
-                    f"KooDrive refuses the credentials: {quote}.",
+                    f"KooDrive refuses the credentials: {refusal.summary}.",
                     code=Code.CREDENTIALS_REFUSED,
                     remedy="Check the token or the AppId and AppSecret, their rights, and this machine's clock.",
+                    quote=refusal.detail,
                 )
             self._correct_clock(response)
             await self._credentials.renew()

@@ -31,7 +31,7 @@ from etl.koodrive.response_codes import (
     status_ending,
     status_reason,
 )
-from etl.tasks import FetchFailure, PendingTask
+from etl.tasks import FetchFailure, PendingTask, summary_of
 from etl.tasks.failure_reasons import FailureReason
 
 OK = HTTPStatus.OK.value
@@ -78,7 +78,7 @@ def status_failure(response: Response, task: PendingTask, *, now: datetime) -> F
     if response.status != OK:
         return error_failure(response, task, now=now)
     if not _may_be_json(response.content_type):
-        detail = f"200 with {response.content_type}, not JSON{_page_words(response)}"
+        detail = f"200 with {response.content_type}, not JSON{_quoted(_page_words(response))}"
         return unrecognized(detail, response, task=task, now=now)
     return None
 
@@ -150,8 +150,8 @@ def _classify(response: Response, body: ErrorBody, *, task: PendingTask, now: da
     code = error_code or ("" if service_code in SUCCESS_CODES else service_code)
     message = _text(body.error_msg) or _text(body.msg) or ""
     if fatal := FATAL_GATEWAY_CODES.get(gateway_code) or FATAL_STATUSES.get(response.status):
-        quote = " ".join(filter(None, (f"HTTP {response.status}", code, message)))
-        raise fatal.because(f"KooDrive refuses the request: {quote}.")
+        named = summary_of(response.status, code)
+        raise fatal.because(f"KooDrive refuses the request: {named}.", quote=message or _page_words(response))
     may_be_throttled = response.status in ADVISED_STATUSES or code.endswith(THROTTLED_CODE_SUFFIX)
     advised = advice(response.headers, message, now=now) if may_be_throttled else NO_ADVICE
     reason = (
@@ -177,7 +177,7 @@ def _detail(response: Response, message: str, *, ignored: str | None) -> str:
     status = response.status
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return f"HTTP {status}, a redirect{_target(response.headers.get('Location', ''))}, was refused"
-    text = message or f"HTTP {status}{_page_words(response)}"
+    text = message or f"HTTP {status}{_quoted(_page_words(response))}"
     return f"{text}; {ignored} makes no sense" if ignored else text
 
 
@@ -194,11 +194,15 @@ def _target(location: str) -> str:
 
 
 def _page_words(response: Response) -> str:
-    """Quote the title of a page, or its first line."""
+    """Return the title of a page, or its first line."""
     text = response.body[:MAX_PAGE_BYTES].decode(errors="replace")
     found = TITLE.search(text)
     words = found[1] if found else text.lstrip().partition("\n")[0].strip()
-    return f": {words[:MAX_PAGE_WORDS]}" if words else ""
+    return words[:MAX_PAGE_WORDS]
+
+
+def _quoted(words: str) -> str:
+    return f": {words}" if words else ""
 
 
 def _failure(

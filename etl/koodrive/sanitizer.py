@@ -34,7 +34,8 @@ class Sanitizer:
 
     def error(self, error: TaskAuditError) -> TaskAuditError:
         """Make an error that quotes the API fit to print."""
-        return type(error)(self.quote(error.message), code=error.code, remedy=error.remedy)
+        message, quote = self.quote(error.message), self.quote(error.quote)
+        return type(error)(message, code=error.code, remedy=error.remedy, quote=quote)
 
     def failure(self, failure: FetchFailure, response: Response | None = None) -> FetchFailure:
         """Make a failure fit to log and to store, with an excerpt of a bad payload as evidence."""

@@ -70,7 +70,10 @@ EVENTS: dict[str, Event] = {
     "leases_left_to_expire": Event(
         "The run could not give tasks back; other runs can claim them after `seconds`.", ("tasks", "seconds")
     ),
-    "stopping": Event("The run ends early and cleanly, for the reason in `said`.", ("said",)),
+    "stopping": Event(
+        "The run ends early and cleanly, for the reason in `said`; `quoted` is what KooDrive said about it.",
+        ("said", "quoted"),
+    ),
     "dimension_full": Event(
         "A dimension has as many rows as it may, and `tasks` of the run have a value without a row in it.",
         ("dimension", "rows", "tasks"),
@@ -96,8 +99,8 @@ EVENTS: dict[str, Event] = {
     "file_replayed": Event("A file of the archive was loaded again.", ("file", "audited")),
     "telemetry_failed": Event("A target did not receive its report about the run.", ("target", "error")),
     "command_failed": Event(
-        "The error that ended a command; `causes` with `-v`, `exc_info` for a bug.",
-        ("code", "message", "remedy", "exit_code", "causes", "exc_info"),
+        "The error that ended a command; `quoted` is what KooDrive said, `causes` with `-v`, `exc_info` for a bug.",
+        ("code", "message", "remedy", "exit_code", "quoted", "causes", "exc_info"),
     ),
     "output_not_written": Event(
         "Stdout did not take the row of the run, which keeps its exit code; the warehouse has the row.", ("said",)

@@ -10,13 +10,18 @@ from etl.exit_codes import ExitCode, Grade
 from etl.receivers import for_html
 from etl.report.bar import Bar
 from etl.runs import AuditRun
+from etl.tasks import is_valid_task_id, summary_of
 from etl.tasks.failure_reasons import advice_on
+from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.read.period import Findings
 
 TEMPLATE = "page.html"
 
 MAX_RUNS_DRAWN = 60
 """The newest runs; more bars would be too thin to read."""
+
+MAX_DETAIL_CHARACTERS = 400
+"""The characters of one failure, so that the list stays readable."""
 
 MIN_SECONDS_IN_MINUTES = 120
 """If the longest run takes at least this long, the chart of durations counts minutes."""
@@ -97,7 +102,14 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "moment": _moment, "span": _span, "advice": advice_on}
+    environment.filters |= {
+        "number": _number,
+        "moment": _moment,
+        "span": _span,
+        "advice": advice_on,
+        "id": _id,
+        "what": _what,
+    }
     return environment.get_template(TEMPLATE).render(
         report=report,
         found=report.findings,
@@ -111,6 +123,18 @@ def render(report: Report) -> str:
 def _printable(value: object) -> object:
     """Make a text from outside fit for the page; markup of our own is no plain text."""
     return for_html(value) if type(value) is str else value
+
+
+def _id(letter: DeadLetter) -> str:
+    """Return the task of a dead letter; a text that is no task ID may be any data."""
+    return letter.task_id if is_valid_task_id(letter.task_id) else "no task ID"
+
+
+def _what(letter: DeadLetter) -> str:
+    """Say what failed, without words of the API, since pages are passed on; the table has the words."""
+    if letter.http_status is None:
+        return letter.detail[:MAX_DETAIL_CHARACTERS]
+    return summary_of(letter.http_status, letter.error_code)
 
 
 def _charts(report: Report) -> dict[str, str | None]:

@@ -17,6 +17,8 @@ def print_summary(finished: FinishedRun, *, console: Console, dry_run: bool) -> 
     console.print(exit_code.headline, style=STYLES[exit_code.grade])
     if finished.ended_by:
         console.print(for_terminal(str(finished.ended_by)), style="red", markup=False, highlight=False)
+        if finished.ended_by.quote:
+            console.print(f"It says: {for_terminal(finished.ended_by.quote)}", markup=False, highlight=False)
         console.print(f"Help: task-audit explain {finished.ended_by.code}", markup=False, highlight=False)
     numbers = Table.grid(padding=(0, 2))
     for name, value in _lines(run, dry_run=dry_run):

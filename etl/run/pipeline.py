@@ -108,7 +108,8 @@ class Pipeline:
 
     async def _watch_for_stop(self) -> None:
         await self._shutdown.wait()
-        log.info("stopping", said=str(self._shutdown.reason))
+        reason = self._shutdown.reason
+        log.info("stopping", said=str(reason), **({"quoted": reason.quote} if reason and reason.quote else {}))
         self._backlog.close()
 
 

@@ -69,7 +69,7 @@ def settlement_of(outcome: Outcome, *, recheck_after: timedelta) -> Settlement:
             )
         case FetchFailure():
             state_after = TaskState.DEAD if outcome.is_lasting else None
-            error = f"{outcome.reason}: {outcome.detail}"
+            error = f"{outcome.reason}: {outcome.summary}"
             return Settlement(
                 task=outcome.task,
                 state=state_after,

@@ -99,8 +99,9 @@ class ReadOnlySource:
         with _reading(self._engine):
             odd = _with_odd_times(self._read(lambda: select(self._relation).limit(ROWS_TO_JUDGE)))
             if len(odd) == ROWS_TO_JUDGE:
+                log.warning("times_unreadable", tasks=len(odd), first=odd[:NAMED_TASKS])
                 raise ConfigurationError(
-                    f"None of {ROWS_TO_JUDGE} times can be read, such as that of the task {odd[0]}.",
+                    f"None of {ROWS_TO_JUDGE} times can be read.",
                     code=Code.DATABASE_TIME_WRONG,
                     remedy="Write times as 2026-11-01T00:00:00Z.",
                 )

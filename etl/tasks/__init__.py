@@ -79,6 +79,19 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """The response itself, if an archive keeps it."""
 
 
+DOCUMENTED_CODE = re.compile(r"[A-Z]{2,10}\.[0-9]{3,8}|[0-9]{1,8}")
+"""The form of the codes of KooDrive and of Huawei's gateways. Another code may be any text."""
+
+REDIRECTS = 3
+"""The class of HTTP statuses whose failure names only the server that the redirect leads to."""
+
+
+def summary_of(http_status: int, error_code: str | None) -> str:
+    """Name a response by its status, and by its code if the API documents such codes."""
+    code = error_code if DOCUMENTED_CODE.fullmatch(error_code or "") else None
+    return " ".join(filter(None, (f"HTTP {http_status}", code)))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchFailure:
     """A failure that kept a task from being observed."""
@@ -87,7 +100,8 @@ class FetchFailure:
     reason: FailureReason
     failed_at: datetime
     detail: str
-    """One sentence of limited length for a person."""
+    """One sentence of limited length for the operator. Only the log and the dead letter have it: it may quote the API,
+    whose words may name a person."""
     http_status: int | None = None
     error_code: str | None = None
     """The code of the API or its gateway, as text."""
@@ -112,6 +126,14 @@ class FetchFailure:
     def recovery(self) -> Recovery:
         """The job's reaction to the reason."""
         return self.reason.recovery
+
+    @property
+    def summary(self) -> str:
+        """What happened, without words of the API."""
+        is_redirect = self.http_status is not None and self.http_status // 100 == REDIRECTS
+        if self.http_status is None or is_redirect:
+            return self.detail.rstrip(".")
+        return summary_of(self.http_status, self.error_code)
 
     @property
     def is_lasting(self) -> bool:

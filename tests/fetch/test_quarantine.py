@@ -61,7 +61,9 @@ def test_only_refusals_indicate_a_wrong_address(refused):
     quarantine.admit(refused)
     suspicion = quarantine.suspicion()
     assert type(suspicion) is ConfigurationError
-    assert "refused 25 requests and answered none, most recently: no. Check api" in str(suspicion)
+    assert f"refused 25 requests and answered none, most recently: HTTP {refused.http_status}. Check api" in str(
+        suspicion
+    )
     assert quarantine.trust() == [refused] * MAX_REFUSED
     assert quarantine.suspicion() is None
     assert quarantine.admit(refused) == [refused]

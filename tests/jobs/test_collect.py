@@ -181,7 +181,7 @@ def test_a_list_that_cannot_be_read_ends_with_its_code(night_of_listing, faults,
 
 
 def error_line(stderr):
-    return next(line for line in stderr.splitlines() if line.startswith("Error"))
+    return "\n".join(line for line in stderr.splitlines() if line.startswith(("Error", "It says")))
 
 
 def test_a_list_of_too_many_tasks_needs_a_limit_that_says_so(night_of_listing, monkeypatch):

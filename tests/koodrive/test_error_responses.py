@@ -175,7 +175,7 @@ def test_gateway_codes_outweigh_their_status(family, number, http_status):
 @pytest.mark.parametrize("number", FATAL_GATEWAY_CODES)
 def test_gateway_codes_that_concern_every_request_end_the_run(family, number, http_status):
     fatal = FATAL_GATEWAY_CODES[number]
-    with pytest.raises(fatal.error, match=f"{family}.{number} no entry") as caught:
+    with pytest.raises(fatal.error, match=rf"request: HTTP {http_status} {family}\.{number}\. ") as caught:
         interpreted({"error_code": f"{family}.{number}", "error_msg": "no entry"}, status=http_status)
     assert caught.value.remedy
     assert caught.value.code is fatal.code

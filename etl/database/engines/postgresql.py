@@ -100,6 +100,9 @@ ADVICE: dict[str, tuple[Code, str]] = {
 }
 """The codes and remedies of single SQLSTATEs."""
 
+SOURCES_OF_LANGUAGES = ("pl_", "plpy_", "plperl", "pltcl")
+"""How the names of the server's source files begin in which functions of users raise errors."""
+
 STATEMENT_MS = "extract(epoch FROM pg_catalog.current_setting('statement_timeout')::interval) * 1000.0"
 
 SETTINGS = f"""
@@ -183,8 +186,9 @@ class PostgreSQL(Engine):
         return TransientError if type(error).__name__ in LOST_CONNECTION else None
 
     def is_free_text(self, error: BaseException) -> bool:
-        """Recognise the class of SQLSTATE for errors of PL/pgSQL."""
-        return (getattr(error, "sqlstate", None) or "").startswith("P0")
+        """Recognise the SQLSTATEs of PL/pgSQL, and the source files of languages: RAISE can choose any SQLSTATE."""
+        file = getattr(getattr(error, "diag", None), "source_file", None) or ""
+        return (getattr(error, "sqlstate", None) or "").startswith("P0") or file.startswith(SOURCES_OF_LANGUAGES)
 
     def advice_on(self, error: BaseException) -> tuple[Code, str] | None:
         """Look for the phrases of poolers and of other products, then for the SQLSTATE."""

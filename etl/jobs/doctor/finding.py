@@ -43,7 +43,8 @@ def warning(subject: str, message: str, *, remedy: str) -> Finding:
 def failed(subject: str, error: Exception) -> Finding:
     """Make the finding of a check that ended with an error."""
     if isinstance(error, TaskAuditError):
-        message, remedy, exit_code, code = error.message, error.remedy, error.exit_code, error.code
+        message = f"{error.message} It says: {error.quote}" if error.quote else error.message
+        remedy, exit_code, code = error.remedy, error.exit_code, error.code
     else:
         # The text of an unforeseen error may hold a secret; its class is enough to report it.
         message, remedy = f"{type(error).__name__}.", "This is a bug in task-audit; please report it."
