@@ -64,6 +64,7 @@ def test_only_refusals_indicate_a_wrong_address(refused):
     assert f"refused 25 requests and answered none, most recently: HTTP {refused.http_status}. Check api" in str(
         suspicion
     )
+    assert "a run with --limit 24 makes dead letters of the oldest" in str(suspicion)
     assert quarantine.trust() == [refused] * MAX_REFUSED
     assert quarantine.suspicion() is None
     assert quarantine.admit(refused) == [refused]
