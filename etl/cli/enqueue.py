@@ -87,20 +87,36 @@ def enqueue(
         if task_ids or path is not None or dry_run:
             raise click.UsageError("--from-api takes the IDs from KooDrive; leave out other IDs, --file and --dry-run.")
         _from_api(context.settings(), wanted)
-        return
+    else:
+        _require_given(task_ids, path, wanted=wanted, is_about_a_file=bool(column or allow_rounded))
+        _from_people(context, task_ids, path, column=column, allow_rounded=allow_rounded, dry_run=dry_run)
+
+
+def _require_given(task_ids: tuple[str, ...], path: str | None, *, wanted: Wanted, is_about_a_file: bool) -> None:
     if wanted != Wanted():
         raise click.UsageError(
             "--status, --since, --until and --limit select from KooDrive's list: give --from-api, too."
         )
     if not task_ids and path is None:
         raise click.UsageError("Give task IDs, or --file PATH, or --file - for standard input, or --from-api.")
-    if path is None and (column or allow_rounded):
+    if path is None and is_about_a_file:
         raise click.UsageError("--column and --allow-rounded are about a file: give --file, too.")
+
+
+def _from_people(
+    context: Context,
+    task_ids: tuple[str, ...],
+    path: str | None,
+    *,
+    column: str | None,
+    allow_rounded: bool,
+    dry_run: bool,
+) -> None:
     # A wrong argument is refused before the configuration is read.
     arguments = list(check_ids(task_ids))
+    name = "Standard input" if path == "-" else path
     with ExitStack() as files, open_queue(context.settings().source) as (engine, table):
         from_file: Iterable[PendingRow] = ()
-        name = "Standard input" if path == "-" else path
         if path and name:
             file = cast("BinaryIO", files.enter_context(click.open_file(path, "rb")))
             from_file = read_pending(file, name=name, column=column, allow_rounded=allow_rounded)
