@@ -8,8 +8,6 @@ import psycopg
 
 from tests.field.parts import folder_for, free_port, program, running
 
-USER = "nobody"
-
 CONFIGURATION = """
 [databases]
 * = host={host} port={server_port} user={user}
@@ -33,10 +31,10 @@ def pooling(postgres_url, pool_mode="transaction", *, pool_size=2, prefix=()):
     with psycopg.connect(postgres_url) as connection:
         server = connection.info
         host, server_port, user, database = server.host, server.port, server.user, server.dbname
-    # The socket of the server is in a folder of its own, which its package closes to others.
-    Path(host).chmod(0o755)
+    # The socket may be in the folder of the data. If other users could enter it, the server would not start again.
+    owner = (Path(host) / f".s.PGSQL.{server_port}").owner()
     port = free_port()
-    with folder_for(USER) as folder:
+    with folder_for(owner) as folder:
         configuration = folder / "pgbouncer.ini"
         configuration.write_text(
             CONFIGURATION.format(
@@ -47,5 +45,5 @@ def pooling(postgres_url, pool_mode="transaction", *, pool_size=2, prefix=()):
         configuration.chmod(0o644)
         command = [*prefix, program("pgbouncer"), "--quiet", configuration]
         # It refuses to run as root.
-        with running(command, port=port, log=folder / "log", user=USER if os.geteuid() == 0 else None):
+        with running(command, port=port, log=folder / "log", user=owner if os.geteuid() == 0 else None):
             yield f"postgresql://{user}@127.0.0.1:{port}/{database}"
