@@ -3,6 +3,8 @@
 import json
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -206,6 +208,25 @@ def test_a_secret_file_that_other_users_can_read(night_of, monkeypatch, configur
         whole.chmod(0o604)
         configure(config=whole)
         assert f"chmod o-r {whole}" in finding_of(night, "secrets", "warning")[0]
+
+
+def test_a_database_file_that_all_users_can_read(night_of):
+    # Pytest makes its folders for one user, and no other could enter them.
+    with tempfile.TemporaryDirectory() as folder:
+        pending, warehouse = (Path(folder, name) for name in ("pending.sqlite", "warehouse.duckdb"))
+        with night_of(None, SecretStr(f"sqlite:///{pending}"), SecretStr(f"duckdb:///{warehouse}")) as night:
+            pending.chmod(0o600)
+            warehouse.chmod(0o644)
+            assert not any(each["subject"] == "database files" for each in examine(night)[0])
+
+            Path(folder).chmod(0o755)
+
+            message, code = finding_of(night, "database files", "warning")
+            assert message.startswith(f"All users of this machine can read {warehouse}. chmod 600 {warehouse};")
+            assert code == ExitCode.OK
+            warehouse.chmod(0o640)
+            pending.chmod(0o606)
+            assert f"can read and change {pending}. chmod 600" in finding_of(night, "database files", "warning")[0]
 
 
 def test_a_disk_that_is_almost_full(night_of, monkeypatch, tmp_path):

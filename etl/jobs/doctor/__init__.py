@@ -10,7 +10,7 @@ from etl.jobs.doctor.api import examine_api
 from etl.jobs.doctor.databases import examine_queue, examine_user_table, examine_warehouse
 from etl.jobs.doctor.file_rights import examine_secrets
 from etl.jobs.doctor.finding import Finding, State, failed
-from etl.jobs.doctor.machine import examine_disk, examine_settings
+from etl.jobs.doctor.machine import examine_database_files, examine_disk, examine_settings
 from etl.jobs.doctor.metrics import examine_metrics
 from etl.jobs.doctor.network import examine_archive, examine_proxies
 from etl.jobs.doctor.tls import examine_tls
@@ -31,6 +31,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
         "secrets": examine_secrets,
         "pending database": pending,
         "warehouse": examine_warehouse,
+        "database files": examine_database_files,
         "TLS": examine_tls,
         "proxy": examine_proxies,
         "API": examine_api,

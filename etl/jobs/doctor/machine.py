@@ -1,6 +1,7 @@
-"""Checks this machine: the origin of the settings, and the free disk space."""
+"""Checks this machine: the origin of the settings, the rights on database files, and the free disk space."""
 
 import shutil
+import stat
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from etl.database.url import parse_database_url
 from etl.error_codes import Code
 from etl.errors import UnavailableError
 from etl.jobs.doctor.finding import Finding, warning
-from etl.settings.load import Configuration
+from etl.settings.load import Configuration, Settings
 
 GIB = 1 << 30
 LOW_SPACE_BYTES = GIB
@@ -43,11 +44,34 @@ def examine_disk(configuration: Configuration) -> Iterator[Finding]:
         )
 
 
+def examine_database_files(configuration: Configuration) -> Iterator[Finding]:
+    """Check whether all users of this machine can read or change a database file, which holds KooDrive's answers.
+
+    The job creates such files for its own user only; a file that an older version has created keeps its mode.
+    """
+    for file in _database_files(configuration.settings):
+        if not file.exists() or not _can_be_reached(file):
+            continue
+        mode = file.stat().st_mode
+        verbs = " and ".join(verb for bit, verb in ((stat.S_IROTH, "read"), (stat.S_IWOTH, "change")) if mode & bit)
+        if verbs:
+            remedy = f"chmod 600 {file}; if a group may read it, chmod 640."
+            yield warning("database files", f"All users of this machine can {verbs} {file}.", remedy=remedy)
+
+
+def _can_be_reached(file: Path) -> bool:
+    """Return whether all users may enter each folder on the way to a file."""
+    return all(folder.stat().st_mode & stat.S_IXOTH for folder in file.resolve().parents)
+
+
+def _database_files(settings: Settings) -> list[Path]:
+    urls = map(parse_database_url, (settings.source.url, settings.warehouse.url))
+    return list(dict.fromkeys(Path(url.database) for url in urls if engine_of(url).is_file and url.database))
+
+
 def _folders(configuration: Configuration) -> set[Path]:
     settings = configuration.settings
-    urls = map(parse_database_url, (settings.source.url, settings.warehouse.url))
-    files = [Path(url.database) for url in urls if engine_of(url).is_file and url.database]
-    folders = [file.parent for file in files]
+    folders = [file.parent for file in _database_files(settings)]
     if settings.archive.location and "://" not in settings.archive.location:
         folders.append(Path(settings.archive.location))
     if settings.telemetry.metrics_textfile:
