@@ -33,16 +33,19 @@ ClaimPart = Callable[[int, Part], Rows]
 class ClaimOrder:
     """Chooses the part of the due tasks that the next claim takes its tasks from."""
 
-    def __init__(self, tasks: DueTasks, *, claim: ClaimPart, random_position: Callable[[], Position | None]) -> None:
+    def __init__(self, tasks: DueTasks, *, claim: ClaimPart, random_positions: Callable[[], list[Position]]) -> None:
         """Begin at the oldest new task.
 
         Args:
             tasks: the tasks of the run.
             claim: claims tasks of a part.
-            random_position: returns the position of one of the new tasks, each with the same probability.
+            random_positions: returns the positions of some of the new tasks, each with the same probability. It may
+                pass over all of them.
         """
         self._claim = claim
-        self._random_position = random_position
+        self._random_positions = random_positions
+        self._positions: list[Position] = []
+        """Random positions that no claim has begun at yet."""
         self._new, self._asked_before = Part(tasks.new), Part(tasks.asked_before)
         self._left_behind, self._invalid = Part(tasks.left_behind), Part(tasks.invalid)
         self._random = Part(tasks.new)
@@ -62,7 +65,8 @@ class ClaimOrder:
         while self._turns:
             part = self._turns[0]
             if part is self._random:
-                part.after = self._random_position()
+                self._positions = self._positions or self._random_positions()
+                part.after = self._positions.pop() if self._positions else None
             if rows := self._claim_next(limit, part):
                 self._turns.rotate(-1)
                 return rows

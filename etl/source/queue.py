@@ -47,6 +47,9 @@ from etl.tasks import PendingTask, Selection, Settlement, WaitingTasks
 MAX_FENCE, MAX_ATTEMPTS = 2**62, 1_000_000
 """No run comes near these numbers. A row with a larger or a negative one was inserted so, and begins at 1 again."""
 
+RANDOM_POSITIONS = 16
+"""The positions that are read at once: to find them, the database passes over all new tasks."""
+
 
 class Queue:
     """Tasks claimed from the pending table by one run."""
@@ -80,7 +83,7 @@ class Queue:
         self._lease = lease
         self._clock = clock
         self._tasks = DueTasks(table, selection, began_at=clock(), lease=lease, claims_allowed=claims_allowed)
-        self._order = ClaimOrder(self._tasks, claim=self._claim, random_position=self._random_position)
+        self._order = ClaimOrder(self._tasks, claim=self._claim, random_positions=self._random_positions)
         self._in_doubt: datetime | None = None
         """The end of the leases of a claim that failed, but may have been committed."""
 
@@ -203,10 +206,10 @@ class Queue:
             self._in_doubt = lease_until
             raise
 
-    def _random_position(self) -> Position | None:
+    def _random_positions(self) -> list[Position]:
         with self._engine.execution_options(read_only=True).connect() as connection:
-            found = at_random(connection, self._table, self._tasks.new(self._clock()), number=1)
-        return (found[0].ms, found[0].task_id) if found else None
+            found = at_random(connection, self._table, self._tasks.new(self._clock()), number=RANDOM_POSITIONS)
+        return [(row.ms, row.task_id) for row in found]
 
     def _lease_values(self, lease_until: datetime) -> dict[str, Any]:
         return {

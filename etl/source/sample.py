@@ -1,18 +1,15 @@
 """A few due tasks from other places of the order of claims than its beginning."""
 
-import random
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Row, Select, desc, select
 
-from etl.source.tables import submitted_ms
+from etl.source.tables import random_number, submitted_ms
 from etl.tasks import PendingTask, is_valid_task_id
 
 NEWEST = 2
 AT_RANDOM = 4
-
-chance = random.SystemRandom()
 
 
 def sample(connection: Connection, tasks: FromClause, conditions: Sequence[ColumnElement[bool]]) -> list[PendingTask]:
@@ -26,7 +23,7 @@ def sample(connection: Connection, tasks: FromClause, conditions: Sequence[Colum
     Returns:
         Tasks with valid IDs.
     """
-    newest = _in_order(tasks, conditions, newest_first=True).limit(NEWEST)
+    newest = _due(tasks, conditions).order_by(desc("ms"), tasks.c.task_id.desc()).limit(NEWEST)
     rows = [*connection.execute(newest), *at_random(connection, tasks, conditions, number=AT_RANDOM)]
     return [
         PendingTask(task_id=row.task_id, submitted_at=row.submitted_at) for row in rows if is_valid_task_id(row.task_id)
@@ -35,19 +32,12 @@ def sample(connection: Connection, tasks: FromClause, conditions: Sequence[Colum
 
 def at_random(
     connection: Connection, tasks: FromClause, conditions: Sequence[ColumnElement[bool]], *, number: int
-) -> list[Row[Any]]:
+) -> Sequence[Row[Any]]:
     """Read some of the tasks, each with the same probability; the position of each is ``ms``."""
-    count = connection.execute(select(func.count()).select_from(tasks).where(*conditions)).scalar_one()
-    due = _in_order(tasks, conditions)
-    rows: list[Row[Any]] = []
-    for offset in chance.sample(range(count), min(number, count)):
-        rows += connection.execute(due.offset(offset).limit(1))
-    return rows
+    return connection.execute(_due(tasks, conditions).order_by(random_number()).limit(number)).all()
 
 
-def _in_order(
-    tasks: FromClause, conditions: Sequence[ColumnElement[bool]], *, newest_first: bool = False
-) -> Select[Any]:
-    ms, task_id = submitted_ms(tasks.c.submitted_at, tasks.c.task_id), tasks.c.task_id
-    order = [ms.desc(), task_id.desc()] if newest_first else [ms, task_id]
-    return select(task_id, tasks.c.submitted_at, ms.label("ms")).where(*conditions).order_by(*order)
+def _due(tasks: FromClause, conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    columns = tasks.c
+    ms = submitted_ms(columns.submitted_at, columns.task_id).label("ms")
+    return select(columns.task_id, columns.submitted_at, ms).where(*conditions)

@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Double, Integer, MetaData, Table, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -93,6 +93,18 @@ class is_task_id(FunctionElement[bool]):  # noqa: N801 - it reads as the SQL fun
 def _is_task_id(element: is_task_id, compiler: SQLCompiler, **options: Any) -> str:
     (task_id,) = element.clauses
     return f"({queue_sql_of(compiler.dialect).is_id_sql(compiler.process(task_id, **options))})"
+
+
+class random_number(FunctionElement[float]):  # noqa: N801 - it reads as the SQL function it stands for
+    """A number that is another one for each row and each time."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(random_number)
+def _random_number(_element: random_number, compiler: SQLCompiler, **_options: Any) -> str:
+    return queue_sql_of(compiler.dialect).random_sql
 
 
 class as_instant(FunctionElement[datetime]):  # noqa: N801 - it reads as the SQL function it stands for

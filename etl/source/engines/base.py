@@ -66,6 +66,9 @@ class Claim:
 class QueueSql(ABC):
     """The statements of the pending table in the SQL of one engine."""
 
+    random_sql = "random()"
+    """The SQL of a random number."""
+
     def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
         """Take the first rows that meet the conditions, and write the lease into them.
 

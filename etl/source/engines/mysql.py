@@ -40,6 +40,8 @@ TIME_FORM = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]
 class MySQLQueue(QueueSql):
     """The statements in the SQL of MySQL."""
 
+    random_sql = "RAND()"
+
     def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
         """Lock the rows of each state in the order of the index, and update the first of them."""
         table = claim.table

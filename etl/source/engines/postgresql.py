@@ -41,6 +41,8 @@ INSTANT_FORM = f"^{DAY}(?:[T ]{TIME} *{ZONE}?)?$"
 class PostgreSQLQueue(QueueSql):
     """The statements in the SQL of PostgreSQL."""
 
+    random_sql = "pg_catalog.random()"
+
     def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
         """Take rows in the order of the index.
 
