@@ -82,13 +82,20 @@ class DuckDB(Engine):
 
     @contextmanager
     def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> Iterator[None]:
-        """Let DuckDB scan the frame where it is."""
+        """Copy the frame into a temporary table, which a rollback also drops.
+
+        If pyarrow is installed, DuckDB lets it filter a frame that it scans where it is, and pyarrow cannot compare
+        the texts of polars.
+        """
         driver: Any = connection.connection.driver_connection
-        driver.register(table.name, _ArrowStream(rows))
+        frame = f"{table.name}_frame"
+        driver.register(frame, _ArrowStream(rows))
         try:
-            yield
+            connection.exec_driver_sql(f"CREATE TEMP TABLE {table.name} AS FROM {frame}")
         finally:
-            driver.unregister(table.name)
+            driver.unregister(frame)
+        yield
+        connection.exec_driver_sql(f"DROP TABLE temp.{table.name}")
 
     def rows_of_json(self, bind: str, column: str) -> str:
         """Return a SELECT of the array, unnested."""

@@ -1,10 +1,12 @@
 """Faults while a batch is copied to the staging table."""
 
+import polars as pl
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
+from etl.database.engines.duckdb import DUCKDB
 from etl.database.engines.postgresql import POSTGRESQL
 from etl.errors import UnavailableError
 from etl.normalize import normalize
@@ -36,4 +38,22 @@ def test_a_copy_that_the_server_ends_is_a_database_that_is_unavailable(postgres_
 
     with pytest.raises(UnavailableError, match="warehouse"):
         load()
+    engine.dispose()
+
+
+def test_duckdb_holds_the_batch_itself_and_a_rollback_drops_it(tmp_path):
+    """Whatever scans a frame of polars, such as pyarrow if it is installed, gets no condition to compute on it."""
+    url = SecretStr(f"duckdb:///{tmp_path}/warehouse.duckdb")
+    engine = open_engine(url, name="the warehouse", create=True)
+    frame = pl.DataFrame({"task_id": ["1", "2"]})
+    tables = text("SELECT table_name FROM duckdb_tables() WHERE temporary")
+    with engine.begin() as connection:
+        with DUCKDB.staged(connection, frame, stage_facts):
+            assert connection.scalars(tables).all() == ["stage_facts"]
+            assert connection.scalars(text("SELECT task_id FROM stage_facts WHERE task_id >= '2'")).all() == ["2"]
+        assert connection.scalars(tables).all() == []
+    with pytest.raises(ArithmeticError), engine.begin() as connection, DUCKDB.staged(connection, frame, stage_facts):
+        raise ArithmeticError
+    with engine.begin() as connection, DUCKDB.staged(connection, frame, stage_facts):
+        assert connection.scalars(tables).all() == ["stage_facts"]
     engine.dispose()
