@@ -100,6 +100,7 @@ def texts():
         text("another name of the column, with `--column id`", f"id,name\n{ID},Li\n42,Mei\n", column="id"),
         text("another name of the column", f"id,name\n{ID},Li\n", "is more than a task ID, and no header"),
         text("a header alone in its line that is not `task_id`", f"id\n{ID}\n", "If it is a header"),
+        text("two columns without a header", f"{ID},42\n", "is more than a task ID, and no header"),
         text("two columns of task IDs", f"task_id,Task ID\n{ID},42\n", "has two columns named task_id"),
         text("scientific notation", f"task_id\n{ID}\n1.53409E+18\n", "a spreadsheet's scientific notation"),
         text(

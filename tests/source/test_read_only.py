@@ -122,6 +122,19 @@ def test_a_date_means_its_first_instant_in_the_range_and_in_the_task(leavers, wr
     assert leavers.claim(since=task.submitted_at, until=task.submitted_at + timedelta(seconds=1)) == [task]
 
 
+@pytest.mark.parametrize(("time_type", "number"), [("INTEGER", 1730419200), ("REAL", 2460000.5), ("TEXT", 2460000)])
+def test_a_number_of_sqlite_is_no_time(tmp_path, time_type, number):
+    leavers = Leavers(SecretStr(f"sqlite:///{tmp_path}/leavers.sqlite"))
+    leavers.make(time_type=time_type)
+    by_id = id_at(MORNING)
+    leavers.add(by_id, number)
+    leavers.add("1", "2026-11-01")
+
+    assert PendingTask(task_id=by_id) in leavers.claim()
+    assert [task.task_id for task in leavers.claim(since=MORNING, until=MORNING + timedelta(days=1))] == ["1", by_id]
+    leavers.engine.dispose()
+
+
 def test_a_date_whose_month_is_doubtful_is_no_time(leavers):
     leavers.make()
     leavers.add("2", "11/01/2026")

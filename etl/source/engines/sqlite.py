@@ -37,7 +37,7 @@ class SQLiteQueue(QueueSql):
     def instant(self, value: ColumnElement[Any], compiled: Compile) -> str:
         """Write dates so that SQLite reads them, too: it takes digits for Julian days, and no zone after a date.
 
-        A text without a digit in front is null, since SQLite takes ``now`` for a time.
+        A text without a digit in front is null, since SQLite takes ``now`` for a time, and so is any other number.
         """
         given = super().instant(value, compiled)
         bare, dense = f"trim({given})", f"replace({given}, ' ', '')"
@@ -46,7 +46,7 @@ class SQLiteQueue(QueueSql):
             f"THEN substr({bare}, 1, 4) || '-' || substr({bare}, 5, 2) || '-' || substr({bare}, 7) "
             f"WHEN {dense} GLOB '{DAY}[+-][0-9][0-9]:[0-9][0-9]' "
             f"THEN substr({dense}, 1, 10) || 'T00:00' || substr({dense}, 11) "
-            f"WHEN {given} GLOB '[ 0-9]*' THEN {given} END"
+            f"WHEN {given} GLOB '[ 0-9]*' AND {given} GLOB '*[^0-9.]*' THEN {given} END"
         )
 
     def time_condition(self) -> str:

@@ -12,7 +12,7 @@ from etl.error_codes import Code
 from etl.errors import InputError
 from etl.source.task_files.columns import ID_FIELD, NOTHING_ADDED, Columns, find_columns, require_columns
 from etl.source.task_files.form import foreign
-from etl.source.task_files.values import RawRow, check_id
+from etl.source.task_files.values import RawRow, check_id, trace_of
 from etl.tasks import is_valid_task_id
 
 DELIMITERS = ",;\t|"
@@ -88,7 +88,7 @@ def _fields(line: str, delimiter: str) -> list[str]:
 
 def _require_plain(first: str, place: str) -> None:
     """Refuse the first line of a table without a column of IDs, or a header alone."""
-    if MORE_THAN_AN_ID.search(first) and not re.fullmatch(r"""[\d.,"=]+""", first):
+    if MORE_THAN_AN_ID.search(first) and not trace_of(first):
         raise InputError(
             f"{place}: {first[:40]!r} is more than a task ID, and no header.",
             code=Code.FILE_MALFORMED,

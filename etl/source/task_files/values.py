@@ -72,8 +72,24 @@ def check_id(value: object, place: str) -> str:
     raise InputError(
         f"{place}: {_quoted(value)} is not a task ID.",
         code=Code.VALUE_WRONG,
-        remedy=f"{_trace(value)} A task ID is 1 to {MAX_TASK_ID_DIGITS} digits; nothing was added.".lstrip(),
+        remedy=f"{trace_of(value)} A task ID is 1 to {MAX_TASK_ID_DIGITS} digits; nothing was added.".lstrip(),
     )
+
+
+def trace_of(value: object) -> str:
+    """Say what another program has made of an ID; the empty text if that is unknown."""
+    if value is None:
+        return f"The row has no {ID_FIELD}."
+    if isinstance(value, float):
+        return f"It is a number with a floating point, which keeps 15 to 17 digits. {AS_TEXT}"
+    if not isinstance(value, str):
+        return f"It is {type(value).__name__}, not a whole number or text."
+    text = value.strip()
+    if odd := next((each for each in text if unicodedata.category(each) in {"Cf", "Cc"} and not each.isspace()), ""):
+        return f"It has the invisible character U+{ord(odd):04X}: remove it."
+    if not text.isascii() and text.isdigit():
+        return "Its digits are those of another script."
+    return next((meaning for form, meaning in TRACES if form.fullmatch(text)), "")
 
 
 class RoundedIds:
@@ -148,21 +164,6 @@ def _instant(value: object) -> datetime:
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise ValueError
     return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
-
-
-def _trace(value: object) -> str:
-    if value is None:
-        return f"The row has no {ID_FIELD}."
-    if isinstance(value, float):
-        return f"It is a number with a floating point, which keeps 15 to 17 digits. {AS_TEXT}"
-    if not isinstance(value, str):
-        return f"It is {type(value).__name__}, not a whole number or text."
-    text = value.strip()
-    if odd := next((each for each in text if unicodedata.category(each) in {"Cf", "Cc"} and not each.isspace()), ""):
-        return f"It has the invisible character U+{ord(odd):04X}: remove it."
-    if not text.isascii() and text.isdigit():
-        return "Its digits are those of another script."
-    return next((meaning for form, meaning in TRACES if form.fullmatch(text)), "")
 
 
 def _year(since_1970: timedelta) -> int:
