@@ -147,6 +147,28 @@ def test_an_unknown_state_is_refused(engine):
         execute(engine, "INSERT INTO pending_task (task_id, state) VALUES ('1', 'paused')")
 
 
+@pytest.mark.postgresql
+def test_long_texts_of_an_earlier_version_are_shortened_and_stay_apart(postgres_url):
+    engine = open_engine(SecretStr(postgres_url), name="the pending database")
+    set_up(engine, "audit.Leavers")
+    execute(engine, 'ALTER TABLE audit."Leavers" DROP CONSTRAINT "Leavers_task_id"')
+    execute(engine, "UPDATE audit.\"Leavers_version\" SET version_num = 'q0004'")
+    given = ["1", "x" * 500, "x" * 501, "x" * 502]
+    for task_id in given:
+        execute(engine, f"INSERT INTO audit.\"Leavers\" (task_id) VALUES ('{task_id}')")
+
+    assert (set_up(engine, "audit.Leavers").before, set_up(engine, "audit.Leavers").before) == ("q0004", HEAD)
+
+    with engine.connect() as connection:
+        found = [task_id for (task_id,) in connection.execute(text('SELECT task_id FROM audit."Leavers"'))]
+    assert len(set(found)) == len(given)
+    assert set(given[:2]) < set(found)
+    assert all(len(task_id) <= 500 for task_id in found)
+    with pytest.raises(Exception, match="Leavers_task_id"):
+        execute(engine, "INSERT INTO audit.\"Leavers\" (task_id) VALUES (repeat('x', 501))")
+    engine.dispose()
+
+
 @pytest.mark.parametrize("name", ["audit.pending_task", "audit.Leavers"])
 def test_a_schema_of_its_own(postgres_url, name):
     engine = open_engine(SecretStr(postgres_url), name="the pending database")

@@ -86,6 +86,17 @@ def test_a_feeder_with_the_documented_right_adds_tasks_and_no_more(granted_night
     assert set(night.facts()) == {IDS[0]}
 
 
+def test_a_feeder_adds_no_text_that_fills_the_memory(granted_night, night, as_user):
+    feeder = as_user()
+    granted_night.change(f"GRANT USAGE ON SCHEMA public TO {feeder.info.user}")
+    granted_night.change(f"GRANT INSERT (task_id, submitted_at) ON pending_task TO {feeder.info.user}")
+    for characters in (501, 2_000):
+        with pytest.raises(psycopg.errors.CheckViolation, match="pending_task_task_id"):
+            feeder.execute("INSERT INTO pending_task (task_id) VALUES (repeat('x', %s))", [characters])
+    feeder.execute("INSERT INTO pending_task (task_id) VALUES (repeat('x', 500))")
+    assert night.run("run").exit_code == ExitCode.DEAD_LETTERS
+
+
 def test_a_feeder_with_the_whole_table_neither_stops_nor_holds_up_a_run(granted_night, night, as_user):
     feeder = as_user()
     granted_night.change(f"GRANT USAGE ON SCHEMA public TO {feeder.info.user}")

@@ -140,6 +140,9 @@ class QueueSql(ABC):
     def renew_due_index(self, connection: Connection, table: Table, position: ColumnElement[int]) -> None:  # noqa: B027 - no others
         """Create the index again if its expression may have called a function of another user; within a revision."""
 
+    def bound_ids(self, connection: Connection, table: Table, *, characters: int) -> None:  # noqa: B027 - no others
+        """Refuse texts of more characters as IDs, and shorten those that are there; within a revision."""
+
     def time_condition(self) -> str:
         """Return the CHECK of ``submitted_at``: one row with a time that no reader can read would stop every run."""
         return "submitted_at BETWEEN '0002-01-01' AND '9999-12-31'"

@@ -34,6 +34,7 @@ ZONE = "(?:[Zz]|[+-](?:0[0-9]|1[0-5])(?::?[0-5][0-9])?)"
 FIRST_INSTANT, LAST_INSTANT = "0002-01-01T00:00:00Z", "9998-12-31T23:59:59Z"
 TIMESTAMPS = "1114, 1184"
 """The types ``timestamp`` and ``timestamptz`` (pg_type.dat of PostgreSQL)."""
+MD5_CHARACTERS = 32
 INSTANT_FORM = f"^{DAY}(?:[T ]{TIME} *{ZONE}?)?$"
 """The forms of a time that PostgreSQL converts without an error. A lookahead would take ten times as long."""
 
@@ -103,6 +104,21 @@ class PostgreSQLQueue(QueueSql):
         """Drop and create the index: a function of its expression stays the one that was found first."""
         Index(f"{table.name}_due", _table=table).drop(connection)
         self.create_due_index(connection, table, position)
+
+    def bound_ids(self, connection: Connection, table: Table, *, characters: int) -> None:
+        """Add a CHECK: the index takes a text of 200,000 characters that compresses well.
+
+        A text that is shortened keeps its beginning, and gets a digest in place of the rest, so that no two are alike.
+        """
+        name = connection.dialect.identifier_preparer.format_table(table)
+        constraint = connection.dialect.identifier_preparer.quote(f"{table.name}_task_id")
+        length = "pg_catalog.char_length(task_id)"
+        kept = characters - MD5_CHARACTERS
+        connection.exec_driver_sql(
+            f"UPDATE {name} SET task_id = pg_catalog.left(task_id, {kept}) || pg_catalog.md5(task_id) "  # noqa: S608 - both are constants
+            f"WHERE {length} > {characters}"
+        )
+        connection.exec_driver_sql(f"ALTER TABLE {name} ADD CONSTRAINT {constraint} CHECK ({length} <= {characters})")
 
     def _due(self, claim: Claim) -> CTE:
         # Otherwise the planner may run the LIMIT more than once and claim too many.
