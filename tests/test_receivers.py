@@ -129,7 +129,7 @@ def test_data_on_a_terminal_has_no_control_character(night_of, configure):
         configure(api__base_url=api.url)
         night.enqueue(str(FIRST_ID + (2_000 << 23)))
         assert night.run("run").exit_code == 0
-        shown = {command: _on_a_terminal(*command) for command in PIPED}
+        shown = _on_a_terminal(*PIPED)
         piped = {command: night.run(*command).stdout for command in PIPED}
 
     assert [command for command, code in PIPED.items() if code not in piped[command]] == []
@@ -139,10 +139,25 @@ def test_data_on_a_terminal_has_no_control_character(night_of, configure):
         assert SHOWN_CODE in printed or "\\u001b[2J\\u009b" in printed, command
 
 
-def _on_a_terminal(*command):
-    """Run a command whose stdout is a terminal; returns what it printed."""
+RUN_ALL = """
+import sys
+from etl.cli import main
+
+for command in sys.argv[1:]:
+    sys.argv = ["task-audit", *command.split()]
+    try:
+        main()
+    except SystemExit as ended:
+        assert not ended.code
+    print("END", flush=True)
+"""
+
+
+def _on_a_terminal(*commands):
+    """Run commands in one process whose stdout is a terminal; returns what each printed."""
     reader, terminal = os.openpty()
-    process = subprocess.Popen([sys.executable, "-m", "etl", *command], stdout=terminal, stderr=subprocess.DEVNULL)
+    script = [sys.executable, "-c", RUN_ALL, *map(" ".join, commands)]
+    process = subprocess.Popen(script, stdout=terminal, stderr=subprocess.DEVNULL)
     os.close(terminal)
     printed = b""
     try:
@@ -154,4 +169,4 @@ def _on_a_terminal(*command):
     finally:
         os.close(reader)
     assert process.wait() == 0
-    return printed.decode()
+    return dict(zip(commands, printed.decode().split("END\r\n")[:-1], strict=True))
