@@ -12,6 +12,9 @@ from etl.observe.metrics import PREFIX
 from etl.settings.model import TelemetrySettings
 from etl.settings.proxy import choose_proxy
 
+MAX_GROUPS_BYTES = 1 << 24
+"""The bytes of a Pushgateway's groups that are read, at most; those of a run have about 20,000."""
+
 
 class NoRedirects(HTTPRedirectHandler):
     """Makes a redirect an error: the metrics would go to another server, or nowhere."""
@@ -50,10 +53,17 @@ def configurations_in_group(
     own = {"job": settings.pushgateway_job} | group_of(settings, labels)
     with _open(Request(f"{url}/api/v1/metrics"), seconds) as response:  # noqa: S310 - checked as http or https
         try:
-            groups = json.load(response)["data"]
+            groups = _read_json(response)["data"]
             return {label for group in groups if _without_shard(group["labels"]) == own for label in _labels(group)}
         except (ValueError, LookupError, TypeError, AttributeError):
             raise OSError("it answers, and not as a Pushgateway does") from None
+
+
+def _read_json(response: HTTPResponse) -> Any:
+    body = response.read(MAX_GROUPS_BYTES + 1)
+    if len(body) > MAX_GROUPS_BYTES:
+        raise ValueError("it is longer than any group")
+    return json.loads(body)
 
 
 def _without_shard(labels: dict[str, str]) -> dict[str, str]:
