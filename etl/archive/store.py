@@ -104,8 +104,8 @@ class Store:
         """
         with self._errors_as_unavailable("read"):
             names = self._in_bucket() if self._is_bucket else self._folder.names(FILES)
-            found = filter(None, map(NAME.fullmatch, list(names)))
-        return [name for _, name in sorted((_order(match), match[0]) for match in found)]
+            found = list(filter(None, map(NAME.fullmatch, list(names))))
+        return [name for _, name in sorted((_order(match), match[0]) for match in found if _is_date(match["day"]))]
 
     def read(self, name: str) -> pl.DataFrame:
         """Read a file.
@@ -225,6 +225,14 @@ def file_name(day: date, run_id: str, *, number: int) -> str:
 def day_of(name: str) -> date:
     """Return the day in the name of a file."""
     return date.fromisoformat(name.partition("/")[0])
+
+
+def _is_date(day: str) -> bool:
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        return False
+    return True
 
 
 def _order(match: re.Match[str]) -> tuple[str, int, str]:

@@ -40,9 +40,10 @@ class Range:
 
     def may_be_in(self, file: str) -> bool:
         """Return whether the day of a file overlaps the range."""
-        begin = datetime.combine(day_of(file), datetime.min.time(), UTC)
+        day = day_of(file)
+        begin = datetime.combine(day, datetime.min.time(), UTC)
         return (self.until is None or begin < self.until) and (
-            self.since is None or self.since < begin + timedelta(days=1)
+            self.since is None or self.since.astimezone(UTC).date() <= day
         )
 
     def of(self, rows: pl.DataFrame) -> pl.DataFrame:

@@ -140,6 +140,18 @@ def test_a_file_that_is_not_regular_is_refused(tmp_path, kind):
         store.read(NAME)
 
 
+@pytest.mark.parametrize(("day", "is_listed"), [("0000-00-00", False), ("2026-13-45", False), ("9999-12-31", True)])
+def test_a_folder_with_an_odd_name_ends_no_replay(tmp_path, day, is_listed):
+    settings = ArchiveSettings(location=str(tmp_path))
+    store = written(settings)
+    (tmp_path / day).mkdir()
+    (tmp_path / day / "run-2-000001.parquet").write_bytes(b"no Parquet")
+    asked = Range(since=NOON - timedelta(days=1), until=NOON + timedelta(days=1))
+
+    assert len(store.files()) == 1 + is_listed
+    assert [name for name in store.files() if asked.may_be_in(name)] == [NAME]
+
+
 def test_a_link_in_place_of_a_day_is_not_followed(tmp_path):
     settings = ArchiveSettings(location=str(tmp_path / "archive"))
     store = written(settings)
