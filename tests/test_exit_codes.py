@@ -123,7 +123,7 @@ def refuse_facts(job):
 
 PROVOKED = {
     "nothing": (ExitCode.OK, lambda job: job.run()),
-    "not a date": (ExitCode.USAGE, lambda job: job.run("--since", "yesterday")),
+    "not a date": (ExitCode.USAGE, lambda job: job.run("--since", "11/01/2026")),
     "not a task": (ExitCode.DEAD_LETTERS, enqueue_nonsense),
     "an API that is down": (ExitCode.UNAVAILABLE, lambda job: job.run(api__base_url=PROBE_TASK)),
     "a warehouse that is down": (
