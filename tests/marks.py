@@ -24,6 +24,7 @@ MARKS_OF_FIXTURES = {
 
 SLOW = (
     "archive/test_replay.py",
+    "cli/test_commands.py",
     "cli/test_dead_letters.py",
     "cli/test_labels.py",
     "crash",
@@ -37,6 +38,7 @@ SLOW = (
     "field",
     "jobs/test_audit.py",
     "jobs/test_early_ends.py",
+    "monitoring/test_alerts.py",
     "observe/test_delivery.py",
     "observe/test_trace.py",
     "rate/test_rate.py",
