@@ -16,16 +16,19 @@ SERVER_FIXTURES = {"postgres_server": "postgresql", "mysql_server_url": "mysql"}
 MARKS_OF_FIXTURES = {
     **{fixture: {engine} for fixture, engine in SERVER_FIXTURES.items()},
     "server_urls": set(SERVER_FIXTURES.values()),
-    "night_of": {"sqlite"},
+    "night_of": {"sqlite", "slow"},
     "browser": {"slow"},
     "object_store": {"slow"},
     "slow_run": {"slow"},
 }
 
 SLOW = (
+    "archive/test_hostile_files.py",
     "archive/test_replay.py",
     "cli/test_commands.py",
     "cli/test_dead_letters.py",
+    "cli/test_help.py",
+    "cli/test_how_to.py",
     "cli/test_labels.py",
     "crash",
     "cron/test_kubernetes.py",
@@ -35,15 +38,21 @@ SLOW = (
     "documents/test_site.py",
     "fake_api/test_command.py",
     "fetch/test_foreign_pages.py",
+    "fetch/test_hanging_tasks.py",
     "field",
     "jobs/test_audit.py",
+    "jobs/test_collect.py",
     "jobs/test_early_ends.py",
+    "koodrive/test_connection_errors.py",
     "monitoring/test_alerts.py",
     "observe/test_delivery.py",
     "observe/test_trace.py",
     "rate/test_rate.py",
+    "rate/test_share.py",
     "report/test_page.py",
     "secrecy",
+    "settings/test_write.py",
+    "sql/test_engines_agree.py",
     "test_bad_nights.py",
     "test_exit_codes.py",
     "test_faults.py",
@@ -52,8 +61,9 @@ SLOW = (
     "test_targets.py",
     "test_wheel.py",
     "warehouse/load/test_any_order.py",
+    "warehouse/load/test_wrong_clocks.py",
 )
-"""Files and folders whose tests run whole programs or many nights."""
+"""Files and folders whose tests run whole programs, or take seconds each."""
 
 PLACES = re.compile(r"(?:one )?(\w+)(?:\+(\w+))?")
 """Where a test has its databases, such as ``sqlite+duckdb`` or ``one postgresql``."""
