@@ -11,6 +11,8 @@ unexport PYTHONDONTWRITEBYTECODE
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
 QUICK := not (soak or postgresql or mysql or slow)
+# The other tests also wait for programs, so that more workers than cores are quicker there.
+CORES = $(shell $(BIN)/python -c "import os; print(os.cpu_count() or 1)")
 
 # Tests that name a half-made addition: a column without a migration, a setting, metric or reason without its reference
 # page, an event or an error without its description.
@@ -25,7 +27,7 @@ demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
 
 quick: .venv/.development     ## run the tests that need no database server and no other program: under a minute
-	$(BIN)/python -m pytest -n auto --dist worksteal -m "$(QUICK)"
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal -m "$(QUICK)"
 
 test: .venv/.development      ## run the test suite
 	$(BIN)/python -m pytest -n auto --dist worksteal

@@ -25,7 +25,9 @@ MARKS_OF_FIXTURES = {
 SLOW = (
     "archive/test_hostile_files.py",
     "archive/test_replay.py",
+    "archive/test_store.py",
     "cli/test_commands.py",
+    "cli/test_config_new.py",
     "cli/test_dead_letters.py",
     "cli/test_help.py",
     "cli/test_how_to.py",
@@ -46,6 +48,7 @@ SLOW = (
     "koodrive/test_connection_errors.py",
     "monitoring/test_alerts.py",
     "observe/test_delivery.py",
+    "observe/test_long_answers.py",
     "observe/test_trace.py",
     "rate/test_rate.py",
     "rate/test_share.py",
@@ -62,6 +65,7 @@ SLOW = (
     "test_wheel.py",
     "warehouse/load/test_any_order.py",
     "warehouse/load/test_wrong_clocks.py",
+    "warehouse/test_schema.py",
 )
 """Files and folders whose tests run whole programs, or take seconds each."""
 

@@ -238,6 +238,7 @@ class Model:
         return is_news
 
 
+@pytest.mark.slow
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(loads)
 def test_any_sequence_of_loads_follows_the_rules(audit, batches):

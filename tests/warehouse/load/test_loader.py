@@ -95,6 +95,7 @@ def test_many_batches_on_one_connection(audit):
     assert len(audit.rows("fact_task_status")) == 4, "what was staged before is not there any more"
 
 
+@pytest.mark.slow
 def test_a_large_batch(audit):
     assert audit.load(*many(audit, 20_000, task_name="hand over")).changed == 20_000
     assert audit.load(*many(audit, 20_000, minute=5, task_name="hand over"), run="run-2").unchanged == 20_000
