@@ -60,6 +60,8 @@ class Claims:
         self._empty_claims = 0
         """The claims in a row that took none of the due tasks."""
         self._invalid = 0
+        self._size = context.limits.claim_size
+        """The tasks of the next claim: a whole batch after a claim that left nothing to ask about."""
         self._has_taken_turns = False
 
     async def take_all(self) -> None:
@@ -112,6 +114,8 @@ class Claims:
                 self._invalid += failure.reason is FailureReason.INVALID_ID
                 await self._batches.put(failure)
         self._backlog.fill(askable)
+        limits = self._context.limits
+        self._size = limits.claim_size if askable else min(limits.batch_size, MAX_INVALID - self._invalid)
 
     async def _acknowledge_audited(self, tasks: Sequence[PendingTask]) -> Sequence[PendingTask]:
         """Settle the tasks that a killed run loaded but did not acknowledge; returns the other tasks.
@@ -178,10 +182,8 @@ class Claims:
         return is_refused
 
     def _wanted(self) -> int:
-        limits = self._context.limits
-        return (
-            limits.claim_size if limits.tasks is None else min(limits.claim_size, limits.tasks - self._record.claimed)
-        )
+        most = self._context.limits.tasks
+        return self._size if most is None else min(self._size, most - self._record.claimed)
 
 
 def _too_many_invalid(number: int) -> StoppedError:
