@@ -22,11 +22,12 @@ def url():
 
 
 def groups(url):
-    """Return the groups of the Pushgateway: the labels that are its key, and the metrics by name."""
-    return [
+    """Return the groups of the Pushgateway, which gives them in no order: their labels, and their metrics by name."""
+    found = [
         (group["labels"], {name: family["metrics"] for name, family in group.items() if name.startswith("task_audit_")})
         for group in json.loads(read(f"{url}/api/v1/metrics"))["data"]
     ]
+    return sorted(found, key=lambda group: sorted(group[0].items()))
 
 
 def value(metrics, name):
@@ -67,8 +68,8 @@ def test_doctor_names_the_configuration_that_is_replaced_and_a_name_keeps_both(n
         assert warnings(night) == []
 
     assert [labels for labels, _ in groups(url)] == [
-        {"job": "task-audit"},
         {"job": "task-audit", "configuration": "Hand over / deletion"},
+        {"job": "task-audit"},
     ]
 
 
