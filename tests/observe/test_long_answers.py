@@ -2,14 +2,14 @@
 
 import gzip
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from etl.observe.pushgateway import MAX_GROUPS_BYTES, configurations_in_group
 from etl.observe.requests_session import MAX_ANSWER_BYTES, ProxiedSession
 from etl.settings.model import TelemetrySettings
+from tests.http_servers import serving
 from tests.nights import task_ids
 
 LONG = b" " * (1 << 20)
@@ -41,14 +41,8 @@ def answering(body, headers):
             except ConnectionError:
                 """The client has read enough."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as url:
+        yield url
 
 
 @pytest.mark.parametrize(

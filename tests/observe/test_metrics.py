@@ -6,14 +6,14 @@ import stat
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from etl.fake_api import Behaviour
 from tests.conftest import each_engine
+from tests.http_servers import serving
 from tests.nights import FIRST_ID, TOKEN, task_ids
 
 
@@ -49,14 +49,8 @@ def pushgateway(status=200):
         def log_message(self, *arguments):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", received
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as url:
+        yield url, received
 
 
 @contextmanager

@@ -2,11 +2,11 @@
 
 import json
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
+from tests.http_servers import serving
 from tests.nights import task_ids
 
 TARGETS = {
@@ -19,7 +19,7 @@ TARGETS = {
 
 
 @contextmanager
-def serving(respond):
+def answering(respond):
     """Answer every request with a status and a Location; yields the URL and the paths that were asked for."""
     paths = []
 
@@ -39,14 +39,8 @@ def serving(respond):
         def log_message(self, *arguments):
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}", paths
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Handler) as url:
+        yield url, paths
 
 
 @pytest.mark.parametrize("status", [302, 307])
@@ -55,8 +49,8 @@ def test_no_report_follows_a_redirect(night_of, configure, monkeypatch, status):
     monkeypatch.setattr("etl.jobs.reporters.MAX_REPORTING_SECONDS", 60)
     monkeypatch.setattr("etl.jobs.reporters.SEND_SECONDS", 60)
     with (
-        serving(lambda _path: (200, None)) as (elsewhere, followed),
-        serving(lambda path: (status, elsewhere + path)) as (url, asked),
+        answering(lambda _path: (200, None)) as (elsewhere, followed),
+        answering(lambda path: (status, elsewhere + path)) as (url, asked),
         night_of() as night,
     ):
         night.enqueue(*task_ids(1), "not-an-id")
