@@ -1,11 +1,11 @@
 """`task-audit enqueue`: adds pending tasks by ID, from a file, or from KooDrive's list."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from itertools import chain
-from typing import BinaryIO, cast
 
 import click
 
@@ -89,7 +89,8 @@ def enqueue(
         _from_api(context.settings(), wanted)
     else:
         _require_given(task_ids, path, wanted=wanted, is_about_a_file=bool(column or allow_rounded))
-        _from_people(context, task_ids, path, column=column, allow_rounded=allow_rounded, dry_run=dry_run)
+        read = partial(read_pending, column=column, allow_rounded=allow_rounded)
+        _from_people(context, task_ids, path, read=read, dry_run=dry_run)
 
 
 def _require_given(task_ids: tuple[str, ...], path: str | None, *, wanted: Wanted, is_about_a_file: bool) -> None:
@@ -108,8 +109,7 @@ def _from_people(
     task_ids: tuple[str, ...],
     path: str | None,
     *,
-    column: str | None,
-    allow_rounded: bool,
+    read: Callable[..., Iterable[PendingRow]],
     dry_run: bool,
 ) -> None:
     # A wrong argument is refused before the configuration is read.
@@ -117,9 +117,8 @@ def _from_people(
     name = "Standard input" if path == "-" else path
     with ExitStack() as files, open_queue(context.settings().source) as (engine, table):
         from_file: Iterable[PendingRow] = ()
-        if path and name:
-            file = cast("BinaryIO", files.enter_context(click.open_file(path, "rb")))
-            from_file = read_pending(file, name=name, column=column, allow_rounded=allow_rounded)
+        if path:
+            from_file = read(files.enter_context(click.open_file(path, "rb")), name=name)
         added = add_to_queue(engine, table, chain(arguments, from_file), dry_run=dry_run)
     if added.given:
         _print_added(added, dry_run=dry_run)

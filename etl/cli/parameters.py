@@ -100,20 +100,23 @@ def _written(question: Question, given: tuple[str, ...]) -> dict[str, str]:
 
 
 def _value(parameter: Parameter, written: str) -> object:
-    kind = parameter.kind
     try:
         written.encode()
-        value: object = TYPES[kind].convert(written, None, None)
+        value: object = TYPES[parameter.kind].convert(written, None, None)
     except UnicodeEncodeError:
         raise InputError(
             f"--param {parameter.name} is not UTF-8.", code=Code.PARAMETER_WRONG, remedy="Write it in UTF-8."
         ) from None
     except (OverflowError, click.BadParameter):
-        value = float("nan")
+        raise _wrong(parameter, written) from None
     if value != value:  # noqa: PLR0124 - only a NaN differs from itself
-        raise InputError(
-            f"--param {parameter.name}: {written!r} is not {EXAMPLES[kind]}.",
-            code=Code.PARAMETER_WRONG,
-            remedy=parameter.meaning,
-        )
+        raise _wrong(parameter, written)
     return value
+
+
+def _wrong(parameter: Parameter, written: str) -> InputError:
+    return InputError(
+        f"--param {parameter.name}: {written!r} is not {EXAMPLES[parameter.kind]}.",
+        code=Code.PARAMETER_WRONG,
+        remedy=parameter.meaning,
+    )

@@ -5,7 +5,7 @@ from datetime import datetime
 
 import polars as pl
 
-from etl.database.clock import clock_of, system_clock
+from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
@@ -23,15 +23,12 @@ def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
     Args:
         settings: the databases.
         name: the name of a question.
-        read_values: makes the values by the clock of the warehouse. It is also called before a database is opened, to
-            refuse a wrong parameter early.
+        read_values: makes the values by the clock of the warehouse.
 
     Raises:
         InputError: a parameter is wrong, or the question reads the job's own queue and there is none.
     """
-    common = questions("common")[name]
-    read_values(common, system_clock())
-    queue = _queue(settings) if common.reads_queue else None
+    queue = _queue(settings) if questions("common")[name].reads_queue else None
     with open_warehouse(settings.warehouse) as warehouse:
         question = questions(warehouse.engine.dialect.name)[name]
         values = read_values(question, clock_of(warehouse.engine)())

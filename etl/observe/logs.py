@@ -84,7 +84,7 @@ def _values_without_secrets(
 
 
 def _printable_values(_logger: object, _level: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Escape the characters that a terminal would obey; the renderer adds the colours afterwards."""
+    """Escape the characters that a terminal would obey; the renderer adds the colours later."""
     return {name: for_terminal(value) if isinstance(value, str) else value for name, value in event.items()}
 
 

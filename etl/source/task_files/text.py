@@ -72,10 +72,8 @@ def _delimiter(first: str, column: str | None, place: str) -> str | None:
     for delimiter, header in headers.items():
         if find_columns(header, column, place=place) is not None:
             return delimiter
-    if column is None:
-        return None
-    header = max(headers.values(), key=len)
-    require_columns(header, column, place=f"{place},")
+    if column is not None:
+        require_columns(max(headers.values(), key=len), column, place=f"{place},")
     return None
 
 

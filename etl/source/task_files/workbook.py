@@ -43,6 +43,7 @@ def workbook_rows(stream: BinaryIO, name: str, column: str | None) -> Iterator[R
         except (InputError, ConfigurationError):
             raise
         except Exception as error:
+            # openpyxl has no error of its own for a damaged file: it fails wherever the damage is.
             raise InputError(
                 f"{name} cannot be read as an Excel workbook: {type(error).__name__}.",
                 code=Code.FILE_MALFORMED,
