@@ -77,6 +77,20 @@ class Folder:
                 raise IrregularFileError
             yield opened
 
+    def delete(self, name: str) -> None:
+        """Delete a file, and the folder of its day if it was the last one; a file that is gone already is no error.
+
+        Raises:
+            OSError: the folder is not writable, or a link has the name of the day.
+        """
+        day, _, file = name.partition("/")
+        with _descriptor(self._path, OPEN_FOLDER) as root:
+            with suppress(FileNotFoundError), _descriptor(day, OPEN_FOLDER | os.O_NOFOLLOW, within=root) as folder:
+                os.unlink(file, dir_fd=folder)
+            # It fails as long as the folder has other files.
+            with suppress(OSError):
+                os.rmdir(day, dir_fd=root)
+
     def names(self, pattern: str) -> Iterator[str]:
         """Yield the names that match a pattern.
 

@@ -29,6 +29,7 @@ COMMANDS = {
     "report": "etl.cli.report:report",
     "labels": "etl.cli.labels:labels",
     "dead-letters": "etl.cli.dead_letters:dead_letters",
+    "prune": "etl.cli.prune:prune",
     "notify": "etl.cli.notify:notify",
     "doctor": "etl.cli.doctor:doctor",
     "explain": "etl.cli.explain:explain",

@@ -109,4 +109,8 @@ EVENTS: dict[str, Event] = {
         "Stderr did not take `lines` before this one, because a disk was full or a reader had ended.", ("lines",)
     ),
     "library_warning": Event("A library logged a warning.", ("logger", "said", "exc_info")),
+    "pruned": Event(
+        "`task-audit prune --yes` deleted what was older than `before`, and kept done tasks without a finished fact.",
+        ("before", "queue", "queue_kept", "counters", "messages", "archive"),
+    ),
 }

@@ -32,7 +32,8 @@ judged AS (
             WHEN state = 'dead' AND finished = 1 THEN 'dead, but its fact is finished'
             WHEN state = 'pending' AND dead = 2 THEN 'pending again after a dead letter'
             WHEN state = 'pending' AND finished = 1 THEN 'pending, but its fact is finished'
-            WHEN state IS NULL AND fact = 1 THEN 'a fact, but not in the queue'
+            -- `task-audit prune` deletes finished tasks from the queue.
+            WHEN state IS NULL AND fact = 1 AND finished = 0 THEN 'a fact, but not in the queue'
             WHEN state IS NULL AND dead = 2 THEN 'a dead letter, but not in the queue'
             ELSE 'agreed'
         END AS finding

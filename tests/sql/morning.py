@@ -65,7 +65,6 @@ QUEUE = {
     "10": "done",
     "11": "pending",
     "12": "dead",
-    "13": "pending",
     "50": "dead",
     "51": "pending",
 }

@@ -146,7 +146,7 @@ def test_reconciliation(answer):
     assert answer("reconciliation", queue=queue) == [
         {"finding": "pending, but its fact is finished", "tasks": 2, "first_task_id": "4"},
         {"finding": "a dead letter, but not in the queue", "tasks": 1, "first_task_id": "52"},
-        {"finding": "a fact, but not in the queue", "tasks": 1, "first_task_id": "8"},
+        {"finding": "a fact, but not in the queue", "tasks": 1, "first_task_id": "13"},
         {"finding": "dead, but without a dead letter", "tasks": 1, "first_task_id": "12"},
         {"finding": "done, but without a finished fact", "tasks": 1, "first_task_id": "10"},
         {"finding": "pending again after a dead letter", "tasks": 1, "first_task_id": "51"},
