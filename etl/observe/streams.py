@@ -1,5 +1,8 @@
 """The program's standard streams: stderr loses lines rather than a run, and stdout fails with an error that has a name.
 
+Files and pipes get stdout in UTF-8, whatever the locale is. A terminal gets it in its own encoding, with a question
+mark for each character that the encoding lacks.
+
 A run does not need its log. A line that a full disk or a dead reader does not take is dropped and counted, whichever
 library writes it: the log, the progress bar, the summary or a traceback.
 """
@@ -98,13 +101,20 @@ def protect_streams() -> None:
     global _stderr  # noqa: PLW0603 - a process has one stderr
     _open_standard_streams()
     _stderr = LossyOutput(STDERR)
-    sys.stderr = _text(_stderr, sys.stderr, errors="backslashreplace", by_line=True)
-    sys.stdout = _text(StrictOutput(STDOUT), sys.stdout, errors=sys.stdout.errors or "strict", by_line=False)
+    sys.stderr = _text(_stderr, _encoding_of(sys.stderr), errors="backslashreplace", by_line=True)
+    output = StrictOutput(STDOUT)
+    if output.isatty():
+        sys.stdout = _text(output, _encoding_of(sys.stdout), errors="replace", by_line=True)
+    else:
+        # Only the name of a file can hold a surrogate, which UTF-8 lacks.
+        sys.stdout = _text(output, "utf-8", errors="backslashreplace", by_line=False)
 
 
-def _text(output: Output, like: TextIO | None, *, errors: str, by_line: bool) -> TextIO:
-    encoding = like.encoding if like else "utf-8"
-    by_line = by_line or output.isatty()
+def _encoding_of(stream: TextIO | None) -> str:
+    return stream.encoding if stream else "utf-8"
+
+
+def _text(output: Output, encoding: str, *, errors: str, by_line: bool) -> TextIO:
     return io.TextIOWrapper(io.BufferedWriter(output), encoding=encoding, errors=errors, line_buffering=by_line)
 
 
