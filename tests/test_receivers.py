@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import msgspec
@@ -20,6 +17,7 @@ from etl.settings.model import NotifySettings
 from etl.tasks import Selection
 from tests.nights import FIRST_ID
 from tests.repeating_api import repeating
+from tests.terminals import on_a_terminal
 
 HOSTILE = "\x1b]0;x\x07\x9b31m 1\n@everyone [re-login](https://evil.example) <!channel> `x`\u202e\0"
 
@@ -129,7 +127,7 @@ def test_data_on_a_terminal_has_no_control_character(night_of, configure):
         configure(api__base_url=api.url)
         night.enqueue(str(FIRST_ID + (2_000 << 23)))
         assert night.run("run").exit_code == 0
-        shown = _on_a_terminal(*PIPED)
+        shown = dict(zip(PIPED, map(bytes.decode, on_a_terminal(*PIPED)), strict=True))
         piped = {command: night.run(*command).stdout for command in PIPED}
 
     assert [command for command, code in PIPED.items() if code not in piped[command]] == []
@@ -137,36 +135,3 @@ def test_data_on_a_terminal_has_no_control_character(night_of, configure):
         assert "\x9b" not in printed, command
         assert "\x1b[2J" not in printed, command
         assert SHOWN_CODE in printed or "\\u001b[2J\\u009b" in printed, command
-
-
-RUN_ALL = """
-import sys
-from etl.cli import main
-
-for command in sys.argv[1:]:
-    sys.argv = ["task-audit", *command.split()]
-    try:
-        main()
-    except SystemExit as ended:
-        assert not ended.code
-    print("END", flush=True)
-"""
-
-
-def _on_a_terminal(*commands):
-    """Run commands in one process whose stdout is a terminal; returns what each printed."""
-    reader, terminal = os.openpty()
-    script = [sys.executable, "-c", RUN_ALL, *map(" ".join, commands)]
-    process = subprocess.Popen(script, stdout=terminal, stderr=subprocess.DEVNULL)
-    os.close(terminal)
-    printed = b""
-    try:
-        while piece := os.read(reader, 65_536):
-            printed += piece
-    except OSError:
-        # Linux says so when the last program has closed a terminal.
-        pass
-    finally:
-        os.close(reader)
-    assert process.wait() == 0
-    return dict(zip(commands, printed.decode().split("END\r\n")[:-1], strict=True))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import click
+import structlog
 
 from etl.observe.logs import configure_logs
 from etl.settings.load import CONFIG_VARIABLE, Configuration, Settings, load_configuration
@@ -15,6 +16,8 @@ from etl.settings.model import LogFormat
 P = ParamSpec("P")
 R = TypeVar("R")
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +44,14 @@ class Context:
     def settings(self, options: dict[str, Any] | None = None) -> Settings:
         """Read the settings in force."""
         return self.configuration(options).settings
+
+    @staticmethod
+    def note(message: str) -> None:
+        """Say on stderr what is no data: a line for a person, an event in a log of JSON."""
+        if _options(click.get_current_context()).get("log_format") == "json":
+            log.info("note", said=message)
+        else:
+            click.echo(message, err=True)
 
 
 def common_options(command: Decorated) -> Decorated:

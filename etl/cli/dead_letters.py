@@ -6,24 +6,21 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.output import print_json
+from etl.cli.output import open_console, print_json
 from etl.cli.types import Duration
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
-from etl.report.result_set import print_table, to_objects
+from etl.report.result_set import print_object, to_objects
+from etl.report.status_text import print_dead_letters
 from etl.settings.load import Settings
 from etl.source.requeue import requeue, withdraw
 from etl.tasks.failure_reasons import FailureReason, advice_on
 from etl.warehouse.read.dead_letters import Choice, DeadLetter, begin_again, discard, letter_of, open_letters
 from etl.warehouse.read.questions import ResultSet
-
-SHOWN = ("task_id", "reason", "last_failed_at", "attempts", "http_status", "error_code", "trace_id", "detail")
-"""The columns of the list; ``show`` and ``--json`` have all."""
 
 COLUMNS = tuple(each.name for each in fields(DeadLetter))
 
@@ -100,20 +97,21 @@ def dead_letters() -> None:
 def list_(context: Context, /, *, as_json: bool, **options: Any) -> None:
     """List open dead letters, the newest failure first; 0 attempts means that the next run tries it again.
 
+    ``show`` and ``--json`` have every column, such as the trace ID and the detail.
+
     \b
     Example:
       task-audit dead-letters list --reason bad_payload --newer-than 24h
       task-audit dead-letters list --json | jq -r '.[].trace_id'
     """
     letters = _chosen(context.settings(), Options(**options))
-    columns = COLUMNS if as_json else SHOWN
-    result = ResultSet(columns=columns, rows=[tuple(getattr(each, name) for name in columns) for each in letters])
     if as_json:
-        print_json(to_objects(result), indent=2)
+        rows = [tuple(getattr(each, name) for name in COLUMNS) for each in letters]
+        print_json(to_objects(ResultSet(columns=COLUMNS, rows=rows)), indent=2)
     elif letters:
-        print_table(result, console=Console())
+        print_dead_letters(letters, console=open_console())
     else:
-        click.echo("No open dead letters.", err=True)
+        context.note("No open dead letters.")
 
 
 @dead_letters.command()
@@ -134,7 +132,7 @@ def show(context: Context, *, task_id: str, as_json: bool) -> None:
     if as_json:
         print_json(shown)
     else:
-        print_table(ResultSet(columns=("", ""), rows=list(shown.items())), console=Console())
+        print_object(shown, console=open_console())
 
 
 @dead_letters.command()
@@ -205,4 +203,4 @@ def _print_result(done: str, task_ids: list[str], words: str, *, as_json: bool) 
     if as_json:
         print_json({done: task_ids})
     else:
-        click.echo(f"{len(task_ids)} {words}.")
+        click.echo(f"{len(task_ids):,} {words}.")

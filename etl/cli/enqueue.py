@@ -144,7 +144,7 @@ def _from_api(settings: Settings, wanted: Wanted) -> None:
 
 
 def _print_added(added: Enqueued, *, dry_run: bool = False) -> None:
-    states = ", ".join(f"{tasks} {state}" for state, tasks in sorted(added.settled.items()))
-    repeated = f", {added.repeated} repeated in the input" if added.repeated else ""
+    states = ", ".join(f"{tasks:,} {state}" for state, tasks in sorted(added.settled.items()))
+    repeated = f", {added.repeated:,} repeated in the input" if added.repeated else ""
     dry = " Nothing was added: this was a dry run." if dry_run else ""
-    click.echo(f"{added.new} new, {added.known} already there{f' ({states})' if states else ''}{repeated}.{dry}")
+    click.echo(f"{added.new:,} new, {added.known:,} already there{f' ({states})' if states else ''}{repeated}.{dry}")

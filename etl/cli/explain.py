@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from etl.cli.error_pages import page_of
+from etl.cli.output import open_console
 from etl.error_codes import Code
 from etl.report.result_set import print_table
 from etl.warehouse.read.questions import ResultSet
@@ -28,7 +29,7 @@ def explain(*, code: str | None) -> None:
     """
     if code is None:
         rows = [(str(each), int(each.exit_code), each.sentence) for each in Code]
-        print_table(ResultSet(columns=("code", "exit code", "what it means"), rows=rows), console=Console())
+        print_table(ResultSet(columns=("code", "exit code", "what it means"), rows=rows), console=open_console())
     elif sys.stdout.isatty():
         console = Console()
         console.print(Markdown(page_of(Code(code))), width=min(console.width, PAGE_WIDTH))

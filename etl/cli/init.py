@@ -28,4 +28,4 @@ def init(context: Context) -> None:
         else:
             click.echo(f"{name}: upgraded from version {done.before} to {done.after}.")
         for schema in done.left_out:
-            click.echo(f"{name}: the job does not search the schema {schema}{SINCE_OPEN}", err=True)
+            context.note(f"{name}: the job does not search the schema {schema}{SINCE_OPEN}")

@@ -36,11 +36,11 @@ def import_(context: Context, *, path: str) -> None:
         given = read_labels(cast("BinaryIO", file), "standard input" if path == "-" else path)
     with open_warehouse(context.settings().warehouse) as warehouse:
         done = import_labels(warehouse.engine, given)
-    click.echo(f"{done.labelled} imported, {len(done.unmet)} of codes that no run has met yet.")
+    click.echo(f"{done.labelled:,} imported, {len(done.unmet):,} of codes that no run has met yet.")
     if done.unmet:
         codes = ", ".join(label.code for label in done.unmet[:UNMET_SHOWN])
         more = ", …" if len(done.unmet) > UNMET_SHOWN else ""
-        click.echo(f"Import the file again when a run has met them: {for_terminal(codes)}{more}", err=True)
+        context.note(f"Import the file again when a run has met them: {for_terminal(codes)}{more}")
 
 
 @labels.command()

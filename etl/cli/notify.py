@@ -54,4 +54,4 @@ def notify(context: Context, *, is_test: bool) -> None:
     with open_warehouse(settings.warehouse) as warehouse:
         outbox = Outbox(warehouse.engine, clock=clock_of(warehouse.engine))
         sent = send(webhook, outbox, ends_at=time.monotonic() + MAX_SECONDS)
-    click.echo(f"{sent} sent.")
+    click.echo(f"{sent:,} sent.")

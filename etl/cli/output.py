@@ -1,12 +1,27 @@
-"""Prints data on stdout: a file or a pipe gets it unchanged, and a terminal gets its control characters escaped."""
+"""Prints data on stdout: a file or a pipe gets it unchanged, and a terminal gets its control characters escaped.
+
+Tables and other text for a person go through a console.
+"""
 
 import sys
 from typing import Any
 
 import click
 import msgspec
+from rich.console import Console
 
 from etl.receivers import for_terminal, for_terminal_json
+
+UNFOLDED_WIDTH = 10_000
+"""The columns of a file or a pipe, where folded lines would only hinder a program."""
+
+
+def open_console(*, stderr: bool = False) -> Console:
+    """Open stdout or stderr for tables and other text for a person."""
+    console = Console(stderr=stderr)
+    if not console.is_terminal:
+        console.width = UNFOLDED_WIDTH
+    return console
 
 
 def print_data(text: str) -> None:

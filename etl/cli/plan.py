@@ -4,11 +4,10 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 
 import click
-from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import require_shards, selection_options
-from etl.cli.output import print_json
+from etl.cli.output import open_console, print_json
 from etl.cli.types import Duration
 from etl.jobs.plan import make_plan
 from etl.report.plan_text import print_plan
@@ -49,4 +48,4 @@ def plan(
         days = [{**asdict(day), "due": day.due} for day in made.days]
         print_json({**asdict(made), "days": days, "fits": made.fits})
     else:
-        print_plan(made, console=Console())
+        print_plan(made, console=open_console())

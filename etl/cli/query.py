@@ -3,10 +3,9 @@
 from difflib import get_close_matches
 
 import click
-from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.output import print_data, print_json
+from etl.cli.output import open_console, print_data, print_json
 from etl.cli.parameters import read_parameters
 from etl.database.clock import system_clock
 from etl.error_codes import Code
@@ -58,9 +57,9 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
         case "json":
             print_json(to_objects(result), indent=2)
         case _:
-            print_table(result, console=Console())
+            print_table(result, console=open_console())
             if not result.rows:
-                click.echo("No rows.", err=True)
+                context.note("No rows.")
 
 
 def _question(name: str) -> Question:

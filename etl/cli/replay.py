@@ -5,12 +5,11 @@ from dataclasses import asdict
 from datetime import datetime
 
 import click
-from rich.console import Console
 
 from etl.archive.store import Store
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import range_options
-from etl.cli.output import print_json
+from etl.cli.output import open_console, print_json
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
@@ -50,7 +49,8 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
         done = replay_archive(
             Store(settings.archive), warehouse, asked=Range(since=since, until=until), clock=clock_of(warehouse.engine)
         )
-    print_summary(FinishedRun(run=done, ended_by=None), console=Console(stderr=True), dry_run=False)
+    if settings.telemetry.log_format != "json":
+        print_summary(FinishedRun(run=done, ended_by=None), console=open_console(stderr=True), dry_run=False)
     if as_json:
         print_json(asdict(done))
     sys.exit(done.exit_code)

@@ -53,7 +53,7 @@ def report(
             code=Code.FILE_UNWRITABLE,
             remedy="Check the folder and its rights.",
         ) from None
-    click.echo(f"{out}: {len(page.encode()) / 1000:,.0f} kB", err=True)
+    context.note(f"{out}: {len(page.encode()) / 1000:,.0f} kB")
 
 
 def _report(settings: Settings, run_id: str | None, since: datetime | None, until: datetime | None) -> Report:

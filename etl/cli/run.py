@@ -9,12 +9,11 @@ from functools import cache
 
 import click
 import structlog
-from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.foreground import run_until_stopped, watch_progress
 from etl.cli.options import require_shards, selection_options
-from etl.cli.output import print_json
+from etl.cli.output import open_console, print_json
 from etl.cli.progress import shows_progress
 from etl.cli.types import Duration, TimeOfDay, seconds_until
 from etl.errors import OutputError, TaskAuditError
@@ -66,7 +65,9 @@ def run(
     selection = Selection(since=since, until=until, refetch=refetch, recheck=recheck, shard=shard)
     request = RunRequest(selection=selection, tasks=limit, dry_run=dry_run)
     finished = _audit(settings, request, stop_at)
-    print_summary(finished, console=Console(stderr=True), dry_run=dry_run)
+    if settings.telemetry.log_format != "json":
+        # The event run_finished has the same numbers.
+        print_summary(finished, console=open_console(stderr=True), dry_run=dry_run)
     if as_json:
         _print_row(finished)
     sys.exit(finished.run.exit_code)

@@ -3,10 +3,9 @@
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.output import print_json
+from etl.cli.output import open_console, print_json
 from etl.database.clock import clock_of
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.observe.outbox import count_unsent
@@ -36,7 +35,7 @@ def status(context: Context, *, as_json: bool) -> None:
     if as_json:
         print_json(asdict(found))
     else:
-        print_status(found, console=Console())
+        print_status(found, console=open_console())
 
 
 def _status(settings: Settings) -> Status:

@@ -75,7 +75,15 @@ def replay_archive(store: Store, warehouse: Loader, *, asked: Range, clock: Call
         raise
     if store.files_without_checksum:
         log.warning("replayed_without_checksum", files=store.files_without_checksum)
-    return _finish(warehouse, run, now=clock(), ended_by=None)
+    finished = _finish(warehouse, run, now=clock(), ended_by=None)
+    log.info(
+        "replay_finished",
+        audited=run.audited,
+        changed=run.changed,
+        unchanged=run.unchanged,
+        dead_lettered=run.dead_lettered,
+    )
+    return finished
 
 
 def _batches(store: Store, file: str, *, asked: Range, now: datetime) -> Iterator[Batch]:

@@ -97,6 +97,10 @@ EVENTS: dict[str, Event] = {
         ("files",),
     ),
     "file_replayed": Event("A file of the archive was loaded again.", ("file", "audited")),
+    "replay_finished": Event(
+        "A replay has loaded all files of its range.", ("audited", "changed", "unchanged", "dead_lettered")
+    ),
+    "note": Event("What the command says beside its data.", ("said",)),
     "telemetry_failed": Event("A target did not receive its report about the run.", ("target", "error")),
     "command_failed": Event(
         "The error that ended a command; `quoted` is what KooDrive said, `causes` with `-v`, `exc_info` for a bug.",

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from etl.jobs.forecast import Forecast
 from etl.jobs.plan import Plan
+from etl.report.table import print_rows
 from etl.source.backlog_by_day import DayCounts
 
 COLUMNS = {
@@ -46,18 +47,15 @@ def _print_days(days: Sequence[DayCounts], *, console: Console) -> None:
         console.print("Nothing is pending.\n")
         return
     shown = [name for name in COLUMNS if any(getattr(day, name) for day in days)]
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("submitted on", no_wrap=True)
-    for heading in ("due", *(COLUMNS[name] for name in shown)):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for day in days:
-        numbers = (day.due, *(getattr(day, name) for name in shown))
-        table.add_row(str(day.day or "unknown"), *(f"{number:,}" for number in numbers))
-    totals = (sum(day.due for day in days), *(sum(getattr(day, name) for day in days) for name in shown))
-    table.add_section()
-    table.add_row("all", *(f"{number:,}" for number in totals), style="bold")
-    console.print(table)
+    rows = [(day.day or "unknown", day.due, *(getattr(day, name) for name in shown)) for day in days]
+    totals = ("all", *(sum(numbers) for numbers in list(zip(*rows, strict=True))[1:]))
+    headings = ["submitted on", "due", *(COLUMNS[name] for name in shown)]
+    print_rows(headings, [*rows, totals], console=console, show=_shown)
     console.print()
+
+
+def _shown(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def _time(forecast: Forecast, words: str) -> str:

@@ -3,18 +3,15 @@
 Every form writes a time as ISO-8601 in UTC.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import polars as pl
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from etl.receivers import for_csv, for_terminal
+from etl.report.table import print_record, print_rows
 from etl.warehouse.read.questions import Cell, ResultSet
-
-UNFOLDED_WIDTH = 10_000
-"""Columns of an output that is not a terminal, where folded lines would only hinder a program."""
 
 
 def to_objects(result: ResultSet) -> list[dict[str, Cell]]:
@@ -29,16 +26,13 @@ def to_csv(result: ResultSet) -> str:
 
 
 def print_table(result: ResultSet, *, console: Console) -> None:
-    """Print the rows as a table with every character; a terminal folds long cells."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for index, name in enumerate(result.columns):
-        is_number = all(isinstance(row[index], int | float | None) for row in result.rows)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
-    for row in result.rows:
-        table.add_row(*(Text(_table_cell(value)) for value in row))
-    if not console.is_terminal:
-        console.width = UNFOLDED_WIDTH
-    console.print(table)
+    """Print the rows as a table, or as records if the terminal is too narrow."""
+    print_rows(result.columns, result.rows, console=console, show=_table_cell)
+
+
+def print_object(values: Mapping[str, Cell], *, console: Console) -> None:
+    """Print one row, with each value beside the name of its column."""
+    print_record(list(values), [_table_cell(value) for value in values.values()], console=console)
 
 
 def _csv_cell(value: Cell) -> str | None:
@@ -55,7 +49,7 @@ def _csv_cell(value: Cell) -> str | None:
             return str(value)
 
 
-def _table_cell(value: Cell) -> str:
+def _table_cell(value: object) -> str:
     match value:
         case bool():
             shown = "yes" if value else "no"

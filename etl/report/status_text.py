@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from etl.receivers import for_terminal
+from etl.report.table import print_rows
 from etl.runs import AuditRun
 from etl.source.overview import StateOverview
 from etl.tasks import WaitingTasks
+from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.read.labels import Unexplained
 from etl.warehouse.read.overview import DeadLetters
 
@@ -33,6 +33,15 @@ BACKLOG_COLUMNS = {
     "older": "older",
     "oldest_submitted_at": "oldest",
 }
+LISTED_COLUMNS = {
+    "task_id": "task_id",
+    "reason": "reason",
+    "last_failed_at": "last failed",
+    "attempts": "attempts",
+    "http_status": "HTTP",
+    "error_code": "code",
+}
+"""The columns of a list of dead letters, as many as a terminal of 80 columns can show."""
 DEAD_LETTER_COLUMNS = {
     "reason": "reason",
     "tasks": "tasks",
@@ -68,26 +77,30 @@ def print_status(status: Status, *, console: Console) -> None:
     _print_rows("Last runs", RUN_COLUMNS, status.runs, console=console)
     unexplained = asdict(status.unexplained)
     if any(unexplained.values()):
-        words = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in unexplained.items() if number)
+        words = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in unexplained.items() if number)
         console.print(f"Not explained yet: {words} (`task-audit query unexplained_codes`)", highlight=False)
     if status.unsent:
         console.print(f"Not accepted by the webhook: {status.unsent:,} (`task-audit notify`)", highlight=False)
 
 
+def print_dead_letters(letters: Sequence[DeadLetter], *, console: Console) -> None:
+    """Print a list of dead letters."""
+    _print_columns(LISTED_COLUMNS, letters, console=console)
+
+
 def _print_rows(
     title: str, columns: dict[str, str], rows: Sequence[StateOverview | DeadLetters | AuditRun], *, console: Console
 ) -> None:
-    if not rows:
+    if rows:
+        _print_columns(columns, rows, console=console, title=title)
+        console.print()
+    else:
         console.print(f"[bold]{title}[/bold]: none\n")
-        return
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for name, heading in columns.items():
-        is_number = all(isinstance(getattr(row, name), int | None) for row in rows)
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*(Text(_shown(getattr(row, name))) for name in columns))
-    console.print(table)
-    console.print()
+
+
+def _print_columns(columns: dict[str, str], rows: Sequence[object], *, console: Console, title: str = "") -> None:
+    values = [[getattr(row, name) for name in columns] for row in rows]
+    print_rows(list(columns.values()), values, console=console, show=_shown, title=title)
 
 
 def _shown(value: object) -> str:

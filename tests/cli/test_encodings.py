@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from tests.nights import task_ids
+from tests.terminals import on_a_terminal
 
 JOB = [sys.executable, "-m", "etl"]
 LABEL = "移交 Größe"
@@ -37,25 +38,6 @@ def piped(*arguments, encoding, given=None):
     )
 
 
-def on_a_terminal(*arguments, encoding):
-    reader, terminal = os.openpty()
-    environment = os.environ | {"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "COLUMNS": "200", "NO_COLOR": "1"}
-    process = subprocess.Popen([*JOB, *arguments], env=environment, stdout=terminal, stderr=subprocess.PIPE)
-    os.close(terminal)
-    printed = b""
-    try:
-        while piece := os.read(reader, 65_536):
-            printed += piece
-    except OSError:
-        # Linux says so when the last program has closed a terminal.
-        pass
-    finally:
-        os.close(reader)
-    _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors) == (0, b"")
-    return printed
-
-
 def test_labels_exported_in_another_locale_can_be_imported_again(night):
     exported = piped("labels", "export", encoding="gbk")
     assert LABEL in exported.stdout.decode("utf-8")
@@ -81,6 +63,9 @@ def test_a_file_name_that_is_no_utf_8_is_no_bug(night, tmp_path):
 
 
 def test_a_terminal_gets_what_it_can_show(night):
-    assert NAME.encode("gbk") in on_a_terminal("query", "as_of", encoding="gbk")
-    assert b"????-??" in on_a_terminal("query", "as_of", encoding="latin-1")
-    assert len(json.loads(on_a_terminal("query", "as_of", "--format", "json", encoding="ascii"))) == 20
+    question = ("query", "as_of")
+    (in_gbk,) = on_a_terminal(question, encoding="gbk")
+    assert NAME.encode("gbk") in in_gbk
+    in_ascii, as_json = on_a_terminal(question, (*question, "--format", "json"), encoding="ascii")
+    assert b"????-??" in in_ascii
+    assert len(json.loads(as_json)) == 20

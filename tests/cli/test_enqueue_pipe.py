@@ -55,7 +55,7 @@ def test_a_slow_pipe_holds_no_transaction(night_of, databases):
             night.change(f"INSERT INTO pending_task (task_id) VALUES ('{IDS[0]}')")
             assert night.rows("SELECT COUNT(*) FROM pending_task", "source") == [(1,)]
             stdout, stderr = process.communicate(f"{IDS[-1]}\n", timeout=60)
-        assert (process.returncode, stdout) == (0, "11999 new, 1 already there, 1 repeated in the input.\n"), stderr
+        assert (process.returncode, stdout) == (0, "11,999 new, 1 already there, 1 repeated in the input.\n"), stderr
         assert set(night.states()) == set(IDS)
 
 
