@@ -13,6 +13,12 @@ BEGINS_LIKE_A_FORMULA = re.compile(r"'*\s*[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 """A spreadsheet runs a cell that begins like this. The pattern includes wide forms of the signs and leading blanks,
 because some programs ignore the difference."""
 
+BEGINS_LIKE_A_NUMBER = re.compile(r"\s*\.?\d")
+"""A spreadsheet may make a number or a date of a text that begins like this, and numbers keep 15 digits."""
+
+MAX_FORMULA_TEXT = 255
+"""The longest text that Excel takes within a formula; a longer one is neither a number nor a date."""
+
 OBEYED_OR_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """The categories of Unicode whose characters steer a terminal, reorder a text or take no space: control characters,
 format characters such as those for the writing direction, surrogates, and separators of lines and paragraphs."""
@@ -55,8 +61,21 @@ def for_csv(cell: str) -> str:
     return f"'{cell}" if BEGINS_LIKE_A_FORMULA.match(cell) else cell
 
 
+def for_spreadsheet(cell: str) -> str:
+    """Write a cell so that a spreadsheet keeps its text: ``="007"`` if the text begins like a number or a date.
+
+    Excel and LibreOffice show the text alone, and save it as text.
+    """
+    if BEGINS_LIKE_A_NUMBER.match(cell) and len(cell) <= MAX_FORMULA_TEXT:
+        doubled = cell.replace('"', '""')
+        return f'="{doubled}"'
+    return for_csv(cell)
+
+
 def from_csv(cell: str) -> str:
-    """Undo ``for_csv``."""
+    """Undo ``for_csv`` and ``for_spreadsheet``."""
+    if cell.startswith('="') and cell.endswith('"') and len(cell) > len('="'):
+        return cell[2:-1].replace('""', '"')
     return cell[1:] if cell.startswith("'") and BEGINS_LIKE_A_FORMULA.match(cell) else cell
 
 

@@ -44,14 +44,23 @@ def import_(context: Context, *, path: str) -> None:
 
 
 @labels.command()
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["csv", "csv-excel"]),
+    default="csv",
+    show_default=True,
+    help="CSV for an editor, or CSV that keeps codes and other scripts when Excel or LibreOffice opens it.",
+)
 @common_options
 @pass_context
-def export(context: Context) -> None:
+def export(context: Context, *, form: str) -> None:
     """Write a file to fill in and import again; codes without an explanation come first.
 
     \b
     Example:
       task-audit labels export > configs/labels.csv
+      task-audit labels export --format csv-excel > labels.csv
     """
     with open_warehouse(context.settings().warehouse) as warehouse:
-        print_data(write_labels(export_labels(warehouse.engine)))
+        print_data(write_labels(export_labels(warehouse.engine), for_excel=form == "csv-excel"))

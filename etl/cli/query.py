@@ -27,10 +27,11 @@ from etl.warehouse.read.questions import Parameter, Question, questions
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json"]),
+    type=click.Choice(["table", "csv", "csv-excel", "json"]),
     default="table",
     show_default=True,
-    help="A table to read, CSV that is safe to open in a spreadsheet, or a JSON list of objects.",
+    help="A table to read, CSV for programs, CSV whose IDs and names Excel and LibreOffice keep, or a JSON list of "
+    "objects.",
 )
 @click.option("--list", "only_list", is_flag=True, help="List the questions and their parameters.")
 @common_options
@@ -43,7 +44,7 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
       task-audit query
       task-audit query last_nights_failures
       task-audit query as_of --param at=2026-11-03T12:00 --param task_id=1534087020903704704
-      task-audit query stuck_tasks --param hours=48 --format csv > stuck.csv
+      task-audit query stuck_tasks --param hours=48 --format csv-excel > stuck.csv
     """
     if name is None or only_list:
         _list()
@@ -52,8 +53,8 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
     read_parameters(_question(name), given, now=system_clock())
     result = answer(context.settings(), name, lambda question, now: read_parameters(question, given, now=now))
     match form:
-        case "csv":
-            print_data(to_csv(result))
+        case "csv" | "csv-excel":
+            print_data(to_csv(result, for_excel=form == "csv-excel"))
         case "json":
             print_json(to_objects(result), indent=2)
         case _:

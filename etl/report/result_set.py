@@ -1,15 +1,15 @@
-"""Writes a result set as a table for a person, CSV for a spreadsheet, or JSON for a program.
+"""Writes a result set as a table for a person, CSV for a program or a spreadsheet, or JSON for a program.
 
 Every form writes a time as ISO-8601 in UTC.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import polars as pl
 from rich.console import Console
 
-from etl.receivers import for_csv, for_terminal
+from etl.receivers import for_csv, for_spreadsheet, for_terminal
 from etl.report.table import print_record, print_rows
 from etl.warehouse.read.questions import Cell, ResultSet
 
@@ -19,10 +19,18 @@ def to_objects(result: ResultSet) -> list[dict[str, Cell]]:
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
-def to_csv(result: ResultSet) -> str:
-    """Write the rows as CSV with a header; a missing value is empty, and an empty text is ``""``."""
-    cells = [tuple(_csv_cell(value) for value in row) for row in result.rows]
-    return pl.DataFrame(cells, schema=dict.fromkeys(result.columns, pl.String), orient="row").write_csv()
+def to_csv(result: ResultSet, *, for_excel: bool = False) -> str:
+    """Write the rows as CSV with a header; a missing value is empty, and an empty text is ``""``.
+
+    Args:
+        result: the rows.
+        for_excel: whether a spreadsheet opens the file. It then begins with a byte order mark, so that Excel reads it
+            as UTF-8, and texts such as IDs stay texts, so that they keep all their digits.
+    """
+    escape = for_spreadsheet if for_excel else for_csv
+    cells = [tuple(_csv_cell(value, escape) for value in row) for row in result.rows]
+    rows = pl.DataFrame(cells, schema=dict.fromkeys(result.columns, pl.String), orient="row")
+    return rows.write_csv(include_bom=for_excel)
 
 
 def print_table(result: ResultSet, *, console: Console) -> None:
@@ -35,12 +43,12 @@ def print_object(values: Mapping[str, Cell], *, console: Console) -> None:
     print_record(list(values), [_table_cell(value) for value in values.values()], console=console)
 
 
-def _csv_cell(value: Cell) -> str | None:
+def _csv_cell(value: Cell, escape: Callable[[str], str]) -> str | None:
     match value:
         case None:
             return None
         case str():
-            return for_csv(value)
+            return escape(value)
         case bool():
             return "true" if value else "false"
         case datetime():

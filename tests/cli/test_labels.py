@@ -32,6 +32,19 @@ def test_imported_labels_explain_the_codes_of_a_run(night_of, tmp_path):
         assert night.run("labels", "export").stdout.count(",Explained,quota,Buy space") == len(codes)
 
 
+def test_a_file_for_a_spreadsheet_can_be_imported_as_it_is(night_of, tmp_path):
+    file = tmp_path / "labels.csv"
+    with night_of() as night:
+        night.enqueue(*task_ids(100))
+        assert night.run("run").exit_code == 0
+        exported = night.run("labels", "export", "--format", "csv-excel").stdout
+        assert exported.startswith("\ufeffdimension,code")
+        assert '"=""18000' in exported
+        file.write_text(exported.replace(",,,", ",配额已用完,,"), encoding="utf-8")
+        assert ", 0 of codes that no run has met yet." in night.run("labels", "import", file).stdout
+        assert set(json.loads(night.run("status", "--json").stdout)["unexplained"].values()) == {0}
+
+
 def test_a_wrong_file_changes_nothing(night_of, tmp_path):
     file = tmp_path / "labels.csv"
     with night_of() as night:

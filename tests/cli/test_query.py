@@ -3,15 +3,20 @@
 import csv
 import io
 import json
+import re
+import shutil
+import subprocess
 
 import pytest
 from rich.console import Console
 
-from etl.receivers import for_csv, from_csv
+from etl.receivers import for_csv, for_spreadsheet, from_csv
 from etl.report.result_set import print_table, to_csv, to_objects
 from etl.warehouse.read.questions import ResultSet
 from tests.nights import task_ids
 from tests.reported_errors import reported_error
+
+SPREADSHEET = shutil.which("soffice")
 
 
 @pytest.mark.parametrize("arguments", [(), ("--list",), ("as_of", "--list")])
@@ -140,9 +145,52 @@ def test_csv_holds_no_formula_and_loses_no_text():
     assert ",-1.5\n" in written
 
 
-@pytest.mark.parametrize("text", [*FORMULAS, *HARMLESS, "''=1", "''", "'-"])
+@pytest.mark.parametrize("text", [*FORMULAS, *HARMLESS, "''=1", "''", "'-", '="', '=""', '="7"', '7"', '7"""'])
 def test_an_escaped_formula_can_be_read_back(text):
-    assert from_csv(for_csv(text)) == text
+    assert from_csv(for_csv(text)) == from_csv(for_spreadsheet(text)) == text
+
+
+def test_in_csv_for_a_spreadsheet_texts_that_look_like_numbers_stay_texts():
+    texts = [
+        "1534087020903704704",
+        "007",
+        "12e34567",
+        "2026-11-01",
+        "3 May",
+        " 1",
+        ".5",
+        "\uff11\uff12",
+        'a "7"',
+        '7" disk',
+        *FORMULAS,
+    ]
+    written = to_csv(ResultSet(columns=["words", "number"], rows=[(each, 1234) for each in texts]), for_excel=True)
+    assert written.startswith('\ufeffwords,number\n"=""1534087020903704704""",1234\n')
+    cells = [row["words"] for row in csv.DictReader(io.StringIO(written.removeprefix("\ufeff"), newline=""))]
+    assert [cell.startswith('="') and cell.endswith('"') for cell in cells[: len(texts)]] == [
+        *[True] * 8,
+        False,
+        True,
+        *[False] * len(FORMULAS),
+    ]
+    assert [from_csv(cell) for cell in cells] == texts
+    # Excel takes no longer text within a formula.
+    assert for_spreadsheet("1" * 256) == "1" * 256
+
+
+@pytest.mark.skipif(not SPREADSHEET, reason="LibreOffice is not installed")
+def test_a_spreadsheet_keeps_ids_and_names(tmp_path):
+    row = ("1534087020903704704", "批量导入-华东", "=1+1", "18000205")
+    answer = ResultSet(columns=["task_id", "name", "formula", "code"], rows=[row])
+    (tmp_path / "answer.csv").write_text(to_csv(answer, for_excel=True), encoding="utf-8")
+    # As it opens a file by itself: it finds the encoding and the separator.
+    opened = [SPREADSHEET, f"-env:UserInstallation=file://{tmp_path}/profile", "--headless", "--infilter=CSV:44,34,76"]
+    converted = [*opened, "--convert-to", "fods", "--outdir", tmp_path, tmp_path / "answer.csv"]
+    subprocess.run(converted, check=True, capture_output=True, timeout=120)
+    sheet = (tmp_path / "answer.fods").read_text(encoding="utf-8")
+    assert re.findall(r'office:value-type="(\w+)"', sheet[sheet.index("<table:table ") :]) == ["string"] * 8
+    assert re.findall(r"<text:p>(.*?)</text:p>", sheet)[-3:] == [row[1], "&apos;=1+1", "18000205"]
+    assert f"<text:p>{row[0]}</text:p>" in sheet
 
 
 def test_csv_distinguishes_null_from_an_empty_text():

@@ -12,7 +12,7 @@ import polars as pl
 
 from etl.error_codes import Code
 from etl.errors import InputError
-from etl.receivers import for_csv, from_csv
+from etl.receivers import for_csv, for_spreadsheet, from_csv
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
 
 RESULT_CODE, TASK_TYPE = "result_code", "task_type"
@@ -37,10 +37,17 @@ class Label:
 COLUMNS = [field.name for field in fields(Label)]
 
 
-def write_labels(labels: Iterable[Label]) -> str:
-    """Write a file that is safe to open in a spreadsheet."""
-    rows = [tuple(for_csv(cell) or None for cell in astuple(label)) for label in labels]
-    return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row").write_csv()
+def write_labels(labels: Iterable[Label], *, for_excel: bool = False) -> str:
+    """Write a file whose cells no spreadsheet runs.
+
+    Args:
+        labels: the rows.
+        for_excel: whether the file begins with a byte order mark, and codes stay texts in a spreadsheet.
+    """
+    escape = for_spreadsheet if for_excel else for_csv
+    rows = [tuple(escape(cell) or None for cell in astuple(label)) for label in labels]
+    table = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
+    return table.write_csv(include_bom=for_excel)
 
 
 def read_labels(file: BinaryIO, name: str) -> list[Label]:
