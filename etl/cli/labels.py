@@ -1,4 +1,4 @@
-"""`task-audit labels`: exports and imports explanations of result codes and task types."""
+"""`task-audit labels`: exports and imports explanations of result codes and task types, and names of tenants."""
 
 from typing import BinaryIO, cast
 
@@ -16,7 +16,7 @@ UNMET_SHOWN = 5
 
 @click.group()
 def labels() -> None:
-    """Explain result codes and task types, in a CSV file."""
+    """Explain result codes and task types, and name tenants, in a CSV file."""
 
 
 @labels.command("import")
@@ -24,7 +24,7 @@ def labels() -> None:
 @common_options
 @pass_context
 def import_(context: Context, *, path: str) -> None:
-    """Import labels, categories and remedies from a CSV file; a wrong file changes nothing.
+    """Import titles, categories and actions from a CSV file; a wrong file changes nothing.
 
     A row with empty cells makes its code unexplained again. A code without a row keeps its explanation.
 

@@ -142,6 +142,16 @@ dim_result_code = Table(
     comment="The result codes that runs have seen, 10,000 at most. You label them.",
 )
 
+dim_tenant = Table(
+    "dim_tenant",
+    METADATA,
+    Column("tenant_id", KEY, primary_key=True, comment="The ID of the organisation, exactly as KooDrive sent it."),
+    Column("tenant_name", Text, comment="The name that your labels give it. Null: your labels do not name it."),
+    Column("category", Text, comment="The group that your labels put it in."),
+    Column("action", Text, comment="The action that your labels advise."),
+    comment="The organisations that runs have seen, 10,000 at most. You name them.",
+)
+
 dead_letter = Table(
     "dead_letter",
     METADATA,

@@ -1,6 +1,7 @@
 """The views of the warehouse, and the meaning of their columns."""
 
 import re
+from contextlib import suppress
 from functools import partial
 
 from sqlalchemy import Connection
@@ -17,16 +18,20 @@ def read_views(dialect: str) -> list[SqlFile]:
 
 
 def meaning_of(view: SqlFile, column: str) -> str:
-    """Return the meaning of a column: the view's declaration, else that of the first table with such a column.
+    """Return the meaning of a column: the view's declaration, else that of the first table or view with such a column.
 
     Raises:
-        KeyError: neither the view nor a table declares the column.
+        KeyError: neither the view nor what it reads declares the column.
     """
     if column in view.declarations:
         return view.declarations[column]
-    for table in re.findall(r"(?:FROM|JOIN) (\w+) AS", view.statement):
-        if column in METADATA.tables[table].columns:
-            return str(METADATA.tables[table].columns[column].comment)
+    views = {each.name: each for each in read_views("common")}
+    for name in re.findall(r"(?:FROM|JOIN) (\w+) AS", view.statement):
+        if name in views:
+            with suppress(KeyError):
+                return meaning_of(views[name], column)
+        elif name in METADATA.tables and column in METADATA.tables[name].columns:
+            return str(METADATA.tables[name].columns[column].comment)
     raise KeyError(column)
 
 

@@ -5,6 +5,7 @@ SELECT
     h.task_id,
     f.task_name,
     f.tenant_id,
+    t.tenant_name,
     f.submitted_at,
     h.status_name,
     h.result_code,
@@ -12,6 +13,7 @@ SELECT
     h.valid_until
 FROM v_task_history AS h
 JOIN fact_task_status AS f ON f.task_id = h.task_id
+LEFT JOIN dim_tenant AS t ON t.tenant_id = f.tenant_id
 WHERE h.valid_from <= :at
     AND (h.valid_until IS NULL OR h.valid_until > :at)
     AND (:task_id = '' OR h.task_id = :task_id)

@@ -22,11 +22,13 @@ SELECT
     r.category,
     r.action,
     f.tenant_id,
+    t.tenant_name,
     SUM(n.in_night) AS tasks,
     SUM(1 - n.in_night) AS tasks_before
 FROM news AS n
 JOIN fact_task_status AS f ON f.task_id = n.task_id
 LEFT JOIN dim_result_code AS r ON r.result_code = n.result_code
+LEFT JOIN dim_tenant AS t ON t.tenant_id = f.tenant_id
 WHERE n.turn = 1 AND n.status = 3
-GROUP BY COALESCE(n.result_code, 'none'), r.title, r.category, r.action, f.tenant_id
+GROUP BY COALESCE(n.result_code, 'none'), r.title, r.category, r.action, f.tenant_id, t.tenant_name
 ORDER BY tasks DESC, tasks_before DESC, result_code, COALESCE(f.tenant_id, '')

@@ -1,21 +1,13 @@
--- Tasks that have not ended, with the hours since submission and since the last change of status.
--- :status_name The name of the status, UNKNOWN(7) for a number that KooDrive does not document.
--- :hours_since_submitted The hours since submitted_at.
--- :hours_in_status The hours since status_changed_at.
+-- Deprecated, and gone in the next release: use v_open_tasks, which has the same rows.
 SELECT
-    f.task_id,
-    f.task_name,
-    f.tenant_id,
-    f.status,
-    COALESCE(s.status_name, 'UNKNOWN') AS status_name,
-    f.submitted_at,
-    f.status_changed_at,
-    f.last_checked_at,
-    -- Seconds are subtracted, not timestamps: an interval can count days, and a day is not always 24 hours.
-    CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.submitted_at) AS DOUBLE PRECISION)
-        / CAST(3600 AS DOUBLE PRECISION) AS hours_since_submitted,
-    CAST(EXTRACT(EPOCH FROM CURRENT_TIMESTAMP) - EXTRACT(EPOCH FROM f.status_changed_at) AS DOUBLE PRECISION)
-        / CAST(3600 AS DOUBLE PRECISION) AS hours_in_status
-FROM fact_task_status AS f
-LEFT JOIN dim_task_status AS s ON s.status = f.status
-WHERE NOT COALESCE(s.is_terminal, FALSE)
+    o.task_id,
+    o.task_name,
+    o.tenant_id,
+    o.status,
+    o.status_name,
+    o.submitted_at,
+    o.status_changed_at,
+    o.last_checked_at,
+    o.hours_since_submitted,
+    o.hours_in_status
+FROM v_open_tasks AS o

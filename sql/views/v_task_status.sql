@@ -2,9 +2,12 @@
 -- :task_type_name The name of the type: UNKNOWN if the task has none, UNKNOWN(7) until your labels name it.
 -- :status_name The name of the status, UNKNOWN(7) for a number that KooDrive does not document.
 -- :is_terminal Whether the task has ended, which a task with an unknown status has not.
--- :result_title The title that your labels give the result code. Null: your labels do not explain it, or there is none.
--- :result_category The group that your labels put the result code in.
--- :result_action The action that your labels advise.
+-- :result_title Deprecated, and gone in the next release: use title.
+-- :result_category Deprecated, and gone in the next release: use category.
+-- :result_action Deprecated, and gone in the next release: use action.
+-- :title The title that your labels give the result code. Null: your labels do not explain it, or there is none.
+-- :category The group that your labels put the result code in.
+-- :action The action that your labels advise for the result code.
 SELECT
     f.task_id,
     f.task_name,
@@ -24,8 +27,13 @@ SELECT
     f.first_seen_at,
     f.status_changed_at,
     f.last_checked_at,
-    f.run_id
+    f.run_id,
+    r.title,
+    r.category,
+    r.action,
+    n.tenant_name
 FROM fact_task_status AS f
 LEFT JOIN dim_task_status AS s ON s.status = f.status
 LEFT JOIN dim_task_type AS t ON t.task_type = f.task_type
 LEFT JOIN dim_result_code AS r ON r.result_code = f.result_code
+LEFT JOIN dim_tenant AS n ON n.tenant_id = f.tenant_id

@@ -6,7 +6,7 @@ import json
 from tests.nights import task_ids
 from tests.reported_errors import reported_error
 
-HEADER = "dimension,code,label,category,remedy\n"
+HEADER = "dimension,code,title,category,action\n"
 
 
 def test_imported_labels_explain_the_codes_of_a_run(night_of, tmp_path):
@@ -17,7 +17,9 @@ def test_imported_labels_explain_the_codes_of_a_run(night_of, tmp_path):
         exported = night.run("labels", "export")
         assert exported.exit_code == 0
         unexplained = json.loads(night.run("status", "--json").stdout)["unexplained"]
-        codes = [line.split(",")[1] for line in exported.stdout.splitlines() if line.endswith(",,,")]
+        empty = [line.split(",") for line in exported.stdout.splitlines() if line.endswith(",,,")]
+        codes = [code for dimension, code, *_ in empty if dimension != "tenant"]
+        assert len(codes) < len(empty)
         assert sum(unexplained.values()) == len(codes) > 0
         assert "Not explained yet:" in night.run("status").stdout
 
@@ -29,7 +31,7 @@ def test_imported_labels_explain_the_codes_of_a_run(night_of, tmp_path):
 
         night.enqueue(*task_ids(300))
         assert night.run("run").exit_code == 0
-        assert night.run("labels", "export").stdout.count(",Explained,quota,Buy space") == len(codes)
+        assert night.run("labels", "export").stdout.count(",Explained,quota,Buy space") == len(empty)
 
 
 def test_a_file_for_a_spreadsheet_can_be_imported_as_it_is(night_of, tmp_path):

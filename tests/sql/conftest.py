@@ -79,8 +79,12 @@ def rows_of_tables():
     yield "dim_task_type", [{"task_type": 9, "task_type_name": "UNKNOWN(9)"}]
     yield (
         "dim_result_code",
-        [{"result_code": "18000205", "title": "Disk full", "is_documented": True, "first_seen_at": DAY}],
+        [
+            {"result_code": "18000205", "title": "Disk full", "category": "capacity", "action": "Make room."}
+            | {"is_documented": True, "first_seen_at": DAY}
+        ],
     )
+    yield "dim_tenant", [{"tenant_id": "a", "tenant_name": "Ant Ltd."}, {"tenant_id": "b", "tenant_name": None}]
     letter = {"reason": "not_found", "detail": "HTTP 404", "attempts": 1, "first_failed_at": DAY, "run_id": "run-1"}
     yield (
         "dead_letter",

@@ -118,6 +118,7 @@ def all_rows():
             {"result_code": "200", "title": None, "action": None, "is_documented": False, "first_seen_at": LAST_NIGHT},
         ],
     )
+    yield "dim_tenant", [{"tenant_id": "ant", "tenant_name": "Ant Ltd."}, {"tenant_id": "bee", "tenant_name": None}]
     letter = {"detail": "HTTP 404", "attempts": 1, "run_id": "run-1", "resolved_at": None}
     yield "dead_letter", [letter | row for row in LETTERS]
     run = dict.fromkeys(COUNTERS, 0) | {"max_rate": 50, "version": "1", "host": "host", "error": None}

@@ -82,6 +82,7 @@ def invented():
             for code in CODES
             if code
         ],
+        "dim_tenant": [{"tenant_id": each, "tenant_name": chance.choice(TEXTS)} for each in TEXTS if each],
         "dead_letter": letters,
     }
 

@@ -9,6 +9,8 @@ import pytest
 from etl.resources import resource
 from tests.sql.morning import LAST_NIGHT, LONG_AGO, OCTOBER, QUEUE, THE_NIGHT_BEFORE, at
 
+ANT = {"tenant_id": "ant", "tenant_name": "Ant Ltd."}
+
 
 def test_why_last_nights_failures_rose(answer):
     disk_full = {"result_code": "100", "title": "Disk full", "action": "Make room."}
@@ -16,8 +18,19 @@ def test_why_last_nights_failures_rose(answer):
         {"result_code": "200", "tenant_id": "bee", "tasks": 2, "tasks_before": 0},
         disk_full | {"tenant_id": "bee", "tasks": 1, "tasks_before": 0},
         {"result_code": "none", "tasks": 1, "tasks_before": 0},
-        disk_full | {"tenant_id": "ant", "tasks": 0, "tasks_before": 1},
+        disk_full | ANT | {"tasks": 0, "tasks_before": 1},
     ]
+
+
+def test_failures_by_tenant(answer):
+    rows = answer("failures_by_tenant")
+    names = ("tenant_id", "tasks", "ended", "failed_percent_of_ended", "result_codes")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        ("bee", 3, 3, 100.0, 2),
+        ("ant", 2, 5, 40.0, 1),
+        ("none", 1, 1, 100.0, 1),
+    ]
+    assert rows[1] | ANT | {"last_failed_at": THE_NIGHT_BEFORE} == rows[1]
 
 
 def test_the_failures_of_another_night(answer):
@@ -53,7 +66,7 @@ def test_stuck_tasks(answer):
     assert row == {
         "task_id": "13",
         "task_name": "task 13",
-        "tenant_id": "ant",
+        **ANT,
         "status_name": "NEW",
         "submitted_at": LONG_AGO,
     }
@@ -68,9 +81,10 @@ def test_success_rate_by_week(answer):
     monday = {"week_begins_on": date(2026, 11, 2), "tasks": 5, "succeeded": 2, "failed": 3, "still_open": 0}
     assert answer("success_rate_by_week") == [
         old,
-        week | {"success_percent": 50.0},
-        sunday | {"success_percent": 0.0},
-        monday | {"success_percent": 40.0},
+        *(
+            row | {"success_percent_of_ended": share, "success_percent": share}
+            for row, share in ((week, 50.0), (sunday, 0.0), (monday, 40.0))
+        ),
     ]
 
 
@@ -164,7 +178,7 @@ def test_how_a_task_stood_on_3_november_at_noon(answer):
     assert row == {
         "task_id": "9",
         "task_name": "task 9",
-        "tenant_id": "ant",
+        **ANT,
         "submitted_at": at(2, 17),
         "status_name": "EXECUTING",
         "valid_from": LAST_NIGHT,

@@ -87,13 +87,29 @@ def check_hours(rows):
             assert row[hours] == pytest.approx((now - instant(row[since])) / timedelta(hours=1), abs=0.1)
 
 
-def test_stuck_tasks(ask):
+def test_open_tasks(ask):
+    check_hours(ask("SELECT * FROM v_open_tasks ORDER BY task_id"))
+
+
+def test_the_former_name_of_the_open_tasks(ask):
     check_hours(ask("SELECT * FROM v_stuck_tasks ORDER BY task_id"))
+
+
+def test_failures_by_tenant(ask):
+    rows = ask("SELECT * FROM v_failures_by_tenant ORDER BY tasks DESC, tenant_id")
+    names = ("tenant_id", "tenant_name", "tasks", "ended", "failed_percent_of_ended", "result_codes")
+    assert [tuple(row[name] for name in names) for row in rows] == [
+        ("a", "Ant Ltd.", 2, 3, 66.67, 2),
+        ("b", None, 1, 1, 100.0, 1),
+    ]
+    assert {type(row["failed_percent_of_ended"]) for row in rows} == {float}
+    assert instant(rows[0]["first_failed_at"]) == DAY + timedelta(days=1)
+    assert instant(rows[0]["last_failed_at"]) == DAY + timedelta(days=2)
 
 
 @WITH_TIME_ZONES
 def test_hours_are_hours_over_a_change_to_summer_time(far_from_utc):
-    check_hours(far_from_utc("SELECT * FROM v_stuck_tasks ORDER BY task_id"))
+    check_hours(far_from_utc("SELECT * FROM v_open_tasks ORDER BY task_id"))
 
 
 def test_task_status(ask):
@@ -102,7 +118,10 @@ def test_task_status(ask):
     assert [rows[task_id]["task_type_name"] for task_id in "123"] == ["HAND_OVER", "UNKNOWN(9)", "UNKNOWN"]
     assert [rows[task_id]["status_name"] for task_id in "1245"] == ["SUCCESS", "FAILED", "EXECUTING", "UNKNOWN(7)"]
     assert [bool(rows[task_id]["is_terminal"]) for task_id in "1245"] == [True, True, False, False]
-    assert (rows["2"]["result_title"], rows["3"]["result_title"]) == ("Disk full", None)
+    labels = [[rows[task_id][name] for task_id in "23"] for name in ("title", "category", "action")]
+    assert labels == [["Disk full", None], ["capacity", None], ["Make room.", None]]
+    assert labels == [[rows[each][f"result_{name}"] for each in "23"] for name in ("title", "category", "action")]
+    assert [rows[task_id]["tenant_name"] for task_id in "14"] == ["Ant Ltd.", None]
 
 
 def test_history_is_a_chain_of_intervals(ask):

@@ -32,6 +32,8 @@ HEAD = ScriptDirectory(str(warehouse_schema(None).revisions)).get_current_head()
 VIEWS = {
     "v_daily_outcomes",
     "v_failures_by_result_code",
+    "v_failures_by_tenant",
+    "v_open_tasks",
     "v_run_health",
     "v_stuck_tasks",
     "v_task_history",
@@ -247,8 +249,8 @@ def test_an_engines_own_view_stands_in_for_the_common_one():
     assert {file.name for file in own} == common == {f"{view}.sql" for view in VIEWS}
     assert {file.stem for file in own if file.parent.name == "sqlite"} == {
         "v_daily_outcomes",
+        "v_open_tasks",
         "v_run_health",
-        "v_stuck_tasks",
     }
     assert {file.name for file in sql_files("views", "mysql")} == common
 
@@ -273,6 +275,7 @@ ROWS = {
     "fact_task_status": {
         "task_id": "1",
         "task_type": 0,
+        "tenant_id": "ant",
         "status": 1,
         "submitted_at_source": "queue",
         "run_id": "old",
@@ -310,6 +313,7 @@ def test_every_released_version_is_upgraded_and_keeps_its_rows(engine, audit_on,
     audit.warehouse.require_current()
     for name, row in ROWS.items():
         assert {str(audit.row(name)[column]) for column in ("task_id", "title") if column in row} <= {"1", "2", "mine"}
+    assert {"ant"} <= {row["tenant_id"] for row in audit.rows("dim_tenant")} or version == HEAD
     assert audit.load(audit.seen(2, task_id="1"), audit.seen(2, task_id="2")).changed == 2
     assert [row["status"] for row in audit.rows("fact_task_status_change")] == [1, 2, 2]
     assert audit.row("dead_letter")["resolved_at"] is not None
@@ -343,8 +347,8 @@ def test_views_on_postgresql_have_their_comments(postgres_url):
     upgrade_warehouse(engine)
     with engine.connect() as connection:
         view, column = connection.exec_driver_sql(
-            "SELECT obj_description('v_stuck_tasks'::regclass), col_description('v_task_status'::regclass, 1)"
+            "SELECT obj_description('v_open_tasks'::regclass), col_description('v_task_status'::regclass, 1)"
         ).one()
     engine.dispose()
-    assert view.startswith("Tasks that have not ended")
+    assert view.startswith("Every task that has not ended")
     assert column == METADATA.tables["fact_task_status"].c.task_id.comment

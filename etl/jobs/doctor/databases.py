@@ -25,6 +25,7 @@ WRITES: Mapping[str, Collection[str]] = {
     "dim_task_status": {"insert"},
     "dim_task_type": {"insert"},
     "dim_result_code": {"insert", "update"},
+    "dim_tenant": {"insert"},
     "dead_letter": {"insert", "update"},
     "audit_run": {"insert", "update"},
     "audit_run_counter": {"insert"},

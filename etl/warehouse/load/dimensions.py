@@ -32,11 +32,17 @@ from etl.warehouse.tables import (
     dim_result_code,
     dim_task_status,
     dim_task_type,
+    dim_tenant,
     fact_task_status,
 )
 from etl.warehouse.temporary_tables import stage_facts
 
-DIMENSIONS = {dim_task_status: "status", dim_task_type: "task_type", dim_result_code: "result_code"}
+DIMENSIONS = {
+    dim_task_status: "status",
+    dim_task_type: "task_type",
+    dim_result_code: "result_code",
+    dim_tenant: "tenant_id",
+}
 """The dimensions that runs add rows to, with the name of their key, which is also that of the fact's column."""
 
 OTHER_CODES = "other new result codes"
@@ -61,6 +67,12 @@ def insert_new_result_codes() -> Insert:
         "first_seen_at": func.min(stage.observed_at),
     }
     return _insert_missing(dim_result_code, row)
+
+
+def insert_new_tenants() -> Insert:
+    """Add a row for each new tenant, which the user names; an empty or long ID is no key."""
+    fits = func.substr(stage.tenant_id, 1, MAX_KEY_CHARACTERS) == stage.tenant_id
+    return _insert_missing(dim_tenant, {"tenant_id": stage.tenant_id}, stage.tenant_id != "", fits)
 
 
 def insert_new_code_counters(run: str, started_at: datetime) -> Insert:
@@ -113,14 +125,14 @@ def _unknown(number: ColumnElement[int]) -> ColumnElement[str]:
     return literal("UNKNOWN(", Text) + cast(number, Text) + literal(")", Text)
 
 
-def _insert_missing(dimension: Table, row: dict[str, ColumnElement[Any]]) -> Insert:
+def _insert_missing(dimension: Table, row: dict[str, ColumnElement[Any]], *conditions: ColumnElement[bool]) -> Insert:
     """Add a row for each staged value without one, the most frequent first, until the dimension is full."""
     key_name, key = next(iter(row.items()))
     known = select(dimension.c[key_name]).where(dimension.c[key_name] == key).correlate(stage_facts).exists()
     place = func.row_number().over(order_by=[func.count().desc(), key]).label("place")
     missing = (
         select(*(value.label(name) for name, value in row.items()), place)
-        .where(key.is_not(None), ~known)
+        .where(key.is_not(None), ~known, *conditions)
         .group_by(key)
         .subquery("missing")
     )

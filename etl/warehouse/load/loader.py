@@ -155,6 +155,7 @@ class Warehouse:
         connection.execute(dimensions.insert_unknown_statuses())
         connection.execute(dimensions.insert_unknown_types())
         connection.execute(dimensions.insert_new_result_codes())
+        connection.execute(dimensions.insert_new_tenants())
         connection.execute(history.date_result_codes())
         connection.execute(statements.resolve_dead_letters())
 

@@ -1,4 +1,4 @@
-"""Reads and writes the CSV file in which users explain result codes and task types. The module is pure.
+"""Reads and writes the CSV file in which users explain result codes, task types and tenants. The module is pure.
 
 It checks a whole file before it returns a label, and an error names the line and column.
 """
@@ -15,7 +15,11 @@ from etl.errors import InputError
 from etl.receivers import for_csv, for_spreadsheet, from_csv
 from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
 
-RESULT_CODE, TASK_TYPE = "result_code", "task_type"
+RESULT_CODE, TASK_TYPE, TENANT = "result_code", "task_type", "tenant"
+DIMENSIONS = (RESULT_CODE, TASK_TYPE, TENANT)
+
+DEPRECATED = {"label": "title", "remedy": "action"}
+"""Former names of columns, which the next release will not accept."""
 
 NOTHING_IMPORTED = "Nothing was imported. Fix the file and import it again."
 
@@ -29,9 +33,9 @@ class Label:
 
     dimension: str
     code: str
-    label: str
+    title: str
     category: str
-    remedy: str
+    action: str
 
 
 COLUMNS = [field.name for field in fields(Label)]
@@ -113,7 +117,8 @@ def _decoded(file: BinaryIO, name: str) -> Iterator[str]:
 
 
 def _header(cells: list[str], place: str) -> list[str]:
-    header = [cell.strip() for cell in cells]
+    written = [cell.strip() for cell in cells]
+    header = [DEPRECATED.get(cell, cell) for cell in written]
     for column in COLUMNS:
         if header.count(column) != 1:
             number = "no" if column not in header else "more than one"
@@ -122,8 +127,8 @@ def _header(cells: list[str], place: str) -> list[str]:
                 code=Code.FILE_MALFORMED,
                 remedy="Separate the columns by commas.",
             )
-    for column in header:
-        if column not in COLUMNS:
+    for column in written:
+        if DEPRECATED.get(column, column) not in COLUMNS:
             raise InputError(
                 f"{place}: the column {column!r} is unknown.",
                 code=Code.FILE_MALFORMED,
@@ -140,14 +145,14 @@ def _checked(row: dict[str, str], place: str) -> Label:
         if "\0" in cell:
             raise _wrong(place, column, "it holds a NUL character")
     label = Label(**(row | {"dimension": row["dimension"].strip()}))
-    if label.dimension not in {RESULT_CODE, TASK_TYPE}:
-        raise _wrong(place, "dimension", f"{label.dimension!r} is neither {RESULT_CODE} nor {TASK_TYPE}")
+    if label.dimension not in DIMENSIONS:
+        raise _wrong(place, "dimension", f"{label.dimension!r} is none of {', '.join(DIMENSIONS)}")
     if not label.code:
         raise _wrong(place, "code", "it is empty")
     if label.dimension == TASK_TYPE and not _is_number(label.code):
         raise _wrong(place, "code", f"{label.code[:40]!r} is not the number of a task type")
-    if not label.label and (label.category or label.remedy):
-        raise _wrong(place, "label", "it is empty, but the row has a category or a remedy")
+    if not label.title and (label.category or label.action):
+        raise _wrong(place, "title", "it is empty, but the row has a category or an action")
     return label
 
 

@@ -35,13 +35,19 @@ def ask(audit, statement):
 def test_a_full_dimension_keeps_the_most_frequent_values_and_every_fact_is_exact(audit):
     run = audit.begin("run-1", claimed=30)
     answers = [
-        audit.seen(100 + each % 20, task_id=task_id, task_type=50 + each, result_code=f"c{each if each < 20 else 19}")
+        audit.seen(
+            100 + each % 20,
+            task_id=task_id,
+            task_type=50 + each,
+            result_code=f"c{each if each < 20 else 19}",
+            tenant_id=f"t{each}",
+        )
         for each, task_id in enumerate(ids(30))
     ]
     run = audit.load(*answers, run=run)
     logged = finish(audit, run)
 
-    assert [len(audit.rows(name)) for name in ("dim_task_status", "dim_task_type", "dim_result_code")] == [ROOM] * 3
+    assert [len(audit.rows(table.name)) for table in dimensions.DIMENSIONS] == [ROOM] * 4
     assert "c19" in {row["result_code"] for row in audit.rows("dim_result_code")}
     facts = {
         row["task_id"]: (row["status"], row["task_type"], row["result_code"]) for row in audit.rows("fact_task_status")
@@ -50,7 +56,7 @@ def test_a_full_dimension_keeps_the_most_frequent_values_and_every_fact_is_exact
         each.task.task_id: (each.detail.status, each.detail.task_type, each.detail.result_code) for each in answers
     }
     left_out = {line["dimension"]: line["tasks"] for line in logged}
-    assert left_out == {"dim_task_status": 26, "dim_task_type": 26, "dim_result_code": 14}
+    assert left_out == {"dim_task_status": 26, "dim_task_type": 26, "dim_result_code": 14, "dim_tenant": 24}
     counted = {row["name"]: row["number"] for row in audit.rows("audit_run_counter") if "full" in row["name"]}
     assert counted == {f"{name} is full": tasks for name, tasks in left_out.items()}
 
@@ -60,9 +66,9 @@ def test_the_views_show_every_fact_and_change(audit):
     answers = [audit.seen(100 + each, task_id=task_id) for each, task_id in enumerate(ids(9))]
     audit.load(*answers, audit.seen(2, task_id="7"))
     named = {(100, "UNKNOWN(100)"), (101, "UNKNOWN(101)"), *((100 + each, "UNKNOWN") for each in range(2, 9))}
-    for view in ("v_task_status", "v_task_history", "v_stuck_tasks"):
+    for view in ("v_task_status", "v_task_history", "v_open_tasks"):
         found = set(ask(audit, f"SELECT status, status_name FROM {view}"))
-        assert found == named | (set() if view == "v_stuck_tasks" else {(2, "SUCCESS")}), view
+        assert found == named | (set() if view == "v_open_tasks" else {(2, "SUCCESS")}), view
     assert ask(audit, "SELECT count(*) FROM v_task_status WHERE is_terminal") == [(1,)]
 
 

@@ -8,10 +8,11 @@ from etl.warehouse.read.label_file import Label, read_labels, write_labels
 from etl.warehouse.read.labels import Unexplained, count_unexplained, export_labels, import_labels
 
 FAILED = 3
+TENANT = "tenant-1"
 
 
-def label(dimension, code, words="", category="", remedy=""):
-    return Label(dimension=dimension, code=code, label=words, category=category, remedy=remedy)
+def label(dimension, code, title="", category="", action=""):
+    return Label(dimension=dimension, code=code, title=title, category=category, action=action)
 
 
 BORN_WITH = [label("task_type", "0", "HAND_OVER"), label("task_type", "1", "BATCH_USER_IMPORT")]
@@ -25,7 +26,7 @@ SHREDDING = label("task_type", "9", "SHREDDING", "offboarding", "-")
 def met(audit):
     """A warehouse that has met two codes and a type."""
     audit.load(
-        audit.seen(FAILED, task_id="1", result_code="18000205", task_type=9),
+        audit.seen(FAILED, task_id="1", result_code="18000205", task_type=9, tenant_id=TENANT),
         audit.seen(FAILED, task_id="2", result_code="18000301", task_type=0),
     )
     return audit
@@ -37,6 +38,7 @@ def test_what_a_run_meets_is_not_explained_yet(met):
         label("result_code", "18000205"),
         label("result_code", "18000301"),
         label("task_type", "9"),
+        label("tenant", TENANT),
         *BORN_WITH,
     ]
 
@@ -50,7 +52,7 @@ def test_an_import_explains_and_leaves_all_else_alone(met):
         "result_code": "18000205",
         "title": "Disk full",
         "category": "quota",
-        "action": DISK_FULL.remedy,
+        "action": DISK_FULL.action,
         "is_documented": True,
         "first_seen_at": met.noon,
     }
@@ -91,6 +93,23 @@ def test_an_empty_row_takes_the_label_away(met):
     import_labels(met.engine, [DISK_FULL, SHREDDING])
     import_labels(met.engine, [label("result_code", "18000205"), label("task_type", "9")])
     assert (met.rows("dim_result_code"), met.rows("dim_task_type")) == born_with
+
+
+def test_a_tenant_is_named(met):
+    """An ID that cannot be a key has no row."""
+    met.load(*(met.seen(FAILED, task_id=each, tenant_id=each * 251) for each in ("78", "79")), run="run-2")
+    met.load(met.seen(FAILED, task_id="80", tenant_id=""), run="run-3")
+    done = import_labels(
+        met.engine, [label("tenant", TENANT, "Ant Ltd.", "pilot", "Call Ann."), label("tenant", "other")]
+    )
+    assert (done.labelled, len(done.unmet)) == (1, 1)
+    assert met.rows("dim_tenant") == [
+        {"tenant_id": TENANT, "tenant_name": "Ant Ltd.", "category": "pilot", "action": "Call Ann."}
+    ]
+    met.load(met.seen(FAILED, task_id="4", tenant_id=TENANT), run="run-4")
+    assert label("tenant", TENANT, "Ant Ltd.", "pilot", "Call Ann.") in export_labels(met.engine)
+    import_labels(met.engine, [label("tenant", TENANT)])
+    assert met.rows("dim_tenant")[0]["tenant_name"] is None
 
 
 def test_codes_are_told_apart_by_every_character(audit):

@@ -1,0 +1,17 @@
+-- Failed tasks by tenant, with its name and its share of failures. Tasks without a tenant are under 'none'.
+SELECT
+    COALESCE(f.tenant_id, 'none') AS tenant_id,
+    t.tenant_name,
+    t.category,
+    t.action,
+    COUNT(CASE WHEN f.status = 3 THEN 1 END) AS tasks,
+    COUNT(*) AS ended,
+    CAST(ROUND(100.0 * COUNT(CASE WHEN f.status = 3 THEN 1 END) / COUNT(*), 2) AS DOUBLE) AS failed_percent_of_ended,
+    COUNT(DISTINCT CASE WHEN f.status = 3 THEN COALESCE(f.result_code, 'none') END) AS result_codes,
+    MIN(CASE WHEN f.status = 3 THEN f.status_changed_at END) AS first_failed_at,
+    MAX(CASE WHEN f.status = 3 THEN f.status_changed_at END) AS last_failed_at
+FROM fact_task_status AS f
+LEFT JOIN dim_tenant AS t ON t.tenant_id = f.tenant_id
+WHERE f.status IN (2, 3)
+GROUP BY COALESCE(f.tenant_id, 'none'), t.tenant_name, t.category, t.action
+HAVING COUNT(CASE WHEN f.status = 3 THEN 1 END) > 0
