@@ -83,13 +83,16 @@ class _Moment:
         return Span(start=self.start + distance, end=self.start + distance)
 
 
-def read_span(written: str, *, now: datetime, anchors: Mapping[str, datetime] = MappingProxyType({})) -> Span:
+def read_span(
+    written: str, *, now: datetime, anchors: Mapping[str, datetime] = MappingProxyType({}), zone: tzinfo = UTC
+) -> Span:
     """Read what a person or a scheduler wrote: also ``today``, ``yesterday 12:00``, ``now`` and ``14d before now``.
 
     Args:
         written: the text.
         now: the aware instant that ``now`` means, and whose day is ``today``.
         anchors: more aware instants with names, from which the text may count a distance.
+        zone: the zone of a date or time without one.
 
     Raises:
         UnreadableTimeError: the text is no date or time, or is a doubtful one.
@@ -100,7 +103,7 @@ def read_span(written: str, *, now: datetime, anchors: Mapping[str, datetime] = 
         instant = {"now": now, **anchors}.get(text.lower())
         if instant is not None:
             return Span(start=instant + distance, end=instant + distance)
-        return _read(_with_date(text, now)).span(distance)
+        return _read(_with_date(text, now, zone), zone).span(distance)
     except OverflowError:
         raise UnreadableTimeError("It is outside of the calendar.") from None
 
@@ -146,17 +149,17 @@ def _distance(text: str) -> tuple[timedelta, str]:
     return (-duration if match[2].lower() == "before" else duration), match[3]
 
 
-def _with_date(text: str, now: datetime) -> str:
-    """Replace ``today`` or ``yesterday`` by its date in the zone that the text names."""
+def _with_date(text: str, now: datetime, zone: tzinfo) -> str:
+    """Replace ``today`` or ``yesterday`` by its date in the zone that the text names, or in the given one."""
     match = RELATIVE_DAY.match(text)
     if match is None:
         return text
     rest = text[match.end() :]
-    zone = _read(f"{now.date()}{rest}").zone
-    return f"{now.astimezone(zone).date() - DAYS_BACK[match[1].lower()] * ONE_DAY}{rest}"
+    named = _read(f"{now.date()}{rest}", zone).zone
+    return f"{now.astimezone(named).date() - DAYS_BACK[match[1].lower()] * ONE_DAY}{rest}"
 
 
-def _read(text: str) -> _Moment:
+def _read(text: str, zone: tzinfo = UTC) -> _Moment:
     match = WRITTEN_INSTANT.fullmatch(text) or WRITTEN_DAY.fullmatch(text)
     if match is None:
         raise UnreadableTimeError(_hint(text))
@@ -166,21 +169,32 @@ def _read(text: str) -> _Moment:
         return _Moment(
             day=date.fromisoformat(parts["day"].upper()),
             clock=time.fromisoformat(clock) if clock else None,
-            zone=_zone(parts["zone"], parts["place"]),
+            zone=_zone(parts["zone"], parts["place"], zone),
         )
     except ValueError as error:
         raise error if isinstance(error, UnreadableTimeError) else UnreadableTimeError(_hint(text)) from None
 
 
-def _zone(offset: str | None, place: str | None) -> tzinfo:
-    if place is None or place.upper() == "UTC":
-        zone = time.fromisoformat(f"00:00{(offset or 'Z').upper()}").tzinfo
-        assert zone is not None  # noqa: S101 - for the type checker: the text has an offset
+def _zone(offset: str | None, place: str | None, zone: tzinfo) -> tzinfo:
+    if place is not None:
+        return UTC if place.upper() == "UTC" else zone_of_name(place)
+    if offset is None:
         return zone
+    named = time.fromisoformat(f"00:00{offset.upper()}").tzinfo
+    assert named is not None  # noqa: S101 - for the type checker: the text has an offset
+    return named
+
+
+def zone_of_name(name: str) -> ZoneInfo:
+    """Return the zone with an IANA name, such as Asia/Shanghai.
+
+    Raises:
+        UnreadableTimeError: this machine knows no such zone.
+    """
     try:
-        return ZoneInfo(place)
-    except (ZoneInfoNotFoundError, OSError):
-        raise UnreadableTimeError(f"This machine knows no zone {place}: write the offset, such as +08:00.") from None
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnreadableTimeError(f"This machine knows no zone {name}: write the offset, such as +08:00.") from None
 
 
 def _hint(text: str) -> str:

@@ -14,6 +14,7 @@ from etl.database.connections import open_engine
 from etl.database.url import parse_database_url
 from etl.source.schema import upgrade_queue
 from etl.source.tables import pending_table
+from etl.warehouse.calendar import fill_calendar, stage_days
 from etl.warehouse.schema import upgrade_warehouse
 
 CHANGES = ("ALTER", "COMMENT", "CREATE", "DROP", "INSERT", "UPDATE")
@@ -63,6 +64,9 @@ class Templates:
             (cursor.executemany if is_many else cursor.execute)(statement, parameters)
         connection.commit()
         connection.close()
+        if "warehouse" in parts:
+            with engine.begin() as connection:
+                fill_calendar(connection, "UTC")
         engine.dispose()
 
 
@@ -84,7 +88,8 @@ def _recorded(engine, parts):
     said = []
 
     def remember(_connection, _cursor, statement, parameters, _context, is_many):
-        if statement.lstrip().upper().startswith(CHANGES):
+        # The rows of the calendar reach PostgreSQL by COPY, which no event sees.
+        if statement.lstrip().upper().startswith(CHANGES) and stage_days.name not in statement:
             said.append((statement, parameters, is_many))
 
     event.listen(engine, "before_cursor_execute", remember)

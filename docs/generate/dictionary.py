@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from types import NoneType
 
-from sqlalchemy import Boolean, Column, Double, Integer, Table, create_engine, inspect
+from sqlalchemy import Boolean, Column, Date, Double, Integer, Table, create_engine, inspect
 
 from docs.generate.markdown import table as markdown_table
 from etl.database.types import UtcDateTime
@@ -72,7 +72,7 @@ def _section(name: str, meaning: str, head: tuple[str, ...], rows: Iterable[tupl
 
 
 def _kind(column: Column[object]) -> str:
-    kinds = {UtcDateTime: "time", Boolean: "yes or no", Integer: "integer", Double: "number"}
+    kinds = {UtcDateTime: "time", Date: "date", Boolean: "yes or no", Integer: "integer", Double: "number"}
     kind = next((name for type_, name in kinds.items() if isinstance(column.type, type_)), "text")
     if column.primary_key:
         return f"{kind}, key"

@@ -4,7 +4,7 @@ A time may count from the parameters before it: ``7d after since``.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import click
@@ -31,13 +31,16 @@ EXAMPLES: dict[Kind, str] = {
 }
 
 
-def read_parameters(question: Question, given: tuple[str, ...], *, now: datetime) -> dict[str, object]:
+def read_parameters(
+    question: Question, given: tuple[str, ...], *, now: datetime, zone: tzinfo = UTC
+) -> dict[str, object]:
     """Make a value for each parameter of a question.
 
     Args:
         question: the question with the parameters.
         given: the parameters of the command line, each ``name=value``.
         now: the aware instant that ``now`` means.
+        zone: the zone of dates and times without one.
 
     Raises:
         InputError: a parameter is unknown, missing, given twice or invalid.
@@ -53,17 +56,17 @@ def read_parameters(question: Question, given: tuple[str, ...], *, now: datetime
                 remedy=f"Give it: --param {parameter.name}=VALUE.",
             )
         if parameter.kind in {"time", "end"}:
-            values[parameter.name] = _time(parameter, as_text, {"now": now, **values})
+            values[parameter.name] = _time(parameter, as_text, {"now": now, **values}, zone)
         else:
             values[parameter.name] = _value(parameter, as_text)
     return values
 
 
-def _time(parameter: Parameter, written: str, known: Mapping[str, object]) -> datetime:
+def _time(parameter: Parameter, written: str, known: Mapping[str, object], zone: tzinfo) -> datetime:
     """Read a time, which may count from ``now`` or from another parameter, and compare an end with its start."""
     anchors = {name: value for name, value in known.items() if isinstance(value, datetime)}
     try:
-        span = read_span(written, now=anchors["now"], anchors=anchors)
+        span = read_span(written, now=anchors["now"], anchors=anchors, zone=zone)
     except UnreadableTimeError as error:
         raise InputError(
             f"--param {parameter.name}: {written!r} is not a time.", code=Code.PARAMETER_WRONG, remedy=str(error)

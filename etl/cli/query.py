@@ -22,7 +22,7 @@ from etl.warehouse.read.questions import Parameter, Question, questions
     "given",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A parameter of the question; may be repeated. A time is a date, an instant (UTC), or '24h before now'.",
+    help="A parameter of the question; may be repeated. A time is a date, an instant, or '24h before now'.",
 )
 @click.option(
     "--format",
@@ -51,7 +51,9 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
         return
     # A wrong name or parameter is refused before the configuration is read.
     read_parameters(_question(name), given, now=system_clock())
-    result = answer(context.settings(), name, lambda question, now: read_parameters(question, given, now=now))
+    result = answer(
+        context.settings(), name, lambda question, now, zone: read_parameters(question, given, now=now, zone=zone)
+    )
     match form:
         case "csv" | "csv-excel":
             print_data(to_csv(result, for_excel=form == "csv-excel"))

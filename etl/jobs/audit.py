@@ -95,6 +95,8 @@ async def run_job(
         databases.enter_context(bound_contextvars(run_id=run.run_id))
         wiring = Wiring(settings, request, engine=engine, clock=clock, run_id=run.run_id, shutdown=shutdown)
         warehouse = databases.enter_context(open_warehouse(settings.warehouse)) if wiring.needs_warehouse else None
+        if warehouse is not None and not request.dry_run:
+            warehouse.follow_zone(settings.warehouse.time_zone)
         source, announce, archive = wiring.source(warehouse), wiring.announce(), wiring.archive()
         find_probes = partial(_find_probes, source, warehouse)
         async with wiring.open_pool(find_probes, keeps_answers=archive is not None) as (pool, secrets):

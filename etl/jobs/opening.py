@@ -79,7 +79,7 @@ def initialize(settings: Settings) -> list[Upgrade]:
     schema = settings.warehouse.schema_name
     engine = open_engine(settings.warehouse.url, name="the warehouse", schema=schema, create=True)
     try:
-        done.append(upgrade_warehouse(engine, schema=schema))
+        done.append(upgrade_warehouse(engine, schema=schema, time_zone=settings.warehouse.time_zone))
     finally:
         engine.dispose()
     return done

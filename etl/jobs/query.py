@@ -1,7 +1,7 @@
 """Answers a ready-made question from the warehouse, and from the pending table if the question reads it."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 import polars as pl
 
@@ -11,10 +11,11 @@ from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.settings.load import Settings
 from etl.source.overview import states
+from etl.warehouse.calendar import zone_of
 from etl.warehouse.read.questions import Question, ResultSet, ask, questions
 
-ReadValues = Callable[[Question, datetime], Mapping[str, object]]
-"""Makes a value for each parameter of a question at an aware instant."""
+ReadValues = Callable[[Question, datetime, tzinfo], Mapping[str, object]]
+"""Makes a value for each parameter of a question at an aware instant, with days of a zone."""
 
 
 def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
@@ -23,7 +24,7 @@ def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
     Args:
         settings: the databases.
         name: the name of a question.
-        read_values: makes the values by the clock of the warehouse.
+        read_values: makes the values by the clock and the calendar of the warehouse.
 
     Raises:
         InputError: a parameter is wrong, or the question reads the job's own queue and there is none.
@@ -31,7 +32,7 @@ def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
     queue = _queue(settings) if questions("common")[name].reads_queue else None
     with open_warehouse(settings.warehouse) as warehouse:
         question = questions(warehouse.engine.dialect.name)[name]
-        values = read_values(question, clock_of(warehouse.engine)())
+        values = read_values(question, clock_of(warehouse.engine)(), zone_of(warehouse.engine))
         return ask(warehouse.engine, question, values, queue=queue)
 
 

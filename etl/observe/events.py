@@ -78,6 +78,10 @@ EVENTS: dict[str, Event] = {
         "A dimension has as many rows as it may, and `tasks` of the run have a value without a row in it.",
         ("dimension", "rows", "tasks"),
     ),
+    "calendar_filled": Event(
+        "The calendar was of another time zone than the settings of the run, and has the days of `time_zone` now.",
+        ("time_zone",),
+    ),
     "drift": Event("Responses differ from KooDrive's documentation.", ("what", "answers")),
     "bug": Event("An unexpected error, with its traceback.", ("exc_info",)),
     "run_row_not_written": Event("The run could not write its end to the warehouse."),

@@ -3,7 +3,10 @@
 import ipaddress
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
+from zoneinfo import available_timezones
 
 import yarl
 from pydantic import BaseModel, SecretStr
@@ -12,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from etl.database.engines import ENGINES, engine_of
 from etl.database.url import parse_database_url
+from etl.times import UnreadableTimeError, zone_of_name
 
 SOURCE_ENGINES = tuple(engine.name for engine in ENGINES if engine.holds_queue)
 
@@ -80,6 +84,16 @@ def check_table_name(name: str) -> str:
     if len(parts) > 2 or not all(IDENTIFIER.fullmatch(part) for part in parts):  # noqa: PLR2004 - schema.table
         raise ValueError("is not a table name, plain or as schema.table")
     return name
+
+
+def check_time_zone(name: str) -> str:
+    """Check that this machine knows a zone; names such as localtime and right/UTC belong to one machine."""
+    if name[:1].isupper():
+        with suppress(UnreadableTimeError):
+            return zone_of_name(name).key
+    near = get_close_matches(name.title(), available_timezones(), n=1)
+    hint = f"; did you mean {near[0]}?" if near else " such as Asia/Shanghai"
+    raise ValueError(f"is no IANA name of a time zone that this machine knows{hint}")
 
 
 def check_base_url(value: str) -> str:

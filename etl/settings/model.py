@@ -29,6 +29,7 @@ from etl.settings.types import (
     Secret,
     SecretHeader,
     TargetUrl,
+    TimeZone,
     VariableName,
     WebhookUrl,
 )
@@ -183,6 +184,9 @@ class WarehouseSettings(Section):
     schema_name: Identifier | None = Field(default=None, alias="schema", examples=["task_audit"])
     """The schema of the tables on duckdb and postgresql, which `task-audit init` creates. Without it the tables are in
     the default schema. On mysql the URL names the database instead."""
+    time_zone: TimeZone = Field(default="UTC", examples=["Asia/Shanghai"])
+    """The IANA name of the zone whose days, weeks and months views and questions show. Jobs on one warehouse need the
+    same zone; `task-audit init`, or the next run, follows a change."""
 
     @model_validator(mode="after")
     def _schema_fits_the_engine(self) -> Self:

@@ -13,12 +13,14 @@ from etl.settings.checks import (
     check_secret,
     check_secret_header,
     check_target_url,
+    check_time_zone,
     check_variable_name,
     check_webhook_url,
 )
 
 Identifier = Annotated[str, AfterValidator(check_identifier)]
 BaseUrl = Annotated[str, AfterValidator(check_base_url)]
+TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 TargetUrl = Annotated[str, AfterValidator(check_target_url)]
 HeaderValue = Annotated[str, AfterValidator(check_header_value)]
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]

@@ -1,31 +1,34 @@
 """The warehouse's schema: its migrations, and the views and comments that every upgrade writes again."""
 
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
 
 from etl.database.comments import write_comments
 from etl.database.migrations import Schema, Upgrade, upgrade
+from etl.warehouse.calendar import fill_calendar
 from etl.warehouse.tables import METADATA
 from etl.warehouse.views import create_views
 
 
-def warehouse_schema(schema: str | None) -> Schema:
-    """Describe the warehouse to the migrations."""
+def warehouse_schema(schema: str | None, *, time_zone: str = "UTC") -> Schema:
+    """Describe the warehouse to the migrations; an upgrade fills the calendar with the days of the zone."""
     return Schema(
         name="the warehouse",
         revisions=Path(__file__).parent / "migrations",
         version_table="task_audit_version",
         schema=schema,
-        refresh=_refresh,
+        refresh=partial(_refresh, time_zone=time_zone),
     )
 
 
-def upgrade_warehouse(engine: Engine, *, schema: str | None = None) -> Upgrade:
-    """Create or upgrade the tables, the views and all comments; safe to repeat."""
-    return upgrade(engine, warehouse_schema(schema))
+def upgrade_warehouse(engine: Engine, *, schema: str | None = None, time_zone: str = "UTC") -> Upgrade:
+    """Create or upgrade the tables, the calendar, the views and all comments; safe to repeat."""
+    return upgrade(engine, warehouse_schema(schema, time_zone=time_zone))
 
 
-def _refresh(connection: Connection) -> None:
+def _refresh(connection: Connection, *, time_zone: str) -> None:
+    fill_calendar(connection, time_zone)
     write_comments(connection, METADATA.sorted_tables)
     create_views(connection)

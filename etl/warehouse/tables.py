@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, get_args
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Double, Index, Integer, MetaData, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from etl.database.types import KeyText, UtcDateTime
@@ -150,6 +150,24 @@ dim_tenant = Table(
     Column("category", Text, comment="The group that your labels put it in."),
     Column("action", Text, comment="The action that your labels advise."),
     comment="The organisations that runs have seen, 10,000 at most. You name them.",
+)
+
+dim_day = Table(
+    "dim_day",
+    METADATA,
+    Column("day_on", Date, primary_key=True, comment="The day."),
+    Column("begins_at", UtcDateTime, nullable=False, comment="The first instant of the day."),
+    Column("ends_at", UtcDateTime, nullable=False, comment="The first instant after the day."),
+    Column("hours", Double, nullable=False, comment="The hours of the day; 23 or 25 if the clocks change."),
+    Column("weekday", BigInteger, nullable=False, comment="The day of the week, from 1 for Monday to 7 for Sunday."),
+    Column("weekday_name", Text, nullable=False, comment="The English name of the day of the week."),
+    Column("week_begins_on", Date, nullable=False, comment="The Monday of the week."),
+    Column("iso_week", Text, nullable=False, comment="The ISO week, such as 2026-W45."),
+    Column("month", Text, nullable=False, comment="The month, such as 2026-11."),
+    Column(
+        "time_zone", Text, nullable=False, comment="The time zone of all rows, warehouse.time_zone of the settings."
+    ),
+    comment="The calendar: a row for each day from 2018 to 2040, with or without tasks.",
 )
 
 dead_letter = Table(

@@ -8,6 +8,9 @@
 -- :title The title that your labels give the result code. Null: your labels do not explain it, or there is none.
 -- :category The group that your labels put the result code in.
 -- :action The action that your labels advise for the result code.
+-- :submitted_on The day of submission in the time zone of dim_day, or in UTC outside of its years. Null: unknown.
+-- :ended_at When a run first saw the end, which may be long after it: nights lie between two runs. Null: it is open.
+-- :hours_to_end The hours from submitted_at to ended_at, so at most the time until a run saw the end. Null: it is open.
 SELECT
     f.task_id,
     f.task_name,
@@ -31,9 +34,21 @@ SELECT
     r.title,
     r.category,
     r.action,
-    n.tenant_name
+    n.tenant_name,
+    CASE
+        WHEN f.submitted_at < d.begins_at THEN d.day_on - 1
+        WHEN f.submitted_at >= d.ends_at THEN d.day_on + 1
+        ELSE CAST(f.submitted_at AT TIME ZONE 'UTC' AS DATE)
+    END AS submitted_on,
+    CASE WHEN s.is_terminal THEN f.status_changed_at END AS ended_at,
+    CASE
+        WHEN s.is_terminal
+            THEN CAST(CAST((EXTRACT(EPOCH FROM f.status_changed_at) - EXTRACT(EPOCH FROM f.submitted_at)) / 3600.0
+            AS DECIMAL(18, 4)) AS DOUBLE PRECISION)
+    END AS hours_to_end
 FROM fact_task_status AS f
 LEFT JOIN dim_task_status AS s ON s.status = f.status
 LEFT JOIN dim_task_type AS t ON t.task_type = f.task_type
 LEFT JOIN dim_result_code AS r ON r.result_code = f.result_code
 LEFT JOIN dim_tenant AS n ON n.tenant_id = f.tenant_id
+LEFT JOIN dim_day AS d ON d.day_on = CAST(f.submitted_at AT TIME ZONE 'UTC' AS DATE)

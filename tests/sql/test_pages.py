@@ -9,7 +9,7 @@ from etl.resources import resource
 README = resource("README.md").read_text(encoding="utf-8")
 SQL_PAGE = resource("docs", "how-to", "sql.md").read_text(encoding="utf-8")
 STATEMENT = re.compile(r"```sql\n(.+?);\n```", re.DOTALL)
-FAILURES, STORY, AS_OF = STATEMENT.findall(SQL_PAGE)
+CALENDAR, FAILURES, STORY, AS_OF = STATEMENT.findall(SQL_PAGE)
 TASK_ID = "1534087020903704704"
 
 
@@ -42,6 +42,12 @@ def test_why_last_nights_failures_rose(by_sql, answer):
     found = {key(row) for row in by_sql(FAILURES)}
     assert found == {key(row) for row in asked}
     assert ("200", "bee", 2, 0) in found
+
+
+def test_failures_by_day_of_the_calendar(by_sql):
+    rows = by_sql(CALENDAR)
+    assert [row["weekday_name"] for row in rows[:2]] == ["Sunday", "Monday"]
+    assert [row["tasks_that_failed"] for row in rows] == [0, 1, 4, *[0] * 27]
 
 
 def test_the_story_of_a_task_begins_when_a_run_first_saw_it(by_sql):

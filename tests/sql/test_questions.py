@@ -88,6 +88,23 @@ def test_success_rate_by_week(answer):
     ]
 
 
+def test_outcomes_of_every_day(answer):
+    rows = answer("outcomes_of_every_day", "since=2026-10-31", "until=2026-11-02")
+    nothing = {"tasks": 0, "succeeded": 0, "failed": 0, "still_open": 0}
+    assert rows[0] == nothing | {
+        "submitted_on": date(2026, 10, 31),
+        "weekday_name": "Saturday",
+        "iso_week": "2026-W44",
+        "month": "2026-10",
+    }
+    assert [(row["weekday_name"], row["tasks"], row.get("failed_percent")) for row in rows] == [
+        ("Saturday", 0, None),
+        ("Sunday", 2, 100.0),
+        ("Monday", 5, 60.0),
+    ]
+    assert [row["submitted_on"].day for row in answer("outcomes_of_every_day")] == [*range(7, 32), 1, 2, 3]
+
+
 def test_time_to_end(answer):
     def hours(shortest, median, p95, longest):
         names = ("shortest_hours", "median_hours", "p95_hours", "longest_hours")

@@ -54,6 +54,11 @@ def outcomes(rows):
 def test_daily_outcomes(ask):
     rows = ask("SELECT * FROM v_daily_outcomes ORDER BY submitted_on")
     assert outcomes(rows) == OUTCOMES
+    weeks = [(str(row["week_begins_on"]), row["iso_week"], row["month"], row["weekday_name"]) for row in rows]
+    assert weeks[1:3] == [
+        ("2024-12-30", "2025-W01", "2025-01", "Wednesday"),
+        ("2026-10-26", "2026-W44", "2026-11", "Sunday"),
+    ]
     assert {type(row["failed_percent"]) for row in rows} == {float, type(None)}
     assert {type(row[name]) for row in rows for name in ("tasks", "succeeded", "failed", "still_open")} == {int}
 
@@ -122,6 +127,10 @@ def test_task_status(ask):
     assert labels == [["Disk full", None], ["capacity", None], ["Make room.", None]]
     assert labels == [[rows[each][f"result_{name}"] for each in "23"] for name in ("title", "category", "action")]
     assert [rows[task_id]["tenant_name"] for task_id in "14"] == ["Ant Ltd.", None]
+    assert [str(rows[task_id]["submitted_on"]) for task_id in "123"] == ["2026-11-01", "2026-11-01", "2026-11-02"]
+    assert [instant(rows[task_id]["ended_at"]) for task_id in "14"] == [DAY + timedelta(hours=1), None]
+    assert [rows[task_id]["hours_to_end"] for task_id in "1234"] == [1.0, 0.0, 24.0, None]
+    assert {type(row["hours_to_end"]) for row in rows.values()} == {float, type(None)}
 
 
 def test_history_is_a_chain_of_intervals(ask):

@@ -251,6 +251,7 @@ def test_an_engines_own_view_stands_in_for_the_common_one():
         "v_daily_outcomes",
         "v_open_tasks",
         "v_run_health",
+        "v_task_status",
     }
     assert {file.name for file in sql_files("views", "mysql")} == common
 
@@ -313,7 +314,7 @@ def test_every_released_version_is_upgraded_and_keeps_its_rows(engine, audit_on,
     audit.warehouse.require_current()
     for name, row in ROWS.items():
         assert {str(audit.row(name)[column]) for column in ("task_id", "title") if column in row} <= {"1", "2", "mine"}
-    assert {"ant"} <= {row["tenant_id"] for row in audit.rows("dim_tenant")} or version == HEAD
+    assert {"ant"} <= {row["tenant_id"] for row in audit.rows("dim_tenant")} or version >= "w0008"
     assert audit.load(audit.seen(2, task_id="1"), audit.seen(2, task_id="2")).changed == 2
     assert [row["status"] for row in audit.rows("fact_task_status_change")] == [1, 2, 2]
     assert audit.row("dead_letter")["resolved_at"] is not None

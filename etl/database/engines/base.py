@@ -287,10 +287,10 @@ def plain_text(instant: datetime) -> str:
 
 
 def insert_frame(connection: Connection, frame: "pl.DataFrame", table: Table, *, mark: str) -> None:
-    """Insert the rows of a frame by the driver's ``executemany``, with instants as ``plain_text`` writes them."""
+    """Insert the rows of a frame by the driver's ``executemany``, with dates and instants as text."""
     import polars.selectors as cs
 
-    rows = frame.with_columns(cs.datetime().dt.strftime(PLAIN_TIME)).rows()
+    rows = frame.with_columns(cs.datetime().dt.strftime(PLAIN_TIME), cs.date().dt.strftime("%Y-%m-%d")).rows()
     if rows:
         marks = ", ".join([mark] * len(frame.columns))
         insert = f"INSERT INTO {table.name} ({', '.join(frame.columns)}) VALUES ({marks})"  # noqa: S608 - our own names

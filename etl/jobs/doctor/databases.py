@@ -26,6 +26,7 @@ WRITES: Mapping[str, Collection[str]] = {
     "dim_task_type": {"insert"},
     "dim_result_code": {"insert", "update"},
     "dim_tenant": {"insert"},
+    "dim_day": {"insert", "update"},
     "dead_letter": {"insert", "update"},
     "audit_run": {"insert", "update"},
     "audit_run_counter": {"insert"},

@@ -11,6 +11,7 @@ from etl.crash_points import crash_point
 from etl.database.engines import engine_of
 from etl.database.migrations import require_current
 from etl.runs import AuditRun, Counters
+from etl.warehouse.calendar import follow_zone
 from etl.warehouse.load import clock_errors, dimensions, history, statements
 from etl.warehouse.load.batch import Batch, Within
 from etl.warehouse.load.dead_letters import dead_letter_rows
@@ -47,6 +48,10 @@ class Warehouse:
         """
         with self.engine.execution_options(read_only=True).connect() as connection:
             require_current(connection, self._schema)
+
+    def follow_zone(self, time_zone: str) -> None:
+        """Fill the calendar again if it is of another zone than this IANA name."""
+        follow_zone(self.engine, self._schema.version, time_zone)
 
     def start(self, run: AuditRun) -> None:
         """Write the row of a run that starts."""
