@@ -34,7 +34,7 @@ EXAMPLES: dict[Kind, str] = {
 def read_parameters(
     question: Question, given: tuple[str, ...], *, now: datetime, zone: tzinfo = UTC
 ) -> dict[str, object]:
-    """Make a value for each parameter of a question.
+    """Make a value for each parameter of a question; an optional time without a value is None.
 
     Args:
         question: the question with the parameters.
@@ -55,7 +55,9 @@ def read_parameters(
                 code=Code.PARAMETER_WRONG,
                 remedy=f"Give it: --param {parameter.name}=VALUE.",
             )
-        if parameter.kind in {"time", "end"}:
+        if parameter.kind in {"time", "end"} and as_text == parameter.default == "":
+            values[parameter.name] = None
+        elif parameter.kind in {"time", "end"}:
             values[parameter.name] = _time(parameter, as_text, {"now": now, **values}, zone)
         else:
             values[parameter.name] = _value(parameter, as_text)
@@ -73,9 +75,10 @@ def _time(parameter: Parameter, written: str, known: Mapping[str, object], zone:
         ) from None
     if parameter.kind == "time":
         return span.start
-    if parameter.name == "until" and is_reversed(known, span):
+    start = parameter.name.replace("until", "since")
+    if start != parameter.name and is_reversed(known.get(start), span):
         raise InputError(
-            "--param since is after --param until.",
+            f"--param {start} is after --param {parameter.name}.",
             code=Code.PARAMETER_WRONG,
             remedy="Give a start that is before the end; a missing parameter has its default.",
         )

@@ -1,7 +1,6 @@
 """Parses dates, durations, shards and times of day as users type them."""
 
 import os
-from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
 
 import click
@@ -34,7 +33,7 @@ class RangeBound(click.ParamType[datetime]):
             span = read_span(value, now=_now(ctx), anchors=anchors)
         except UnreadableTimeError as error:
             self.fail(f"{value!r} is not a date or time. {error}", param, ctx)
-        if is_reversed(anchors, span):
+        if is_reversed(since, span):
             raise click.UsageError("--since is after --until.", ctx)
         return span.end if self._is_end else span.start
 
@@ -45,14 +44,13 @@ def _now(ctx: click.Context | None) -> datetime:
     return now
 
 
-def is_reversed(values: Mapping[str, object], end: Span) -> bool:
+def is_reversed(since: object, end: Span) -> bool:
     """Return whether a range ends before it starts.
 
     Args:
-        values: the start of the range as ``since``, if it has one.
+        since: the start of the range; anything but a time if it has none.
         end: the end of the range, which includes the day if it is one.
     """
-    since = values.get("since")
     return isinstance(since, datetime) and (since >= end.end if end.is_day else since > end.end)
 
 

@@ -59,6 +59,10 @@ def test_the_list_needs_no_warehouse(task_audit, tmp_path, monkeypatch, argument
             ["what_changed", "--param", "until=2026-11-01", "--param", "since=2026-11-02"],
             "--param since is after --param until.",
         ),
+        (
+            ["tasks_behind_a_number", "--param", "submitted_since=today", "--param", "submitted_until=yesterday"],
+            "--param submitted_since is after --param submitted_until.",
+        ),
         (["dead_letters_by_age", "--param", "at=0001-01-01"], "--param day_ago: '1d before at' is not a time"),
     ],
 )

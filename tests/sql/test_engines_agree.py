@@ -22,6 +22,7 @@ GIVEN = {
     "task_story": [("task_id=a5",), ("task_id=a 7",)],
     "as_of": [(), ("at=2026-11-10",), ("at=2026-11-19", "task_id=a5")],
     "last_nights_failures": [(), ("since=2026-11-01", "until=2026-11-09")],
+    "tasks_behind_a_number": [("status_name=",), ("since=2026-11-10", "until=yesterday", "tenant=a ")],
     "time_to_end": [("since=2026-01-01",)],
 }
 

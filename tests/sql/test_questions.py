@@ -33,6 +33,27 @@ def test_failures_by_tenant(answer):
     assert rows[1] | ANT | {"last_failed_at": THE_NIGHT_BEFORE} == rows[1]
 
 
+def test_the_tasks_behind_each_number(answer):
+    name = "tasks_behind_a_number"
+    assert answer(name, "result_code=100", "tenant=Ant Ltd.", "until=2026-11-02") == [
+        {"task_id": "3", "task_name": "task 3", **ANT, "status_name": "FAILED", "result_code": "100"}
+        | {"title": "Disk full", "submitted_at": at(1, 12), "observed_at": THE_NIGHT_BEFORE},
+        {"task_id": "2", "task_name": "task 2", **ANT, "status_name": "FAILED", "result_code": "100"}
+        | {"title": "Disk full", "submitted_at": OCTOBER, "observed_at": OCTOBER + timedelta(hours=20)},
+    ]
+    night = "since=2026-11-02T07:00", "until=2026-11-03T07:00"
+    for row in answer("last_nights_failures"):
+        key = f"result_code={row['result_code']}", f"tenant={row.get('tenant_id', 'none')}"
+        assert len(answer(name, *key, *night)) == row["tasks"]
+    for row in answer("failures_by_tenant"):
+        assert len(answer(name, f"tenant={row['tenant_id']}")) == row["tasks"]
+    for row in answer("daily_outcomes"):
+        days = [f"submitted_{end}={row['submitted_on']}" for end in ("since", "until")]
+        assert len(answer(name, "status_name=", *days)) == row["tasks"]
+        assert len(answer(name, "status_name=SUCCESS", *days)) == row["succeeded"]
+    assert [row["task_id"] for row in answer(name, "status_name=NEW")] == ["13"]
+
+
 def test_the_failures_of_another_night(answer):
     rows = answer("last_nights_failures", "since=2026-11-02", "until=2026-11-02")
     assert [(row["result_code"], row["tenant_id"], row["tasks"]) for row in rows] == [("100", "ant", 1)]

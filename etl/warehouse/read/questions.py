@@ -109,7 +109,8 @@ def ask(
     Args:
         engine: the warehouse.
         question: a question of this engine.
-        values: one for each parameter: text, int, float or aware datetime, as its kind says.
+        values: one for each parameter: text, int, float or aware datetime, as its kind says, or None for an optional
+            time.
         queue: ``task_id`` and ``state`` of the pending table, for a question that reads it.
     """
     binds = [bindparam(each.name, values[each.name], type_=TYPES[each.kind]) for each in question.parameters]
