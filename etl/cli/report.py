@@ -1,4 +1,4 @@
-"""`task-audit report`: renders a run or a period as one HTML file."""
+"""`task-audit report`: renders a night, a run or a period as one HTML file."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,16 +12,20 @@ from etl.cli.output import print_data
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
-from etl.jobs.opening import open_queue, open_warehouse
+from etl.jobs.night import pending_by_age, period_of
+from etl.jobs.opening import open_warehouse
+from etl.nights import Night, night_of
 from etl.report.page import Report, render
+from etl.runs import AuditRun
 from etl.settings.load import Settings
-from etl.source.overview import overview
-from etl.tasks import TaskState
-from etl.warehouse.read.period import Period, find, find_run
+from etl.warehouse.load.loader import Warehouse
+from etl.warehouse.read.news import Period
+from etl.warehouse.read.period import find, find_run, last_start
+from etl.warehouse.read.trend import trend
 
 
 @click.command()
-@click.option("--run", "run_id", metavar="ID", help="The run to report; by default the last that has ended.")
+@click.option("--run", "run_id", metavar="ID", help="Report one run instead of the last night.")
 @range_options(
     since="Report a period instead, from this date or instant (UTC).",
     until="The period's last date, or the instant before which it ends.",
@@ -32,7 +36,10 @@ from etl.warehouse.read.period import Period, find, find_run
 def report(
     context: Context, *, run_id: str | None, since: datetime | None, until: datetime | None, out: Path | None
 ) -> None:
-    """Make one self-contained HTML file of a run or a period, to read, mail or print.
+    """Make one self-contained HTML file of the last night, to read, mail or print.
+
+    A night lasts from 18:00 to 18:00, and the last one is that of the newest run. The report has all runs of the night,
+    and counts each task once, although several runs may have seen it.
 
     \b
     Example:
@@ -57,40 +64,44 @@ def report(
 
 
 def _report(settings: Settings, run_id: str | None, since: datetime | None, until: datetime | None) -> Report:
+    run = night = None
     with open_warehouse(settings.warehouse) as warehouse:
         made_at = clock_of(warehouse.engine)()
-        run = None if since or until else find_run(warehouse.engine, run_id)
-        if run is None and not (since or until):
-            named = f"no run {run_id}" if run_id else "no run that has ended"
-            raise InputError(
-                f"There is {named}.", code=Code.RUN_UNKNOWN, remedy="`task-audit status` lists the last runs."
-            )
-        if run:
+        if run_id:
+            run = _run(warehouse, run_id)
             # A period excludes its end, but the run's last instant belongs to the run.
             end = (run.finished_at or made_at) + timedelta(microseconds=1)
             period = Period(start=run.started_at, end=end, run_id=run.run_id)
-        else:
+        elif since or until:
             period = Period(start=since or datetime(1970, 1, 1, tzinfo=UTC), end=until or made_at)
-        findings = find(warehouse.engine, period)
+        else:
+            night = _last_night(warehouse)
+            period = period_of(night)
+        findings = find(warehouse.engine, period, now=made_at)
+        compared = trend(warehouse.engine, night) if night else None
     return Report(
-        start=period.start,
-        end=period.end,
+        period=period,
         run=run,
+        night=night,
         findings=findings,
-        backlog=_backlog(settings),
+        trend=compared,
+        backlog=pending_by_age(settings),
         made_at=made_at,
         version=__version__,
     )
 
 
-def _backlog(settings: Settings) -> list[tuple[str, int]] | None:
-    if settings.source.mode != "queue":
-        return None
-    with open_queue(settings.source) as (engine, table):
-        rows = overview(engine, table, now=clock_of(engine)())
-    pending = [row for row in rows if row.state == TaskState.PENDING]
-    return [
-        ("under a day", sum(row.under_a_day for row in pending)),
-        ("under a week", sum(row.under_a_week for row in pending)),
-        ("older", sum(row.older for row in pending)),
-    ]
+def _run(warehouse: Warehouse, run_id: str) -> AuditRun:
+    run = find_run(warehouse.engine, run_id)
+    if run is None:
+        raise InputError(
+            f"There is no run {run_id}.", code=Code.RUN_UNKNOWN, remedy="`task-audit status` lists the last runs."
+        )
+    return run
+
+
+def _last_night(warehouse: Warehouse) -> Night:
+    started_at = last_start(warehouse.engine)
+    if started_at is None:
+        raise InputError("There is no run yet.", code=Code.RUN_UNKNOWN, remedy="Start one with `task-audit run`.")
+    return night_of(started_at)

@@ -1,24 +1,31 @@
 """Renders a report as one HTML file without scripts and outside resources; text from outside is escaped."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.exit_codes import ExitCode, Grade
+from etl.nights import Night
 from etl.receivers import for_html
 from etl.report.bar import Bar
 from etl.runs import AuditRun
 from etl.tasks import is_valid_task_id, summary_of
 from etl.tasks.failure_reasons import advice_on
 from etl.warehouse.read.dead_letters import DeadLetter
+from etl.warehouse.read.news import Period
 from etl.warehouse.read.period import Findings
+from etl.warehouse.read.trend import MONTH, WEEK, Trend
 
 TEMPLATE = "page.html"
 
 MAX_RUNS_DRAWN = 60
 """The newest runs; more bars would be too thin to read."""
+
+MAX_RUNS_LISTED = 30
+"""The runs in the table, at most; more would be a page of their own. The newest remain."""
 
 MAX_DETAIL_CHARACTERS = 400
 """The characters of one failure, so that the list stays readable."""
@@ -31,11 +38,14 @@ MIN_SECONDS_IN_MINUTES = 120
 class Report:
     """The content of the page."""
 
-    start: datetime
-    end: datetime
-    run: AuditRun | None
-    """The run that the report is about; None if it is about a period."""
+    period: Period
+    run: AuditRun | None = None
+    """The run that the report is about; None if it is about a night or another period."""
+    night: Night | None = None
+    """The night that the report is about; None if it is about a run or another period."""
     findings: Findings
+    trend: Trend | None = None
+    """The comparison of the night with those before it; None if the report is not about a night."""
     backlog: Sequence[tuple[str, int]] | None
     """Pending tasks by age; None if the pending table is the user's own."""
     made_at: datetime
@@ -43,24 +53,30 @@ class Report:
 
     @property
     def title(self) -> str:
-        """The period in words; whole days are shown as the dates that the user typed."""
-        midnight = datetime.min.time()
-        if self.start.time() == self.end.time() == midnight:
-            first, last = self.start.date(), (self.end - timedelta(days=1)).date()
+        """The night or the period in words; whole days are shown as the dates that the user typed."""
+        if self.night:
+            return str(self.night)
+        midnight, start, end = datetime.min.time(), self.period.start, self.period.end
+        if start.time() == end.time() == midnight:
+            first, last = start.date(), (end - timedelta(days=1)).date()
             return f"{first}" if first == last else f"{first} to {last}"
-        return f"{_moment(self.start)} to {_moment(self.end)}"
+        return f"{_moment(start)} to {_moment(end)}"
 
     @property
     def reported_runs(self) -> Sequence[AuditRun]:
         """The run, or the runs that began in the period."""
-        if self.run:
-            return [self.run]
-        return [run for run in self.findings.runs if self.start <= run.started_at < self.end]
+        return [self.run] if self.run else self.findings.runs_of(self.period)
 
     @property
-    def grade(self) -> Grade:
-        """The grade of the run; a run that has not ended, or was killed, has no exit code."""
-        return "bad" if self.run is None or self.run.exit_code is None else ExitCode(self.run.exit_code).grade
+    def outcomes(self) -> Sequence[tuple[str, int, Grade]]:
+        """The outcomes of the runs, the most frequent first, each with its runs and its grade."""
+        runs = Counter((run.outcome, grade_of(run)) for run in self.reported_runs)
+        return [(outcome.replace("_", " "), number, grade) for (outcome, grade), number in runs.most_common()]
+
+
+def grade_of(run: AuditRun) -> Grade:
+    """Return the grade of a run; a run that has not ended, or was killed, has no exit code."""
+    return "bad" if run.exit_code is None else ExitCode(run.exit_code).grade
 
 
 TOTALS = (
@@ -73,7 +89,6 @@ TOTALS = (
     "requests",
     "retries",
     "throttled",
-    "seconds",
 )
 """The numbers of a run that the page adds up."""
 
@@ -109,6 +124,8 @@ def render(report: Report) -> str:
         "advice": advice_on,
         "id": _id,
         "what": _what,
+        "grade": grade_of,
+        "percent": _percent,
     }
     return environment.get_template(TEMPLATE).render(
         report=report,
@@ -116,7 +133,8 @@ def render(report: Report) -> str:
         totals=_totals(report.reported_runs),
         charts=charts,
         unit="Minutes" if _takes_minutes(report.findings.runs) else "Seconds",
-        most=max((row.tasks for row in report.findings.failures), default=1),
+        nights=(WEEK, MONTH),
+        listed_runs=report.reported_runs[: -MAX_RUNS_LISTED - 1 : -1],
     )
 
 
@@ -146,7 +164,9 @@ def _charts(report: Report) -> dict[str, str | None]:
     found = report.findings
     unit = 60 if _takes_minutes(found.runs) else 1
     has_backlog = report.backlog and any(tasks for _, tasks in report.backlog)
+    nights = _bars_of_nights(report.trend) if report.trend else []
     drawn = {
+        "trend": charts.bars_of_runs(nights) if nights else None,
         "days": charts.outcomes_by_day(found.days) if found.days else None,
         "backlog": charts.backlog_by_age(report.backlog) if report.backlog and has_backlog else None,
         "durations": charts.bars_of_runs(_bars(report, lambda run: run.seconds / unit)) if found.runs else None,
@@ -168,10 +188,28 @@ def _bars(report: Report, measure: Callable[[AuditRun], float]) -> list[Bar]:
     ]
 
 
+def _bars_of_nights(trend: Trend) -> list[Bar]:
+    return [
+        Bar(started=f"{each.night.day}", value=each.percent, is_reported=each.night == trend.night)
+        for each in trend.nights
+    ]
+
+
 def _totals(runs: Sequence[AuditRun]) -> dict[str, float]:
     totals: dict[str, float] = {name: sum(getattr(run, name) for run in runs) for name in TOTALS}
+    totals["seconds"] = _seconds_at_work(runs)
     totals["rate"] = totals["requests"] / totals["seconds"] if totals["seconds"] else 0.0
     return totals
+
+
+def _seconds_at_work(runs: Sequence[AuditRun]) -> float:
+    """Return the time in which at least one of the runs was going on."""
+    seconds, until = 0.0, datetime.min.replace(tzinfo=UTC)
+    for run in sorted(runs, key=lambda run: run.started_at):
+        end = run.finished_at or run.started_at
+        seconds += max(0.0, (end - max(run.started_at, until)).total_seconds())
+        until = max(until, end)
+    return seconds
 
 
 def _takes_minutes(runs: Sequence[AuditRun]) -> bool:
@@ -181,6 +219,10 @@ def _takes_minutes(runs: Sequence[AuditRun]) -> bool:
 
 def _number(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f} %"
 
 
 def _moment(value: datetime | None) -> str:

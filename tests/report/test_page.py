@@ -3,20 +3,32 @@
 import re
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from itertools import product
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from etl.errors import ConfigurationError
+from etl.nights import Night
 from etl.receivers import for_html
 from etl.report.page import Report, render
 from etl.runs import AuditRun
 from etl.warehouse.read.dead_letters import DeadLetter
-from etl.warehouse.read.period import DayOutcomes, FailedCode, Findings, ReasonCount
+from etl.warehouse.read.news import Period
+from etl.warehouse.read.open_tasks import StuckTask, StuckTasks
+from etl.warehouse.read.period import (
+    DayOutcomes,
+    FailedCode,
+    Findings,
+    LetterNews,
+    Outcomes,
+    ReasonCount,
+    TenantFailures,
+)
+from etl.warehouse.read.trend import EndedTasks, Trend
 from tests.conftest import CHROMIUM, each_engine
 from tests.nights import task_ids
 
+TASK = "1534087020903704704"
 NOON = datetime(2026, 11, 8, 2, tzinfo=UTC)
 HOSTILE = [
     "<script>document.title='owned'</script>",
@@ -27,7 +39,8 @@ HOSTILE = [
     "{{ 7 * 7 }}",
     "w" * 3_000,
 ]
-SECTIONS = ["numbers", "days", "backlog", "durations", "rates", "failures", "letters"]
+SECTIONS = ["numbers", "days", "backlog", "durations", "rates", "failures", "tenants", "stuck", "letters"]
+SECTIONS_OF_A_NIGHT = [*SECTIONS, "trend", "runs"]
 
 
 def a_run(number, *, error=None):
@@ -83,21 +96,48 @@ FAILURES = [
     FailedCode(result_code=None, title=None, action=None, tasks=401),
     *(FailedCode(result_code=text, title=text, action=text, tasks=12) for text in HOSTILE),
 ]
-NOTHING = Findings(days=[], failures=[], runs=[], reasons=[], letters=[])
+NOTHING = Findings(
+    outcomes=Outcomes(succeeded=0, failed=0, news_of_open=0, still_open=0),
+    days=[],
+    failures=[],
+    tenants=[],
+    runs=[],
+    letter_news=[],
+    reasons=[],
+    letters=[],
+    stuck=StuckTasks(tasks=0, oldest=[]),
+)
+NIGHT = Night(date(2026, 11, 8))
+TREND = Trend(
+    NIGHT,
+    [
+        EndedTasks(night=NIGHT.before(number), ended=3_900 - 20 * number, failed=160 + 7 * (number % 5))
+        for number in range(12, -1, -1)
+    ],
+)
 
 
 def a_report(**changes):
     run = a_run(20, error=HOSTILE[0])
     findings = Findings(
+        outcomes=Outcomes(succeeded=3_640, failed=250, news_of_open=60, still_open=336),
         days=DAYS,
         failures=FAILURES,
+        tenants=[
+            TenantFailures(tenant_id=text, tasks=120 - number, ended=900)
+            for number, text in enumerate([f"{7:032x}", None, *HOSTILE])
+        ],
         runs=[a_run(number) for number in range(20)] + [run],
+        letter_news=[LetterNews(reason="not_found", new=2, again=1), LetterNews(reason="exhausted", new=0, again=2)],
         reasons=[ReasonCount(reason="not_found", tasks=29), ReasonCount(reason="exhausted", tasks=2)],
         letters=[a_letter(text, number) for number, text in enumerate(HOSTILE)],
+        stuck=StuckTasks(
+            tasks=12,
+            oldest=[StuckTask(task_id=TASK, tenant_id=None, status_name="EXECUTING", submitted_at=NOON)] * 10,
+        ),
     )
     report = Report(
-        start=run.started_at,
-        end=run.finished_at,
+        period=Period(start=run.started_at, end=run.finished_at, run_id=run.run_id),
         run=run,
         findings=findings,
         backlog=[("under a day", 1_204), ("under a week", 3_918), ("older", 88)],
@@ -105,6 +145,10 @@ def a_report(**changes):
         version="1.0.0",
     )
     return replace(report, **changes)
+
+
+def a_night(**changes):
+    return a_report(run=None, night=NIGHT, period=Period(start=NIGHT.start, end=NIGHT.end), trend=TREND, **changes)
 
 
 def test_the_page_loads_nothing_from_a_server():
@@ -115,9 +159,28 @@ def test_the_page_loads_nothing_from_a_server():
 
 
 def test_a_period_without_runs():
-    page = render(a_report(run=None, findings=NOTHING, backlog=None))
-    assert all(f'id="{section}"' in page for section in SECTIONS)
+    period = Period(start=NIGHT.start, end=NIGHT.end)
+    page = render(a_report(run=None, period=period, findings=NOTHING, backlog=None))
+    assert all(f'id="{section}"' in page for section in [*SECTIONS, "runs"])
     assert "No task failed." in page
+    page = render(replace(a_night(), findings=NOTHING, trend=Trend(NIGHT, [])))
+    assert "No task ended in this night" in page
+
+
+def test_a_night_says_how_many_nights_it_is_compared_with():
+    page = render(a_night())
+    assert "Night to 8 November 2026" in page
+    assert "the 7 nights before" in page
+    assert "12 of the 28 nights before" in page
+    assert "3 new" not in page
+    assert "2 new, 3 that failed again (not_found 3, exhausted 2)" in page
+
+
+def test_runs_side_by_side_took_no_longer_than_one():
+    runs = [replace(a_run(20), run_id=f"worker-{number}") for number in range(3)]
+    page = render(replace(a_night(), findings=replace(NOTHING, runs=runs)))
+    assert "<dt>took</dt><dd>0:40:12</dd>" in page
+    assert "dead letters &times; 3" in page
 
 
 def test_a_run_that_has_not_ended_is_marked_as_bad():
@@ -136,23 +199,26 @@ def test_a_missing_extra_is_named(monkeypatch):
 if CHROMIUM:
 
     def test_a_browser_shows_every_section_at_every_width_and_runs_no_text(browser, tmp_path):
-        (tmp_path / "report.html").write_text(render(a_report()), encoding="utf-8")
         requested, errors = [], []
-        for width, scheme in product((390, 1280), ("light", "dark")):
+        file = tmp_path / "report.html"
+        pages = {"run": render(a_report()), "night": render(a_night())}
+        shown_as = [("run", 390, "light"), ("run", 1280, "dark"), ("night", 390, "dark"), ("night", 1280, "light")]
+        for kind, width, scheme in shown_as:
+            file.write_text(pages[kind], encoding="utf-8")
             page = browser.new_page(viewport={"width": width, "height": 844}, color_scheme=scheme)
             page.on("request", lambda request: requested.append(request.url))
             page.on("console", lambda message: errors.append(message.text))
             page.goto(f"file://{tmp_path}/report.html")
-            page.screenshot(path=tmp_path / f"{scheme}-{width}.png", full_page=True)
+            page.screenshot(path=tmp_path / f"{kind}-{scheme}-{width}.png", full_page=True)
 
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             assert page.title().startswith("task-audit: ")
             assert (requested, errors) == ([f"file://{tmp_path}/report.html"], [])
-            for section in SECTIONS:
+            for section in SECTIONS if kind == "run" else SECTIONS_OF_A_NIGHT:
                 box = page.locator(f"#{section}").bounding_box()
                 assert box["height"] > 40, section
                 assert box["x"] + box["width"] <= width, section
-            assert page.locator("figure svg").count() == 4
+            assert page.locator("figure svg").count() == (4 if kind == "run" else 5)
             shown = page.locator("body").inner_text()
             for text in HOSTILE[:-1]:
                 assert for_html(text) in shown
@@ -180,7 +246,7 @@ def test_the_command_writes_the_page_on_every_engine(night_of, databases, tmp_pa
 def test_wrong_usage_is_refused_with_its_reason(night_of, tmp_path):
     with night_of() as night:
         for arguments, exit_code, message in [
-            ((), 2, "no run that has ended"),
+            ((), 2, "There is no run yet."),
             (("--run", "no-such-run"), 2, "no run no-such-run"),
             (("--run", "a", "--since", "2026-11-01"), 2, "exclude each other"),
             (("--since", "2026-11-01", "--out", tmp_path / "no" / "report.html"), 2, "Cannot write"),

@@ -50,9 +50,10 @@ class Audit:
         task = PendingTask(task_id=task_id, attempts=attempts)
         return FetchFailure(task=task, reason=reason, failed_at=self.at(minute), **{"detail": "HTTP 404", **words})
 
-    def begin(self, run_id, *, claimed=0):
-        """Write the row of a run that starts."""
-        run = AuditRun(run_id=run_id, started_at=NOON, claimed=claimed, max_rate=50, version="1", host="host")
+    def begin(self, run_id, *, claimed=0, minute=0):
+        """Write the row of a run that starts some minutes after noon."""
+        started_at = self.at(minute)
+        run = AuditRun(run_id=run_id, started_at=started_at, claimed=claimed, max_rate=50, version="1", host="host")
         self.warehouse.start(run)
         return run
 

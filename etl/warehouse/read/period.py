@@ -1,31 +1,49 @@
-"""Reads the data of a report about a period: news by day, failures by code, runs, and dead letters."""
+"""Reads the data of a report about a period: outcomes, failures by code and tenant, runs, and dead letters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CTE, Connection, Engine, case, column, func, select
+from sqlalchemy import Connection, Engine, case, column, func, select
 
 from etl.database.engines import engine_of
 from etl.runs import AuditRun
-from etl.tasks.detail import TaskStatus
+from etl.tasks.detail import TERMINAL_STATUSES, TaskStatus
 from etl.warehouse.read.dead_letters import DeadLetter
-from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status, fact_task_status_change
+from etl.warehouse.read.news import IS_NO_REPLAY, LETTERS_AND_RUNS, Period, failed_in, letters, news, runs
+from etl.warehouse.read.open_tasks import StuckTasks, count_open, stuck_tasks
+from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status
 
 MAX_DAYS = 62
 """The days of submission in a report, at most: more bars would not be legible. The newest remain."""
 MAX_CODES_SHOWN = 20
-"""The result codes in a report, at most. The most frequent remain."""
+"""The result codes, and the tenants, in a report, at most. The most frequent remain."""
 
 RUNS_BEFORE = 30
 """The runs before the period that a report compares with."""
 MAX_LETTERS = 100
 """The dead letters that a report lists one by one, at most. The newest remain."""
 
-fact, change, letters, runs = fact_task_status.c, fact_task_status_change.c, dead_letter.c, audit_run.c
+fact = fact_task_status.c
 
-IS_NO_REPLAY = runs.max_rate > 0.0
-"""A replay sends no request, so a report about a night leaves it out."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What became of the tasks in a period, each counted once although several runs may have seen it."""
+
+    succeeded: int
+    """Of the new or changed tasks, those that had succeeded."""
+    failed: int
+    """Of the new or changed tasks, those that had failed."""
+    news_of_open: int
+    """Of the new or changed tasks, those that had not ended."""
+    still_open: int
+    """All tasks that runs had seen by the end of the period, and that had not ended."""
+
+    @property
+    def changed(self) -> int:
+        """The tasks that are new or have changed."""
+        return self.succeeded + self.failed + self.news_of_open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +68,27 @@ class FailedCode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantFailures:
+    """The failed tasks of one tenant."""
+
+    tenant_id: str | None
+    tasks: int
+    ended: int
+    """All tasks of the tenant that ended in the period."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterNews:
+    """The open dead letters with one reason that failed last in a period."""
+
+    reason: str
+    new: int
+    """Those that had never failed before."""
+    again: int
+    """Those that had failed before, and an operator let runs try again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonCount:
     """The number of open dead letters with one reason."""
 
@@ -58,73 +97,93 @@ class ReasonCount:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Period:
-    """The time that a report covers, without its end."""
-
-    start: datetime
-    end: datetime
-    run_id: str | None = None
-    """The only run whose news count. None: all runs of the period."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
     """The warehouse's knowledge of a period."""
 
+    outcomes: Outcomes
     days: Sequence[DayOutcomes]
     """The oldest day first."""
     failures: Sequence[FailedCode]
     """The most frequent code first."""
+    tenants: Sequence[TenantFailures]
+    """The tenant with most failed tasks first; none without."""
     runs: Sequence[AuditRun]
     """All runs of the period and some before it, the oldest first."""
+    letter_news: Sequence[LetterNews]
+    """The dead letters of the period, the most frequent reason first."""
     reasons: Sequence[ReasonCount]
     """The most frequent reason first."""
     letters: Sequence[DeadLetter]
     """Open dead letters, the newest first."""
+    stuck: StuckTasks
+    """The tasks that have been open for long, when the report was made."""
+
+    def runs_of(self, period: Period) -> Sequence[AuditRun]:
+        """List the runs that began in a period, the oldest first."""
+        if period.run_id is not None:
+            return [run for run in self.runs if run.run_id == period.run_id]
+        return [run for run in self.runs if period.start <= run.started_at < period.end]
 
 
-def find_run(engine: Engine, run_id: str | None) -> AuditRun | None:
-    """Find a run by its ID, or the last one that has ended; None if there is none."""
-    query = select(audit_run).order_by(runs.started_at.desc()).limit(1)
-    ended = runs.finished_at.is_not(None) & IS_NO_REPLAY
-    query = query.where(ended if run_id is None else runs.run_id == run_id)
+def last_start(engine: Engine) -> datetime | None:
+    """Return when the newest run began; None if there is none."""
+    query = select(func.max(runs.started_at)).where(IS_NO_REPLAY)
+    with engine.execution_options(read_only=True).connect() as connection:
+        found: datetime | None = connection.execute(query).scalar_one()
+        return found
+
+
+def find_run(engine: Engine, run_id: str) -> AuditRun | None:
+    """Find a run by its ID; None if there is none."""
+    query = select(audit_run).where(runs.run_id == run_id)
     with engine.execution_options(read_only=True).connect() as connection:
         row = connection.execute(query).mappings().one_or_none()
         return AuditRun(**row) if row else None
 
 
-def find(engine: Engine, period: Period) -> Findings:
-    """Read what a report shows of a period."""
+def find(engine: Engine, period: Period, *, now: datetime) -> Findings:
+    """Read what a report shows of a period.
+
+    Args:
+        engine: the warehouse.
+        period: the period.
+        now: the time of the warehouse's clock, at which tasks are stuck or not.
+    """
     with engine.execution_options(read_only=True).connect() as connection:
         return Findings(
+            outcomes=_outcomes(connection, period),
             days=_days(connection, period),
             failures=_failures(connection, period),
+            tenants=_tenants(connection, period),
             runs=_runs(connection, period),
+            letter_news=_letter_news(connection, period),
             reasons=_reasons(connection),
             letters=_letters(connection),
+            stuck=stuck_tasks(connection, now=now),
         )
 
 
-def _news(period: Period) -> CTE:
-    """Select the last status and result code of each task that changed in the period."""
-    latest = func.row_number().over(partition_by=change.task_id, order_by=change.observed_at.desc())
-    asked = (change.observed_at >= period.start) & (change.observed_at < period.end)
-    learnt = select(change.task_id, change.status, change.result_code, latest.label("turn")).where(
-        asked if period.run_id is None else change.run_id == period.run_id
+def _outcomes(connection: Connection, period: Period) -> Outcomes:
+    found = news(period)
+    status = found.c.status
+    counts = select(
+        func.count(case((status == TaskStatus.SUCCESS, 1))).label("succeeded"),
+        func.count(case((status == TaskStatus.FAILED, 1))).label("failed"),
+        func.count(case((status.not_in(TERMINAL_STATUSES), 1))).label("news_of_open"),
     )
-    numbered = learnt.subquery()
-    return select(numbered.c.task_id, numbered.c.status, numbered.c.result_code).where(numbered.c.turn == 1).cte("news")
+    row = connection.execute(counts).mappings().one()
+    return Outcomes(**row, still_open=count_open(connection, period.end))
 
 
 def _days(connection: Connection, period: Period) -> list[DayOutcomes]:
-    news = _news(period)
-    status = news.c.status
+    found = news(period)
+    status = found.c.status
     by_status = {"succeeded": status == TaskStatus.SUCCESS, "failed": status == TaskStatus.FAILED}
-    by_status["still_open"] = status.not_in([TaskStatus.SUCCESS, TaskStatus.FAILED])
+    by_status["still_open"] = status.not_in(TERMINAL_STATUSES)
     day = engine_of(connection).utc_date(fact_task_status.c.submitted_at)
     query = (
         select(day.label("day"), *(func.count(case((is_so, 1))).label(name) for name, is_so in by_status.items()))
-        .select_from(news.join(fact_task_status, fact.task_id == news.c.task_id))
+        .select_from(found.join(fact_task_status, fact.task_id == found.c.task_id))
         .where(fact.submitted_at.is_not(None))
         .group_by(day)
         .order_by(column("day").desc())
@@ -136,24 +195,56 @@ def _days(connection: Connection, period: Period) -> list[DayOutcomes]:
 
 
 def _failures(connection: Connection, period: Period) -> list[FailedCode]:
-    code, news = dim_result_code.c, _news(period)
+    code, found = dim_result_code.c, news(period)
     query = (
-        select(news.c.result_code, code.title, code.action, func.count().label("tasks"))
-        .select_from(news.outerjoin(dim_result_code, code.result_code == news.c.result_code))
-        .where(news.c.status == TaskStatus.FAILED)
-        .group_by(news.c.result_code, code.title, code.action)
-        .order_by(func.count().desc(), news.c.result_code)
+        select(found.c.result_code, code.title, code.action, func.count().label("tasks"))
+        .select_from(found.outerjoin(dim_result_code, code.result_code == found.c.result_code))
+        .where(found.c.status == TaskStatus.FAILED)
+        .group_by(found.c.result_code, code.title, code.action)
+        .order_by(func.count().desc(), found.c.result_code)
         .limit(MAX_CODES_SHOWN)
     )
     return [FailedCode(**row) for row in connection.execute(query).mappings()]
 
 
+def _tenants(connection: Connection, period: Period) -> list[TenantFailures]:
+    found = news(period)
+    failed = func.count(case((found.c.status == TaskStatus.FAILED, 1)))
+    query = (
+        select(fact.tenant_id, failed.label("tasks"), func.count().label("ended"))
+        .select_from(found.join(fact_task_status, fact.task_id == found.c.task_id))
+        .where(found.c.status.in_(TERMINAL_STATUSES))
+        .group_by(fact.tenant_id)
+        .having(failed > 0)
+        .order_by(failed.desc(), fact.tenant_id)
+        .limit(MAX_CODES_SHOWN)
+    )
+    return [TenantFailures(**row) for row in connection.execute(query).mappings()]
+
+
 def _runs(connection: Connection, period: Period) -> list[AuditRun]:
     newest_first = select(audit_run).where(IS_NO_REPLAY).order_by(runs.started_at.desc())
-    within = newest_first.where(runs.started_at >= period.start, runs.started_at < period.end)
+    within = newest_first.where(period.holds(runs.started_at))
     before = newest_first.where(runs.started_at < period.start).limit(RUNS_BEFORE)
     rows = [row for query in (within, before) for row in connection.execute(query).mappings()]
     return [AuditRun(**row) for row in reversed(rows)]
+
+
+def _letter_news(connection: Connection, period: Period) -> list[LetterNews]:
+    is_in = letters.run_id == period.run_id if period.run_id is not None else period.holds(failed_in)
+    is_new = letters.first_failed_at >= period.start
+    query = (
+        select(
+            letters.reason,
+            func.count(case((is_new, 1))).label("new"),
+            func.count(case((is_new, None), else_=1)).label("again"),
+        )
+        .select_from(LETTERS_AND_RUNS)
+        .where(letters.resolved_at.is_(None), is_in)
+        .group_by(letters.reason)
+        .order_by(func.count().desc(), letters.reason)
+    )
+    return [LetterNews(**row) for row in connection.execute(query).mappings()]
 
 
 def _reasons(connection: Connection) -> list[ReasonCount]:
