@@ -92,6 +92,11 @@ def for_chat(text: str, *, has_markup: bool = True) -> str:
     return line
 
 
+def for_plain_chat(text: str) -> str:
+    """Make a text one printable line for a chat without markup that makes links of addresses and mentions users."""
+    return for_chat(text, has_markup=False).replace("://", f":{INVISIBLE}//").replace("www.", f"www{INVISIBLE}.")
+
+
 def _without_controls(text: str, escape: Callable[[str], str], *, kept: str) -> str:
     if text.isprintable():
         return text

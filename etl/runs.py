@@ -23,8 +23,8 @@ the run found, in requests per minute. ``log`` counts the lines of the log that 
 MAX_DRIFT_NAMES = 50
 """Kinds of drift that one run counts separately, and new result codes; all others are counted together."""
 
-RunMessageKind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes"]
-"""The kinds of messages about a run."""
+RunMessageKind = Literal["failed", "dead_letters", "nothing_audited", "new_result_codes", "digest"]
+"""The kinds of messages about a run, and about a night."""
 
 RUNNING = "running"
 """The outcome of a run that has not ended, or was killed."""
@@ -72,6 +72,16 @@ class AuditRun:
     def requests_per_second(self) -> float:
         """The average over the duration of the run."""
         return self.requests / self.seconds if self.seconds else 0.0
+
+    @property
+    def only_lacks_answers(self) -> bool:
+        """Whether the run reached its end, and its only trouble is tasks without an answer for now."""
+        return self.exit_code == ExitCode.STOPPED and (self.error or "").startswith(f"[{Code.TASKS_UNANSWERED}]")
+
+    @property
+    def reached_end(self) -> bool:
+        """Whether the run has gone through everything that was due."""
+        return self.exit_code in {ExitCode.OK, ExitCode.DEAD_LETTERS} or self.only_lacks_answers
 
     @property
     def accounted(self) -> int:

@@ -9,11 +9,11 @@ import pytest
 import structlog
 
 from etl.observe.logs import configure_logs
-from etl.observe.messages import MAX_TEXT_LENGTH, NewCode, messages_of
-from etl.observe.webhook import values_of
+from etl.observe.messages import MAX_TEXT_LENGTH, NewCode, RunNews, messages_of
+from etl.observe.template import values_of
 from etl.receivers import for_chat, for_html, for_terminal, for_terminal_json
 from etl.runs import begin_run
-from etl.settings.model import NotifySettings
+from etl.settings.notify import NotifySettings
 from etl.tasks import Selection
 from tests.nights import FIRST_ID
 from tests.repeating_api import repeating
@@ -82,14 +82,14 @@ def test_a_chat_gets_one_line_without_mentions_and_disguised_links(has_markup):
 
 def test_hostile_codes_cannot_make_a_message_longer_than_a_chat_takes():
     run = begin_run(Selection(), max_rate=1, now=datetime(2026, 11, 2, tzinfo=UTC))
-    (message,) = messages_of(run, NotifySettings(), new_codes=[NewCode("\x1b<" * 100, 7)] * 10)
+    (message,) = messages_of(run, NotifySettings(), news=RunNews(codes=[NewCode("\x1b<" * 100, 7)] * 10))
 
     assert len(values_of(message)["text"]) == MAX_TEXT_LENGTH
 
 
 def test_a_new_result_code_cannot_leave_its_quotation():
     run = begin_run(Selection(), max_rate=1, now=datetime(2026, 11, 2, tzinfo=UTC))
-    (message,) = messages_of(run, NotifySettings(), new_codes=[NewCode(HOSTILE, 7)])
+    (message,) = messages_of(run, NotifySettings(), news=RunNews(codes=[NewCode(HOSTILE, 7)]))
 
     text = values_of(message)["text"]
 

@@ -16,6 +16,8 @@ class Receiver:
     def __init__(self):
         self.url = ""
         self.status = 200
+        self.service = lambda path, body: (self.status, b"")
+        """Answers a post with a status and a body."""
         self.seconds = 0.0
         """The delay of an answer."""
         self.posts = []
@@ -44,10 +46,12 @@ def receiving(path=SECRET_PATH):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.posts.append((self.path, dict(self.headers), body))
             receiver.is_over.wait(receiver.seconds)
-            self.send_response(receiver.status)
-            if receiver.status == 302:
+            status, answer = receiver.service(self.path, body)
+            self.send_response(status)
+            if status == 302:
                 self.send_header("Location", receiver.url)
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *arguments):
             pass

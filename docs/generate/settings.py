@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from docs.generate.markdown import sentence, table
 from etl.settings.load import Settings
-from etl.settings.model import Section
+from etl.settings.section import Section
 from etl.settings.write import docstrings_of
 
 HEAD = """\

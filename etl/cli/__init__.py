@@ -31,6 +31,7 @@ COMMANDS = {
     "dead-letters": "etl.cli.dead_letters:dead_letters",
     "prune": "etl.cli.prune:prune",
     "notify": "etl.cli.notify:notify",
+    "digest": "etl.cli.digest:digest",
     "doctor": "etl.cli.doctor:doctor",
     "explain": "etl.cli.explain:explain",
     "config": "etl.cli.config:config",

@@ -1,19 +1,41 @@
 """Reads what a report and a digest tell of a night, from the warehouse and the pending table."""
 
 from collections.abc import Sequence
+from platform import node
+
+from sqlalchemy import Engine
 
 from etl.database.clock import clock_of
 from etl.jobs.opening import open_queue
 from etl.nights import Night
+from etl.observe.digest import NightNews, digest_of
+from etl.observe.messages import Message
 from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.tasks import TaskState
 from etl.warehouse.read.news import Period
+from etl.warehouse.read.period import find
+from etl.warehouse.read.trend import trend
 
 
 def period_of(night: Night) -> Period:
     """Return the period of all runs that began in a night."""
     return Period(start=night.start, end=night.end)
+
+
+def compose_digest(settings: Settings, engine: Engine, night: Night) -> Message:
+    """Make the digest of a night.
+
+    Args:
+        settings: the pending table.
+        engine: the warehouse.
+        night: the night.
+    """
+    findings = find(engine, period_of(night), now=clock_of(engine)())
+    ages = pending_by_age(settings)
+    pending = None if ages is None else sum(tasks for _, tasks in ages)
+    news = NightNews(night=night, findings=findings, trend=trend(engine, night), pending=pending)
+    return digest_of(news, host=node())
 
 
 def pending_by_age(settings: Settings) -> Sequence[tuple[str, int]] | None:

@@ -11,13 +11,16 @@ from structlog.contextvars import bound_contextvars
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError
+from etl.jobs.night import compose_digest, period_of
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.jobs.servers import proxy_to, require_private_way, servers_of
+from etl.nights import night_of
 from etl.observe.deadline import Action, start, within
 from etl.observe.delivery import deliver
 from etl.observe.labels import labels_of
 from etl.observe.messages import messages_of
 from etl.observe.metrics import MAX_REPORTING_SECONDS, JobSnapshot, registry_of
+from etl.observe.outbox import Outbox
 from etl.observe.pushgateway import push
 from etl.observe.textfile import textfile_of, write_textfile
 from etl.observe.trace import Trace
@@ -26,9 +29,13 @@ from etl.runs import AuditRun, RunRequest, begin_run
 from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.warehouse.read.overview import last_ends, open_dead_letters
+from etl.warehouse.read.period import count_unfinished
 
 SNAPSHOT_SECONDS = 10.0
 """The time limit for reading the state of the job from the databases."""
+
+DIGEST_SECONDS = 10.0
+"""The time limit for reading a night from the databases."""
 
 SEND_SECONDS = MAX_REPORTING_SECONDS - 0.3
 """The time limit of one target; the rest is for logging why it failed."""
@@ -80,6 +87,8 @@ class RunReporters:
         if self._telemetry.openlineage_url:
             actions["telemetry.openlineage_url"] = lambda: self._end_lineage(run)
         if self._settings.notify.webhook_url or self._settings.notify.webhook_url_file:
+            if self._settings.notify.digest and self._is_written and self._request.tasks is None and run.reached_end:
+                within(DIGEST_SECONDS, {"notify.digest": lambda: self._leave_digest(run)})
             actions["notify.webhook_url"] = lambda: self._notify(run)
         with bound_contextvars(run_id=run.run_id):
             within(MAX_REPORTING_SECONDS, actions)
@@ -126,6 +135,15 @@ class RunReporters:
     def _emit_lineage(self, run: AuditRun) -> None:
         url = self._telemetry.openlineage_url or ""
         _lineage().emit(url, run, settings=self._settings, seconds=SEND_SECONDS / 2)
+
+    def _leave_digest(self, run: AuditRun) -> None:
+        """Write the digest of the night into the outbox, if no other run of the night is going on."""
+        night = night_of(run.started_at)
+        with open_warehouse(self._settings.warehouse) as warehouse:
+            engine = warehouse.engine
+            if not count_unfinished(engine, period_of(night)):
+                message = compose_digest(self._settings, engine, night)
+                Outbox(engine, clock=clock_of(engine)).put([message])
 
     def _notify(self, run: AuditRun) -> None:
         if webhook := open_webhook(self._settings.notify, ca_file=self._settings.api.ca_file):

@@ -15,10 +15,10 @@ from etl.database.clock import clock_of
 from etl.errors import UnavailableError
 from etl.observe.deadline import within
 from etl.observe.messages import Message, messages_of
-from etl.observe.outbox import Outbox, new_codes, put
+from etl.observe.outbox import Outbox, news_of, put
 from etl.observe.webhook import Webhook
 from etl.runs import AuditRun
-from etl.settings.model import NotifySettings
+from etl.settings.notify import NotifySettings
 from etl.warehouse.load.batch import Within
 from etl.warehouse.load.loader import Warehouse
 
@@ -35,8 +35,7 @@ def message_writer(settings: NotifySettings, run: AuditRun, *, pending: int | No
     """
 
     def write(connection: Connection) -> None:
-        found = new_codes(connection, run)
-        messages = messages_of(run, settings, pending=pending, new_codes=found)
+        messages = messages_of(run, settings, pending=pending, news=news_of(connection, run))
         put(connection, messages, now=run.finished_at or run.started_at)
 
     return write

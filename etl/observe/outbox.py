@@ -9,11 +9,14 @@ from dataclasses import asdict, fields
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, not_, or_, select, update
 
 from etl.database.clock import MAX_CLOCK_SKEW, Clock
-from etl.observe.messages import Message, NewCode
+from etl.database.engines import engine_of
+from etl.observe.messages import Message, NewCode, RunNews
 from etl.runs import AuditRun
+from etl.warehouse.read.letter_news import letter_news
+from etl.warehouse.read.news import Period
 from etl.warehouse.tables import dim_result_code, fact_task_status, notification
 
 LEASE = timedelta(seconds=60)
@@ -25,12 +28,17 @@ row = notification.c
 def put(connection: Connection, messages: Sequence[Message], *, now: datetime) -> None:
     """Write messages that are to be sent, except those that the outbox has already."""
     for message in messages:
-        is_same = and_(row.run_id == message.run_id, row.kind == message.kind)
-        if connection.execute(select(row.kind).where(is_same)).first() is None:
-            connection.execute(insert(notification).values(**asdict(message), created_at=now, attempts=0))
+        insert = engine_of(connection).insert_or_ignore(notification)
+        connection.execute(insert.values(**asdict(message), created_at=now, attempts=0))
 
 
-def new_codes(connection: Connection, run: AuditRun) -> list[NewCode]:
+def news_of(connection: Connection, run: AuditRun) -> RunNews:
+    """Read what the warehouse knows of a finished run that its row does not tell."""
+    period = Period(start=run.started_at, end=run.finished_at or run.started_at, run_id=run.run_id)
+    return RunNews(codes=_new_codes(connection, run), letters=letter_news(connection, period))
+
+
+def _new_codes(connection: Connection, run: AuditRun) -> list[NewCode]:
     """List the result codes that a run found first, in descending order of their tasks."""
     code = dim_result_code.c
     tasks = func.count()

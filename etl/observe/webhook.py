@@ -1,12 +1,12 @@
-"""Sends messages to a webhook: fills in a JSON template, and posts it once.
+"""Sends messages to a webhook: posts each once, in the form that the settings name.
 
 The address is a secret, since its owner can post to the channel: no error and no log line contains it.
 """
 
 import asyncio
 import json
+import time
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import aiohttp
@@ -14,24 +14,23 @@ from pydantic import SecretStr
 from yarl import URL
 
 from etl.error_codes import Code
-from etl.errors import ConfigurationError, UnavailableError
-from etl.observe.messages import MAX_TEXT_LENGTH, Message
-from etl.receivers import for_chat
-from etl.resources import resource
+from etl.errors import UnavailableError
+from etl.observe.chats import CHATS, Chat, refusal_by_status, sign
+from etl.observe.messages import Message
+from etl.observe.template import fill, read_template, values_of
 from etl.settings.checks import check_webhook_url
-from etl.settings.model import NotifySettings
+from etl.settings.notify import NotifySettings
 from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.secret_files import load_secret
 from etl.settings.tls import trusting
 
-PLACEHOLDERS = frozenset({"text", "kind", "run_id", "exit_code", "outcome", "host", "idempotency_key"})
-
-MAX_TEMPLATE_BYTES = 1 << 16
-"""64 KiB: more than any chat accepts."""
-
 REMEDY = "Check that the webhook accepts messages; `task-audit notify` sends them again."
 
-SUCCESS = range(200, 300)
+MAX_ANSWER_BYTES = 1 << 16
+"""64 KiB of an answer: a robot answers in a few words, and a gateway on the way with a page."""
+
+MAX_QUOTE_CHARACTERS = 200
+"""The characters of an answer that an error quotes."""
 
 WITHOUT_MARKUP = frozenset({"discord.com", "discordapp.com"})
 """The chats that show an entity such as ``&lt;`` letter by letter."""
@@ -40,9 +39,21 @@ WITHOUT_MARKUP = frozenset({"discord.com", "discordapp.com"})
 class Webhook:
     """The receiver of the messages."""
 
-    def __init__(self, url: SecretStr, template: object, *, ca_file: Path | None = None) -> None:
+    def __init__(self, url: SecretStr, chat: Chat, settings: NotifySettings, *, ca_file: Path | None = None) -> None:
+        """Make the receiver.
+
+        Args:
+            url: the address.
+            chat: the form in which it takes messages.
+            settings: the address of the runbook, and the secret for signatures.
+            ca_file: authorities to trust in addition to the system's.
+        """
         self._url = url
-        self._template = template
+        self._chat = chat
+        self._runbook_url = settings.runbook_url
+        self._secret = load_secret(
+            settings.dingtalk_secret, settings.dingtalk_secret_file, setting="notify.dingtalk_secret"
+        )
         self._ca_file = ca_file
 
     def post(self, message: Message, *, seconds: float) -> None:
@@ -54,7 +65,7 @@ class Webhook:
         """
         proxy = choose_proxy(self._url.get_secret_value())
         try:
-            status = asyncio.run(self._post(message, seconds, proxy=proxy))
+            status, answer = asyncio.run(self._post(message, seconds, proxy=proxy))
         except TimeoutError:
             raise UnavailableError(
                 f"The webhook did not answer within {seconds:.1f} seconds.",
@@ -67,23 +78,40 @@ class Webhook:
             raise UnavailableError(
                 f"The webhook cannot be reached: {reason}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY
             ) from None
-        if status not in SUCCESS:
-            raise UnavailableError(f"The webhook answers {status}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY)
+        if refusal := self._chat.refusal(status, answer):
+            quote = answer.decode(errors="replace")[:MAX_QUOTE_CHARACTERS]
+            raise UnavailableError(f"The webhook {refusal}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY, quote=quote)
 
-    async def _post(self, message: Message, seconds: float, *, proxy: Proxy | None) -> int:
+    async def _post(self, message: Message, seconds: float, *, proxy: Proxy | None) -> tuple[int, bytes]:
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.idempotency_key}
-        has_markup = URL(self._url.get_secret_value()).host not in WITHOUT_MARKUP
-        values = values_of(message, has_markup=has_markup)
-        body = json.dumps(_fill(self._template, values), ensure_ascii=False).encode()
+        link = f"{self._runbook_url}#{message.section}" if self._runbook_url else None
+        body = json.dumps(self._chat.body(message, link), ensure_ascii=False).encode()
         way: dict[str, Any] = {"proxy": proxy.address, "proxy_headers": proxy.headers} if proxy else {}
         if self._ca_file:
             way["ssl"] = trusting(self._ca_file)
-        url, timeout = self._url.get_secret_value(), aiohttp.ClientTimeout(total=max(seconds, 0.001))
+        timeout = aiohttp.ClientTimeout(total=max(seconds, 0.001))
         async with (
             aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(url, data=body, headers=headers, allow_redirects=False, **way) as response,
+            session.post(self._signed_url(), data=body, headers=headers, allow_redirects=False, **way) as response,
         ):
-            return response.status
+            return response.status, await _beginning(response)
+
+    def _signed_url(self) -> URL:
+        url = URL(self._url.get_secret_value())
+        if self._secret is None:
+            return url
+        return sign(url, self._secret.get_secret_value(), milliseconds=round(time.time() * 1000))
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    """Read an answer up to a limit, since its sender may never end it."""
+    answer = b""
+    async for part in response.content.iter_any():
+        answer += part
+        if len(answer) >= MAX_ANSWER_BYTES:
+            response.close()
+            break
+    return answer[:MAX_ANSWER_BYTES]
 
 
 def _status(error: aiohttp.ClientError) -> str:
@@ -95,14 +123,25 @@ def open_webhook(settings: NotifySettings, *, ca_file: Path | None = None) -> We
     """Return the webhook, or None if none is configured.
 
     Args:
-        settings: the address and the template.
+        settings: the address and the form.
         ca_file: authorities to trust in addition to the system's.
 
     Raises:
-        ConfigurationError: the file with the address or the template cannot be used.
+        ConfigurationError: the file with the address, the secret or the template cannot be used.
     """
     url = webhook_address(settings)
-    return Webhook(url, _read_template(settings.template), ca_file=ca_file) if url else None
+    if url is None:
+        return None
+    chat = CHATS.get(settings.format) or _by_template(url, settings)
+    return Webhook(url, chat, settings, ca_file=ca_file)
+
+
+def _by_template(url: SecretStr, settings: NotifySettings) -> Chat:
+    template = read_template(settings.template)
+    has_markup = URL(url.get_secret_value()).host not in WITHOUT_MARKUP
+    return Chat(
+        lambda message, link: fill(template, values_of(message, link=link, has_markup=has_markup)), refusal_by_status
+    )
 
 
 def webhook_address(settings: NotifySettings) -> SecretStr | None:
@@ -113,50 +152,4 @@ def webhook_address(settings: NotifySettings) -> SecretStr | None:
     """
     return load_secret(
         settings.webhook_url, settings.webhook_url_file, setting="notify.webhook_url", check=check_webhook_url
-    )
-
-
-def values_of(message: Message, *, has_markup: bool = True) -> dict[str, str]:
-    """Return the value of each placeholder, fit for a chat.
-
-    Args:
-        message: the message.
-        has_markup: whether the chat reads entities such as ``&lt;``.
-    """
-    # Text from outside could grow until a chat refuses the whole message.
-    return {
-        name: for_chat(str(getattr(message, name)), has_markup=has_markup)[:MAX_TEXT_LENGTH] for name in PLACEHOLDERS
-    }
-
-
-def _fill(part: object, values: dict[str, str]) -> object:
-    match part:
-        case str():
-            return Template(part).substitute(values)
-        case dict():
-            return {key: _fill(value, values) for key, value in part.items()}
-        case list():
-            return [_fill(each, values) for each in part]
-        case _:
-            return part
-
-
-def _read_template(file: Path | None) -> object:
-    path = file or resource("configs", "notification.json")
-    try:
-        template: Any = json.loads(path.read_bytes()[:MAX_TEMPLATE_BYTES])
-        _fill(template, dict.fromkeys(PLACEHOLDERS, ""))
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-    except KeyError as error:
-        reason = f"it names ${error.args[0]}"
-    except ValueError as error:
-        reason = f"{error}"
-    else:
-        return template
-    raise ConfigurationError(
-        f"notify.template: {path} cannot be used: {reason}.",
-        code=Code.SETTING_WRONG,
-        remedy=f"Write a JSON file whose texts may contain {', '.join(f'${name}' for name in sorted(PLACEHOLDERS))};"
-        " $$ is a dollar sign.",
     )

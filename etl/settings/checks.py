@@ -27,6 +27,8 @@ TARGET_URL_EXAMPLE = "http://pushgateway:9091"
 
 PROXY_URL_EXAMPLE = "http://proxy.internal:3128"
 
+PAGE_URL_EXAMPLE = "https://wiki.example/task-audit/runbook/"
+
 WEBHOOK_URL_EXAMPLE = "https://hooks.slack.com/services/..."
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -109,6 +111,14 @@ def check_target_url(value: str) -> str:
     """Check the address of a server that receives no secret of the settings, and drop a slash at its end."""
     _require_plain_address(_parse_http_url(value, example=TARGET_URL_EXAMPLE))
     return value.strip().rstrip("/")
+
+
+def check_page_url(value: str) -> str:
+    """Check the address of a page that people open, and return it as a link needs it."""
+    url = _parse_http_url(value, example=PAGE_URL_EXAMPLE)
+    if url.user or url.password or url.fragment:
+        raise ValueError("holds a user, a password or a #section; the job adds the section")
+    return str(url)
 
 
 def check_webhook_url(secret: SecretStr) -> SecretStr:

@@ -29,14 +29,14 @@ from etl.settings.layers import Layer, Tree, layer_of, literal, merge, origin_of
 from etl.settings.model import (
     ApiSettings,
     ArchiveSettings,
-    NotifySettings,
     RunSettings,
-    Section,
     SourceSettings,
     TelemetrySettings,
     WarehouseSettings,
 )
+from etl.settings.notify import NotifySettings
 from etl.settings.secret_values import secrets_in, secrets_in_variables
+from etl.settings.section import Section
 
 PREFIX = "TASK_AUDIT_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"

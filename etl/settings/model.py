@@ -7,7 +7,7 @@ Secrets and database URLs are ``SecretStr``, which does not print them.
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from etl.database.engines import engine_of
 from etl.database.url import parse_database_url
@@ -20,6 +20,7 @@ from etl.settings.checks import (
     require_at_most_one,
     wrong_keys,
 )
+from etl.settings.section import Section
 from etl.settings.types import (
     BaseUrl,
     HeaderValue,
@@ -31,7 +32,6 @@ from etl.settings.types import (
     TargetUrl,
     TimeZone,
     VariableName,
-    WebhookUrl,
 )
 
 MAX_QUEUE_NAME_LENGTH = 50
@@ -40,12 +40,6 @@ MAX_QUEUE_NAME_LENGTH = 50
 CLIENT_KEYS = ("client_key_file", "client_key_password", "client_key_password_file")
 
 LogFormat = Literal["auto", "console", "json"]
-
-
-class Section(BaseModel):
-    """A section of the configuration: it refuses unknown keys, and its errors never show a value."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=True)
 
 
 class SourceSettings(Section):
@@ -275,29 +269,3 @@ class TelemetrySettings(Section):
     extra lineage. The API key comes from OPENLINEAGE_API_KEY, and needs https or this machine."""
     openlineage_namespace: str = Field(default="task-audit", min_length=1)
     """The namespace of the job on the OpenLineage server."""
-
-
-class NotifySettings(Section):
-    """Messages about runs to a webhook, and when a run sends one."""
-
-    webhook_url: WebhookUrl | None = Field(default=None, examples=[""])
-    """The address that messages are posted to, such as an incoming webhook of Slack. It is a secret, since its owner
-    can post to the channel: a file is safer. Without it the job sends no messages."""
-    webhook_url_file: Path | None = Field(default=None, examples=["/run/secrets/task-audit/webhook_url"])
-    """A file that holds the address of the webhook."""
-    template: Path | None = Field(default=None, examples=["/etc/task-audit/notification.json"])
-    """A JSON file to post, whose texts contain placeholders such as $text. Without it the job posts {"text": ...}, as
-    Slack expects."""
-    exit_codes: tuple[Literal[65, 69, 70, 75, 77, 78], ...] = (69, 70, 75, 77, 78)
-    """The exit codes of runs that send a message."""
-    dead_letters_above: int = Field(default=0, ge=0)
-    """A run that adds more dead letters than this sends a message."""
-    nothing_audited: bool = True
-    """Whether a run that audits nothing although tasks are pending sends a message."""
-    new_result_codes: bool = True
-    """Whether a run that finds new result codes sends a message."""
-
-    @model_validator(mode="after")
-    def _one_address(self) -> Self:
-        require_at_most_one(self, "webhook_url", "webhook_url_file")
-        return self

@@ -9,6 +9,7 @@ from etl.settings.checks import (
     check_header_value,
     check_hmac_key,
     check_identifier,
+    check_page_url,
     check_proxy_url,
     check_secret,
     check_secret_header,
@@ -24,6 +25,7 @@ TimeZone = Annotated[str, AfterValidator(check_time_zone)]
 TargetUrl = Annotated[str, AfterValidator(check_target_url)]
 HeaderValue = Annotated[str, AfterValidator(check_header_value)]
 Secret = Annotated[SecretStr, AfterValidator(check_secret)]
+PageUrl = Annotated[str, AfterValidator(check_page_url)]
 WebhookUrl = Annotated[Secret, AfterValidator(check_webhook_url)]
 VariableName = Annotated[str, AfterValidator(check_variable_name)]
 ProxyUrl = Annotated[Secret, AfterValidator(check_proxy_url)]

@@ -20,7 +20,8 @@ from pydantic.fields import FieldInfo
 
 from etl.database.engines import engine_named
 from etl.settings.load import Settings
-from etl.settings.model import ApiSettings, Section
+from etl.settings.model import ApiSettings
+from etl.settings.section import Section
 
 MAX_LINE_LENGTH = 118
 """Characters of a line in a written file."""

@@ -63,7 +63,7 @@ def test_dead_letters_above_a_threshold_send_a_message(notified_night, webhook, 
         assert night.run("run").exit_code == 65
 
     assert webhook.kinds == kinds
-    assert all("New dead letters: 2." in text for text in webhook.texts)
+    assert all("Dead letters: 2 new, 0 that failed again (invalid_id 2)." in text for text in webhook.texts)
 
 
 @each_engine

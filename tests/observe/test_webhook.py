@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from etl.fake_api import Behaviour
 from etl.observe.messages import Message
 from etl.observe.webhook import Webhook, open_webhook
-from etl.settings.model import NotifySettings
+from etl.settings.notify import NotifySettings
 from tests.nights import TOKEN
 
 
@@ -69,6 +69,12 @@ def test_a_wrong_template_is_78_before_the_run_begins(notified_night, webhook, t
         ({"webhook_url": " "}, "is empty"),
         ({"webhook_url": "https://host/CANARY", "webhook_url_file": "file"}, "keep one"),
         ({"exit_codes": "[0]"}, "notify.exit_codes"),
+        ({"format": "irc"}, "notify.format"),
+        ({"format": "teams", "template": "file"}, "template: only with format = 'json'"),
+        ({"dingtalk_secret": "SEC-CANARY"}, "dingtalk_secret: only with format = 'dingtalk'"),
+        ({"format": "dingtalk", "dingtalk_secret": "SEC-CANARY", "dingtalk_secret_file": "file"}, "keep one"),
+        ({"runbook_url": "docs/runbook.md"}, "is not a URL such as https://wiki.example"),
+        ({"runbook_url": "https://wiki.example/#exit-code-65"}, "the job adds the section"),
     ],
 )
 def test_a_wrong_setting_is_78(task_audit, configure, settings, complaint):
@@ -105,10 +111,10 @@ def test_the_address_may_be_in_a_file(notified_night, night_of, webhook, tmp_pat
 
 @given(text=st.text(), host=st.text())
 def test_any_message_is_one_json_document_without_slack_markup(text, host):
-    from etl.observe.webhook import _fill, values_of
+    from etl.observe.template import fill, values_of
 
     message = Message(run_id="r", kind="failed", exit_code=70, host=host, text=text)
-    filled = _fill({"a": ["<b> $text $host"], "$text": 1}, values_of(message))
+    filled = fill({"a": ["<b> $text $host"], "$text": 1}, values_of(message))
 
     assert json.loads(json.dumps(filled)) == filled
     assert filled["a"][0].startswith("<b> ")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from threading import Barrier
 
 import pytest
+from sqlalchemy.exc import IntegrityError
 
 from etl.errors import TaskAuditError
 from etl.observe.messages import Message
@@ -40,6 +41,23 @@ def test_a_message_is_written_once(audit, sender):
     sender().put([second])
 
     assert [row["text"] for row in audit.rows("notification")] == ["The run ended with 70.", "first"]
+
+
+def test_a_message_that_two_write_at_the_same_time_is_written_once(audit, sender):
+    def write(one, start):
+        start.wait()
+        try:
+            one.put([message("digest")])
+        except (TaskAuditError, IntegrityError):
+            # DuckDB lets the second of two writers fail instead of wait.
+            return False
+        return True
+
+    start = Barrier(4)
+    with ThreadPoolExecutor(4) as threads:
+        written = list(threads.map(write, [sender() for _ in range(4)], [start] * 4))
+    assert any(written)
+    assert audit.row("notification")["kind"] == "digest"
 
 
 def test_a_message_is_written_with_the_row_of_the_run_or_not_at_all(audit):

@@ -14,8 +14,8 @@ from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.jobs.doctor.finding import Finding, warning
 from etl.settings.load import SECRETS_DIR_VARIABLE, Configuration, Settings
-from etl.settings.model import Section
 from etl.settings.secret_values import secrets_in
+from etl.settings.section import Section
 
 PUBLIC_FILES = {"ca_file", "client_certificate_file"}
 """Keys of files that hold no secret."""

@@ -10,7 +10,8 @@ from etl.database.engines import engine_of
 from etl.runs import AuditRun
 from etl.tasks.detail import TERMINAL_STATUSES, TaskStatus
 from etl.warehouse.read.dead_letters import DeadLetter
-from etl.warehouse.read.news import IS_NO_REPLAY, LETTERS_AND_RUNS, Period, failed_in, letters, news, runs
+from etl.warehouse.read.letter_news import LetterNews, letter_news
+from etl.warehouse.read.news import IS_NO_REPLAY, Period, letters, news, runs
 from etl.warehouse.read.open_tasks import StuckTasks, count_open, stuck_tasks
 from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status
 
@@ -78,17 +79,6 @@ class TenantFailures:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LetterNews:
-    """The open dead letters with one reason that failed last in a period."""
-
-    reason: str
-    new: int
-    """Those that had never failed before."""
-    again: int
-    """Those that had failed before, and an operator let runs try again."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReasonCount:
     """The number of open dead letters with one reason."""
 
@@ -133,6 +123,13 @@ def last_start(engine: Engine) -> datetime | None:
         return found
 
 
+def count_unfinished(engine: Engine, period: Period) -> int:
+    """Count the runs that began in a period and have not ended, or were killed."""
+    query = select(func.count()).where(period.holds(runs.started_at), runs.finished_at.is_(None), IS_NO_REPLAY)
+    with engine.execution_options(read_only=True).connect() as connection:
+        return connection.execute(query).scalar_one()
+
+
 def find_run(engine: Engine, run_id: str) -> AuditRun | None:
     """Find a run by its ID; None if there is none."""
     query = select(audit_run).where(runs.run_id == run_id)
@@ -156,7 +153,7 @@ def find(engine: Engine, period: Period, *, now: datetime) -> Findings:
             failures=_failures(connection, period),
             tenants=_tenants(connection, period),
             runs=_runs(connection, period),
-            letter_news=_letter_news(connection, period),
+            letter_news=letter_news(connection, period),
             reasons=_reasons(connection),
             letters=_letters(connection),
             stuck=stuck_tasks(connection, now=now),
@@ -228,23 +225,6 @@ def _runs(connection: Connection, period: Period) -> list[AuditRun]:
     before = newest_first.where(runs.started_at < period.start).limit(RUNS_BEFORE)
     rows = [row for query in (within, before) for row in connection.execute(query).mappings()]
     return [AuditRun(**row) for row in reversed(rows)]
-
-
-def _letter_news(connection: Connection, period: Period) -> list[LetterNews]:
-    is_in = letters.run_id == period.run_id if period.run_id is not None else period.holds(failed_in)
-    is_new = letters.first_failed_at >= period.start
-    query = (
-        select(
-            letters.reason,
-            func.count(case((is_new, 1))).label("new"),
-            func.count(case((is_new, None), else_=1)).label("again"),
-        )
-        .select_from(LETTERS_AND_RUNS)
-        .where(letters.resolved_at.is_(None), is_in)
-        .group_by(letters.reason)
-        .order_by(func.count().desc(), letters.reason)
-    )
-    return [LetterNews(**row) for row in connection.execute(query).mappings()]
 
 
 def _reasons(connection: Connection) -> list[ReasonCount]:
