@@ -22,7 +22,7 @@ from etl.tasks.failure_reasons import FailureReason, advice_on
 from etl.warehouse.read.dead_letters import Choice, DeadLetter, begin_again, discard, letter_of, open_letters
 from etl.warehouse.read.questions import ResultSet
 
-COLUMNS = tuple(each.name for each in fields(DeadLetter))
+COLUMNS = (*(each.name for each in fields(DeadLetter)), "decision")
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -95,7 +95,7 @@ def dead_letters() -> None:
 @common_options
 @pass_context
 def list_(context: Context, /, *, as_json: bool, **options: Any) -> None:
-    """List open dead letters, the newest failure first; 0 attempts means that the next run tries it again.
+    """List open dead letters, the newest failure first, with your decision to try a task again.
 
     ``show`` and ``--json`` have every column, such as the trace ID and the detail.
 
@@ -128,7 +128,7 @@ def show(context: Context, *, task_id: str, as_json: bool) -> None:
     """
     with open_warehouse(context.settings().warehouse) as warehouse:
         letter = letter_of(warehouse.engine, task_id)
-    shown = asdict(letter) | {"remedy": advice_on(letter.reason)}
+    shown = asdict(letter) | {"decision": letter.decision, "remedy": advice_on(letter.reason)}
     if as_json:
         print_json(shown)
     else:

@@ -34,7 +34,7 @@ from etl.warehouse.read.period import count_unfinished
 SNAPSHOT_SECONDS = 10.0
 """The time limit for reading the state of the job from the databases."""
 
-DIGEST_SECONDS = 10.0
+DIGEST_SECONDS = 30.0
 """The time limit for reading a night from the databases."""
 
 SEND_SECONDS = MAX_REPORTING_SECONDS - 0.3

@@ -37,7 +37,7 @@ LISTED_COLUMNS = {
     "task_id": "task_id",
     "reason": "reason",
     "last_failed_at": "last failed",
-    "attempts": "attempts",
+    "decision": "decision",
     "http_status": "HTTP",
     "error_code": "code",
 }
@@ -45,6 +45,7 @@ LISTED_COLUMNS = {
 DEAD_LETTER_COLUMNS = {
     "reason": "reason",
     "tasks": "tasks",
+    "retried": "try again",
     "oldest_failed_at": "oldest",
     "newest_failed_at": "newest",
 }

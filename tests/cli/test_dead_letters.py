@@ -82,6 +82,17 @@ def test_a_retried_task_is_audited_and_its_dead_letter_resolved(night):
         night.run("dead-letters", "retry", "--reason", "not_found").stdout == "1 will be tried again by the next run.\n"
     )
     assert night.run("dead-letters", "retry", LOST).exit_code == ExitCode.OK
+    letters = json.loads(night.run("dead-letters", "list", "--json").stdout)
+    decisions = {row["task_id"]: row["decision"] for row in letters}
+    assert decisions == {LOST: "try again", FOREIGN: None, "not-an-id": None}
+    status = json.loads(night.run("status", "--json").stdout)
+    assert {row["reason"]: row["retried"] for row in status["dead_letters"]} == {
+        "not_found": 1,
+        "forbidden": 0,
+        "invalid_id": 0,
+    }
+    assert "try again" in night.run("dead-letters", "list", LOST).stdout
+    assert "try again" in night.run("dead-letters", "show", LOST).stdout
     assert {task_id: night.states()[task_id] for task_id in (LOST, FOREIGN, "not-an-id")} == {
         LOST: "pending",
         FOREIGN: "dead",

@@ -66,6 +66,17 @@ def test_dead_letters_above_a_threshold_send_a_message(notified_night, webhook, 
     assert all("Dead letters: 2 new, 0 that failed again (invalid_id 2)." in text for text in webhook.texts)
 
 
+def test_a_dead_letter_that_an_operator_retried_is_not_new_when_it_fails_again(notified_night, webhook):
+    with notified_night() as night:
+        night.enqueue("not-an-id")
+        assert night.run("run").exit_code == 65
+        assert night.run("dead-letters", "retry", "not-an-id").exit_code == 0
+        night.change("INSERT INTO pending_task (task_id) VALUES ('nor-this')")
+        assert night.run("run").exit_code == 65
+
+    assert "Dead letters: 1 new, 1 that failed again (invalid_id 2)." in webhook.texts[1]
+
+
 @each_engine
 def test_a_run_that_audits_nothing_although_tasks_are_pending_sends_a_message(notified_night, databases, webhook):
     with notified_night(*databases) as night:

@@ -68,15 +68,16 @@ NEEDED = {
     "source": {"mode": "read_only"},
     "api": {"client_certificate_file": "client.pem"},
     "archive": {"location": "s3://task-audit/answers"},
+    "notify.dingtalk_secret_file": {"format": "dingtalk"},
 }
-"""Some keys are valid only together with another one."""
+"""Some keys, and keys of some sections, are valid only together with another one."""
 
 
 def test_every_example_is_a_valid_value():
     shown = uncommented(configuration_file(PRODUCTION))
     for name, section in Settings.model_fields.items():
         for key, value in shown[name].items():
-            others = NEEDED.get(name, {})
+            others = NEEDED.get(f"{name}.{key}") or NEEDED.get(name, {})
             if value != "":
                 type(section.default).model_validate(others | {key: value})
 

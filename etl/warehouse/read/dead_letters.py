@@ -21,6 +21,10 @@ DISCARDED = "Discarded. "
 """The start of the detail of a discarded dead letter."""
 
 
+TRY_AGAIN = "try again"
+"""The decision that the next run tries a task again."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """A selection of open dead letters, which must meet every condition."""
@@ -49,6 +53,13 @@ class DeadLetter:
     last_failed_at: datetime
     resolved_at: datetime | None
     run_id: str
+
+    @property
+    def decision(self) -> str | None:
+        """The operator's decision about the task; None if there is none yet, or a run has followed it."""
+        if self.resolved_at is None:
+            return TRY_AGAIN if self.attempts == 0 else None
+        return "discarded" if self.detail.startswith(DISCARDED) else None
 
 
 def open_letters(engine: Engine, choice: Choice) -> list[DeadLetter]:

@@ -26,6 +26,8 @@ class DeadLetters:
 
     reason: str
     tasks: int
+    retried: int
+    """Of the tasks, those that the next run tries again, as an operator has decided."""
     oldest_failed_at: datetime
     newest_failed_at: datetime
 
@@ -44,6 +46,7 @@ def open_dead_letters(engine: Engine) -> list[DeadLetters]:
         select(
             letters.reason,
             func.count().label("tasks"),
+            func.count(case((letters.attempts == 0, 1))).label("retried"),
             func.min(letters.first_failed_at).label("oldest_failed_at"),
             func.max(letters.last_failed_at).label("newest_failed_at"),
         )

@@ -89,8 +89,8 @@ def test_overview(audit):
     audit.load(audit.failed(task_id="1"), audit.failed(3, task_id="2"), audit.failed(task_id="3"))
     audit.load(audit.seen(SUCCESS, 5, task_id="3"), audit.failed(9, task_id="4", reason="forbidden"), run="run-2")
     assert open_dead_letters(audit.engine) == [
-        DeadLetters(reason="not_found", tasks=2, oldest_failed_at=audit.noon, newest_failed_at=audit.at(3)),
-        DeadLetters(reason="forbidden", tasks=1, oldest_failed_at=audit.at(9), newest_failed_at=audit.at(9)),
+        DeadLetters(reason="not_found", tasks=2, retried=0, oldest_failed_at=audit.noon, newest_failed_at=audit.at(3)),
+        DeadLetters(reason="forbidden", tasks=1, retried=0, oldest_failed_at=audit.at(9), newest_failed_at=audit.at(9)),
     ]
     assert len(last_runs(audit.engine, number=1)) == 1
     assert {run.run_id for run in last_runs(audit.engine, number=9)} == {"run-1", "run-2"}
