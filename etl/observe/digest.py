@@ -112,7 +112,7 @@ def _failures(findings: Findings) -> str:
     tenants = [
         f"{_word(row.tenant_id or 'none')} ({row.tasks:,} of {row.ended:,})" for row in findings.tenants[:MAX_NAMED]
     ]
-    lines = [f"Most frequent codes: {', '.join(codes)}."] if codes else []
+    lines = [f"Result codes of most failed tasks: {', '.join(codes)}."] if codes else []
     return "\n".join(lines + ([f"Tenants with most failures: {', '.join(tenants)}."] if tenants else []))
 
 

@@ -31,7 +31,7 @@ def values_of(message: Message, *, link: str | None = None, has_markup: bool = T
         for name in PLACEHOLDERS - {"text"}
     }
     lines = [for_chat(line, has_markup=has_markup) for line in message.lines]
-    runbook = f" Runbook: {link}" if link else ""
+    runbook = f" Runbook: {link.replace('&', '&amp;') if has_markup else link}" if link else ""
     return values | {"text": "\n".join(lines)[: MAX_TEXT_LENGTH - len(runbook)] + runbook}
 
 

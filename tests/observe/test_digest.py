@@ -78,7 +78,7 @@ def test_a_bad_night_names_codes_tenants_dead_letters_and_stuck_tasks():
         "Night to 3 November 2026: 1 of 2 runs: dead letters (65).",
         "Runs: 2 (1 dead letters, 1 succeeded), 4,000 requests.",
         "New or changed tasks: 3,950. 3,640 succeeded, 250 failed, 60 have not ended. Still open: 336.",
-        "Most frequent codes: A No space (200), no code (50).",
+        "Result codes of most failed tasks: A No space (200), no code (50).",
         f"Tenants with most failures: {'t' * 60} (9 of 10).",
         "Failed of those that ended: 4.0 %; there is no night before to compare with.",
         "Dead letters: 0 new, 3 that failed again (not_found 3). Open: 6.",

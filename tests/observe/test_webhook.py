@@ -36,6 +36,14 @@ def test_a_template_of_the_user_is_filled_in(notified_night, webhook, tmp_path):
     }
 
 
+def test_a_message_from_a_template_ends_with_the_section_of_the_runbook(notified_night, webhook):
+    with notified_night(notify__runbook_url="https://wiki.example/?a=1&b=2") as night:
+        assert night.run("notify", "--test").exit_code == 0
+
+    link = "https://wiki.example/?a=1&amp;b=2#messages-of-the-webhook"
+    assert f"Messages about runs come this way. Runbook: {link}\n" in webhook.texts[0]
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [

@@ -172,8 +172,9 @@ def test_a_night_says_how_many_nights_it_is_compared_with():
     assert "Night to 8 November 2026" in page
     assert "the 7 nights before" in page
     assert "12 of the 28 nights before" in page
-    assert "3 new" not in page
     assert "2 new, 3 that failed again (not_found 3, exhausted 2)" in page
+    alone = render(replace(a_night(), trend=Trend(NIGHT, TREND.nights[-1:])))
+    assert "This night 4.1 %; there is no night before to compare with." in alone
 
 
 def test_runs_side_by_side_took_no_longer_than_one():
