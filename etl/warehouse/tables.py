@@ -280,14 +280,24 @@ audit_run_counter = Table(
 notification = Table(
     "notification",
     METADATA,
-    Column("run_id", RUN_ID, primary_key=True, comment="The run that the message is about."),
+    Column(
+        "run_id",
+        RUN_ID,
+        primary_key=True,
+        comment="The run that the message is about; for a digest, the first run of the night.",
+    ),
     Column(
         "kind",
         KeyText(MAX_COUNTER_CHARACTERS),
         primary_key=True,
         comment=f"The kind of message: {_listed(get_args(RunMessageKind))}.",
     ),
-    Column("exit_code", Integer, nullable=False, comment="The exit code of the run."),
+    Column(
+        "exit_code",
+        Integer,
+        nullable=False,
+        comment="The exit code of the run; for a digest, of the run that ended last.",
+    ),
     Column("host", WORDS, nullable=False, comment="The machine or pod of the run."),
     Column("text", WORDS, nullable=False, comment="The text of the message."),
     Column("created_at", UtcDateTime, nullable=False, comment="When the run wrote the message."),
