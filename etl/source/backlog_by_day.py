@@ -1,18 +1,39 @@
 """Counts pending tasks by day of submission and state; the database counts, so millions of tasks cost no memory."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Engine, Table, and_, case, func, literal, not_, select
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Engine,
+    Select,
+    Table,
+    and_,
+    case,
+    false,
+    func,
+    literal,
+    not_,
+    null,
+    select,
+    true,
+    union_all,
+)
 
 from etl.source import Source
-from etl.source.conditions import is_free, may_be_checked, within_range
+from etl.source.conditions import bounds, is_free, may_be_checked, within_range
+from etl.source.engines import queue_sql_of
 from etl.source.tables import submitted_ms
 from etl.tasks import Selection, TaskState, instant_of, is_valid_task_id, time_in_id
 
 DAY_MS = 86_400_000
+
+DAYS_BEFORE_1970 = 800_000
+"""The table takes no time before the year 2."""
 
 PAGE_ROWS = 5_000
 
@@ -54,15 +75,24 @@ def backlog_by_day(
         now: the time by the pending database's clock.
         lease: the time that a claim holds.
     """
+    kind = _kind(table, selection, now=now, lease=lease)
+    states = [str(TaskState.PENDING), *([str(TaskState.DONE)] if selection.refetch else [])]
+    counted: dict[int | None, Counter[str]] = defaultdict(Counter)
+    with engine.execution_options(read_only=True).connect() as connection:
+        count = _by_index if queue_sql_of(connection.dialect).counts_days_by_index else _by_row
+        queue_sql_of(connection.dialect).prefer_index(connection)
+        for state in states:
+            for number, name, tasks in connection.execute(count(table, kind, state, selection)):
+                counted[None if number is None else int(number)][name] += tasks
+    return [DayCounts(day=_date(number), **{"new": 0, **counted[number]}) for number in sorted(counted, key=_order)]
+
+
+def _kind(table: Table, selection: Selection, *, now: datetime, lease: timedelta) -> ColumnElement[str]:
     columns = table.c
-    position = submitted_ms(columns.submitted_at, columns.task_id)
-    # 0 stands for an ID without a time.
-    day = case((position != 0, position // literal(DAY_MS))).label("day")
     held = not_(is_free(table, now, lease=lease))
     later = and_(not_(held), not_(may_be_checked(table, selection, now)))
     again = columns.state == str(TaskState.DONE)
-    states = [str(TaskState.PENDING), *([str(TaskState.DONE)] if selection.refetch else [])]
-    kind = case(
+    return case(
         (held, "held"),
         (later, "later"),
         (again, "again"),
@@ -70,16 +100,41 @@ def backlog_by_day(
         (columns.last_checked_at.is_not(None), "still_open"),
         else_="new",
     )
-    query = (
-        select(day, kind.label("kind"), func.count().label("tasks"))
-        .where(columns.state.in_(states), *within_range(position, selection))
-        .group_by(day, kind)
-    )
-    counted: dict[int | None, dict[str, int]] = {}
-    with engine.execution_options(read_only=True).connect() as connection:
-        for number, name, tasks in connection.execute(query):
-            counted.setdefault(None if number is None else int(number), {})[name] = tasks
-    return [DayCounts(day=_date(number), **{"new": 0, **counted[number]}) for number in sorted(counted, key=_order)]
+
+
+def _by_row(table: Table, kind: ColumnElement[str], state: str, selection: Selection) -> Select[Any]:
+    """Count by computing the day of each row."""
+    position = submitted_ms(table.c.submitted_at, table.c.task_id)
+    # 0 stands for an ID without a time.
+    day = case((position != 0, _day_of(position))).label("day")
+    counted = select(day, kind.label("kind"), func.count().label("tasks"))
+    return counted.where(table.c.state == state, *within_range(position, selection)).group_by(day, kind)
+
+
+def _by_index(table: Table, kind: ColumnElement[str], state: str, selection: Selection) -> CompoundSelect[Any]:
+    """Find the days in the index, and count the rows between two days: no time inside an ID is computed."""
+    position = submitted_ms(table.c.submitted_at, table.c.task_id)
+    conditions = [table.c.state == state, *bounds(position, selection)]
+
+    first = select(position).where(*conditions, position != 0).order_by(position).limit(1)
+    days = select(first.scalar_subquery().label("ms")).cte("days", recursive=True)
+    of_next_day = first.where(position >= (_day_of(days.c.ms) + 1) * DAY_MS).correlate(days).scalar_subquery()
+    days = days.union_all(select(of_next_day).where(days.c.ms.is_not(None)))
+    day = _day_of(days.c.ms)
+    # 0 stands for an ID without a time.
+    in_day = position >= case((day == 0, 1), else_=day * DAY_MS), position < (day + 1) * DAY_MS
+    kinds = select(kind.label("kind"), func.count().label("tasks")).where(*conditions, *in_day).group_by(kind)
+    of_day = kinds.correlate(days).lateral("of_day")
+    of_days = select(day.label("day"), of_day.c.kind, of_day.c.tasks).select_from(days.join(of_day, true()))
+    of_days = of_days.where(days.c.ms.is_not(None))
+    in_no_range = [] if selection.since is None and selection.until is None else [false()]
+    of_no_day = select(null(), kind.label("kind"), func.count())
+    return union_all(of_days, of_no_day.where(*conditions, position == 0, *in_no_range).group_by(kind))
+
+
+def _day_of(ms: ColumnElement[int]) -> ColumnElement[int]:
+    """Return the days from 1970: the division of integers cuts, so no dividend is negative."""
+    return (ms + DAYS_BEFORE_1970 * DAY_MS) // literal(DAY_MS) - DAYS_BEFORE_1970
 
 
 def backlog_by_day_of_pages(source: Source) -> list[DayCounts]:
@@ -103,4 +158,4 @@ def _date(number: int | None) -> date | None:
 
 
 def _order(number: int | None) -> int:
-    return -1 if number is None else number
+    return -DAYS_BEFORE_1970 if number is None else number

@@ -13,14 +13,18 @@ MAX_LEASE = timedelta(days=1)
 
 def within_range(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:
     """Compare submission times with a selection's half-open range."""
+    conditions = bounds(position, selection)
+    # 0 stands for an ID without a time, which belongs to no range.
+    return [*conditions, position != 0] if conditions else []
+
+
+def bounds(position: ColumnElement[int], selection: Selection) -> list[ColumnElement[bool]]:
+    """Compare submission times with the ends of a selection's range; an ID without a time may lie between them."""
     conditions = []
     if selection.since is not None:
         conditions.append(position >= milliseconds(selection.since))
     if selection.until is not None:
         conditions.append(position < milliseconds(selection.until))
-    if conditions:
-        # 0 stands for an ID without a time, which belongs to no range.
-        conditions.append(position != 0)
     return conditions
 
 

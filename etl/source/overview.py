@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
-import polars as pl
-from sqlalchemy import ColumnElement, Engine, Table, case, func, not_, select
+from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, Table, case, func, not_, select
 
 from etl.source.conditions import is_free
+from etl.source.engines import queue_sql_of
 from etl.source.tables import submitted_ms
 from etl.tasks import instant_of, milliseconds
+
+if TYPE_CHECKING:
+    import polars as pl
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
@@ -33,41 +37,58 @@ class StateOverview:
 
 def overview(engine: Engine, table: Table, *, now: datetime) -> list[StateOverview]:
     """Count the tasks of every state by age."""
+    leased = func.count(case((not_(is_free(table, now)), 1)))
+    query = select(table.c.state, func.count(), leased).group_by(table.c.state).order_by(table.c.state)
+    with engine.execution_options(read_only=True).connect() as connection:
+        counted = connection.execute(query).all()
+        queue_sql_of(connection.dialect).prefer_index(connection)
+        return [
+            _with_ages(connection, table, now=now, state=state, tasks=tasks, leased=leased)
+            for state, tasks, leased in counted
+        ]
+
+
+def _with_ages(
+    connection: Connection, table: Table, *, now: datetime, state: str, tasks: int, leased: int
+) -> StateOverview:
+    """Count by ranges of the index: to compute the time inside each of millions of IDs takes minutes."""
     submitted = submitted_ms(table.c.submitted_at, table.c.task_id)
     day_ago, week_ago = milliseconds(now - DAY), milliseconds(now - WEEK)
-    query = (
+
+    def count(*conditions: ColumnElement[bool]) -> ScalarSelect[int]:
+        return select(func.count()).select_from(table).where(table.c.state == state, *conditions).scalar_subquery()
+
+    def first(condition: ColumnElement[bool]) -> ScalarSelect[int]:
+        in_order = select(submitted).where(table.c.state == state, condition).order_by(submitted)
+        return in_order.limit(1).scalar_subquery()
+
+    under_a_day, under_a_week, *oldest = connection.execute(
         select(
-            table.c.state,
-            func.count().label("tasks"),
-            _count_if(not_(is_free(table, now))).label("leased"),
-            _count_if(submitted >= day_ago).label("under_a_day"),
-            _count_if((submitted >= week_ago) & (submitted < day_ago)).label("under_a_week"),
-            _count_if(submitted < week_ago).label("older"),
+            count(submitted >= day_ago),
+            count(submitted >= week_ago, submitted < day_ago),
             # 0 stands for an ID without a time.
-            func.min(func.nullif(submitted, 0)).label("oldest_ms"),
+            first(submitted < 0),
+            first(submitted > 0),
         )
-        .group_by(table.c.state)
-        .order_by(table.c.state)
+    ).one()
+    oldest_ms = min(filter(None, oldest), default=None)
+    return StateOverview(
+        state=state,
+        tasks=tasks,
+        leased=leased,
+        under_a_day=under_a_day,
+        under_a_week=under_a_week,
+        older=max(tasks - under_a_day - under_a_week, 0),
+        oldest_submitted_at=None if oldest_ms is None else instant_of(oldest_ms),
     )
-    with engine.execution_options(read_only=True).connect() as connection:
-        rows = connection.execute(query).mappings().all()
-    return [
-        StateOverview(
-            **{name: row[name] for name in ("state", "tasks", "leased", "under_a_day", "under_a_week", "older")},
-            oldest_submitted_at=None if row["oldest_ms"] is None else instant_of(row["oldest_ms"]),
-        )
-        for row in rows
-    ]
 
 
-def states(engine: Engine, table: Table) -> pl.DataFrame:
+def states(engine: Engine, table: Table) -> "pl.DataFrame":
     """Read the ``state`` of every ``task_id``."""
+    import polars as pl  # noqa: PLC0415 - counting does not wait for it
+
     with engine.execution_options(read_only=True).connect() as connection:
         rows = connection.execute(select(table.c.task_id, table.c.state))
         return pl.DataFrame(
             [tuple(row) for row in rows], schema={"task_id": pl.String, "state": pl.String}, orient="row"
         )
-
-
-def _count_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
-    return func.count(case((condition, 1)))

@@ -69,6 +69,13 @@ class QueueSql(ABC):
     random_sql = "random()"
     """The SQL of a random number."""
 
+    counts_days_by_index = False
+    """Whether to count the tasks of a day by a range of the index, since the engine computes the time of each row that
+    it reads otherwise."""
+
+    def prefer_index(self, connection: Connection) -> None:  # noqa: B027 - most engines do so by themselves
+        """Make the rest of the transaction read ranges of submission times from the index."""
+
     def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
         """Take the first rows that meet the conditions, and write the lease into them.
 

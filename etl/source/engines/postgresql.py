@@ -43,6 +43,17 @@ class PostgreSQLQueue(QueueSql):
     """The statements in the SQL of PostgreSQL."""
 
     random_sql = "pg_catalog.random()"
+    counts_days_by_index = True
+
+    def prefer_index(self, connection: Connection) -> None:
+        """Take the index even if the statistics are old.
+
+        Without it PostgreSQL would compute the time inside each ID, which takes ten times as long as a look into the
+        index. It does not sort the rows of all days to count them, nor compile the statement, which takes longer than
+        most counts.
+        """
+        for setting in ("enable_seqscan", "enable_bitmapscan", "enable_sort", "jit"):
+            connection.exec_driver_sql(f"SET LOCAL {setting} = off")
 
     def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
         """Take rows in the order of the index.
