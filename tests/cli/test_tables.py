@@ -37,7 +37,7 @@ def test_at_80_columns_every_key_of_every_answer_is_whole(night):
 def test_the_list_of_dead_letters_has_a_line_for_each_at_80_columns(night):
     listed, status = (shown.decode() for shown in on_a_terminal(["dead-letters", "list"], ["status"], columns=80))
     headings, *letters = listed.splitlines()
-    assert headings.split() == ["task_id", "reason", "last", "failed", "attempts", "HTTP", "code"]
+    assert headings.split() == ["task_id", "reason", "last", "failed", "decision", "HTTP", "code"]
     assert [letter.split()[:2] for letter in letters] == [["not-an-id", "invalid_id"]]
     assert max(map(len, (*listed.splitlines(), *status.splitlines()))) <= 80
     assert "trace_id" in night.run("dead-letters", "show", "not-an-id").stdout
