@@ -9,9 +9,8 @@ from etl.cli.output import print_data
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
-from etl.jobs.night import compose_digest
+from etl.jobs.night import compose_digest, night_at
 from etl.jobs.opening import open_warehouse
-from etl.nights import night_of
 from etl.observe.delivery import send
 from etl.observe.outbox import Outbox
 from etl.observe.webhook import open_webhook
@@ -29,8 +28,8 @@ MAX_SECONDS = 60.0
 def digest(context: Context, *, is_printed: bool) -> None:
     """Send the digest of the last night to the webhook, also if all went well or no run began.
 
-    Start it once a morning, after the last run. A night lasts from 18:00 to 18:00, and it has one digest: if a run has
-    sent it already (notify.digest), the command sends nothing.
+    Start it once a morning, after the last run. A night lasts from 18:00 to 18:00 in the time zone of the warehouse.
+    It has one digest: if a run has sent it already (notify.digest), the command sends nothing.
 
     \b
     Example:
@@ -40,7 +39,7 @@ def digest(context: Context, *, is_printed: bool) -> None:
     settings = context.settings()
     if is_printed:
         with open_warehouse(settings.warehouse) as warehouse:
-            night = night_of(clock_of(warehouse.engine)())
+            night = night_at(warehouse.engine, clock_of(warehouse.engine)())
             message = compose_digest(settings, warehouse.engine, night)
         print_data("\n".join(for_terminal(line) for line in message.lines) + "\n")
         return
@@ -58,5 +57,5 @@ def _send(settings: Settings) -> int:
     with open_warehouse(settings.warehouse) as warehouse:
         clock = clock_of(warehouse.engine)
         outbox = Outbox(warehouse.engine, clock=clock)
-        outbox.put([compose_digest(settings, warehouse.engine, night_of(clock()))])
+        outbox.put([compose_digest(settings, warehouse.engine, night_at(warehouse.engine, clock()))])
         return send(webhook, outbox, ends_at=time.monotonic() + MAX_SECONDS)

@@ -12,9 +12,9 @@ from etl.cli.output import print_data
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
-from etl.jobs.night import pending_by_age, period_of
+from etl.jobs.night import night_at, pending_by_age, period_of
 from etl.jobs.opening import open_warehouse
-from etl.nights import Night, night_of
+from etl.nights import Night
 from etl.report.page import Report, render
 from etl.runs import AuditRun
 from etl.settings.load import Settings
@@ -38,8 +38,8 @@ def report(
 ) -> None:
     """Make one self-contained HTML file of the last night, to read, mail or print.
 
-    A night lasts from 18:00 to 18:00, and the last one is that of the newest run. The report has all runs of the night,
-    and counts each task once, although several runs may have seen it.
+    A night lasts from 18:00 to 18:00 in the time zone of the warehouse, and the last one is that of the newest run. The
+    report has all runs of the night, and counts each task once, although several runs may have seen it.
 
     \b
     Example:
@@ -104,4 +104,4 @@ def _last_night(warehouse: Warehouse) -> Night:
     started_at = last_start(warehouse.engine)
     if started_at is None:
         raise InputError("There is no run yet.", code=Code.RUN_UNKNOWN, remedy="Start one with `task-audit run`.")
-    return night_of(started_at)
+    return night_at(warehouse.engine, started_at)

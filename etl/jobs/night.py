@@ -1,21 +1,28 @@
 """Reads what a report and a digest tell of a night, from the warehouse and the pending table."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from platform import node
 
 from sqlalchemy import Engine
 
 from etl.database.clock import clock_of
 from etl.jobs.opening import open_queue
-from etl.nights import Night
+from etl.nights import Night, night_of
 from etl.observe.digest import NightNews, digest_of
 from etl.observe.messages import Message
 from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.tasks import TaskState
+from etl.warehouse.calendar import zone_of
 from etl.warehouse.read.news import Period
 from etl.warehouse.read.period import find
 from etl.warehouse.read.trend import trend
+
+
+def night_at(engine: Engine, instant: datetime) -> Night:
+    """Return the night of an instant, in the time zone of the warehouse."""
+    return night_of(instant, zone_of(engine))
 
 
 def period_of(night: Night) -> Period:

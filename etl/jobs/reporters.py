@@ -11,10 +11,9 @@ from structlog.contextvars import bound_contextvars
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError
-from etl.jobs.night import compose_digest, period_of
+from etl.jobs.night import compose_digest, night_at, period_of
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.jobs.servers import proxy_to, require_private_way, servers_of
-from etl.nights import night_of
 from etl.observe.deadline import Action, start, within
 from etl.observe.delivery import deliver
 from etl.observe.labels import labels_of
@@ -138,9 +137,9 @@ class RunReporters:
 
     def _leave_digest(self, run: AuditRun) -> None:
         """Write the digest of the night into the outbox, if no other run of the night is going on."""
-        night = night_of(run.started_at)
         with open_warehouse(self._settings.warehouse) as warehouse:
             engine = warehouse.engine
+            night = night_at(engine, run.started_at)
             if not count_unfinished(engine, period_of(night)):
                 message = compose_digest(self._settings, engine, night)
                 Outbox(engine, clock=clock_of(engine)).put([message])

@@ -110,7 +110,8 @@ def _failures(findings: Findings) -> str:
         for row in findings.failures[:MAX_NAMED]
     ]
     tenants = [
-        f"{_word(row.tenant_id or 'none')} ({row.tasks:,} of {row.ended:,})" for row in findings.tenants[:MAX_NAMED]
+        f"{_word(row.tenant_name or row.tenant_id or 'none')} ({row.tasks:,} of {row.ended:,})"
+        for row in findings.tenants[:MAX_NAMED]
     ]
     lines = [f"Result codes of most failed tasks: {', '.join(codes)}."] if codes else []
     return "\n".join(lines + ([f"Tenants with most failures: {', '.join(tenants)}."] if tenants else []))

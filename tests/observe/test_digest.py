@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from etl.nights import Night
+from etl.nights import Night, night_of
 from etl.observe.chats import CHATS
 from etl.observe.digest import NightNews, digest_of
 from etl.warehouse.read.letter_news import LetterNews
@@ -69,7 +70,7 @@ def test_a_bad_night_names_codes_tenants_dead_letters_and_stuck_tasks():
             FailedCode(result_code="A", title="No\nspace", action=None, tasks=200),
             FailedCode(result_code=None, title=None, action=None, tasks=50),
         ],
-        tenants=[TenantFailures(tenant_id="t" * 100, tasks=9, ended=10)],
+        tenants=[TenantFailures(tenant_id="t" * 100, tenant_name=None, tasks=9, ended=10)],
         letter_news=[LetterNews(reason="not_found", new=0, again=3)],
         reasons=[ReasonCount(reason="not_found", tasks=6)],
         stuck=StuckTasks(tasks=12, oldest=[stuck]),
@@ -109,7 +110,7 @@ def test_the_verdict_of_a_night(runs, verdict, exit_code):
 @pytest.mark.parametrize("chat", SERVICES)
 def test_a_digest_of_the_longest_words_fits_every_chat(chat):
     code = FailedCode(result_code="码" * 500, title="题" * 500, action=None, tasks=1_000_000)
-    tenants = [TenantFailures(tenant_id="租" * 500, tasks=1_000_000, ended=1_000_000)] * 20
+    tenants = [TenantFailures(tenant_id="1", tenant_name="租" * 500, tasks=1_000_000, ended=1_000_000)] * 20
     message = digest_of(news(a_run(1), failures=[code] * 20, tenants=tenants), host="host")
     body = json.dumps(CHATS[chat].body(message, None), ensure_ascii=False).encode()
     status, answer = SERVICES[chat]("/", body)
@@ -136,6 +137,15 @@ def test_a_night_has_one_digest_whose_numbers_are_those_of_the_warehouse(notifie
         assert f"{open_:,}, the oldest since" in text
     assert "Runs: 1 (1 succeeded), " in webhook.texts[0]
     assert "Runs: 2 (2 succeeded), " in printed
+
+
+def test_a_night_follows_the_time_zone_of_the_warehouse(notified_night):
+    """In one of the two zones it is another day, whatever the time is."""
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
+        with notified_night(warehouse__time_zone=zone) as night:
+            assert night.run("run").exit_code == 0
+            text = night.run("digest", "--print").stdout
+        assert text.startswith(f"{night_of(datetime.now(UTC), ZoneInfo(zone))}: all went well.")
 
 
 def test_the_last_of_several_workers_sends_the_digest(notified_night, webhook):

@@ -124,7 +124,7 @@ def a_report(**changes):
         days=DAYS,
         failures=FAILURES,
         tenants=[
-            TenantFailures(tenant_id=text, tasks=120 - number, ended=900)
+            TenantFailures(tenant_id=text, tenant_name=text if number % 2 else None, tasks=120 - number, ended=900)
             for number, text in enumerate([f"{7:032x}", None, *HOSTILE])
         ],
         runs=[a_run(number) for number in range(20)] + [run],

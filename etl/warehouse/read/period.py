@@ -1,10 +1,11 @@
 """Reads the data of a report about a period: outcomes, failures by code and tenant, runs, and dead letters."""
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, case, column, func, select
+from sqlalchemy import Connection, Engine, case, func, select
 
 from etl.database.engines import engine_of
 from etl.runs import AuditRun
@@ -13,7 +14,7 @@ from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.read.letter_news import LetterNews, letter_news
 from etl.warehouse.read.news import IS_NO_REPLAY, Period, letters, news, runs
 from etl.warehouse.read.open_tasks import StuckTasks, count_open, stuck_tasks
-from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, fact_task_status
+from etl.warehouse.tables import audit_run, dead_letter, dim_day, dim_result_code, dim_tenant, fact_task_status
 
 MAX_DAYS = 62
 """The days of submission in a report, at most: more bars would not be legible. The newest remain."""
@@ -26,6 +27,10 @@ MAX_LETTERS = 100
 """The dead letters that a report lists one by one, at most. The newest remain."""
 
 fact = fact_task_status.c
+
+OPEN = "still_open"
+NAMES = {int(TaskStatus.SUCCESS): "succeeded", int(TaskStatus.FAILED): "failed"}
+"""The fields of ``DayOutcomes`` by status; all other statuses are open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +57,7 @@ class DayOutcomes:
     """The latest statuses in a period of the tasks that were submitted on one day."""
 
     day: str
-    """The day in UTC, as ISO-8601."""
+    """The day in the time zone of the warehouse, as ISO-8601."""
     succeeded: int
     failed: int
     still_open: int
@@ -73,6 +78,8 @@ class TenantFailures:
     """The failed tasks of one tenant."""
 
     tenant_id: str | None
+    tenant_name: str | None
+    """The name that labels give the tenant."""
     tasks: int
     ended: int
     """All tasks of the tenant that ended in the period."""
@@ -173,21 +180,23 @@ def _outcomes(connection: Connection, period: Period) -> Outcomes:
 
 
 def _days(connection: Connection, period: Period) -> list[DayOutcomes]:
-    found = news(period)
-    status = found.c.status
-    by_status = {"succeeded": status == TaskStatus.SUCCESS, "failed": status == TaskStatus.FAILED}
-    by_status["still_open"] = status.not_in(TERMINAL_STATUSES)
-    day = engine_of(connection).utc_date(fact_task_status.c.submitted_at)
+    found, day = news(period), engine_of(connection).utc_date(fact_task_status.c.submitted_at)
+    # A day of the zone differs from the day in UTC by one at most, and engines add days in different ways.
+    shift = case((fact.submitted_at < dim_day.c.begins_at, -1), (fact.submitted_at >= dim_day.c.ends_at, 1), else_=0)
     query = (
-        select(day.label("day"), *(func.count(case((is_so, 1))).label(name) for name, is_so in by_status.items()))
-        .select_from(found.join(fact_task_status, fact.task_id == found.c.task_id))
+        select(day.label("day"), shift.label("shift"), found.c.status, func.count().label("tasks"))
+        .select_from(
+            found.join(fact_task_status, fact.task_id == found.c.task_id).outerjoin(dim_day, dim_day.c.day_on == day)
+        )
         .where(fact.submitted_at.is_not(None))
-        .group_by(day)
-        .order_by(column("day").desc())
-        .limit(MAX_DAYS)
+        .group_by(day, shift, found.c.status)
     )
+    counts: dict[date, Counter[str]] = defaultdict(Counter)
+    for row in connection.execute(query):
+        counts[date.fromisoformat(str(row.day)) + timedelta(days=row.shift)][NAMES.get(row.status, OPEN)] += row.tasks
     return [
-        DayOutcomes(**{**row, "day": str(row["day"])}) for row in reversed(connection.execute(query).mappings().all())
+        DayOutcomes(day=str(each), **{name: counts[each][name] for name in (*NAMES.values(), OPEN)})
+        for each in sorted(counts)[-MAX_DAYS:]
     ]
 
 
@@ -208,10 +217,14 @@ def _tenants(connection: Connection, period: Period) -> list[TenantFailures]:
     found = news(period)
     failed = func.count(case((found.c.status == TaskStatus.FAILED, 1)))
     query = (
-        select(fact.tenant_id, failed.label("tasks"), func.count().label("ended"))
-        .select_from(found.join(fact_task_status, fact.task_id == found.c.task_id))
+        select(fact.tenant_id, dim_tenant.c.tenant_name, failed.label("tasks"), func.count().label("ended"))
+        .select_from(
+            found.join(fact_task_status, fact.task_id == found.c.task_id).outerjoin(
+                dim_tenant, dim_tenant.c.tenant_id == fact.tenant_id
+            )
+        )
         .where(found.c.status.in_(TERMINAL_STATUSES))
-        .group_by(fact.tenant_id)
+        .group_by(fact.tenant_id, dim_tenant.c.tenant_name)
         .having(failed > 0)
         .order_by(failed.desc(), fact.tenant_id)
         .limit(MAX_CODES_SHOWN)

@@ -9,9 +9,11 @@ from random import Random
 import pytest
 
 from etl.nights import night_of
+from etl.warehouse.calendar import follow_zone
 from etl.warehouse.read.news import Period
 from etl.warehouse.read.period import LetterNews, find, find_run, last_start
 from etl.warehouse.read.trend import trend
+from etl.warehouse.schema import warehouse_schema
 
 TASKS = [str(number) for number in range(1, 7)]
 STATUSES = (0, 1, 2, 3, 7)
@@ -47,6 +49,22 @@ def test_what_a_run_saw_belongs_to_the_night_in_which_it_began(audit):
         findings = find(audit.engine, Period(start=each.start, end=each.end), now=NOW)
         assert findings.outcomes.failed == failed
         assert sum(day.failed for day in findings.days) == failed
+
+
+def test_days_follow_the_time_zone_of_the_warehouse(audit):
+    """Tasks of the last hour of a day in UTC, of the first, and of an hour of the next day in Shanghai."""
+    at = {"1": datetime(2026, 11, 1, 23, 30, tzinfo=UTC), "2": datetime(2026, 11, 1, tzinfo=UTC)}
+    at |= {"3": datetime(2026, 11, 1, 15, 59, tzinfo=UTC), "4": datetime(2026, 11, 1, 16, tzinfo=UTC)}
+    audit.load(*(audit.seen(3, 1, task_id=task_id, submitted_at=each) for task_id, each in at.items()))
+
+    def days(zone):
+        follow_zone(audit.engine, warehouse_schema(None).version, zone)
+        found = find(audit.engine, Period(start=audit.noon, end=audit.at(9)), now=NOW)
+        return {day.day: day.failed for day in found.days}
+
+    assert days("Asia/Shanghai") == {"2026-11-01": 2, "2026-11-02": 2}
+    assert days("America/New_York") == {"2026-10-31": 1, "2026-11-01": 3}
+    assert days("UTC") == {"2026-11-01": 4}
 
 
 def test_a_replay_is_no_night(audit):
