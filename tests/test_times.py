@@ -148,3 +148,21 @@ def test_a_duration_is_positive():
     for written in ("", "0s", "-1h", "2"):
         with pytest.raises(UnreadableTimeError):
             read_duration(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "start", "end"),
+    [
+        # It is already the 30th in Shanghai.
+        ("today", at(2026, 11, 29, 16), at(2026, 11, 30, 16)),
+        ("2026-11-01", at(2026, 10, 31, 16), at(2026, 11, 1, 16)),
+        ("yesterday 12:00", at(2026, 11, 29, 4), at(2026, 11, 29, 4)),
+        ("2d before today", at(2026, 11, 27, 16), at(2026, 11, 28, 16)),
+        ("today UTC", at(2026, 11, 29), at(2026, 11, 30)),
+        ("2026-11-01T12:00Z", at(2026, 11, 1, 12), at(2026, 11, 1, 12)),
+        ("1h before now", NOW - timedelta(hours=1), NOW - timedelta(hours=1)),
+    ],
+)
+def test_the_zone_of_the_reader_holds_for_what_names_none(written, start, end):
+    read = read_span(written, now=NOW, zone=ZoneInfo("Asia/Shanghai"))
+    assert (read.start, read.end) == (start, end)

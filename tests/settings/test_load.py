@@ -141,6 +141,27 @@ def test_one_error_names_everything_that_is_wrong(toml, configure):
     assert "run.batch_size (from TASK_AUDIT_RUN__BATCH_SIZE)" in message
 
 
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("asia/shanghai", "; did you mean Asia/Shanghai?"),
+        ("Europe/Berlim", "; did you mean Europe/Berlin?"),
+        ("+08:00", " such as Asia/Shanghai"),
+        ("", " such as Asia/Shanghai"),
+        # A file of the machine, a folder of zones, and a path out of it.
+        ("localtime", ""),
+        ("Asia", ""),
+        ("../../etc/localtime", ""),
+    ],
+)
+def test_a_zone_that_this_machine_does_not_know_is_an_error(configure, name, hint):
+    configure(warehouse__time_zone=name)
+
+    assert f"time_zone): is no IANA name of a time zone that this machine knows{hint}" in refusal().replace(
+        "TASK_AUDIT_WAREHOUSE__TIME_ZONE", "time_zone"
+    )
+
+
 @pytest.mark.parametrize("name", ["missing.toml", ".", "loop.toml"])
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path, name):
     (tmp_path / "loop.toml").symlink_to("loop.toml")
