@@ -13,7 +13,9 @@ import structlog
 from sqlalchemy import Column, Connection, Engine, MetaData, Table, select, true
 
 from etl.database.engines import engine_of
-from etl.times import zone_of_name
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
+from etl.times import UnreadableTimeError, zone_of_name
 from etl.warehouse.tables import dim_day
 
 if TYPE_CHECKING:
@@ -70,9 +72,17 @@ def zone_of(engine: Engine) -> ZoneInfo:
     """Return the calendar's zone.
 
     Raises:
-        UnreadableTimeError: this machine does not know the zone.
+        ConfigurationError: this machine does not know the zone.
     """
-    return zone_of_name(zone_name(engine))
+    name = zone_name(engine)
+    try:
+        return zone_of_name(name)
+    except UnreadableTimeError:
+        raise ConfigurationError(
+            f"The days of the warehouse are those of {name}, and this machine does not know that time zone.",
+            code=Code.SETTING_WRONG,
+            remedy="Install the time zones of the system or the package tzdata, or correct warehouse.time_zone.",
+        ) from None
 
 
 @cache

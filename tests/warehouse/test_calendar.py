@@ -9,6 +9,7 @@ from etl.cli.parameters import read_parameters
 from etl.warehouse.calendar import FIRST_DAY, LAST_DAY, days_in, follow_zone, zone_name, zone_of
 from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse, warehouse_schema
+from tests.reported_errors import reported_error
 
 BERLIN = "Europe/Berlin"
 ZONES = [
@@ -114,3 +115,11 @@ def test_a_run_follows_a_changed_setting(night_of, configure):
             str(today - timedelta(days=1)),
             str(today),
         ]
+
+
+def test_a_zone_that_the_reader_s_machine_does_not_know_is_an_error(night_of):
+    with night_of() as night:
+        night.change("UPDATE dim_day SET time_zone = 'Mars/Olympus'", "warehouse")
+        refused = night.run("query", "daily_outcomes")
+    assert refused.exit_code == 78
+    assert "those of Mars/Olympus, and this machine does not know that time zone" in reported_error(refused)
