@@ -89,7 +89,7 @@ example: .venv/.runtime       ## write configs/production.toml from the code
 	$(BIN)/python -m etl.settings.write > configs/production.toml
 
 lock:                         ## renew the lock files from pyproject.toml
-	$(COMPILE) --extra mysql --extra postgresql --group build --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra mysql --extra postgresql --extra report --group build --output-file requirements.lock pyproject.toml
 	$(COMPILE) --group pyproject.toml:build --constraint requirements.lock --output-file requirements-build.lock
 	$(COMPILE) --all-extras --constraint requirements.lock --output-file requirements-image.lock pyproject.toml
 	$(COMPILE) --all-extras --group dev --constraint requirements-image.lock --output-file requirements-dev.lock pyproject.toml

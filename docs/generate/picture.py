@@ -5,6 +5,7 @@ import os
 import subprocess  # nosec B404
 import sys
 import tempfile
+from pathlib import Path
 
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -13,6 +14,9 @@ from rich.text import Text
 COLUMNS = 100
 
 COMMAND = "task-audit demo"
+
+PATH = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+"""The program is on the path, as in an environment that the user has activated."""
 
 SVG = """\
 <svg class="rich-terminal" viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
@@ -56,7 +60,7 @@ def _run() -> str:
         return subprocess.run(  # nosec B603
             [sys.executable, "-m", "etl", "demo", "--log-format", "console"],
             cwd=folder,
-            env=os.environ | {"FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"},
+            env=os.environ | {"PATH": PATH, "FORCE_COLOR": "1", "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",

@@ -1,17 +1,24 @@
 """`task-audit demo`: runs the whole job without a configuration."""
 
 import asyncio
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.foreground import run_until_stopped, watch_progress
-from etl.jobs.demo import Demo, ask_the_analysts_question, prepared
+from etl.cli.output import open_console
+from etl.error_codes import Code
+from etl.errors import ConfigurationError
+from etl.jobs.demo import Demo, ask_the_analysts_question, explain_codes, prepared
 from etl.observe.logs import configure_logs
+from etl.report.contents import read_report
+from etl.report.page import render
+from etl.report.result_set import print_table
 from etl.report.summary import print_summary
 from etl.runs import RunRequest
 
@@ -30,8 +37,8 @@ from etl.runs import RunRequest
 def demo(context: Context, *, folder: Path, seed: int) -> None:
     """Run the whole job once on embedded parts: no configuration, no network.
 
-    It starts a stand-in API on a free port of this machine, fills a pending table, audits it into a warehouse, and asks
-    the warehouse one question.
+    It starts a stand-in API on a free port of this machine, fills a pending table, audits it into a warehouse, asks the
+    warehouse one question, and writes the report of the night.
 
     \b
     Example:
@@ -51,28 +58,54 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
         progress = watch_progress if sys.stderr.isatty() else None
         finished = asyncio.run(run_until_stopped(parts.settings, RunRequest(), seconds=None, progress=progress))
     print_summary(finished, console=console, dry_run=False)
+    explain_codes(parts)
     _answer(parts)
+    _say_what_is_next(parts, folder, has_report=_write_report(parts))
     sys.exit(finished.run.exit_code)
 
 
 def _answer(parts: Demo) -> None:
-    question, columns, rows = ask_the_analysts_question(parts)
-    console = Console()
-    console.print("\n[bold]4.[/] An analyst asks the warehouse:\n", highlight=False)
-    console.print(question.strip(), style="cyan", markup=False, highlight=False)
-    answer = Table(box=None, header_style="dim", pad_edge=False)
-    for column in columns:
-        answer.add_column(column)
-    for row in rows:
-        answer.add_row(*("" if value is None else str(value) for value in row))
-    console.print()
-    console.print(answer)
+    question, answer = ask_the_analysts_question(parts)
+    console = open_console()
     console.print(
+        "\n[bold]4.[/] With invented labels for the result codes, an analyst asks the warehouse:\n", highlight=False
+    )
+    console.print(question.strip(), style="cyan", markup=False, highlight=False)
+    console.print()
+    print_table(answer, console=console)
+
+
+def _write_report(parts: Demo) -> bool:
+    """Write the report of the night; False without the extra that draws it."""
+    try:
+        parts.report_file.write_text(render(read_report(parts.settings)), encoding="utf-8")
+    except ConfigurationError as error:
+        if error.code is not Code.EXTRA_MISSING:
+            raise
+        return False
+    return True
+
+
+def _say_what_is_next(parts: Demo, folder: Path, *, has_report: bool) -> None:
+    activate = Path(sys.executable).with_name("activate")
+    enter = f"cd {shlex.quote(str(folder))}"
+    if not shutil.which("task-audit") and activate.exists():
+        enter = f". {shlex.quote(_from_here(activate))} && {enter}"
+    report = parts.report_file if has_report else "needs the extra report: pip install 'koodrive-task-audit[report]'"
+    open_console().print(
         f"\n[bold]5.[/] Look around:\n"
         f"   pending table  {parts.pending_file}\n"
         f"   warehouse      {parts.warehouse_file}\n"
-        f"   tables         fact_task_status, fact_task_status_change, dead_letter, …\n"
-        f"   views          v_task_status, v_daily_outcomes, v_stuck_tasks, …",
+        f"   report         {report}\n"
+        f"\n[bold]6.[/] Ask more:\n"
+        f"   {enter}\n"
+        f"   task-audit query last_nights_failures\n"
+        f"   task-audit status",
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _from_here(file: Path) -> str:
+    here = Path.cwd()
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)

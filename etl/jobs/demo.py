@@ -7,21 +7,30 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Row, text
-
 from etl.fake_api import Behaviour, running_in_thread
 from etl.jobs.opening import initialize, open_queue, open_warehouse
-from etl.resources import resource
 from etl.settings.load import Settings
 from etl.settings.model import ApiSettings, SourceSettings, WarehouseSettings
 from etl.source.enqueue import enqueue
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, milliseconds
+from etl.warehouse.read.label_file import RESULT_CODE, Label
+from etl.warehouse.read.labels import import_labels
+from etl.warehouse.read.questions import ResultSet, ask, questions
 
 TASKS = 1_000
 DAYS = 7
 MAX_RATE = 250.0
 TOKEN = "Bearer demo"  # noqa: S105 - the token of the stand-in
 QUERY = "failures_by_result_code"
+
+LABELS = {
+    "18000205": ("Receiver has no space", "capacity", "Enlarge the receiver's space and start the task anew."),
+    "18000101": ("File is locked", "conflict", "Close the file and start the task anew."),
+    "18000207": ("Receiver does not exist", "account", "Choose another receiver."),
+    "18000306": ("No right to the folder", "rights", "Give the receiver the right to the folder."),
+    "18000412": ("File was changed meanwhile", "conflict", "Start the task anew."),
+}
+"""Invented explanations of the stand-in's result codes; one code stays unexplained, as on a first night."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +40,7 @@ class Demo:
     settings: Settings
     pending_file: Path
     warehouse_file: Path
+    report_file: Path
     new_tasks: int
 
 
@@ -38,9 +48,11 @@ class Demo:
 def prepared(folder: Path, *, seed: int) -> Iterator[Demo]:
     """Create new files, fill the pending table, and keep the stand-in API running."""
     folder.mkdir(parents=True, exist_ok=True)
-    pending_file, warehouse_file = folder / "pending.sqlite", folder / "warehouse.duckdb"
+    pending_file, warehouse_file, report_file = (
+        folder / name for name in ("pending.sqlite", "warehouse.duckdb", "report.html")
+    )
     for file in folder.glob("*"):
-        if file.name.startswith((pending_file.name, warehouse_file.name)):
+        if file.name.startswith((pending_file.name, warehouse_file.name, report_file.name)):
             file.unlink()
     with running_in_thread(Behaviour(seed=seed, token=TOKEN, latency_seconds=0.02)) as api:
         settings = Settings.model_validate(
@@ -55,15 +67,30 @@ def prepared(folder: Path, *, seed: int) -> Iterator[Demo]:
         initialize(settings)
         with open_queue(settings.source) as (engine, table):
             added = enqueue(engine, table, _tasks(seed))
-        yield Demo(settings=settings, pending_file=pending_file, warehouse_file=warehouse_file, new_tasks=added.new)
+        yield Demo(
+            settings=settings,
+            pending_file=pending_file,
+            warehouse_file=warehouse_file,
+            report_file=report_file,
+            new_tasks=added.new,
+        )
 
 
-def ask_the_analysts_question(demo: Demo) -> tuple[str, list[str], list[Row[tuple[object, ...]]]]:
-    """Run one of the shipped questions; returns its text, columns and rows."""
-    question = resource("sql", "queries", f"{QUERY}.sql").read_text(encoding="utf-8")
-    with open_warehouse(demo.settings.warehouse) as warehouse, warehouse.engine.connect() as connection:
-        result = connection.execute(text(question))
-        return question, list(result.keys()), list(result.all())
+def explain_codes(demo: Demo) -> None:
+    """Import the labels, as a user does with ``task-audit labels import``."""
+    labels = [
+        Label(dimension=RESULT_CODE, code=code, title=title, category=category, action=action)
+        for code, (title, category, action) in LABELS.items()
+    ]
+    with open_warehouse(demo.settings.warehouse) as warehouse:
+        import_labels(warehouse.engine, labels)
+
+
+def ask_the_analysts_question(demo: Demo) -> tuple[str, ResultSet]:
+    """Ask one of the ready-made questions; returns it in words and in SQL, and the answer."""
+    with open_warehouse(demo.settings.warehouse) as warehouse:
+        question = questions(warehouse.engine.dialect.name)[QUERY]
+        return f"-- {question.sentence}\n{question.statement}", ask(warehouse.engine, question, {})
 
 
 def _tasks(seed: int) -> Iterator[tuple[str, datetime | None]]:

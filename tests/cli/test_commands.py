@@ -245,12 +245,14 @@ def test_the_demo_runs_in_an_empty_folder(task_audit, tmp_path):
 
     assert result.exit_code == 0
     assert "v_failures_by_result_code" in result.stdout
-    assert "18000205" in result.stdout
+    assert "18000205     Receiver has no space" in result.stdout
     assert "1,000 new or changed" in result.stderr
-    assert {path.name for path in (tmp_path / "task-audit-demo").iterdir()} == {"pending.sqlite", "warehouse.duckdb"}
+    folder = tmp_path / "task-audit-demo"
+    assert {path.name for path in folder.iterdir()} == {"pending.sqlite", "warehouse.duckdb", "report.html"}
+    assert "Receiver has no space" in (folder / "report.html").read_text(encoding="utf-8")
     for line in result.stdout.splitlines():
         # Numbers differ from demo to demo, and the drawing leaves out spaces between colours.
-        assert re.search(r"\d", line) or "".join(line.split()) in text_of_the_picture(), "run `make picture`"
+        assert re.search(r"\d|activate", line) or "".join(line.split()) in text_of_the_picture(), "run `make picture`"
 
 
 def test_common_options_may_stand_before_or_after_the_command(task_audit, tmp_path):
