@@ -74,6 +74,10 @@ class Code(StrEnum):
             ExitCode.CONFIGURATION, "The database server is of a product, version or encoding that is not supported."
         ),
     )
+    DATABASE_NEWER = (
+        "database-newer",
+        Summary(ExitCode.CONFIGURATION, "A newer version of DuckDB has made the file of the warehouse."),
+    )
     POOLER_UNSUITABLE = (
         "pooler-unsuitable",
         Summary(ExitCode.CONFIGURATION, "The connection pooler in front of a database does not let the job work."),

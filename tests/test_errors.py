@@ -7,6 +7,7 @@ import pytest
 
 from etl import errors
 from etl.cli.error_pages import page_of
+from etl.database.engines.duckdb import BY_PHRASE
 from etl.database.engines.postgresql import ADVICE, ADVICE_BY_PHRASE
 from etl.database.error_map import MEANING
 from etl.error_codes import Code
@@ -52,6 +53,7 @@ def raised():
 IN_TABLES = {
     *((fault, code) for fault, (code, _) in MEANING.items()),
     *((ConfigurationError, code) for code, _ in [*ADVICE.values(), *ADVICE_BY_PHRASE.values()]),
+    *((fault, code) for fault, code, _ in BY_PHRASE.values()),
     *((fatal.error, fatal.code) for fatal in [*FATAL_GATEWAY_CODES.values(), *FATAL_STATUSES.values()]),
     *((ending.error, ending.code) for ending in map(status_ending, range(200, 600))),
 }

@@ -14,6 +14,7 @@ from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.opening import open_queue, open_warehouse
+from etl.jobs.read_copy import renew_read_copy
 from etl.report.result_set import print_object, to_objects
 from etl.report.status_text import print_dead_letters
 from etl.settings.load import Settings
@@ -126,7 +127,7 @@ def show(context: Context, *, task_id: str, as_json: bool) -> None:
     Example:
       task-audit dead-letters show 1534087020903704704
     """
-    with open_warehouse(context.settings().warehouse) as warehouse:
+    with open_warehouse(context.settings().warehouse, read_only=True) as warehouse:
         letter = letter_of(warehouse.engine, task_id)
     shown = asdict(letter) | {"decision": letter.decision, "remedy": advice_on(letter.reason)}
     if as_json:
@@ -158,6 +159,7 @@ def retry(context: Context, /, *, everything: bool, as_json: bool, **options: An
     if settings.source.mode == "queue":
         with open_queue(settings.source) as (engine, table):
             requeue(engine, table, task_ids)
+    renew_read_copy(settings)
     _print_result("retried", task_ids, "will be tried again by the next run", as_json=as_json)
 
 
@@ -181,11 +183,12 @@ def discard_(context: Context, /, *, everything: bool, as_json: bool, **options:
             withdraw(engine, table, task_ids, now=clock_of(engine)())
     with open_warehouse(settings.warehouse) as warehouse:
         discard(warehouse.engine, task_ids, now=clock_of(warehouse.engine)())
+    renew_read_copy(settings)
     _print_result("discarded", task_ids, "discarded", as_json=as_json)
 
 
 def _chosen(settings: Settings, options: Options) -> list[DeadLetter]:
-    with open_warehouse(settings.warehouse) as warehouse:
+    with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         return open_letters(warehouse.engine, options.choice(now=clock_of(warehouse.engine)()))
 
 

@@ -38,7 +38,7 @@ def digest(context: Context, *, is_printed: bool) -> None:
     """
     settings = context.settings()
     if is_printed:
-        with open_warehouse(settings.warehouse) as warehouse:
+        with open_warehouse(settings.warehouse, read_only=True) as warehouse:
             night = night_at(warehouse.engine, clock_of(warehouse.engine)())
             message = compose_digest(settings, warehouse.engine, night)
         print_data("\n".join(for_terminal(line) for line in message.lines) + "\n")

@@ -4,6 +4,7 @@ import click
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.jobs.opening import initialize
+from etl.jobs.read_copy import renew_read_copy
 
 SINCE_OPEN = ", since PUBLIC may create objects in it; `task-audit doctor` has the remedy."
 
@@ -19,7 +20,10 @@ def init(context: Context) -> None:
       task-audit init
       task-audit --config production.toml init
     """
-    for done in initialize(context.settings()):
+    settings = context.settings()
+    upgrades = initialize(settings)
+    renew_read_copy(settings)
+    for done in upgrades:
         name = done.name[0].upper() + done.name[1:]
         if done.before == done.after:
             click.echo(f"{name}: version {done.after}, nothing to do.")

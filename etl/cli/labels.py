@@ -7,6 +7,7 @@ import click
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.output import print_data
 from etl.jobs.opening import open_warehouse
+from etl.jobs.read_copy import renew_read_copy
 from etl.receivers import for_terminal
 from etl.warehouse.read.label_file import read_labels, write_labels
 from etl.warehouse.read.labels import export_labels, import_labels
@@ -34,8 +35,10 @@ def import_(context: Context, *, path: str) -> None:
     """
     with click.open_file(path, "rb") as file:
         given = read_labels(cast("BinaryIO", file), "standard input" if path == "-" else path)
-    with open_warehouse(context.settings().warehouse) as warehouse:
+    settings = context.settings()
+    with open_warehouse(settings.warehouse) as warehouse:
         done = import_labels(warehouse.engine, given)
+    renew_read_copy(settings)
     click.echo(f"{done.labelled:,} imported, {len(done.unmet):,} of codes that no run has met yet.")
     if done.unmet:
         codes = ", ".join(label.code for label in done.unmet[:UNMET_SHOWN])
@@ -62,5 +65,5 @@ def export(context: Context, *, form: str) -> None:
       task-audit labels export > configs/labels.csv
       task-audit labels export --format csv-excel > labels.csv
     """
-    with open_warehouse(context.settings().warehouse) as warehouse:
+    with open_warehouse(context.settings().warehouse, read_only=True) as warehouse:
         print_data(write_labels(export_labels(warehouse.engine), for_excel=form == "csv-excel"))

@@ -10,10 +10,12 @@ from etl.archive.store import Store
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import range_options
 from etl.cli.output import open_console, print_json
+from etl.cli.signals import interruptible
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.jobs.opening import open_warehouse
+from etl.jobs.read_copy import renew_read_copy
 from etl.jobs.replay import Range, replay_archive
 from etl.report.summary import print_summary
 from etl.runs import FinishedRun
@@ -49,6 +51,8 @@ def replay(context: Context, *, since: datetime | None, until: datetime | None, 
         done = replay_archive(
             Store(settings.archive), warehouse, asked=Range(since=since, until=until), clock=clock_of(warehouse.engine)
         )
+    with interruptible():
+        renew_read_copy(settings)
     if settings.telemetry.log_format != "json":
         print_summary(FinishedRun(run=done, ended_by=None), console=open_console(stderr=True), dry_run=False)
     if as_json:

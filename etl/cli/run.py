@@ -15,9 +15,11 @@ from etl.cli.foreground import run_until_stopped, watch_progress
 from etl.cli.options import require_shards, selection_options
 from etl.cli.output import open_console, print_json
 from etl.cli.progress import shows_progress
+from etl.cli.signals import interruptible
 from etl.cli.types import Duration, TimeOfDay, seconds_until
 from etl.errors import OutputError, TaskAuditError
 from etl.exit_codes import ExitCode
+from etl.jobs.read_copy import renew_read_copy
 from etl.jobs.reporters import RunReporters
 from etl.report.summary import print_summary
 from etl.runs import FinishedRun, RunRequest
@@ -99,6 +101,9 @@ def _audit(settings: Settings, request: RunRequest, stop_at: time | None) -> Fin
         reporters.end_unbegun(error)
         raise
     reporters.end(finished.run)
+    if not request.dry_run:
+        with interruptible():
+            renew_read_copy(settings)
     return finished
 
 

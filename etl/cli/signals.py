@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from etl.error_codes import Code
 from etl.errors import StoppedError
@@ -50,6 +51,16 @@ class SignalHandler:
         elif now - self._first_at >= SAME_SIGNAL_SECONDS:
             # After a second signal there is no time for a clean end. Leases expire by themselves.
             self._end(DIED_BY_SIGNAL + number)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGTERM raise KeyboardInterrupt, as SIGINT does, instead of ending the program."""
+    previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
 
 
 def stop_on_signals() -> Shutdown:

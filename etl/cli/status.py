@@ -44,7 +44,7 @@ def _status(settings: Settings) -> Status:
         with open_queue(settings.source) as (engine, table):
             now = clock_of(engine)()
             backlog, waiting = overview(engine, table, now=now), waiting_tasks(engine, table, Selection(), now=now)
-    with open_warehouse(settings.warehouse) as warehouse:
+    with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         return Status(
             backlog=backlog,
             waiting=waiting,

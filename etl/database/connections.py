@@ -1,7 +1,5 @@
 """Opens databases: one engine of SQLAlchemy per URL, whose driver's errors become this program's."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from pydantic import SecretStr
 from sqlalchemy import URL, create_engine, event
@@ -10,13 +8,19 @@ from sqlalchemy.exc import NoSuchModuleError
 
 from etl.database.engines import engine_of
 from etl.database.engines.base import Engine
-from etl.database.url import parse_database_url, render_url
+from etl.database.url import file_of, parse_database_url, render_url
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 
 
 def open_engine(
-    url: SecretStr, *, name: str, schema: str | None = None, create: bool = False, finds_tables: bool = True
+    url: SecretStr,
+    *,
+    name: str,
+    schema: str | None = None,
+    create: bool = False,
+    read_only: bool = False,
+    finds_tables: bool = True,
 ) -> sa.Engine:
     """Make an engine of SQLAlchemy; it connects when it is first used.
 
@@ -25,6 +29,7 @@ def open_engine(
         name: the name of the database in errors, for example "the warehouse".
         schema: the schema that is searched first for a table named without one.
         create: whether a database file may be created.
+        read_only: whether the program will only read, so that it shares a DuckDB file with other readers.
         finds_tables: whether tables are named without a schema, so that the search path must lead to them.
 
     Raises:
@@ -33,7 +38,7 @@ def open_engine(
     parsed = parse_database_url(url)
     if not create:
         _require_file(parsed, name)
-    engine = _create_engine(parsed)
+    engine = _create_engine(parsed, read_only=read_only)
     kind = engine_of(parsed)
     translator = ErrorTranslator(kind, f"{name} ({render_url(parsed)})", file=parsed.database)
     event.listen(engine, "handle_error", translator)
@@ -67,20 +72,14 @@ class ErrorTranslator:
 
 
 def _identity(url: URL) -> tuple[object, ...]:
-    file = _file_of(url)
+    file = file_of(url)
     # The query may name the host, the port or the user, too.
     query = tuple(sorted(url.query.items()))
     return (url.get_backend_name(), url.username, url.host, url.port, file.resolve() if file else url.database, query)
 
 
-def _file_of(url: URL) -> Path | None:
-    """Return the file of an embedded database; SQLite's own file: URIs are left to SQLite."""
-    is_plain = engine_of(url).is_file and "uri" not in url.query
-    return Path(url.database or "") if is_plain else None
-
-
 def _require_file(url: URL, name: str) -> None:
-    file = _file_of(url)
+    file = file_of(url)
     if file and not file.exists():
         raise ConfigurationError(
             f"{name[0].upper()}{name[1:]} {url.database} does not exist.",
@@ -89,11 +88,11 @@ def _require_file(url: URL, name: str) -> None:
         )
 
 
-def _create_engine(url: URL) -> sa.Engine:
+def _create_engine(url: URL, *, read_only: bool) -> sa.Engine:
     kind = engine_of(url)
     try:
         # Errors of SQLAlchemy would quote the values that a statement was called with.
-        return create_engine(url, hide_parameters=True, **kind.connect_options(url))
+        return create_engine(url, hide_parameters=True, **kind.connect_options(url, read_only=read_only))
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         raise ConfigurationError(
             f"The driver for {kind.name} is not installed ({error}).",

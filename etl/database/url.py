@@ -1,12 +1,13 @@
 """Database URLs: which driver one names, and how to show it without its secrets."""
 
 import re
+from pathlib import Path
 from urllib.parse import quote, unquote
 
 from pydantic import SecretStr
 from sqlalchemy import URL, make_url
 
-from etl.database.engines import ENGINES
+from etl.database.engines import ENGINES, engine_of
 
 DRIVERS = {alias: engine.driver for engine in ENGINES for alias in engine.aliases}
 """The driver that a URL means by another name, or by that of the engine alone."""
@@ -34,6 +35,12 @@ def parse_database_url(url: SecretStr) -> URL:
     """Read an SQLAlchemy URL, and name the driver if the URL does not; PostgreSQL's may list several hosts."""
     parsed = make_url(_with_hosts_in_query(url.get_secret_value()))
     return parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
+
+
+def file_of(url: URL) -> Path | None:
+    """Return the file of an embedded database; SQLite's own file: URIs are left to SQLite."""
+    is_plain = engine_of(url).is_file and "uri" not in url.query
+    return Path(url.database or "") if is_plain else None
 
 
 def render_url(url: URL) -> str:

@@ -94,7 +94,11 @@ async def run_job(
         run = begin_run(request.selection, max_rate=max_rate_of(settings, request), now=clock())
         databases.enter_context(bound_contextvars(run_id=run.run_id))
         wiring = Wiring(settings, request, engine=engine, clock=clock, run_id=run.run_id, shutdown=shutdown)
-        warehouse = databases.enter_context(open_warehouse(settings.warehouse)) if wiring.needs_warehouse else None
+        warehouse = (
+            databases.enter_context(open_warehouse(settings.warehouse, read_only=request.dry_run))
+            if wiring.needs_warehouse
+            else None
+        )
         if warehouse is not None and not request.dry_run:
             warehouse.follow_zone(settings.warehouse.time_zone)
         source, announce, archive = wiring.source(warehouse), wiring.announce(), wiring.archive()

@@ -88,7 +88,7 @@ def explain_codes(demo: Demo) -> None:
 
 def ask_the_analysts_question(demo: Demo) -> tuple[str, ResultSet]:
     """Ask one of the ready-made questions; returns it in words and in SQL, and the answer."""
-    with open_warehouse(demo.settings.warehouse) as warehouse:
+    with open_warehouse(demo.settings.warehouse, read_only=True) as warehouse:
         question = questions(warehouse.engine.dialect.name)[QUERY]
         return f"-- {question.sentence}\n{question.statement}", ask(warehouse.engine, question, {})
 

@@ -59,9 +59,14 @@ def open_queue(settings: SourceSettings) -> Iterator[tuple[Engine, Table]]:
 
 
 @contextmanager
-def open_warehouse(settings: WarehouseSettings) -> Iterator[Warehouse]:
-    """Open the warehouse, and check its version."""
-    engine = open_engine(settings.url, name="the warehouse", schema=settings.schema_name)
+def open_warehouse(settings: WarehouseSettings, *, read_only: bool = False) -> Iterator[Warehouse]:
+    """Open the warehouse, and check its version.
+
+    Args:
+        settings: the warehouse.
+        read_only: whether the caller only reads, so that it shares a DuckDB file with other readers.
+    """
+    engine = open_engine(settings.url, name="the warehouse", schema=settings.schema_name, read_only=read_only)
     try:
         warehouse = Warehouse(engine, schema=settings.schema_name)
         warehouse.require_current()

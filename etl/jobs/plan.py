@@ -46,7 +46,7 @@ def make_plan(settings: Settings, request: RunRequest) -> Plan:
         TaskAuditError: a database cannot be read.
     """
     waiting = None
-    with open_warehouse(settings.warehouse) as warehouse:
+    with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         reached = reached_rate(warehouse.engine)
         if settings.source.mode == "read_only":
             with open_user_table(settings.source, request, warehouse=warehouse) as (source, clock):

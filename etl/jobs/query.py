@@ -30,7 +30,7 @@ def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
         InputError: a parameter is wrong, or the question reads the job's own queue and there is none.
     """
     queue = _queue(settings) if questions("common")[name].reads_queue else None
-    with open_warehouse(settings.warehouse) as warehouse:
+    with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         question = questions(warehouse.engine.dialect.name)[name]
         values = read_values(question, clock_of(warehouse.engine)(), zone_of(warehouse.engine))
         return ask(warehouse.engine, question, values, queue=queue)

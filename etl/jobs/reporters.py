@@ -179,7 +179,7 @@ def _snapshot(settings: Settings) -> JobSnapshot:
     found: dict[str, object] = {}
 
     def read_warehouse() -> None:
-        with open_warehouse(settings.warehouse) as warehouse:
+        with open_warehouse(settings.warehouse, read_only=True) as warehouse:
             found.update(last_ends(warehouse.engine))
             found["dead_letters"] = {letters.reason: letters.tasks for letters in open_dead_letters(warehouse.engine)}
 

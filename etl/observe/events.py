@@ -105,6 +105,12 @@ EVENTS: dict[str, Event] = {
         "A replay has loaded all files of its range.", ("audited", "changed", "unchanged", "dead_lettered")
     ),
     "note": Event("What the command says beside its data.", ("said",)),
+    "read_copy_renewed": Event(
+        "The copy of the warehouse for readers is of this moment.", ("file", "bytes", "seconds")
+    ),
+    "read_copy_failed": Event(
+        "The copy of the warehouse for readers could not be renewed. The previous one is still there.", ("file", "said")
+    ),
     "telemetry_failed": Event("A target did not receive its report about the run.", ("target", "error")),
     "command_failed": Event(
         "The error that ended a command; `quoted` is what KooDrive said, `causes` with `-v`, `exc_info` for a bug.",

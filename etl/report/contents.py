@@ -33,7 +33,7 @@ def read_report(
         InputError: there is no such run, or no run at all.
     """
     run = night = None
-    with open_warehouse(settings.warehouse) as warehouse:
+    with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         made_at = clock_of(warehouse.engine)()
         if run_id:
             run = _run(warehouse, run_id)

@@ -186,6 +186,13 @@ def check_textfile(file: Path) -> Path:
     return file
 
 
+def check_file_name(file: Path) -> Path:
+    """Check that a value names a file, and not a folder."""
+    if not file.name or file.is_dir():
+        raise ValueError("names a folder, not a file")
+    return file
+
+
 def check_location(value: str) -> str:
     """Check that a value names a folder or a bucket, and exactly one."""
     scheme, separator, rest = value.partition("://")

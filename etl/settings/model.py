@@ -10,8 +10,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from etl.database.engines import engine_of
-from etl.database.url import parse_database_url
+from etl.database.url import file_of, parse_database_url
 from etl.settings.checks import (
+    check_file_name,
     check_location,
     check_source_url,
     check_table_name,
@@ -181,6 +182,24 @@ class WarehouseSettings(Section):
     time_zone: TimeZone = Field(default="UTC", examples=["Asia/Shanghai"])
     """The IANA name of the zone whose days, weeks and months views and questions show. Jobs on one warehouse need the
     same zone; `task-audit init`, or the next run, follows a change."""
+
+    read_copy: Annotated[Path, AfterValidator(check_file_name)] | None = Field(
+        default=None, examples=["/srv/analysts/warehouse.duckdb"]
+    )
+    """A file that each run replaces by a copy of the warehouse at its end, for people to read: who has it open never
+    keeps a run waiting. Only if the warehouse is a file of duckdb or sqlite. Replay, labels, dead-letters and init
+    renew the copy, too."""
+
+    @model_validator(mode="after")
+    def _read_copy_fits_the_engine(self) -> Self:
+        if self.read_copy is None:
+            return self
+        file = file_of(parse_database_url(self.url))
+        if file is None:
+            raise wrong_keys("read_copy: only if the warehouse is a file", keys=["read_copy", "url"])
+        if self.read_copy.resolve() == file.resolve():
+            raise wrong_keys("read_copy: is the file of the warehouse itself", keys=["read_copy", "url"])
+        return self
 
     @model_validator(mode="after")
     def _schema_fits_the_engine(self) -> Self:

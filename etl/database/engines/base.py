@@ -80,8 +80,8 @@ class Engine(ABC):
 
     # Connections
 
-    def connect_options(self, url: URL) -> dict[str, Any]:
-        """Return the arguments of ``create_engine``."""
+    def connect_options(self, url: URL, *, read_only: bool) -> dict[str, Any]:
+        """Return the arguments of ``create_engine``; readers may share a file that writers do not."""
         return {}
 
     def refusal_of(self, url: URL) -> str | None:

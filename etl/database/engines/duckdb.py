@@ -1,16 +1,19 @@
-"""DuckDB: a file that one process at a time opens; it reads frames in place."""
+"""DuckDB: a file that one process opens to write, or several to read; it reads frames in place."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy import Connection, Dialect, Table, event
+from sqlalchemy import URL, Connection, Dialect, Table, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
-from etl.database.engines.base import Engine
+from etl.database.engines.files import FileEngine
 from etl.database.error_map import Fault, first_line
+from etl.error_codes import Code
 from etl.errors import ConfigurationError, StoppedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -21,6 +24,8 @@ LOCK_WAIT_SECONDS = 30.0
 """The longest wait for another process that holds the file."""
 LOCK_POLL_SECONDS = 0.5
 
+COPY_BUFFER_BYTES = 1 << 20
+
 SETTINGS = (
     "TimeZone = 'UTC'",
     "autoinstall_known_extensions = false",
@@ -30,6 +35,10 @@ SETTINGS = (
 )
 """The settings of a connection. A view in the file runs as the job, so it must not read other files of this machine or
 load programs: DuckDB reads and writes only its file, the log beside it, and its temporary folder."""
+
+HAS_SCHEMA = (
+    "SELECT 1 FROM duckdb_schemas() WHERE database_name = current_database() AND lower(schema_name) = lower($1)"
+)
 
 FAULTS: dict[str, Fault] = {
     "BinderException": ConfigurationError,
@@ -47,30 +56,90 @@ FAULTS: dict[str, Fault] = {
 """The faults by the name of the exception."""
 
 
+IS_LOCKED = "Could not set lock"
+
+BY_PHRASE: dict[str, tuple[Fault, Code, str]] = {
+    IS_LOCKED: (
+        StoppedError,
+        Code.DATABASE_LOCKED,
+        (
+            "Another program has it open, such as a notebook: run again when that is closed. A DuckDB file lets in one "
+            "writer or several readers; people can read the copy that warehouse.read_copy names instead."
+        ),
+    ),
+    "created with a newer version of DuckDB": (
+        ConfigurationError,
+        Code.DATABASE_NEWER,
+        (
+            "Restore the file from before, or copy it with the newer DuckDB into a file of the older format, as "
+            "`task-audit explain database-newer` shows."
+        ),
+    ),
+}
+"""The fault, the code and the remedy of errors of opening a file, which share the class of many others."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DuckDB(Engine):
+class DuckDB(FileEngine):
     """The engine of the embedded default of the warehouse."""
 
+    def connect_options(self, url: URL, *, read_only: bool) -> dict[str, Any]:
+        """Return the access: readers keep no other reader out, and keep only writers waiting."""
+        return {"connect_args": {"read_only": True}} if read_only else {}
+
     def set_up(self, engine: sa.Engine, *, schema: str | None, create: bool, finds_tables: bool) -> None:
-        """Wait for the file, keep UTC, leave other files alone, and use the schema."""
+        """Wait for the file, keep UTC, leave other files alone, and use the schema if there is one."""
 
         def set_up(connection: DBAPIConnection, _record: object) -> None:
             cursor = connection.cursor()
             for setting in SETTINGS:
                 cursor.execute(f"SET {setting}")
-            if schema:
+            if schema and create:
                 cursor.execute(f'CREATE SCHEMA IF NOT EXISTS "{schema}"')
-                cursor.execute(f'USE "{schema}"')
+            if schema:
+                cursor.execute(HAS_SCHEMA, (schema,))
+                if cursor.fetchone():
+                    cursor.execute(f'USE "{schema}"')
             cursor.close()
 
         event.listen(engine, "do_connect", _connect_when_free)
         event.listen(engine, "connect", set_up)
 
+    @contextmanager
+    def copying(self, file: Path, copy: Path) -> Iterator[None]:
+        """Copy the bytes while the file is open for reading.
+
+        Raises:
+            OSError: the log holds what the file lacks.
+            duckdb.Error: another program writes to the file.
+        """
+        import duckdb
+
+        with duckdb.connect(str(file), read_only=True), file.open("rb") as source:
+            log = file.with_name(file.name + self.log_suffixes[0])
+            if log.exists():
+                raise FileExistsError(f"{log} is not merged yet; the next command that writes does so")
+            with copy.open("wb") as target:
+                shutil.copyfileobj(source, target, COPY_BUFFER_BYTES)
+            # DuckDB's lock on the file belongs to the process, which loses it as soon as it closes the file once.
+            yield
+
     def fault_of(self, error: BaseException) -> Fault | None:
-        """Look up the exception's name; the error of a locked file has no name of its own."""
+        """Look for the phrases, then for the exception's name."""
         if "duckdb" not in type(error).__module__:
             return None
-        return StoppedError if "Could not set lock" in str(error) else FAULTS.get(type(error).__name__)
+        found = _by_phrase(error)
+        return found[0] if found else FAULTS.get(type(error).__name__)
+
+    def advice_on(self, error: BaseException) -> tuple[Code, str] | None:
+        """Look for the phrases."""
+        found = _by_phrase(error)
+        return found[1:] if found else None
+
+    def words_of(self, error: BaseException) -> str:
+        """Leave out DuckDB's hint to open a locked file in read-only mode: the program has done so if it could."""
+        # Explicit arguments: a dataclass with slots is another class than the one that super() remembers.
+        return super(DuckDB, self).words_of(error).partition(". However, ")[0]
 
     def register_ddl(self) -> None:
         """Name the dialect to Alembic, whose own SQL suits DuckDB."""
@@ -112,12 +181,16 @@ class _ArrowStream:
         return self._frame.__arrow_c_stream__(requested_schema)
 
 
+def _by_phrase(error: BaseException) -> tuple[Fault, Code, str] | None:
+    return next((found for phrase, found in BY_PHRASE.items() if phrase in str(error)), None)
+
+
 def _connect_when_free(dialect: Dialect, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
     """Connect to a file that another process may hold; DuckDB does not wait by itself."""
     from tenacity import Retrying, retry_if_exception_message, stop_after_delay, wait_fixed
 
     connecting = Retrying(
-        retry=retry_if_exception_message(match=r"(?s).*Could not set lock"),
+        retry=retry_if_exception_message(match=rf"(?s).*{IS_LOCKED}"),
         wait=wait_fixed(LOCK_POLL_SECONDS),
         stop=stop_after_delay(LOCK_WAIT_SECONDS),
         before_sleep=_log_wait,
@@ -134,4 +207,4 @@ def _log_wait(state: "RetryCallState") -> None:
         log.info("waiting_for_lock", seconds=LOCK_WAIT_SECONDS, said=first_line(state.outcome.exception()))
 
 
-DUCKDB = DuckDB(name="duckdb", driver="duckdb", is_file=True, holds_queue=False)
+DUCKDB = DuckDB(name="duckdb", driver="duckdb", log_suffixes=(".wal",), holds_queue=False)

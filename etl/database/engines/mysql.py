@@ -70,7 +70,7 @@ prompt refuse updates without a key, and cut what a SELECT returns.
 class MySQL(Engine):
     """The engine of MySQL and MariaDB."""
 
-    def connect_options(self, url: URL) -> dict[str, Any]:
+    def connect_options(self, url: URL, *, read_only: bool) -> dict[str, Any]:
         """Return the arguments of the driver; another character set would lose text."""
         return {"connect_args": {"charset": "utf8mb4", "connect_timeout": CONNECT_TIMEOUT_SECONDS}}
 

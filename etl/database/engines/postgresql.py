@@ -129,7 +129,7 @@ waited for longer than a statement may take would look like a slow statement.
 class PostgreSQL(Engine):
     """The engine for which SQL in common files is written."""
 
-    def connect_options(self, url: URL) -> dict[str, Any]:
+    def connect_options(self, url: URL, *, read_only: bool) -> dict[str, Any]:
         """Return the arguments of the driver; another client of a pooler would meet a prepared statement."""
         arguments = {"connect_timeout": CONNECT_TIMEOUT_SECONDS, "client_encoding": "UTF8", **KEEPALIVES}
         given = {key: value for key, value in arguments.items() if key not in url.query}

@@ -1,9 +1,11 @@
 """SQLite: a file, with one writer at a time, whose times are text."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -12,7 +14,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from etl.database.engines.base import Engine, insert_frame, plain_text
+from etl.database.engines.base import insert_frame, plain_text
+from etl.database.engines.files import FileEngine
 from etl.database.error_map import Fault
 from etl.database.lock_holders import lock_holders_of
 from etl.errors import ConfigurationError, StoppedError, UnavailableError
@@ -38,10 +41,10 @@ FAULTS: dict[str, Fault] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SQLite(Engine):
+class SQLite(FileEngine):
     """The engine of the embedded default of the pending table."""
 
-    def connect_options(self, url: URL) -> dict[str, Any]:
+    def connect_options(self, url: URL, *, read_only: bool) -> dict[str, Any]:
         """Return the time that the driver waits for another writer."""
         return {"connect_args": {"timeout": LOCK_WAIT_SECONDS}}
 
@@ -60,6 +63,25 @@ class SQLite(Engine):
 
         event.listen(engine, "connect", set_up)
         event.listen(engine, "begin", _begin)
+
+    @contextmanager
+    def copying(self, file: Path, copy: Path) -> Iterator[None]:
+        """Copy the pages of a snapshot; the copy has no log, so that readers need no right to write beside it.
+
+        Raises:
+            sqlite3.Error: another program writes to the file, or the copy cannot be written.
+        """
+        import sqlite3
+
+        address = f"{file.absolute().as_uri()}?mode=rw"
+        connect = partial(sqlite3.connect, uri=True, timeout=LOCK_WAIT_SECONDS, isolation_level=None)
+        with closing(connect(address)) as lock, closing(connect(address)) as source:
+            # SQLite copies nothing from the connection that holds the lock.
+            lock.execute("BEGIN IMMEDIATE")
+            with closing(sqlite3.connect(copy)) as target:
+                source.backup(target)
+                target.execute("PRAGMA journal_mode = DELETE")
+            yield
 
     def fault_of(self, error: BaseException) -> Fault | None:
         """Look up the result code; a missing table or column has none of its own."""
@@ -120,7 +142,7 @@ SQLITE = SQLite(
     name="sqlite",
     driver="sqlite",
     aliases=("sqlite+pysqlite",),
-    is_file=True,
+    log_suffixes=("-journal", "-wal", "-shm"),
     has_schemas=False,
     schema_refusal="SQLite has no schemas",
     now_sql="strftime('%Y-%m-%d %H:%M:%f', 'now')",

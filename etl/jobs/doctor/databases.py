@@ -48,7 +48,7 @@ def examine_queue(configuration: Configuration) -> Iterator[Finding]:
 def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
     """Read a row of the user's own table as a run would."""
     settings = configuration.settings
-    with open_warehouse(settings.warehouse) as warehouse:
+    with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         request = RunRequest(selection=Selection(refetch=True))
         with open_user_table(settings.source, request, warehouse=warehouse):
             message = f"{settings.source.table} can be read as configured, and is never written to."
