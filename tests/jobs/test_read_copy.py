@@ -89,6 +89,20 @@ def test_a_signal_ends_the_copy_and_not_the_verdict(night, copy, monkeypatch):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+def test_doctor_says_of_when_the_copy_is_and_whether_a_run_can_renew_it(night, copy):
+    def findings():
+        found = json.loads(night.run("doctor", "--json").stdout)
+        return [(each["state"], each["said"]) for each in found if each["subject"] == "read copy"]
+
+    ((state, said),) = findings()
+    assert state == "ok"
+    assert said.startswith(f"{copy} is of 20")
+    copy.unlink()
+    assert findings() == [("ok", f"{copy} does not exist yet; the next run makes it.")]
+    copy.parent.rmdir()
+    assert findings() == [("warning", f"A run cannot write to {copy.parent}, so it cannot renew {copy}.")]
+
+
 @pytest.mark.parametrize("as_a_link", [False, True])
 def test_the_pending_table_is_never_replaced(night, configure, tmp_path, as_a_link):
     pending = tmp_path / "pending.sqlite"

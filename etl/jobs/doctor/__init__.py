@@ -13,6 +13,7 @@ from etl.jobs.doctor.finding import Finding, State, failed
 from etl.jobs.doctor.machine import examine_database_files, examine_disk, examine_settings
 from etl.jobs.doctor.metrics import examine_metrics
 from etl.jobs.doctor.network import examine_archive, examine_proxies
+from etl.jobs.doctor.read_copy import examine_read_copy
 from etl.jobs.doctor.tls import examine_tls
 from etl.settings.load import Configuration
 
@@ -32,6 +33,7 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
         "pending database": pending,
         "warehouse": examine_warehouse,
         "database files": examine_database_files,
+        "read copy": examine_read_copy,
         "TLS": examine_tls,
         "proxy": examine_proxies,
         "API": examine_api,

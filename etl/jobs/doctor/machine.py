@@ -76,6 +76,8 @@ def _folders(configuration: Configuration) -> set[Path]:
         folders.append(Path(settings.archive.location))
     if settings.telemetry.metrics_textfile:
         folders.append(settings.telemetry.metrics_textfile.parent)
+    if settings.warehouse.read_copy:
+        folders.append(settings.warehouse.read_copy.parent)
     return {_existing(folder.absolute()) for folder in folders}
 
 
