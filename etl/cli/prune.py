@@ -9,6 +9,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.output import print_json
 from etl.cli.types import Duration
 from etl.jobs.prune import Part, Pruned, possible_parts, prune_parts
+from etl.jobs.read_copy import renew_read_copy
 
 LEAST_AGE = timedelta(days=1)
 """What is younger may belong to a night that is not over."""
@@ -57,6 +58,8 @@ def prune(context: Context, *, older_than: timedelta, only: tuple[str, ...], yes
     for part in sorted(wanted - possible):
         raise click.UsageError(f"--only {part} has nothing to prune: {WHY_NOT[part]}.")
     pruned = prune_parts(settings, wanted, older_than=older_than, dry_run=not yes)
+    if yes:
+        renew_read_copy(settings)
     if as_json:
         print_json(asdict(pruned))
     else:

@@ -71,7 +71,7 @@ def prune_parts(settings: Settings, parts: Collection[Part], *, older_than: time
         TaskAuditError: a database or the archive cannot be used.
     """
     found: dict[str, int] = {}
-    with open_warehouse(settings.warehouse) as warehouse:
+    with open_warehouse(settings.warehouse, read_only=dry_run) as warehouse:
         before = clock_of(warehouse.engine)() - older_than
         if Part.QUEUE in parts:
             found["queue"], found["queue_kept"] = _queue(settings, warehouse, before=before, dry_run=dry_run)

@@ -18,6 +18,7 @@ READING = [
     ("query", "reconciliation"),
     ("report", "--since", "2026-11-01"),
     ("plan",),
+    ("prune", "--older-than", "90d"),
     ("dead-letters", "list"),
     ("labels", "export"),
 ]

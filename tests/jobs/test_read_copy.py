@@ -46,13 +46,14 @@ def test_each_command_that_writes_to_the_warehouse_renews_the_copy(night, copy, 
         ("labels", "import", labels),
         ("dead-letters", "retry", "--all"),
         ("dead-letters", "discard", "--all"),
+        ("prune", "--older-than", "90d", "--yes"),
     ]
     for command in writing:
         copy.unlink(missing_ok=True)
         assert night.run(*command).exit_code == 0, command
         assert facts(copy) == (0 if command == ("init",) else 3)
     copy.unlink()
-    for command in (("status",), ("run", "--dry-run"), ("plan",)):
+    for command in (("status",), ("run", "--dry-run"), ("plan",), ("prune", "--older-than", "90d")):
         assert night.run(*command).exit_code == 0
     assert not copy.exists()
 
