@@ -11,8 +11,10 @@ import click
 
 from etl import __version__
 from etl.cli.context import common_options
-from etl.cli.errors import bug_of, emit, usage_error
 from etl.errors import OutputError, TaskAuditError
+
+INDENTATION = 6
+"""The blanks around the name of a command in the help, as click counts them."""
 
 READER_GONE = 141
 """The exit code of a program that SIGPIPE ends: 128 and 13."""
@@ -39,6 +41,31 @@ COMMANDS = {
 }
 """The module and name of each command, in the order of the help."""
 
+HELP = {
+    "demo": "Run the whole job once on embedded parts: no configuration, no network.",
+    "init": "Create or upgrade the pending table and the warehouse; safe to repeat.",
+    "enqueue": "Add pending task IDs; an ID that is already there stays as it is.",
+    "plan": "Count what a run would ask about, by day and state, and say how long it would take; changes nothing.",
+    "run": "Audit the tasks that are due: claim, fetch, normalize, load.",
+    "replay": "Rebuild facts, history, dimensions and dead letters from the archive, without an API call.",
+    "status": "Show the backlog by state and age, open dead letters and the last runs.",
+    "query": "Ask the warehouse a ready-made question; without a name, list the questions.",
+    "report": "Make one self-contained HTML file of the last night, to read, mail or print.",
+    "labels": "Explain result codes and task types, and name tenants, in a CSV file.",
+    "dead-letters": "Show tasks that could not be audited; retry or discard them.",
+    "prune": (
+        "Delete old rows and files that no question needs: done tasks of the queue, "
+        "counters, sent messages, the archive."
+    ),
+    "notify": "Send the messages about runs that the webhook has not accepted yet.",
+    "digest": "Send the digest of the last night to the webhook, also if all went well or no run began.",
+    "doctor": "Check everything that a run needs, and print one line each with the remedy; changes nothing.",
+    "explain": "Explain an error and its remedy; without a code, list all codes.",
+    "config": "Show the configuration, or write a first one.",
+    "fake-api": "Run a stand-in KooDrive API to try things against.",
+}
+"""The first words of each command, so that the help imports none of them; a test compares them with the commands."""
+
 
 class Commands(click.Group):
     """Imports a command only when it is used, so that a run does not wait for the libraries of the report.
@@ -57,6 +84,13 @@ class Commands(click.Group):
         module, _, name = COMMANDS[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands as click does, but without an import of all of them."""
+        limit = formatter.width - INDENTATION - max(map(len, COMMANDS))
+        unloaded = [click.Command(name, help=words) for name, words in HELP.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl([(each.name or "", each.get_short_help_str(limit)) for each in unloaded])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -81,18 +115,23 @@ def main() -> None:
         if error.reader_is_gone:
             # As any program that a signal tells about the end of its reader, such as in `task-audit query … | head`.
             sys.exit(READER_GONE)
-        ended_by: TaskAuditError = error
+        _end(error, options)
     except Exception as error:  # noqa: BLE001 - only a bug shows a traceback
-        ended_by = _task_audit_error(error, options)
-    emit(ended_by, log_format=options.get("log_format", "auto"), verbose=options.get("verbose", False))
-    sys.exit(ended_by.exit_code)
+        _end(error, options)
 
 
-def _task_audit_error(error: Exception, options: dict[str, Any]) -> TaskAuditError:
+def _end(error: Exception, options: dict[str, Any]) -> None:
+    """Print the error and exit with its exit code."""
+    # A command that ends well does not wait for these imports.
+    from etl.cli.errors import bug_of, emit, usage_error  # noqa: PLC0415
+
+    log_format = options.get("log_format", "auto")
     match error:
         case TaskAuditError():
-            return error
+            ended_by: TaskAuditError = error
         case click.UsageError():
-            return usage_error(error, log_format=options.get("log_format", "auto"))
+            ended_by = usage_error(error, log_format=log_format)
         case _:
-            return bug_of(error)
+            ended_by = bug_of(error)
+    emit(ended_by, log_format=log_format, verbose=options.get("verbose", False))
+    sys.exit(ended_by.exit_code)

@@ -4,20 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, get_args
 
 import click
-import structlog
 
-from etl.observe.logs import configure_logs
-from etl.settings.load import CONFIG_VARIABLE, Configuration, Settings, load_configuration
-from etl.settings.model import LogFormat
+from etl.settings.names import CONFIG_VARIABLE, LogFormat
+
+if TYPE_CHECKING:
+    from etl.settings.load import Configuration, Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,12 +26,16 @@ class Context:
     log_format: LogFormat | None
     verbose: bool | None
 
-    def configuration(self, options: dict[str, Any] | None = None) -> Configuration:
+    def configuration(self, options: dict[str, Any] | None = None) -> "Configuration":
         """Read the configuration, with options of the command line on top.
 
         Raises:
             ConfigurationError: the configuration is wrong.
         """
+        # The help of a command needs neither, and both take long to import.
+        from etl.observe.logs import configure_logs  # noqa: PLC0415
+        from etl.settings.load import load_configuration  # noqa: PLC0415
+
         typed = {"telemetry": {"log_format": self.log_format}} if self.log_format else {}
         configuration = load_configuration(self.config_file, {**typed, **(options or {})})
         log_format = configuration.settings.telemetry.log_format
@@ -41,7 +43,7 @@ class Context:
         _options(click.get_current_context())["log_format"] = log_format
         return configuration
 
-    def settings(self, options: dict[str, Any] | None = None) -> Settings:
+    def settings(self, options: dict[str, Any] | None = None) -> "Settings":
         """Read the settings in force."""
         return self.configuration(options).settings
 
@@ -49,6 +51,9 @@ class Context:
     def note(message: str) -> None:
         """Say on stderr what is no data: a line for a person, an event in a log of JSON."""
         if _options(click.get_current_context()).get("log_format") == "json":
+            import structlog  # noqa: PLC0415 - no other command line needs it here
+
+            log: structlog.stdlib.BoundLogger = structlog.get_logger()
             log.info("note", said=message)
         else:
             click.echo(message, err=True)

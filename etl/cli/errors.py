@@ -19,7 +19,7 @@ from etl.errors import BugError, InputError, TaskAuditError
 from etl.observe.logs import configure_logs
 from etl.receivers import for_terminal
 from etl.redaction import redact
-from etl.settings.model import LogFormat
+from etl.settings.names import LogFormat
 
 MAX_CAUSE_CHARACTERS = 2_000
 """The characters of one cause, which may quote a whole response."""

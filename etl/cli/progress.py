@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 
 from etl.observe.logs import ProgressBar, is_for_a_person
-from etl.settings.model import LogFormat
+from etl.settings.names import LogFormat
 
 _following: set[asyncio.Future[None]] = set()
 

@@ -16,14 +16,15 @@ from etl.archive.archive import Archive
 from etl.archive.store import Store
 from etl.database.clock import Clock, clock_of
 from etl.database.connections import same_database
-from etl.database.migrations import require_current
+from etl.database.versions import require_current
 from etl.errors import TaskAuditError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.pool import Pool, Traffic
 from etl.fetch.probes import FindTasks
 from etl.fetch.retry import RetryPolicy
 from etl.jobs.forecast import Forecast, forecast
-from etl.jobs.opening import max_rate_of, nothing_settled, open_gate, open_source, open_warehouse, user_table
+from etl.jobs.gates import open_gate
+from etl.jobs.opening import max_rate_of, nothing_settled, open_source, open_warehouse, user_table
 from etl.koodrive.client import open_koodrive
 from etl.observe.delivery import message_writer
 from etl.observe.trace import Trace

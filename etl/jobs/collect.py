@@ -23,7 +23,8 @@ from etl.fetch.budget import RetryBudget
 from etl.fetch.pages import AGAIN_REMEDY, PageReader
 from etl.fetch.pool import Traffic
 from etl.fetch.retry import RetryPolicy
-from etl.jobs.opening import open_gate, open_queue
+from etl.jobs.gates import open_gate
+from etl.jobs.opening import open_queue
 from etl.koodrive.client import KooDrive, open_koodrive
 from etl.koodrive.listing import PAGE_SIZE, ListedTask, TaskPage
 from etl.run.database_retry import DatabaseRetry

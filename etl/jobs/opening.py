@@ -1,25 +1,18 @@
-"""Opens the pending database, the queue, the warehouse and the gate to the API for all jobs."""
+"""Opens the pending database, the queue and the warehouse for all jobs."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import Engine, Table
 
 from etl.database.clock import Clock, clock_of
 from etl.database.connections import open_engine
-from etl.database.migrations import Upgrade, require_current
+from etl.database.versions import Upgrade, require_current
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
-from etl.fetch.gate import Gate
-from etl.rate.limiter import RateLimiter
-from etl.rate.share import RateShare
-from etl.rate.table import SharedRate, rate_table
-from etl.run.database_retry import DatabaseRetry
 from etl.runs import RunRequest
 from etl.settings.load import Settings
 from etl.settings.model import SourceSettings, WarehouseSettings
-from etl.shutdown import Shutdown
 from etl.source.read_only import ReadOnlySource, user_relation
 from etl.source.schema import queue_schema, upgrade_queue
 from etl.source.tables import pending_table
@@ -127,28 +120,3 @@ def max_rate_of(settings: Settings, request: RunRequest) -> float:
     """Return the requests per second that this run may send; shards divide the rate, since they share no row."""
     shard = request.selection.shard
     return settings.api.max_rate / shard.count if shard else settings.api.max_rate
-
-
-@asynccontextmanager
-async def open_gate(
-    settings: Settings, request: RunRequest, *, engine: Engine, run_id: str, shutdown: Shutdown
-) -> AsyncIterator[Gate]:
-    """Make the gate. All runs on one pending table share one rate, except runs that may not write there."""
-    max_rate, patience_seconds = max_rate_of(settings, request), settings.api.patience_seconds
-    limiter = RateLimiter(max_rate)
-    if settings.source.mode == "read_only" or request.dry_run:
-        yield Gate(limiter, shutdown=shutdown, patience_seconds=patience_seconds)
-        return
-    shared_rate = SharedRate(engine, rate_table(pending_table(settings.source.table)), holder=run_id)
-    retry = DatabaseRetry(shutdown)
-    rate_share = RateShare(
-        partial(retry.call, shared_rate.lease),
-        partial(retry.run, shared_rate.pause),
-        limiter=limiter,
-        max_rate=max_rate,
-        shutdown=shutdown,
-    )
-    try:
-        yield Gate(limiter, shutdown=shutdown, patience_seconds=patience_seconds, rate_share=rate_share)
-    finally:
-        await rate_share.end()

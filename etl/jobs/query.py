@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
-
-import polars as pl
+from typing import TYPE_CHECKING
 
 from etl.database.clock import clock_of
 from etl.error_codes import Code
@@ -13,6 +12,9 @@ from etl.settings.load import Settings
 from etl.source.overview import states
 from etl.warehouse.calendar import zone_of
 from etl.warehouse.read.questions import Question, ResultSet, ask, questions
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ReadValues = Callable[[Question, datetime, tzinfo], Mapping[str, object]]
 """Makes a value for each parameter of a question at an aware instant, with days of a zone."""
@@ -36,7 +38,7 @@ def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
         return ask(warehouse.engine, question, values, queue=queue)
 
 
-def _queue(settings: Settings) -> pl.DataFrame:
+def _queue(settings: Settings) -> "pl.DataFrame":
     if settings.source.mode != "queue":
         raise InputError(
             "This question compares the job's own queue with the facts, and the pending table is your own "

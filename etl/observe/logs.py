@@ -25,7 +25,7 @@ from structlog.typing import ExcInfo
 from etl.observe.streams import lines_lost, loses_lines
 from etl.receivers import for_terminal
 from etl.redaction import redact, redact_all
-from etl.settings.model import LogFormat
+from etl.settings.names import LogFormat
 
 REFRESH_SECONDS = 0.25
 """The interval is short enough for the eye, and long enough for the event loop."""

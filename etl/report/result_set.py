@@ -6,7 +6,6 @@ Every form writes a time as ISO-8601 in UTC.
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-import polars as pl
 from rich.console import Console
 
 from etl.receivers import for_csv, for_spreadsheet, for_terminal
@@ -27,6 +26,8 @@ def to_csv(result: ResultSet, *, for_excel: bool = False) -> str:
         for_excel: whether a spreadsheet opens the file. It then begins with a byte order mark, so that Excel reads it
             as UTF-8, and texts such as IDs stay texts, so that they keep all their digits.
     """
+    import polars as pl  # noqa: PLC0415 - a table does not wait for it
+
     escape = for_spreadsheet if for_excel else for_csv
     cells = [tuple(_csv_cell(value, escape) for value in row) for row in result.rows]
     rows = pl.DataFrame(cells, schema=dict.fromkeys(result.columns, pl.String), orient="row")

@@ -34,13 +34,11 @@ from etl.settings.model import (
     TelemetrySettings,
     WarehouseSettings,
 )
+from etl.settings.names import CONFIG_VARIABLE, PREFIX, SECRETS_DIR_VARIABLE
 from etl.settings.notify import NotifySettings
 from etl.settings.secret_values import secrets_in, secrets_in_variables
 from etl.settings.section import Section
 
-PREFIX = "TASK_AUDIT_"
-CONFIG_VARIABLE = f"{PREFIX}CONFIG"
-SECRETS_DIR_VARIABLE = f"{PREFIX}SECRETS_DIR"
 DATABASE_URL = "url"
 """The key of database URLs, of which only the secret parts are masked."""
 

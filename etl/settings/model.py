@@ -21,6 +21,7 @@ from etl.settings.checks import (
     require_at_most_one,
     wrong_keys,
 )
+from etl.settings.names import LogFormat
 from etl.settings.section import Section
 from etl.settings.types import (
     BaseUrl,
@@ -39,8 +40,6 @@ MAX_QUEUE_NAME_LENGTH = 50
 """Characters: PostgreSQL allows 63, of which the names of constraints and indexes need some."""
 
 CLIENT_KEYS = ("client_key_file", "client_key_password", "client_key_password_file")
-
-LogFormat = Literal["auto", "console", "json"]
 
 
 class SourceSettings(Section):

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, Table
 
 from etl.database.comments import write_comments
-from etl.database.migrations import Schema, Upgrade, upgrade
+from etl.database.versions import Schema, Upgrade
 from etl.rate.table import rate_table
 
 
@@ -27,4 +27,6 @@ def queue_schema(table: Table) -> Schema:
 
 def upgrade_queue(engine: Engine, table: Table) -> Upgrade:
     """Create or upgrade the pending table, and the table of the shared rate beside it; safe to repeat."""
+    from etl.database.migrations import upgrade  # noqa: PLC0415 - it imports Alembic, and only `init` waits for that
+
     return upgrade(engine, queue_schema(table))

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine
 
 from etl.database.comments import write_comments
-from etl.database.migrations import Schema, Upgrade, upgrade
+from etl.database.versions import Schema, Upgrade
 from etl.warehouse.calendar import fill_calendar
 from etl.warehouse.tables import METADATA
 from etl.warehouse.views import create_views
@@ -25,6 +25,8 @@ def warehouse_schema(schema: str | None, *, time_zone: str = "UTC") -> Schema:
 
 def upgrade_warehouse(engine: Engine, *, schema: str | None = None, time_zone: str = "UTC") -> Upgrade:
     """Create or upgrade the tables, the calendar, the views and all comments; safe to repeat."""
+    from etl.database.migrations import upgrade  # noqa: PLC0415 - it imports Alembic, and only `init` waits for that
+
     return upgrade(engine, warehouse_schema(schema, time_zone=time_zone))
 
 

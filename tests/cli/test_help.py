@@ -71,3 +71,44 @@ def test_a_run_imports_no_more_than_it_needs():
         check=True,
     ).stdout.split()
     assert not {"jinja2", "vl_convert", "etl.fake_api.server", "etl.cli.report", "aiohttp.web"} & set(loaded)
+
+
+def test_the_list_of_commands_is_as_the_commands_say(task_audit):
+    printed = " ".join(task_audit("--help").stdout.split())
+    for path, command in {name: cli.get_command(None, name) for name in cli.list_commands(None)}.items():
+        assert f" {path} {command.get_short_help_str(1_000)[:40]}" in printed
+
+
+IMPORTED = """
+import sys
+
+before = set(sys.modules)
+from etl.__main__ import main
+
+sys.argv = ["task-audit", *sys.argv[1:]]
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+libraries = {name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names
+print(*sorted(libraries), sep=" ", file=sys.stderr)
+"""
+
+
+def libraries(*arguments):
+    """Return the libraries that a command has imported at its end."""
+    words = [sys.executable, "-c", IMPORTED, *arguments]
+    return set(subprocess.run(words, capture_output=True, text=True, check=True).stderr.splitlines()[-1].split())
+
+
+@pytest.mark.slow
+def test_the_help_and_the_version_import_no_library_but_click():
+    assert libraries("--help") == libraries("--version") == {"click", "etl"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["status", "plan", "query last_runs"])
+def test_a_command_that_counts_waits_for_no_library_that_it_does_not_use(night_of, command):
+    heavy = {"aiohttp", "alembic", "jinja2", "opentelemetry", "openlineage", "polars", "prometheus_client", "tenacity"}
+    with night_of():
+        assert libraries(*command.split()) & heavy == set()

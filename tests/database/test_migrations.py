@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import inspect
 
 from etl.database.connections import open_engine
-from etl.database.migrations import Schema, read_revisions, require_current, upgrade
+from etl.database.migrations import upgrade
+from etl.database.versions import Schema, require_current
 from etl.errors import ConfigurationError
 
 ENVIRONMENT = "from etl.database.migrations import run_in_environment\n\nrun_in_environment()\n"
@@ -42,8 +43,6 @@ def schema(tmp_path):
 def add_revision(schema, revision, *, before=None, more="pass"):
     file = schema.revisions / "versions" / f"{revision}.py"
     file.write_text(REVISION.format(revision=revision, before=before, more=more), encoding="utf-8")
-    # This is the next version of the program, in the same process.
-    read_revisions.cache_clear()
 
 
 def tables(engine):

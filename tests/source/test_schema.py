@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy import event, inspect, text
 
 from etl.database.connections import open_engine
-from etl.database.migrations import require_current, upgrade
+from etl.database.migrations import upgrade
+from etl.database.versions import require_current
 from etl.errors import ConfigurationError
 from etl.source.queue import Queue
 from etl.source.schema import queue_schema

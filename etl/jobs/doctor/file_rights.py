@@ -13,7 +13,8 @@ from pathlib import Path
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.jobs.doctor.finding import Finding, warning
-from etl.settings.load import SECRETS_DIR_VARIABLE, Configuration, Settings
+from etl.settings.load import Configuration, Settings
+from etl.settings.names import SECRETS_DIR_VARIABLE
 from etl.settings.secret_values import secrets_in
 from etl.settings.section import Section
 

@@ -3,11 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-import polars as pl
 from sqlalchemy import Connection
 
 from etl.tasks import FetchFailure
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Within = Callable[[Connection], None]
 """A function that the loader calls in the transaction of a load."""
@@ -17,7 +20,7 @@ Within = Callable[[Connection], None]
 class Batch:
     """What one load writes."""
 
-    facts: pl.DataFrame
+    facts: "pl.DataFrame"
     """The normalized rows, one per task."""
     audited: int
     """The claimed tasks that those rows account for."""

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, Executable, insert, select, update
 
 from etl.crash_points import crash_point
 from etl.database.engines import engine_of
-from etl.database.migrations import require_current
+from etl.database.versions import require_current
 from etl.runs import AuditRun, Counters
 from etl.warehouse.calendar import follow_zone
 from etl.warehouse.load import clock_errors, dimensions, history, statements

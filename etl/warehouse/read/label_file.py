@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass, fields
 from typing import BinaryIO
 
-import polars as pl
-
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.receivers import for_csv, for_spreadsheet, from_csv
@@ -48,6 +46,8 @@ def write_labels(labels: Iterable[Label], *, for_excel: bool = False) -> str:
         labels: the rows.
         for_excel: whether the file begins with a byte order mark, and codes stay texts in a spreadsheet.
     """
+    import polars as pl  # noqa: PLC0415 - `status`, which counts labels, does not wait for it
+
     escape = for_spreadsheet if for_excel else for_csv
     rows = [tuple(escape(cell) or None for cell in astuple(label)) for label in labels]
     table = pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")

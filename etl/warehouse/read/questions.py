@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-import polars as pl
 from sqlalchemy import BigInteger, Dialect, Double, Engine, Text, bindparam, text
 from sqlalchemy.types import TypeEngine
 
@@ -27,6 +26,9 @@ from etl.database.engines import engine_of
 from etl.database.types import UtcDateTime
 from etl.warehouse.sql_files import read_sql_file, sql_files
 from etl.warehouse.temporary_tables import queue_state
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Kind = Literal["text", "integer", "number", "time", "end"]
 """The kinds of a parameter. An ``end`` is an excluded instant, and a plain date as an ``end`` includes the day."""
@@ -102,7 +104,7 @@ def read_question(path: Path) -> Question:
 
 
 def ask(
-    engine: Engine, question: Question, values: Mapping[str, object], *, queue: pl.DataFrame | None = None
+    engine: Engine, question: Question, values: Mapping[str, object], *, queue: "pl.DataFrame | None" = None
 ) -> ResultSet:
     """Ask a warehouse.
 
