@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from etl import __version__
 from etl.cli.context import common_options
@@ -15,6 +16,9 @@ from etl.errors import OutputError, TaskAuditError
 
 INDENTATION = 6
 """The blanks around the name of a command in the help, as click counts them."""
+
+COMPLETION_WIDTH = 45
+"""The characters of a command's words beside its name when a shell completes it, as click cuts them."""
 
 READER_GONE = 141
 """The exit code of a program that SIGPIPE ends: 128 and 13."""
@@ -88,9 +92,18 @@ class Commands(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands as click does, but without an import of all of them."""
         limit = formatter.width - INDENTATION - max(map(len, COMMANDS))
-        unloaded = [click.Command(name, help=words) for name, words in HELP.items()]
         with formatter.section("Commands"):
-            formatter.write_dl([(each.name or "", each.get_short_help_str(limit)) for each in unloaded])
+            formatter.write_dl([(name, _short_help(name, limit)) for name in COMMANDS])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command as click does, but without an import of all of them."""
+        names = [name for name in COMMANDS if name.startswith(incomplete)]
+        options = click.Command.shell_complete(self, ctx, incomplete)
+        return [*(CompletionItem(name, help=_short_help(name, COMPLETION_WIDTH)) for name in names), *options]
+
+
+def _short_help(name: str, limit: int) -> str:
+    return click.Command(name, help=HELP[name]).get_short_help_str(limit)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

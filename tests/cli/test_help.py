@@ -1,5 +1,6 @@
 """The help of every command explains its options, and its examples can be typed."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -95,15 +96,18 @@ print(*sorted(libraries), sep=" ", file=sys.stderr)
 """
 
 
-def libraries(*arguments):
+def libraries(*arguments, **variables):
     """Return the libraries that a command has imported at its end."""
     words = [sys.executable, "-c", IMPORTED, *arguments]
-    return set(subprocess.run(words, capture_output=True, text=True, check=True).stderr.splitlines()[-1].split())
+    ended = subprocess.run(words, env=os.environ | variables, capture_output=True, text=True, check=True)
+    return set(ended.stderr.splitlines()[-1].split())
 
 
 @pytest.mark.slow
 def test_the_help_and_the_version_import_no_library_but_click():
     assert libraries("--help") == libraries("--version") == {"click", "etl"}
+    completing = {"_TASK_AUDIT_COMPLETE": "bash_complete", "COMP_WORDS": "task-audit ", "COMP_CWORD": "1"}
+    assert libraries(**completing) == {"click", "etl"}
 
 
 @pytest.mark.slow
