@@ -6,7 +6,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from etl.cli.parameters import read_parameters
+from etl.nights import night_of
 from etl.warehouse.calendar import FIRST_DAY, LAST_DAY, days_in, follow_zone, zone_name, zone_of
+from etl.warehouse.read.label_file import Label
+from etl.warehouse.read.labels import import_labels
+from etl.warehouse.read.news import Period
+from etl.warehouse.read.period import find
 from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse, warehouse_schema
 from tests.reported_errors import reported_error
@@ -99,6 +104,22 @@ def test_a_question_reads_days_in_the_zone(engine):
         "until": datetime(2026, 11, 4, 16, tzinfo=UTC),
     }
     assert [row[0] for row in ask(engine, question, values).rows] == [date(2026, 11, 3), date(2026, 11, 4)]
+
+
+def test_a_report_shows_days_in_the_zone_and_names_of_tenants(engine, audit_on):
+    upgrade_warehouse(engine, time_zone="Asia/Shanghai")
+    audit = audit_on(engine, upgrade=False)
+    run = audit.begin("run-1")
+    at = datetime(2026, 11, 1, 15, 30, tzinfo=UTC)
+    answers = [audit.seen(3, task_id=str(n), tenant_id="ant", submitted_at=at + n * HOUR) for n in range(3)]
+    audit.load(*answers, run=run)
+    import_labels(engine, [Label(dimension="tenant", code="ant", title="Ant Ltd.", category="", action="")])
+    night = night_of(run.started_at, zone_of(engine))
+    # 18:00 in Shanghai is 10:00 UTC.
+    assert (night.day, night.end) == (date(2026, 11, 3), datetime(2026, 11, 3, 10, tzinfo=UTC))
+    found = find(engine, Period(start=night.start, end=night.end), now=run.started_at)
+    assert [(day.day, day.failed) for day in found.days] == [("2026-11-01", 1), ("2026-11-02", 2)]
+    assert [(row.tenant_name, row.tasks) for row in found.tenants] == [("Ant Ltd.", 3)]
 
 
 def test_a_run_follows_a_changed_setting(night_of, configure):

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy import URL, Column, ColumnElement, Connection, Delete, Insert, Select, Subquery, Table, Text
+from sqlalchemy import URL, ColumnElement, Connection, Delete, Insert, Select, Subquery, Table, Text
 from sqlalchemy.types import TypeEngine
 
 from etl.database.error_map import DATA_ERRORS, MEANING, Fault, first_line, words_without_data
@@ -269,10 +269,6 @@ class Engine(ABC):
         return sa.delete(table).where(sa.tuple_(*key).in_(keys))
 
     # Reading
-
-    def utc_date(self, column: Column[Any]) -> ColumnElement[Any]:
-        """Return the day of an instant, in UTC."""
-        return sa.literal_column(f"CAST({column} AT TIME ZONE 'UTC' AS DATE)")
 
     def path_to_tables(self, *, database: str | None, schema: str | None) -> list[str]:
         """Return what precedes a table's name in its full name."""

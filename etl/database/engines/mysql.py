@@ -196,10 +196,6 @@ class MySQL(Engine):
         keys = (column == found.c[column.name] for column in table.primary_key.columns)
         return sa.delete(table).where(*keys, where)
 
-    def utc_date(self, column: sa.Column[Any]) -> ColumnElement[Any]:
-        """Return the date of a time that has no zone, and is in UTC."""
-        return func.date(column)
-
     def path_to_tables(self, *, database: str | None, schema: str | None) -> list[str]:
         """Return the database, which is what MySQL calls a schema."""
         return [schema or database or ""]

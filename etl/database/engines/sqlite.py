@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy import URL, Column, ColumnElement, Connection, Table, Text, cast, delete, event, func
+from sqlalchemy import URL, Connection, Table, Text, delete, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
@@ -126,10 +126,6 @@ class SQLite(FileEngine):
         from sqlalchemy.dialects import sqlite
 
         return sqlite.insert(table)
-
-    def utc_date(self, column: Column[Any]) -> ColumnElement[Any]:
-        """Cut the day off the text."""
-        return func.substr(cast(column, Text), 1, 10)
 
 
 def _begin(connection: Connection) -> None:

@@ -1,20 +1,18 @@
 """Reads the data of a report about a period: outcomes, failures by code and tenant, runs, and dead letters."""
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
-from sqlalchemy import Connection, Engine, case, func, select
+from sqlalchemy import Connection, Date, Engine, Text, case, column, func, select, table
 
-from etl.database.engines import engine_of
 from etl.runs import AuditRun
 from etl.tasks.detail import TERMINAL_STATUSES, TaskStatus
 from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.read.letter_news import LetterNews, letter_news
 from etl.warehouse.read.news import IS_NO_REPLAY, Period, letters, news, runs
 from etl.warehouse.read.open_tasks import StuckTasks, count_open, stuck_tasks
-from etl.warehouse.tables import audit_run, dead_letter, dim_day, dim_result_code, dim_tenant, fact_task_status
+from etl.warehouse.tables import audit_run, dead_letter, dim_result_code, dim_tenant, fact_task_status
 
 MAX_DAYS = 62
 """The days of submission in a report, at most: more bars would not be legible. The newest remain."""
@@ -28,9 +26,8 @@ MAX_LETTERS = 100
 
 fact = fact_task_status.c
 
-OPEN = "still_open"
-NAMES = {int(TaskStatus.SUCCESS): "succeeded", int(TaskStatus.FAILED): "failed"}
-"""The fields of ``DayOutcomes`` by status; all other statuses are open."""
+v_task_status = table("v_task_status", column("task_id", Text), column("submitted_on", Date))
+"""The view, which knows the day of each task."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,24 +177,20 @@ def _outcomes(connection: Connection, period: Period) -> Outcomes:
 
 
 def _days(connection: Connection, period: Period) -> list[DayOutcomes]:
-    found, day = news(period), engine_of(connection).utc_date(fact_task_status.c.submitted_at)
-    # A day of the zone differs from the day in UTC by one at most, and engines add days in different ways.
-    shift = case((fact.submitted_at < dim_day.c.begins_at, -1), (fact.submitted_at >= dim_day.c.ends_at, 1), else_=0)
+    found, day = news(period), v_task_status.c.submitted_on
+    status = found.c.status
+    by_status = {"succeeded": status == TaskStatus.SUCCESS, "failed": status == TaskStatus.FAILED}
+    by_status["still_open"] = status.not_in(TERMINAL_STATUSES)
     query = (
-        select(day.label("day"), shift.label("shift"), found.c.status, func.count().label("tasks"))
-        .select_from(
-            found.join(fact_task_status, fact.task_id == found.c.task_id).outerjoin(dim_day, dim_day.c.day_on == day)
-        )
-        .where(fact.submitted_at.is_not(None))
-        .group_by(day, shift, found.c.status)
+        select(day.label("day"), *(func.count(case((is_so, 1))).label(name) for name, is_so in by_status.items()))
+        .select_from(found.join(v_task_status, v_task_status.c.task_id == found.c.task_id))
+        .where(day.is_not(None))
+        .group_by(day)
+        .order_by(column("day").desc())
+        .limit(MAX_DAYS)
     )
-    counts: dict[date, Counter[str]] = defaultdict(Counter)
-    for row in connection.execute(query):
-        counts[date.fromisoformat(str(row.day)) + timedelta(days=row.shift)][NAMES.get(row.status, OPEN)] += row.tasks
-    return [
-        DayOutcomes(day=str(each), **{name: counts[each][name] for name in (*NAMES.values(), OPEN)})
-        for each in sorted(counts)[-MAX_DAYS:]
-    ]
+    rows = connection.execute(query).mappings().all()
+    return [DayOutcomes(**{**row, "day": str(row["day"])}) for row in reversed(rows)]
 
 
 def _failures(connection: Connection, period: Period) -> list[FailedCode]:
