@@ -163,6 +163,20 @@ def test_the_last_of_several_workers_sends_the_digest(notified_night, webhook):
     assert webhook.kinds == ["digest"]
 
 
+@pytest.mark.parametrize("databases", ["one postgresql"], indirect=True)
+def test_workers_that_end_together_leave_one_digest(notified_night, databases):
+    with notified_night(*databases, notify__digest="true") as night:
+        night.enqueue(*task_ids(20))
+        workers = [night.start("run") for _ in range(2)]
+        assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+        digests = night.rows("SELECT run_id, text FROM notification WHERE kind = 'digest'")
+        ((first,),) = night.rows("SELECT run_id FROM audit_run ORDER BY started_at LIMIT 1")
+
+    ((run_id, text),) = digests
+    assert run_id == first
+    assert "all went well." in text
+
+
 def test_a_run_of_a_part_and_a_run_that_failed_send_no_digest(notified_night, webhook, configure):
     with notified_night(notify__digest="true") as night:
         night.enqueue(*task_ids(2))
