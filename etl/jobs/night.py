@@ -8,12 +8,12 @@ from sqlalchemy import Engine
 
 from etl.database.clock import clock_of
 from etl.jobs.opening import open_queue
-from etl.nights import Night, night_of
 from etl.observe.digest import NightNews, digest_of
 from etl.observe.messages import Message
 from etl.settings.load import Settings
 from etl.source.overview import overview
 from etl.tasks import TaskState
+from etl.times.night import Night, night_of
 from etl.warehouse.calendar import zone_of
 from etl.warehouse.read.news import Period
 from etl.warehouse.read.period import find

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from etl.exit_codes import ExitCode
-from etl.nights import Night
 from etl.observe.messages import MAX_TEXT_LENGTH, Message, letters_in_words, quotable
 from etl.runs import AuditRun
+from etl.times.night import Night
 from etl.warehouse.read.news import Period
 from etl.warehouse.read.period import Findings
 from etl.warehouse.read.trend import MONTH, WEEK, Trend

@@ -8,10 +8,10 @@ from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.night import night_at, pending_by_age, period_of
 from etl.jobs.opening import open_warehouse
-from etl.nights import Night
 from etl.report.page import Report
 from etl.runs import AuditRun
 from etl.settings.load import Settings
+from etl.times.night import Night
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.read.news import Period
 from etl.warehouse.read.period import find, find_run, last_start

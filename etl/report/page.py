@@ -8,12 +8,12 @@ from datetime import UTC, datetime, timedelta
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.exit_codes import ExitCode, Grade
-from etl.nights import Night
 from etl.receivers import for_html
 from etl.report.bar import Bar
 from etl.runs import AuditRun
 from etl.tasks import is_valid_task_id, summary_of
 from etl.tasks.failure_reasons import advice_on
+from etl.times.night import Night
 from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.read.news import Period
 from etl.warehouse.read.period import Findings

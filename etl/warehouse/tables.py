@@ -13,26 +13,12 @@ from sqlalchemy.types import TypeEngine
 
 from etl.database.types import KeyText, UtcDateTime
 from etl.runs import AuditRun, RunMessageKind
-from etl.tasks.detail import FIELDS, MAX_CODE_CHARACTERS, Kind
+from etl.tasks.detail import FIELDS, Kind
 from etl.tasks.failure_reasons import FailureReason
+from etl.warehouse.limits import MAX_COUNTER_CHARACTERS, MAX_KEY_CHARACTERS, MAX_RUN_ID_CHARACTERS, MAX_WORDS_CHARACTERS
 from etl.warehouse.text import ForeignText
 
 METADATA = MetaData()
-
-MAX_KEY_CHARACTERS = MAX_CODE_CHARACTERS
-"""The length of a code, and of a dead letter's task ID, which may be any text of the pending table, at most."""
-
-MAX_WORDS_CHARACTERS = 2_000
-"""The length of an error's or a message's text, at most."""
-
-MAX_RUN_ID_CHARACTERS = 100
-"""The length of a run's ID, at most. A UUID has 36 characters."""
-
-MAX_COUNTER_CHARACTERS = 50
-"""The length of a counter's or a message's kind, at most."""
-
-MAX_DIMENSION_ROWS = 10_000
-"""The rows of a dimension, at most. KooDrive has a few types and statuses, and hundreds of result codes."""
 
 KEY, RUN_ID, WORDS = KeyText(MAX_KEY_CHARACTERS), KeyText(MAX_RUN_ID_CHARACTERS), ForeignText(MAX_WORDS_CHARACTERS)
 

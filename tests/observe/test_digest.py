@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from etl.nights import Night, night_of
 from etl.observe.chats import CHATS
 from etl.observe.digest import NightNews, digest_of
+from etl.times.night import Night, night_of
 from etl.warehouse.read.letter_news import LetterNews
 from etl.warehouse.read.open_tasks import StuckTask, StuckTasks
 from etl.warehouse.read.period import FailedCode, Findings, Outcomes, ReasonCount, TenantFailures

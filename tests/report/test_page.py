@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from etl.errors import ConfigurationError
-from etl.nights import Night
 from etl.receivers import for_html
 from etl.report.page import Report, render
 from etl.runs import AuditRun
+from etl.times.night import Night
 from etl.warehouse.read.dead_letters import DeadLetter
 from etl.warehouse.read.news import Period
 from etl.warehouse.read.open_tasks import StuckTask, StuckTasks

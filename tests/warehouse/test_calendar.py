@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from etl.cli.parameters import read_parameters
-from etl.nights import night_of
+from etl.times.night import night_of
 from etl.warehouse.calendar import FIRST_DAY, LAST_DAY, days_in, follow_zone, zone_name, zone_of
 from etl.warehouse.read.label_file import Label
 from etl.warehouse.read.labels import import_labels

@@ -24,10 +24,9 @@ from sqlalchemy import (
 )
 
 from etl.runs import MAX_DRIFT_NAMES
+from etl.warehouse.limits import MAX_DIMENSION_ROWS, MAX_KEY_CHARACTERS
 from etl.warehouse.load.statements import fact, stage
 from etl.warehouse.tables import (
-    MAX_DIMENSION_ROWS,
-    MAX_KEY_CHARACTERS,
     audit_run_counter,
     dim_result_code,
     dim_task_status,

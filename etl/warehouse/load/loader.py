@@ -12,17 +12,12 @@ from etl.database.engines import engine_of
 from etl.database.versions import require_current
 from etl.runs import AuditRun, Counters
 from etl.warehouse.calendar import follow_zone
+from etl.warehouse.limits import MAX_DIMENSION_ROWS, MAX_KEY_CHARACTERS
 from etl.warehouse.load import clock_errors, dimensions, history, statements
 from etl.warehouse.load.batch import Batch, Within
 from etl.warehouse.load.dead_letters import dead_letter_rows
 from etl.warehouse.schema import warehouse_schema
-from etl.warehouse.tables import (
-    MAX_DIMENSION_ROWS,
-    MAX_KEY_CHARACTERS,
-    audit_run,
-    audit_run_counter,
-    fact_task_status_change,
-)
+from etl.warehouse.tables import audit_run, audit_run_counter, fact_task_status_change
 from etl.warehouse.temporary_tables import stage_dead_letters, stage_facts
 from etl.warehouse.text import storable_text
 

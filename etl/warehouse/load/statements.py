@@ -28,12 +28,7 @@ from sqlalchemy import (
 
 from etl.database.engines.base import Engine
 from etl.tasks.detail import CONTENT, TERMINAL_STATUSES
-from etl.warehouse.tables import (
-    audit_run,
-    dead_letter,
-    fact_task_status,
-    fact_task_status_change,
-)
+from etl.warehouse.tables import audit_run, dead_letter, fact_task_status, fact_task_status_change
 from etl.warehouse.temporary_tables import stage_dead_letters, stage_facts
 
 fact, stage = fact_task_status.c, stage_facts.c

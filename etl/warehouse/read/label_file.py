@@ -11,7 +11,7 @@ from typing import BinaryIO
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.receivers import for_csv, for_spreadsheet, from_csv
-from etl.warehouse.tables import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
+from etl.warehouse.limits import MAX_KEY_CHARACTERS, MAX_WORDS_CHARACTERS
 
 RESULT_CODE, TASK_TYPE, TENANT = "result_code", "task_type", "tenant"
 DIMENSIONS = (RESULT_CODE, TASK_TYPE, TENANT)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, case, func, select
 
-from etl.nights import Night
 from etl.tasks.detail import TERMINAL_STATUSES, TaskStatus
+from etl.times.night import Night
 from etl.warehouse.read.news import CHANGES_AND_RUNS, change, changed_in, is_change, seen_from
 from etl.warehouse.tables import fact_task_status_change
 

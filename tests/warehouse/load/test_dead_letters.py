@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from etl.tasks import PendingTask
-from etl.warehouse.tables import MAX_KEY_CHARACTERS
+from etl.warehouse.limits import MAX_KEY_CHARACTERS
 
 HOSTILE = ["", " ", '"', "a,b", "line\nbreak", "\r\n", "\\N", "\\.", "%s :x ?", "NULL", "交接 🙂", "'; --", "x" * 9_000]
 

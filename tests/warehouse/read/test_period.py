@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from etl.nights import night_of
+from etl.times.night import night_of
 from etl.warehouse.calendar import follow_zone
 from etl.warehouse.read.news import Period
 from etl.warehouse.read.period import LetterNews, find, find_run, last_start
