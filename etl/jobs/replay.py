@@ -122,7 +122,7 @@ def _require_rows_of_a_run(rows: pl.DataFrame, file: str, *, now: datetime) -> N
         ("are of a time that has not come yet", rows.filter(pl.col("observed_at") > now + MAX_TIME_AHEAD)),
     ):
         if found.height:
-            raise _damaged(f"{file}: {found.height} of {rows.height} rows {problem}")
+            raise _damaged(f"{file}: {found.height:,} of {rows.height:,} rows {problem}")
 
 
 def _damaged(message: str, *, quote: str = "") -> DamagedArchiveError:

@@ -39,7 +39,7 @@ def examine_secrets(configuration: Configuration) -> Iterator[Finding]:
     for path, rights in [*checked.items(), *((folder, WRITE) for folder in folders)]:
         if path not in mounts and path.parent not in mounts:
             yield from _examine(path, rights)
-    message = f"{len(files)} files were checked."
+    message = f"{len(files):,} files were checked."
     if mounts:
         message += f" {', '.join(map(str, sorted(mounts)))}: a mount of Kubernetes, whose rights are those of its pod."
     yield Finding(subject="secrets", said=message)
