@@ -12,9 +12,10 @@ from etl.resources import resource
 CRON = resource("cron")
 
 
-def crontab_line():
-    (line,) = [line for line in (CRON / "crontab").read_text().splitlines() if "/bin/task-audit" in line]
-    return line.partition("/bin/task-audit ")[2].partition(" >>")[0]
+def crontab_lines():
+    found = [line for line in (CRON / "crontab").read_text().splitlines() if "/bin/task-audit " in line]
+    assert len(found) == 2
+    return [line.partition("/bin/task-audit ")[2].partition(" >>")[0] for line in found]
 
 
 def systemd_line():
@@ -30,7 +31,7 @@ def kubernetes_line():
     return shlex.join(container["args"])
 
 
-@pytest.mark.parametrize("line", [crontab_line(), systemd_line(), kubernetes_line()])
+@pytest.mark.parametrize("line", [*crontab_lines(), systemd_line(), kubernetes_line()])
 def test_the_program_accepts_the_command_line(line):
     command, *arguments = shlex.split(line)
 

@@ -45,7 +45,7 @@ def night(night_of, file):
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch):
-    monkeypatch.setattr("etl.database.engines.duckdb.LOCK_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr("etl.database.engines.duckdb.LOCK_WAIT_SECONDS", 0.3)
     monkeypatch.setattr("etl.database.engines.duckdb.LOCK_POLL_SECONDS", 0.01)
 
 
@@ -78,7 +78,8 @@ def test_the_error_of_a_command_that_writes_names_the_holder_and_the_remedy(nigh
             said = reported_error(result) if command != ("doctor",) else result.stdout
             assert result.exit_code == 75, command
             assert f"(PID {holder.pid})" in said
-            assert "read-only mode" not in said
+            assert "waiting_for_lock" in result.stderr
+            assert "read-only mode" not in f"{said}{result.stderr}"
             assert "warehouse.read_copy" in said
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Dialect, Table, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from etl.database.engines.files import FileEngine
-from etl.database.error_map import Fault, first_line
+from etl.database.error_map import Fault
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, StoppedError, UnavailableError
 
@@ -202,9 +202,10 @@ def _connect_when_free(dialect: Dialect, _record: object, arguments: Any, option
 def _log_wait(state: "RetryCallState") -> None:
     import structlog
 
-    if state.attempt_number == 1 and state.outcome is not None:
+    error = state.outcome.exception() if state.outcome else None
+    if state.attempt_number == 1 and error is not None:
         log: structlog.stdlib.BoundLogger = structlog.get_logger()
-        log.info("waiting_for_lock", seconds=LOCK_WAIT_SECONDS, said=first_line(state.outcome.exception()))
+        log.info("waiting_for_lock", seconds=LOCK_WAIT_SECONDS, said=DUCKDB.words_of(error))
 
 
 DUCKDB = DuckDB(name="duckdb", driver="duckdb", log_suffixes=(".wal",), holds_queue=False)
