@@ -232,7 +232,7 @@ def test_no_dead_letter_brings_a_name_into_a_report(night_of, configure, tmp_pat
         assert names_person(ended.stderr)
         night.change(f"DELETE FROM pending_task WHERE task_id = '{PERSON}'")
         assert_reported_without_the_person(night, api)
-        assert night.run("dead-letters", "list").stdout.count(PERSON) >= 3, "the dead letters have the words"
+        assert night.run("dead-letters", "list", "--json").stdout.count(PERSON) >= 3, "the dead letters have the words"
 
 
 def test_no_archive_brings_a_name_into_a_report(night_of, configure, tmp_path, monkeypatch):

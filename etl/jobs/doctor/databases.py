@@ -118,4 +118,4 @@ def _zone(engine: Engine) -> str:
         return ""
     with engine.execution_options(read_only=True).connect() as connection:
         zone = connection.scalar(select(literal_column(zone_sql)))
-    return f" Sessions of others show times in {zone}; the job's are in UTC."
+    return f" A session that sets no time zone shows times in {zone}; the job's sessions use UTC."
