@@ -150,7 +150,7 @@ class Wiring:
         if settings.mode == "read_only":
             # The settled tasks are in the warehouse, so this mode opens it even for a dry run.
             assert warehouse is not None  # noqa: S101 - for the type checker
-            return user_table(settings, self.request, engine=self.engine, warehouse=warehouse)
+            return user_table(settings, self.request, engine=self.engine, settled=warehouse.settled)
         table = pending_table(settings.table)
         with self.engine.connect() as connection:
             require_current(connection, queue_schema(table))

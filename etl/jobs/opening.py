@@ -13,7 +13,7 @@ from etl.errors import ConfigurationError
 from etl.runs import RunRequest
 from etl.settings.load import Settings
 from etl.settings.model import SourceSettings, WarehouseSettings
-from etl.source.read_only import ReadOnlySource, user_relation
+from etl.source.read_only import ReadOnlySource, Settled, user_relation
 from etl.source.schema import queue_schema, upgrade_queue
 from etl.source.tables import pending_table
 from etl.warehouse.load.loader import Warehouse
@@ -85,28 +85,36 @@ def initialize(settings: Settings) -> list[Upgrade]:
 
 @contextmanager
 def open_user_table(
-    settings: SourceSettings, request: RunRequest, *, warehouse: Warehouse
+    settings: SourceSettings, request: RunRequest, *, settled: Settled
 ) -> Iterator[tuple[ReadOnlySource, Clock]]:
-    """Open the user's own pending table, with the clock of its database.
+    """Open the user's own pending table, with the clock of its database; the arguments are those of ``user_table``.
 
     Raises:
         ConfigurationError: the table is not what the settings say.
     """
     with open_source(settings) as engine:
-        yield user_table(settings, request, engine=engine, warehouse=warehouse), clock_of(engine)
+        yield user_table(settings, request, engine=engine, settled=settled), clock_of(engine)
 
 
-def user_table(
-    settings: SourceSettings, request: RunRequest, *, engine: Engine, warehouse: Warehouse
-) -> ReadOnlySource:
+def user_table(settings: SourceSettings, request: RunRequest, *, engine: Engine, settled: Settled) -> ReadOnlySource:
     """Make the source that reads the user's own table, and check the table.
+
+    Args:
+        settings: the table.
+        request: the tasks to ask about.
+        engine: the database of the table.
+        settled: returns those of some tasks that need not be asked about any more, as the warehouse knows them.
 
     Raises:
         ConfigurationError: the table is not what the settings say.
     """
-    settled = nothing_settled if request.selection.refetch else warehouse.settled
-    careful = user_relation(settings, careful=True)
-    source = ReadOnlySource(engine, user_relation(settings), request.selection, settled=settled, careful=careful)
+    source = ReadOnlySource(
+        engine,
+        user_relation(settings),
+        request.selection,
+        settled=nothing_settled if request.selection.refetch else settled,
+        careful=user_relation(settings, careful=True),
+    )
     source.check()
     return source
 

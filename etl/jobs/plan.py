@@ -49,7 +49,7 @@ def make_plan(settings: Settings, request: RunRequest) -> Plan:
     with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         reached = reached_rate(warehouse.engine)
         if settings.source.mode == "read_only":
-            with open_user_table(settings.source, request, warehouse=warehouse) as (source, clock):
+            with open_user_table(settings.source, request, settled=warehouse.settled) as (source, clock):
                 days, now = backlog_by_day_of_pages(source), clock()
     if settings.source.mode == "queue":
         with open_queue(settings.source) as (engine, table):

@@ -78,10 +78,8 @@ def print_status(status: Status, *, console: Console) -> None:
     _print_rows("Last runs", RUN_COLUMNS, status.runs, console=console)
     unexplained = asdict(status.unexplained)
     if any(unexplained.values()):
-        words = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in unexplained.items() if number)
-        console.print(f"Not explained yet: {words} (`task-audit query unexplained_codes`)", highlight=False)
-    if status.unsent:
-        console.print(f"Not accepted by the webhook: {status.unsent:,} (`task-audit notify`)", highlight=False)
+        words = ", ".join(f"{name.replace('_', ' ')} ({number:,})" for name, number in unexplained.items() if number)
+        console.print(f"Not explained yet: {words}; `task-audit query unexplained_codes` lists them", highlight=False)
 
 
 def print_dead_letters(letters: Sequence[DeadLetter], *, console: Console) -> None:

@@ -114,6 +114,15 @@ def test_a_pending_table_of_the_user(night_of, configure):
         assert code == ExitCode.CONFIGURATION
 
 
+def test_a_pending_table_of_the_user_is_examined_before_there_is_a_warehouse(night_of, configure, tmp_path):
+    with night_of() as night:
+        night.change("CREATE TABLE mine (id TEXT)")
+        configure(source__mode="read_only", source__table="mine", source__task_id_column="id")
+        configure(warehouse__url=f"duckdb:///{tmp_path}/none.duckdb")
+        assert "never written to" in finding_of(night, "pending database", "ok")[0]
+        assert "task-audit init" in finding_of(night, "warehouse", "failure")[0]
+
+
 def test_credentials_that_are_refused(night_of, configure):
     with night_of() as night:
         configure(api__token="Bearer CANARY-wrong")

@@ -9,12 +9,11 @@ from sqlalchemy import Engine, Table, delete, false, func, insert, literal_colum
 from etl.database.clock import clock_of, system_clock
 from etl.database.engines import engine_of
 from etl.jobs.doctor.finding import CLOCK_SKEW_TO_WARN, Finding, warning
-from etl.jobs.opening import open_queue, open_user_table, open_warehouse
+from etl.jobs.opening import nothing_settled, open_queue, open_user_table, open_warehouse
 from etl.normalize import FACTS
 from etl.rate.table import rate_table
 from etl.runs import RunRequest
 from etl.settings.load import Configuration
-from etl.tasks import Selection
 from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.tables import METADATA
 from etl.warehouse.temporary_tables import stage_facts
@@ -47,12 +46,10 @@ def examine_queue(configuration: Configuration) -> Iterator[Finding]:
 
 def examine_user_table(configuration: Configuration) -> Iterator[Finding]:
     """Read a row of the user's own table as a run would."""
-    settings = configuration.settings
-    with open_warehouse(settings.warehouse, read_only=True) as warehouse:
-        request = RunRequest(selection=Selection(refetch=True))
-        with open_user_table(settings.source, request, warehouse=warehouse):
-            message = f"{settings.source.table} can be read as configured, and is never written to."
-            yield Finding(subject="pending database", said=message)
+    settings = configuration.settings.source
+    with open_user_table(settings, RunRequest(), settled=nothing_settled):
+        message = f"{settings.table} can be read as configured, and is never written to."
+        yield Finding(subject="pending database", said=message)
 
 
 def examine_warehouse(configuration: Configuration) -> Iterator[Finding]:
