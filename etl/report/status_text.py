@@ -80,6 +80,8 @@ def print_status(status: Status, *, console: Console) -> None:
     if any(unexplained.values()):
         words = ", ".join(f"{name.replace('_', ' ')} ({number:,})" for name, number in unexplained.items() if number)
         console.print(f"Not explained yet: {words}; `task-audit query unexplained_codes` lists them", highlight=False)
+    if status.unsent:
+        console.print(f"Not accepted by the webhook: {status.unsent:,} (`task-audit notify`)", highlight=False)
 
 
 def print_dead_letters(letters: Sequence[DeadLetter], *, console: Console) -> None:
