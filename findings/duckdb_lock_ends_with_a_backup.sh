@@ -41,14 +41,15 @@ with duckdb.connect(FILE) as connection:
     print(duckdb.__version__, before, "and after a backup", second())
 PYTHON
 cd "$folder"
-for version in 1.5.6 2.0.1; do
-    python3 -m venv "$version"
-    "$version/bin/pip" install --quiet "duckdb==$version"
+for package in duckdb==1.5.6 duckdb==2.0.1; do
+    python3 -m venv "$package"
+    "$package/bin/pip" install --quiet "$package"
     rm -f ./*.duckdb*
-    "$version/bin/python" -W ignore look.py | tee -a seen
+    "$package/bin/python" -W ignore look.py | tee -a seen
 done
-diff seen - <<'SEEN' || { echo "DuckDB behaves otherwise now"; exit 1; }
-1.5.6 refused and after a backup let in
-2.0.1 refused and after a backup let in
-SEEN
+printf '%s\n' '1.5.6 refused and after a backup let in' '2.0.1 refused and after a backup let in' > expected
+if ! diff expected seen; then
+    echo "DuckDB behaves otherwise now"
+    exit 1
+fi
 echo "as described"

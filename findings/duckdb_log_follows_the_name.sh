@@ -42,14 +42,15 @@ except duckdb.IOException as error:
     print(duckdb.__version__, str(error).rpartition(": ")[2])
 PYTHON
 cd "$folder"
-for version in 1.5.6 2.0.1; do
-    python3 -m venv "$version"
-    "$version/bin/pip" install --quiet "duckdb==$version"
+for package in duckdb==1.5.6 duckdb==2.0.1; do
+    python3 -m venv "$package"
+    "$package/bin/pip" install --quiet "$package"
     rm -f ./*.duckdb*
-    "$version/bin/python" -W ignore look.py | tee -a seen
+    "$package/bin/python" -W ignore look.py | tee -a seen
 done
-diff seen - <<'SEEN' || { echo "DuckDB behaves otherwise now"; exit 1; }
-1.5.6 [(1, 'a reader of day 1'), (2, 'the job')]
-2.0.1 WAL does not match database file.
-SEEN
+printf '%s\n' "1.5.6 [(1, 'a reader of day 1'), (2, 'the job')]" '2.0.1 WAL does not match database file.' > expected
+if ! diff expected seen; then
+    echo "DuckDB behaves otherwise now"
+    exit 1
+fi
 echo "as described"
