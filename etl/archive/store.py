@@ -70,8 +70,7 @@ class Store:
             ConfigurationError: a secret's file cannot be read, or a variable does not name an HTTP proxy.
         """
         self._location = (settings.location or "").rstrip("/")
-        self.is_bucket = self._location.startswith(BUCKET)
-        """Whether the files are in a bucket, and not in a folder."""
+        self._is_bucket = self._location.startswith(BUCKET)
         self._folder = Folder(Path(self._location))
         self._seal = Seal(
             load_secret(settings.hmac_key, settings.hmac_key_file, setting="archive.hmac_key", check=check_hmac_key)
@@ -79,7 +78,7 @@ class Store:
         self.files_without_checksum = 0
         """The files that were read and have no checksum, since an older version wrote them."""
         self._proxy = _proxy_to_bucket(settings)
-        self._options = storage_options(settings) if self.is_bucket else None
+        self._options = storage_options(settings) if self._is_bucket else None
 
     def __str__(self) -> str:
         return self._location
@@ -92,7 +91,7 @@ class Store:
         """
         with self._errors_as_unavailable("write to"):
             write = partial(rows.write_parquet, compression="zstd", metadata=self._seal.make(name, rows))
-            if self.is_bucket:
+            if self._is_bucket:
                 write(f"{self._location}/{name}", storage_options=self._options)
             else:
                 self._folder.write(name, write)
@@ -104,7 +103,7 @@ class Store:
             UnavailableError: the folder or the bucket cannot be read.
         """
         with self._errors_as_unavailable("read"):
-            names = self._in_bucket() if self.is_bucket else self._folder.names(FILES)
+            names = self._in_bucket() if self._is_bucket else self._folder.names(FILES)
             found = list(filter(None, map(NAME.fullmatch, list(names))))
         return [name for _, name in sorted((_order(match), match[0]) for match in found if _is_date(match["day"]))]
 
@@ -120,7 +119,7 @@ class Store:
             has_checksum = self._seal.check(name, rows, metadata)
             matched = rows.match_to_schema(ARCHIVE_SCHEMA)
         except pl.exceptions.PolarsError as error:
-            if self.is_bucket:
+            if self._is_bucket:
                 raise self._unavailable("read", error) from None
             raise self._damaged(name, "is damaged", quote=_first_line(error)) from None
         except pl.exceptions.PanicException:
@@ -161,7 +160,7 @@ class Store:
         return True
 
     def _read(self, name: str) -> tuple[pl.DataFrame, dict[str, str]]:
-        if self.is_bucket:
+        if self._is_bucket:
             place = f"{self._location}/{name}"
             metadata = pl.read_parquet_metadata(place, storage_options=self._options)
             return pl.read_parquet(place, storage_options=self._options), metadata
@@ -191,7 +190,7 @@ class Store:
         return UnavailableError(
             f"Cannot {action} the archive {self._location}: {_reason(error)}{by}.",
             code=Code.ARCHIVE_UNAVAILABLE,
-            remedy=BUCKET_REMEDY if self.is_bucket else FOLDER_REMEDY,
+            remedy=BUCKET_REMEDY if self._is_bucket else FOLDER_REMEDY,
         )
 
 

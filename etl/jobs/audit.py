@@ -1,8 +1,8 @@
 """Wires one run from the settings: opens the databases and the API, builds the pipeline and runs it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -95,13 +95,7 @@ async def run_job(
         run = begin_run(request.selection, max_rate=max_rate_of(settings, request), now=clock())
         databases.enter_context(bound_contextvars(run_id=run.run_id))
         wiring = Wiring(settings, request, engine=engine, clock=clock, run_id=run.run_id, shutdown=shutdown)
-        warehouse = (
-            databases.enter_context(open_warehouse(settings.warehouse, read_only=request.dry_run))
-            if wiring.needs_warehouse
-            else None
-        )
-        if warehouse is not None and not request.dry_run:
-            warehouse.follow_zone(settings.warehouse.time_zone)
+        warehouse = databases.enter_context(wiring.warehouse())
         source, announce, archive = wiring.source(warehouse), wiring.announce(), wiring.archive()
         find_probes = partial(_find_probes, source, warehouse)
         async with wiring.open_pool(find_probes, keeps_answers=archive is not None) as (pool, secrets):
@@ -135,10 +129,17 @@ class Wiring:
     run_id: str
     shutdown: Shutdown
 
-    @property
-    def needs_warehouse(self) -> bool:
-        """Whether the run reads or writes the warehouse."""
-        return not self.request.dry_run or self.settings.source.mode == "read_only"
+    @contextmanager
+    def warehouse(self) -> Iterator[Warehouse | None]:
+        """Open the warehouse, to read only in a dry run; None if the run neither reads nor writes it."""
+        settings, is_dry = self.settings.warehouse, self.request.dry_run
+        if is_dry and self.settings.source.mode == "queue":
+            yield None
+            return
+        with open_warehouse(settings, read_only=is_dry) as warehouse:
+            if not is_dry:
+                warehouse.follow_zone(settings.time_zone)
+            yield warehouse
 
     def source(self, warehouse: Warehouse | None) -> Source:
         """Make the source, and check its table.

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import structlog
 
-from etl.archive.store import Store, day_of
+from etl.archive.store import Store, bucket_address, day_of
 from etl.database.clock import clock_of
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.settings.load import Settings
@@ -51,7 +51,7 @@ def possible_parts(settings: Settings) -> set[Part]:
     parts = {Part.COUNTERS, Part.MESSAGES}
     if settings.source.mode == "queue":
         parts.add(Part.QUEUE)
-    if settings.archive.location and not Store(settings.archive).is_bucket:
+    if settings.archive.location and bucket_address(settings.archive) is None:
         parts.add(Part.ARCHIVE)
     return parts
 

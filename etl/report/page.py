@@ -117,16 +117,7 @@ def render(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": _number,
-        "moment": _moment,
-        "span": _span,
-        "advice": advice_on,
-        "id": _id,
-        "what": _what,
-        "grade": grade_of,
-        "percent": _percent,
-    }
+    environment.filters |= FILTERS
     return environment.get_template(TEMPLATE).render(
         report=report,
         found=report.findings,
@@ -232,3 +223,16 @@ def _moment(value: datetime | None) -> str:
 def _span(seconds: float) -> str:
     rounded = timedelta(seconds=round(seconds))
     return str(rounded) if seconds >= 1 else f"{seconds:.1f} s"
+
+
+FILTERS: dict[str, Callable[..., object]] = {
+    "number": _number,
+    "moment": _moment,
+    "span": _span,
+    "advice": advice_on,
+    "id": _id,
+    "what": _what,
+    "grade": grade_of,
+    "percent": _percent,
+}
+"""What the template calls, by name."""
