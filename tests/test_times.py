@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.times import UnreadableTimeError, read_duration, read_instant, read_span
+from etl.times import Span, UnreadableTimeError, instant_span, read_duration, read_instant, read_span
 
 NOW = datetime(2026, 11, 29, 20, 30, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -93,10 +93,19 @@ def test_a_day_of_a_zone_has_the_hours_that_it_has_there():
     assert span("1d before 2026-10-26 Europe/Berlin") == (start, end)
 
 
+def test_an_anchor_may_be_a_time_with_an_end():
+    night = Span(start=at(2026, 11, 2, 18), end=at(2026, 11, 3, 18))
+    anchors = {"last night": night}
+
+    assert read_span("Last night", now=NOW, anchors=anchors) == night
+    before = read_span("1d before last night", now=NOW, anchors=anchors)
+    assert (before.start, before.end) == (night.start - DAY, night.end - DAY)
+
+
 def test_a_distance_counts_from_another_time():
     since = at(2026, 11, 1)
 
-    assert read_span("7d after since", now=NOW, anchors={"since": since}).start == since + 7 * DAY
+    assert read_span("7d after since", now=NOW, anchors={"since": instant_span(since)}).start == since + 7 * DAY
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ HEAD = """\
 
 `make reference` writes this page from the code. `task-audit query NAME` answers a question, and `--param NAME=VALUE`
 sets a parameter. You may copy the statements, in which `:name` is a parameter. A time is a date, an instant
-(`2026-11-03T12:00`) or a distance (`36h before now`), in the zone of `warehouse.time_zone` unless it names another. An
-`end` that is a date includes the whole day.
+(`2026-11-03T12:00`), `last night` (18:00 to 18:00, that of the newest run) or a distance (`36h before now`), in the
+zone of `warehouse.time_zone` unless it names another. An `end` that is a date includes the whole day.
 """
 
 

@@ -1,10 +1,10 @@
 """Reads the values of a question's parameters, from the command line or from the defaults in the question's file.
 
-A time may count from the parameters before it: ``7d after since``.
+A time may count from the parameters before it, ``7d after since``, and from the last night, ``last night``.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 import click
@@ -12,7 +12,8 @@ import click
 from etl.cli.types import is_reversed
 from etl.error_codes import Code
 from etl.errors import InputError
-from etl.times import UnreadableTimeError, read_span
+from etl.times import Span, UnreadableTimeError, instant_span, read_span
+from etl.times.night import Night
 from etl.warehouse.read.questions import Kind, Parameter, Question
 
 MAX_INTEGER = 2**63 - 1
@@ -32,7 +33,7 @@ EXAMPLES: dict[Kind, str] = {
 
 
 def read_parameters(
-    question: Question, given: tuple[str, ...], *, now: datetime, zone: tzinfo = UTC
+    question: Question, given: tuple[str, ...], *, now: datetime, last_night: Night
 ) -> dict[str, object]:
     """Make a value for each parameter of a question; an optional time without a value is None.
 
@@ -40,12 +41,13 @@ def read_parameters(
         question: the question with the parameters.
         given: the parameters of the command line, each ``name=value``.
         now: the aware instant that ``now`` means.
-        zone: the zone of dates and times without one.
+        last_night: the last night, whose zone is that of dates and times without one.
 
     Raises:
         InputError: a parameter is unknown, missing, given twice or invalid.
     """
     written = _written(question, given)
+    anchors = {"now": instant_span(now), "last night": Span(start=last_night.start, end=last_night.end)}
     values: dict[str, object] = {}
     for parameter in question.parameters:
         as_text = written.get(parameter.name, parameter.default)
@@ -58,31 +60,34 @@ def read_parameters(
         if parameter.kind in {"time", "end"} and as_text == parameter.default == "":
             values[parameter.name] = None
         elif parameter.kind in {"time", "end"}:
-            values[parameter.name] = _time(parameter, as_text, {"now": now, **values}, zone)
+            span = _span(parameter, as_text, anchors, last_night.zone)
+            if parameter.kind == "end":
+                _require_order(parameter, span, anchors)
+            values[parameter.name] = instant = span.end if parameter.kind == "end" else span.start
+            anchors[parameter.name] = instant_span(instant)
         else:
             values[parameter.name] = _value(parameter, as_text)
     return values
 
 
-def _time(parameter: Parameter, written: str, known: Mapping[str, object], zone: tzinfo) -> datetime:
-    """Read a time, which may count from ``now`` or from another parameter, and compare an end with its start."""
-    anchors = {name: value for name, value in known.items() if isinstance(value, datetime)}
+def _span(parameter: Parameter, written: str, anchors: Mapping[str, Span], zone: tzinfo) -> Span:
+    """Read a time, which may count from ``now``, from the last night or from another parameter."""
     try:
-        span = read_span(written, now=anchors["now"], anchors=anchors, zone=zone)
+        return read_span(written, now=anchors["now"].start, anchors=anchors, zone=zone)
     except UnreadableTimeError as error:
         raise InputError(
             f"--param {parameter.name}: {written!r} is not a time.", code=Code.PARAMETER_WRONG, remedy=str(error)
         ) from None
-    if parameter.kind == "time":
-        return span.start
+
+
+def _require_order(parameter: Parameter, end: Span, anchors: Mapping[str, Span]) -> None:
     start = parameter.name.replace("until", "since")
-    if start != parameter.name and is_reversed(known.get(start), span):
+    if start != parameter.name and start in anchors and is_reversed(anchors[start].start, end):
         raise InputError(
             f"--param {start} is after --param {parameter.name}.",
             code=Code.PARAMETER_WRONG,
             remedy="Give a start that is before the end; a missing parameter has its default.",
         )
-    return span.end
 
 
 def _written(question: Question, given: tuple[str, ...]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """`task-audit query`: answers the ready-made questions."""
 
+from contextlib import suppress
+from datetime import timedelta, timezone
 from difflib import get_close_matches
 
 import click
@@ -12,7 +14,10 @@ from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.query import answer
 from etl.report.result_set import print_table, to_csv, to_objects
+from etl.times.night import night_of
 from etl.warehouse.read.questions import Parameter, Question, questions
+
+WESTERNMOST, EASTERNMOST = timezone(timedelta(hours=-12)), timezone(timedelta(hours=14))
 
 
 @click.command()
@@ -22,7 +27,7 @@ from etl.warehouse.read.questions import Parameter, Question, questions
     "given",
     metavar="NAME=VALUE",
     multiple=True,
-    help="A parameter of the question; may be repeated. A time is a date, an instant, or '24h before now'.",
+    help="A parameter of the question; may be repeated. A time is a date, an instant, 'last night' or '9h before now'.",
 )
 @click.option(
     "--format",
@@ -49,10 +54,11 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
     if name is None or only_list:
         _list()
         return
-    # A wrong name or parameter is refused before the configuration is read.
-    read_parameters(_question(name), given, now=system_clock())
+    _check(_question(name), given)
     result = answer(
-        context.settings(), name, lambda question, now, zone: read_parameters(question, given, now=now, zone=zone)
+        context.settings(),
+        name,
+        lambda question, now, night: read_parameters(question, given, now=now, last_night=night),
     )
     match form:
         case "csv" | "csv-excel":
@@ -63,6 +69,15 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
             print_table(result, console=open_console())
             if not result.rows:
                 context.note("No rows.")
+
+
+def _check(question: Question, given: tuple[str, ...]) -> None:
+    """Refuse what is wrong in every time zone before the configuration is read, and so before the zone is known."""
+    now = system_clock()
+    with suppress(InputError):
+        read_parameters(question, given, now=now, last_night=night_of(now, EASTERNMOST))
+        return
+    read_parameters(question, given, now=now, last_night=night_of(now, WESTERNMOST))
 
 
 def _question(name: str) -> Question:

@@ -7,7 +7,7 @@ import click
 
 from etl.database.clock import system_clock
 from etl.tasks import Shard
-from etl.times import Span, UnreadableTimeError, read_duration, read_span
+from etl.times import Span, UnreadableTimeError, instant_span, read_duration, read_span
 
 COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
 NOW = "etl.now"
@@ -28,7 +28,7 @@ class RangeBound(click.ParamType[datetime]):
             return value
         # Click keeps a sentinel, not None, for an option that is absent.
         since = ctx.params.get("since") if self._is_end and ctx else None
-        anchors = {"since": since} if isinstance(since, datetime) else {}
+        anchors = {"since": instant_span(since)} if isinstance(since, datetime) else {}
         try:
             span = read_span(value, now=_now(ctx), anchors=anchors)
         except UnreadableTimeError as error:

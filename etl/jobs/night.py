@@ -16,13 +16,19 @@ from etl.tasks import TaskState
 from etl.times.night import Night, night_of
 from etl.warehouse.calendar import zone_of
 from etl.warehouse.read.news import Period
-from etl.warehouse.read.period import find
+from etl.warehouse.read.period import find, last_start
 from etl.warehouse.read.trend import trend
 
 
 def night_at(engine: Engine, instant: datetime) -> Night:
     """Return the night of an instant, in the time zone of the warehouse."""
     return night_of(instant, zone_of(engine))
+
+
+def last_night(engine: Engine) -> Night | None:
+    """Return the night of the newest run; None if there is no run."""
+    started_at = last_start(engine)
+    return None if started_at is None else night_at(engine, started_at)
 
 
 def period_of(night: Night) -> Period:

@@ -1,23 +1,24 @@
 """Answers a ready-made question from the warehouse, and from the pending table if the question reads it."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
+from etl.jobs.night import last_night, night_at
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.settings.load import Settings
 from etl.source.overview import states
-from etl.warehouse.calendar import zone_of
+from etl.times.night import Night
 from etl.warehouse.read.questions import Question, ResultSet, ask, questions
 
 if TYPE_CHECKING:
     import polars as pl
 
-ReadValues = Callable[[Question, datetime, tzinfo], Mapping[str, object]]
-"""Makes a value for each parameter of a question at an aware instant, with days of a zone."""
+ReadValues = Callable[[Question, datetime, Night], Mapping[str, object]]
+"""Makes a value for each parameter of a question at an aware instant, after the last night, whose zone days have."""
 
 
 def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
@@ -34,7 +35,8 @@ def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
     queue = _queue(settings) if questions("common")[name].reads_queue else None
     with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         question = questions(warehouse.engine.dialect.name)[name]
-        values = read_values(question, clock_of(warehouse.engine)(), zone_of(warehouse.engine))
+        now = clock_of(warehouse.engine)()
+        values = read_values(question, now, last_night(warehouse.engine) or night_at(warehouse.engine, now))
         return ask(warehouse.engine, question, values, queue=queue)
 
 

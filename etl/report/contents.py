@@ -6,7 +6,7 @@ from etl import __version__
 from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
-from etl.jobs.night import night_at, pending_by_age, period_of
+from etl.jobs.night import last_night, pending_by_age, period_of
 from etl.jobs.opening import open_warehouse
 from etl.report.page import Report
 from etl.runs import AuditRun
@@ -14,7 +14,7 @@ from etl.settings.load import Settings
 from etl.times.night import Night
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.read.news import Period
-from etl.warehouse.read.period import find, find_run, last_start
+from etl.warehouse.read.period import find, find_run
 from etl.warehouse.read.trend import trend
 
 
@@ -69,7 +69,7 @@ def _run(warehouse: Warehouse, run_id: str) -> AuditRun:
 
 
 def _last_night(warehouse: Warehouse) -> Night:
-    started_at = last_start(warehouse.engine)
-    if started_at is None:
+    night = last_night(warehouse.engine)
+    if night is None:
         raise InputError("There is no run yet.", code=Code.RUN_UNKNOWN, remedy="Start one with `task-audit run`.")
-    return night_at(warehouse.engine, started_at)
+    return night

@@ -61,6 +61,11 @@ class Span:
         return self.end > self.start
 
 
+def instant_span(instant: datetime) -> Span:
+    """Return the span of one aware instant."""
+    return Span(start=instant, end=instant)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Moment:
     """The parts of a written time; without a time of day it is a whole day."""
@@ -84,14 +89,14 @@ class _Moment:
 
 
 def read_span(
-    written: str, *, now: datetime, anchors: Mapping[str, datetime] = MappingProxyType({}), zone: tzinfo = UTC
+    written: str, *, now: datetime, anchors: Mapping[str, Span] = MappingProxyType({}), zone: tzinfo = UTC
 ) -> Span:
     """Read what a person or a scheduler wrote: also ``today``, ``yesterday 12:00``, ``now`` and ``14d before now``.
 
     Args:
         written: the text.
         now: the aware instant that ``now`` means, and whose day is ``today``.
-        anchors: more aware instants with names, from which the text may count a distance.
+        anchors: more days and instants with names, from which the text may count a distance.
         zone: the zone of a date or time without one.
 
     Raises:
@@ -100,9 +105,9 @@ def read_span(
     text = written.strip()
     try:
         distance, text = _distance(text)
-        instant = {"now": now, **anchors}.get(text.lower())
-        if instant is not None:
-            return Span(start=instant + distance, end=instant + distance)
+        anchor = {"now": instant_span(now), **anchors}.get(text.lower())
+        if anchor is not None:
+            return Span(start=anchor.start + distance, end=anchor.end + distance)
         return _read(_with_date(text, now, zone), zone).span(distance)
     except OverflowError:
         raise UnreadableTimeError("It is outside of the calendar.") from None

@@ -1,5 +1,5 @@
 -- Which tasks failed last night, by result code and tenant, and how many failed in the time before?
--- :since (time, default 24h before now): The start of the night.
+-- :since (time, default last night): The start of the night, as in the report.
 -- :until (end, default 24h after since): The end of the night.
 -- :before (time, default 24h before since): The start of the time to compare with, which ends when the night starts.
 WITH news AS (

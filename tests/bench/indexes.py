@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
+from etl.times.night import night_of
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse
@@ -57,7 +58,7 @@ def _measured(engine: Engine, turn: int) -> Iterator[tuple[str, float]]:
     yield "loading 5,000 fresh facts", (time.perf_counter() - started) / len(batches)
     for name in QUESTIONS:
         question = questions("postgresql")[name]
-        values = read_parameters(question, (), now=datetime.now(UTC))
+        values = read_parameters(question, (), now=(now := datetime.now(UTC)), last_night=night_of(now))
         started = time.perf_counter()
         ask(engine, question, values)
         yield name, time.perf_counter() - started

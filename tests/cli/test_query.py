@@ -77,6 +77,13 @@ def test_a_wrong_question_or_parameter_is_refused_with_2_and_a_remedy(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_range_that_is_right_in_some_zone_is_not_refused_before_the_zone_is_known(task_audit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = "--param", "since=2026-11-01T20:00:00-12:00", "--param", "until=2026-11-01"
+    result = task_audit("query", "what_changed", *given)
+    assert (result.exit_code, "is after" in result.stderr) == (78, False)
+
+
 def test_before_init_the_error_names_init(task_audit, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = task_audit("query", "last_runs")

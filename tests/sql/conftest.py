@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger
 
 from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
+from etl.times.night import night_of
 from etl.warehouse.read.questions import ask as ask_warehouse
 from etl.warehouse.read.questions import questions
 from etl.warehouse.schema import upgrade_warehouse
@@ -161,7 +162,12 @@ def answer(morning):
 
     def answer_to(name, *given, queue=None):
         question = questions(morning.dialect.name)[name]
-        found = ask_warehouse(morning, question, read_parameters(question, given, now=history.NOW), queue=queue)
+        found = ask_warehouse(
+            morning,
+            question,
+            read_parameters(question, given, now=history.NOW, last_night=night_of(history.NOW)),
+            queue=queue,
+        )
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
         return [{name: value for name, value in row.items() if value is not None} for row in rows]
 

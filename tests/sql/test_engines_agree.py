@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
+from etl.times.night import night_of
 from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
@@ -103,7 +104,7 @@ def answers_of(url):
     answers = {}
     for name, question in questions(engine.dialect.name).items():
         for given in GIVEN.get(name, [()]):
-            values = read_parameters(question, given, now=NOW)
+            values = read_parameters(question, given, now=NOW, last_night=night_of(NOW))
             found = ask(engine, question, values, queue=queue if question.reads_queue else None)
             answers[name, given] = written(found)
     engine.dispose()

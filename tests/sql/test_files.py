@@ -11,6 +11,7 @@ from sqlalchemy import text
 from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
 from etl.resources import resource
+from etl.times.night import night_of
 from etl.warehouse.read.questions import read_question
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.sql_files import read_sql_file
@@ -42,9 +43,9 @@ def test_a_question_declares_the_parameters_that_it_has(file):
     anchors = {(each.default or "").rpartition(" ")[2] for each in question.parameters}
     assert set(declared) <= used | anchors
     assert all(re.fullmatch(r"[A-Z].*\.", parameter.meaning) for parameter in question.parameters)
-    assert read_parameters(question, ("task_id=1",) if question.name == "task_story" else (), now=NOW).keys() == {
-        *declared
-    }
+    assert read_parameters(
+        question, ("task_id=1",) if question.name == "task_story" else (), now=NOW, last_night=night_of(NOW)
+    ).keys() == {*declared}
 
 
 def test_an_own_view_stands_beside_a_common_one_and_opens_with_the_same_sentence():

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
 from etl.normalize import FACTS
+from etl.times.night import night_of
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse
@@ -57,7 +58,13 @@ def plan_of(million):
 def plan_of_question(million, plan_of):
     def explain(name, *given):
         question = questions("postgresql")[name]
-        return plan_of(lambda: ask(million, question, read_parameters(question, given, now=datetime.now(UTC))))
+        return plan_of(
+            lambda: ask(
+                million,
+                question,
+                read_parameters(question, given, now=(now := datetime.now(UTC)), last_night=night_of(now)),
+            )
+        )
 
     return explain
 
