@@ -66,18 +66,18 @@ def running(command, *, port, log, user=None):
 
 
 @contextmanager
-def environment_with(package, *, until):
-    """Make an environment with a package and its wheels up to a date; yields its Python, or skips the test."""
+def environment_with(*packages, until):
+    """Make an environment with packages and their wheels up to a date; yields its Python, or skips the test."""
     uv = [sys.executable, "-m", "uv", "--quiet"]
     # It is too large for the memory that holds the other folders.
     with tempfile.TemporaryDirectory(prefix="field-", dir=DISK) as folder:
         python = f"{folder}/bin/python"
-        install = ["pip", "install", "--python", python, "--only-binary", ":all:", "--exclude-newer", until, package]
+        install = ["pip", "install", "--python", python, "--only-binary", ":all:", "--exclude-newer", until, *packages]
         try:
             for command in (["venv", "--python", sys.executable, folder], install):
                 subprocess.run([*uv, *command], check=True, capture_output=True, timeout=MAX_INSTALL_SECONDS)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-            pytest.skip(f"{package} cannot be installed here")
+            pytest.skip(f"{', '.join(packages)} cannot be installed here")
         yield python
 
 
