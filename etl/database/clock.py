@@ -107,6 +107,10 @@ class ServerClock:
             # One of the clocks was set meanwhile, or this machine slept: only the last reading still holds.
             self._min_ahead, self._max_ahead = min_ahead, max_ahead
 
-    def at(self, shown: datetime) -> float:
-        """Return the instant of the monotonic clock at which the server's clock shows a time."""
-        return shown.timestamp() - (self._min_ahead + self._max_ahead) / 2
+    def earliest(self, shown: datetime) -> float:
+        """Return the first instant of the monotonic clock at which the server's clock can show a time."""
+        return shown.timestamp() - self._max_ahead
+
+    def latest(self, shown: datetime) -> float:
+        """Return the last instant of the monotonic clock at which the server's clock can reach a time."""
+        return shown.timestamp() - self._min_ahead

@@ -6,6 +6,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
+from etl.database.clock import steady_seconds
 from etl.fetch.gate import Gate
 from etl.jobs.opening import max_rate_of
 from etl.rate.limiter import RateLimiter
@@ -24,7 +25,7 @@ async def open_gate(
 ) -> AsyncIterator[Gate]:
     """Make the gate. All runs on one pending table share one rate, except runs that may not write there."""
     max_rate, patience_seconds = max_rate_of(settings, request), settings.api.patience_seconds
-    limiter = RateLimiter(max_rate)
+    limiter = RateLimiter(max_rate, clock=steady_seconds)
     if settings.source.mode == "read_only" or request.dry_run:
         yield Gate(limiter, shutdown=shutdown, patience_seconds=patience_seconds)
         return

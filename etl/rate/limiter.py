@@ -60,6 +60,7 @@ class RateLimiter:
         """
         self._max_rate = self._top = max_rate
         self._rate = max_rate
+        self._part = 1.0
         self._interval = 1 / (max_rate * HEADROOM)
         self._clock = clock
         self._next = clock()
@@ -74,7 +75,7 @@ class RateLimiter:
 
     @property
     def rate(self) -> float:
-        """The current requests per second."""
+        """The current requests per second of all runs that share the rate."""
         return self._rate
 
     def seconds_left(self) -> float:
@@ -116,9 +117,19 @@ class RateLimiter:
         self._set(min(self._rate, rate))
         return True
 
-    def resume(self) -> None:
-        """Continue after a time in which other runs sent, which proves nothing about this rate."""
-        self._climbed_at = self._clock()
+    def begin_share(self, part: float, *, starts_at: float | None) -> None:
+        """Send at a part of the rate from now on.
+
+        Args:
+            part: the part, above 0 and at most 1.
+            starts_at: when the share began; None if it follows on the last one, so that the limiter continues. A time
+                in which other runs sent proves nothing about the rate.
+        """
+        self._part = part
+        if starts_at is not None:
+            self._next = max(self._next, starts_at)
+            self._climbed_at = self._clock()
+        self._set(self._rate)
 
     def agree(self, rate: float | None, ceiling: float | None, *, is_alone: bool) -> float:
         """Adopt the rate that all runs together have found.
@@ -151,8 +162,8 @@ class RateLimiter:
             self.ceiling = None
         near = NEAR * (self.ceiling or self._top)
         climb = CLIMB if self._rate < near else self._probing_climb
-        self._set(min(self._top, self._rate + climb * self._max_rate * seconds))
+        self._set(min(self._top, self._rate + climb * self._part * self._max_rate * seconds))
 
     def _set(self, rate: float) -> None:
         self._rate = rate
-        self._interval = 1 / (rate * HEADROOM)
+        self._interval = 1 / (rate * self._part * HEADROOM)

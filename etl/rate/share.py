@@ -1,26 +1,24 @@
-"""This run's share of a rate that several runs keep to together: the run sends only in periods that it has leased.
+"""This run's share of a rate that several runs keep to together: each sends at its part of it, at the same time.
 
-The run asks for the next lease when the current one begins, so that no request waits for the database. A pause that one
-run learns of reaches the others with their next lease. A run that is alone gets longer leases, each of which begins
-where the one before ends, so that it loses nothing by sharing.
+The run asks for the next share when half of the current one is over, so that no request waits for the database. A run
+that sends nothing asks for nothing, and its share ends by itself. Before each request the run compares the end of its
+share with a clock that is never set: a run that was frozen sends nothing after that end. A pause that one run learns of
+reaches the others with their next share.
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 
+from etl.database.clock import steady_seconds
 from etl.rate.limiter import RateLimiter
-from etl.rate.values import RateLease, RateWish
+from etl.rate.values import HEADROOM, RateLease, RateWish
 from etl.shutdown import Shutdown
 
-SHARED_SECONDS = 0.25
-"""The lease of one of several runs: short, so that each run has its turn within a second or two."""
+BOUND = 0.8
+"""The part of a share from which on its use shows that the run could use more."""
 
-ALONE_SECONDS = 1.0
-"""The lease of a run that is alone: a second run waits so long at most."""
-
-FOLLOWS_ON_SECONDS = 0.001
-"""The gap at which a lease still continues the one before; the clocks are not more accurate."""
+RESERVE = 1.5
+"""The multiple of its use that a run wants which uses less."""
 
 
 class RateShare:
@@ -34,18 +32,18 @@ class RateShare:
         limiter: RateLimiter,
         max_rate: float,
         shutdown: Shutdown,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady_seconds,
         sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
-        """Start without a lease.
+        """Start without a share.
 
         Args:
-            lease: takes the next lease; None means that it failed and that a shutdown was requested.
+            lease: gets the next share; None means that it failed and that a shutdown was requested.
             pause: lets no run send for so many seconds.
-            limiter: spreads the requests of this run within its leases.
-            max_rate: the requests per second, at most.
+            limiter: spreads the requests of this run; it has the same clock.
+            max_rate: the requests per second of all runs, at most.
             shutdown: ends the waiting.
-            clock: returns the seconds of the clock that leases are timed by.
+            clock: returns the seconds of the clock that shares are timed by.
             sleep: waits for so many seconds, or less if the run stops.
         """
         self._lease = lease
@@ -55,23 +53,31 @@ class RateShare:
         self._shutdown = shutdown
         self._clock = clock
         self._sleep = sleep or shutdown.sleep
-        self._seconds = SHARED_SECONDS
-        self._left = 0
-        self._ends_at = float("-inf")
+        self._number = 0
+        self._part = 1.0
+        self._left = self._half_left = 0
+        self._half_at = self._ends_at = float("-inf")
+        self._sent = 0
+        """The requests since ``_measured_at``."""
+        self._measured_at = float("inf")
         self._paused_until = float("-inf")
         self._agreed_rate = limiter.rate
         self._next_lease: asyncio.Task[RateLease | None] | None = None
         self._pauses: set[asyncio.Task[object]] = set()
 
     def grants_one(self) -> bool:
-        """Count one more request if the lease allows it now; returns whether it does."""
-        if self._left <= 0 or self._clock() >= self._ends_at:
+        """Count one more request if the share allows it now; returns whether it does."""
+        now = self._clock()
+        if self._left <= 0 or now >= self._ends_at:
             return False
         self._left -= 1
+        self._sent += 1
+        if self._next_lease is None and (self._left <= self._half_left or now >= self._half_at):
+            self._next_lease = asyncio.ensure_future(self._ask())
         return True
 
     async def next_turn(self) -> None:
-        """Wait until the next lease begins, or a shutdown is requested."""
+        """Wait until the next share begins, or a shutdown is requested."""
         while not self._shutdown.is_requested:
             lease = await (self._next_lease or self._ask())
             self._next_lease = None
@@ -94,20 +100,25 @@ class RateShare:
         await asyncio.gather(*self._pauses, *filter(None, [self._next_lease]))
 
     async def _begin(self, lease: RateLease) -> None:
-        follows_on = abs(lease.starts_at - self._ends_at) < FOLLOWS_ON_SECONDS
-        if not follows_on:
-            self._limiter.resume()
-        self._left = lease.requests + (self._left if follows_on else 0)
-        self._ends_at = lease.ends_at
-        if (seconds := lease.starts_at - self._clock()) > 0:
+        continues = lease.follows_on and self._ends_at > float("-inf")
+        # The readings of the two clocks are less accurate than the end of the last share, which is known here.
+        starts_at = self._ends_at if continues and lease.part <= self._part else lease.starts_at
+        if (seconds := starts_at - self._clock()) > 0:
             await self._sleep(seconds)
-        self._next_lease = asyncio.ensure_future(self._ask())
+        self._part = lease.part
+        self._left = lease.requests + (self._left if continues else 0)
+        self._half_left = self._left // 2
+        self._ends_at = lease.ends_at
+        self._half_at = (starts_at + lease.ends_at) / 2
+        self._limiter.begin_share(lease.part, starts_at=None if continues else starts_at)
+        self._measured_at, self._sent = starts_at, 0
 
     async def _ask(self) -> RateLease | None:
-        """Ask for the next lease, and adopt the rate that all runs have found."""
+        """Ask for the next share, and adopt the rate that all runs have found."""
         rate = self._limiter.rate
         wish = RateWish(
-            seconds=self._seconds,
+            number=self._number,
+            part=self._wanted_part(),
             max_rate=self._max_rate,
             rate=rate,
             climbed=rate - self._agreed_rate,
@@ -116,12 +127,20 @@ class RateShare:
         lease = await self._lease(wish)
         if lease is None:
             return None
+        self._number = lease.number
         self._agreed_rate = lease.rate or self._max_rate
         if self._limiter.rate >= rate:
             # Otherwise the API refused the rate during this call; the other runs learn of it from the next call.
             self._agreed_rate = self._limiter.agree(lease.rate, lease.ceiling, is_alone=lease.is_alone)
-        self._seconds = min(ALONE_SECONDS, 2 * self._seconds) if lease.is_alone else SHARED_SECONDS
         if lease.paused_until > self._clock():
             self._left = 0
             self._paused_until = max(self._paused_until, lease.paused_until)
         return lease
+
+    def _wanted_part(self) -> float:
+        """Return the part of the rate that this run can use: all of it if it uses most of its share."""
+        seconds = self._clock() - self._measured_at
+        if seconds <= 0:
+            return 1.0
+        used = self._sent / (seconds * self._limiter.rate * HEADROOM)
+        return 1.0 if used >= BOUND * self._part else RESERVE * used

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, Table
 
 from etl.database.comments import write_comments
 from etl.database.versions import Schema, Upgrade
-from etl.rate.table import rate_table
+from etl.rate.table import rate_table, restore_row
 
 
 def queue_schema(table: Table) -> Schema:
@@ -14,6 +14,7 @@ def queue_schema(table: Table) -> Schema:
 
     def refresh(connection: Connection) -> None:
         write_comments(connection, [table, rate_table(table)])
+        restore_row(connection, rate_table(table))
 
     return Schema(
         name=f"the pending table {table.fullname}",

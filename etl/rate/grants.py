@@ -1,0 +1,116 @@
+"""Decides which share of the rate a run gets next, and from when until when. Pure.
+
+Every share has an end, and the parts of all shares add up to 1 at most at any moment. A share that a dead, frozen or
+idle run does not renew is free again at its end. A share grows only where others have shrunk or ended. A run asks for
+its next share before the last one ends, so that its shares follow on each other.
+
+Runs divide the rate by max-min fairness: a run that can use only a little gets that, and the others divide the rest.
+
+Each run spreads its requests evenly, but independently of the others. In the worst case, all of them send one request
+at the same time. A share is therefore at least ``MIN_SHARE_RATE``. If there are more runs than such shares, they take
+turns.
+"""
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+
+import msgspec
+
+from etl.rate.values import HEADROOM
+
+ALONE_SECONDS = 1.0
+"""The duration of the share of a run that is alone: one transaction a second, and a short wait for a second run."""
+
+SHARED_SECONDS = 0.5
+"""The duration of the share of one of several runs: all of them learn of a pause or of a limit within a second."""
+
+TURN_SECONDS = 0.25
+"""The duration of a share if runs take turns: short, so that each run has its turn within a second or two."""
+
+MIN_SHARE_RATE = 40.0
+"""The requests per second of a share, at least: the one request by which a run may be early is 2.5 % of them."""
+
+OLDER_VERSION = "an older version"
+"""The holder of a period that a run of an older version has leased, in which it sends alone."""
+
+TOLERANCE = 1e-9
+"""The error of a sum of parts."""
+
+
+class HeldShare(msgspec.Struct, frozen=True, kw_only=True):
+    """A share of the rate that a run holds; the instants are seconds since 1970 by the database's clock."""
+
+    holder: str
+    number: int
+    part: float
+    wants: float
+    """The part that the run could use."""
+    starts_at: float
+    ends_at: float
+
+
+def next_share(
+    held: Sequence[HeldShare], *, holder: str, number: int, wants: float, rate: float, earliest: float
+) -> HeldShare:
+    """Return the next share of a run.
+
+    Args:
+        held: the shares that have not ended, among them those of this run.
+        holder: the ID of this run.
+        number: the number of the share.
+        wants: the part of the rate that the run could use, from 0 to 1.
+        rate: the requests per second of all runs together.
+        earliest: the time before which it may not start, in seconds since 1970.
+    """
+    others = [share for share in held if share.holder != holder]
+    own_ends = [share.ends_at for share in held if share.holder == holder]
+    places = max(1, int(rate / MIN_SHARE_RATE))
+    demands = [max(demand, 1 / places) for demand in _demands(others)]
+    steady = HEADROOM * rate
+    usual = TURN_SECONDS if len(demands) >= places else SHARED_SECONDS if demands else ALONE_SECONDS
+    seconds = max(usual, places / steady)
+    starts_at, free = _first_gap(others, max([earliest, *own_ends]), seconds=seconds, part=1 / places)
+    part = min(free, max(1 / places, fair_part(wants, demands)))
+    # A whole number of requests: the share that follows begins one interval after the last of them.
+    requests = max(1, int(seconds * part * steady + TOLERANCE))
+    ends_at = starts_at + requests / (part * steady)
+    return HeldShare(holder=holder, number=number, part=part, wants=wants, starts_at=starts_at, ends_at=ends_at)
+
+
+def fair_part(wants: float, others: Sequence[float]) -> float:
+    """Return the part of the rate of a run by max-min fairness; what no run wants is divided equally.
+
+    Args:
+        wants: the part that the run could use, from 0 to 1.
+        others: the same for the other runs.
+    """
+    free, left = 1.0, len(others) + 1
+    for demand in sorted([wants, *others]):
+        if demand * left > free:
+            return min(wants, free / left)
+        free, left = free - demand, left - 1
+    return wants + free / (len(others) + 1)
+
+
+def requests_in(share: HeldShare, rate: float) -> int:
+    """Return the requests that a share allows at the rate at which it was granted."""
+    return max(1, round((share.ends_at - share.starts_at) * share.part * rate * HEADROOM))
+
+
+def _demands(shares: Iterable[HeldShare]) -> Iterable[float]:
+    """Return what each holder wants by its latest share."""
+    latest = {share.holder: share.wants for share in sorted(shares, key=attrgetter("ends_at"))}
+    return latest.values()
+
+
+def _first_gap(shares: Sequence[HeldShare], earliest: float, *, seconds: float, part: float) -> tuple[float, float]:
+    """Return the first time from which on a part is free for some seconds, and the part that is free then."""
+    ends = sorted(share.ends_at for share in shares if share.ends_at > earliest)
+    gaps = ((at, _free(shares, at, at + seconds)) for at in [earliest, *ends])
+    return next((at, free) for at, free in gaps if free >= part - TOLERANCE)
+
+
+def _free(shares: Sequence[HeldShare], begin: float, end: float) -> float:
+    """Return the part of the rate that is free in a whole period."""
+    moments = [begin, *(share.starts_at for share in shares if begin < share.starts_at < end)]
+    return 1.0 - max(sum(share.part for share in shares if share.starts_at <= at < share.ends_at) for at in moments)
