@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     CTE,
     ColumnElement,
@@ -14,11 +15,12 @@ from sqlalchemy import (
     Row,
     Table,
     Update,
-    bindparam,
     case,
     cast,
+    column,
     literal,
     select,
+    text,
     tuple_,
     update,
 )
@@ -103,16 +105,30 @@ class QueueSql(ABC):
         rows: Sequence[Mapping[str, Any]],
         types: Mapping[str, TypeEngine[Any]],
     ) -> int:
-        """Run an update for every row, and return how many rows of the table it updated.
+        """Update all rows by one statement, which receives them as one JSON array.
 
         Args:
             connection: a connection within a transaction.
             statement: a function that makes the update from a row's columns.
             rows: at least one row: values by name, with the same names in all.
             types: the types of the values, by name.
+
+        Returns:
+            How many rows of the table it updated.
         """
-        given = {name: bindparam(name, type_=types[name]) for name in rows[0]}
-        return connection.execute(statement(given), rows).rowcount
+        names = list(rows[0])
+        columns = (column(name, types[name]) for name in names)
+        given = text(self.json_rows({name: types[name] for name in names})).columns(*columns).subquery("held").c
+        array = msgspec.json.encode(list(map(self.json_row, rows))).decode()
+        return connection.execute(statement({name: given[name] for name in names}), {"rows": array}).rowcount
+
+    @abstractmethod
+    def json_rows(self, types: Mapping[str, TypeEngine[Any]]) -> str:
+        """Return a SELECT of the rows in the JSON array ``:rows``, with a column of each type under its name."""
+
+    def json_row(self, row: Mapping[str, Any]) -> object:
+        """Return the element of the array for one row, with times and nulls as the engine reads them."""
+        return row
 
     def position(self, submitted_at: ColumnElement[Any], task_id: ColumnElement[str], compiled: Compile) -> str:
         """Return the SQL of ``submitted_ms``.

@@ -4,37 +4,37 @@ They have no UPDATE that returns rows, lock every row that a sort reads, and tak
 MariaDB has no indexes of expressions, so the table has a column with the position.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from operator import attrgetter, gt, lt
 from typing import Any
 
-import msgspec
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
     Select,
     Table,
-    Update,
     and_,
     column,
     inspect,
     or_,
     select,
-    text,
     update,
 )
 from sqlalchemy.types import TypeEngine
 
 from etl.database.engines.base import plain_text
-from etl.database.types import UtcDateTime
-from etl.source.engines.base import Claim, Columns, Compile, QueueSql, looked_at
+from etl.source.engines.base import Claim, Compile, QueueSql, looked_at
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
 
 ZONE = "[+-][0-9]{2}:[0-9]{2}"
 
 TIME_FORM = f"^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}([T ][0-9]{{2}}:[0-9]{{2}}(:[0-9]{{2}}([.][0-9]+)?)?)? *([Zz]|{ZONE})?$"
 """The forms of a time that MySQL converts; ``UtcDateTime`` reads the others."""
+
+JSON_TYPES = {datetime: "DATETIME(6)", int: "BIGINT", str: "LONGTEXT CHARACTER SET utf8mb4"}
+"""The types of values in JSON. The default character set may be another one, which would lose text."""
 
 
 class MySQLQueue(QueueSql):
@@ -55,23 +55,18 @@ class MySQLQueue(QueueSql):
             connection.execute(update(table).where(table.c.task_id.in_(task_ids)).values(**claim.lease))
         return taken
 
-    def bulk_update(
-        self,
-        connection: Connection,
-        statement: Callable[[Columns], Update],
-        rows: Sequence[Mapping[str, Any]],
-        types: Mapping[str, TypeEngine[Any]],
-    ) -> int:
-        """Update all rows by one statement, which receives them as one JSON array."""
-        names = list(rows[0])
-        fields = ", ".join(f"{name} {_json_type(types[name])} PATH '$.{name}'" for name in names)
-        given = (
-            text(f"SELECT * FROM JSON_TABLE(:rows, '$[*]' COLUMNS ({fields})) AS given")  # noqa: S608 - our own names
-            .columns(*(column(name, types[name]) for name in names))
-            .subquery("held")
-        )
-        array = msgspec.json.encode([_json_row(row, types) for row in rows]).decode()
-        return connection.execute(statement({name: given.c[name] for name in names}), {"rows": array}).rowcount
+    def json_rows(self, types: Mapping[str, TypeEngine[Any]]) -> str:
+        """Read the array as a table."""
+        fields = ", ".join(f"{name} {JSON_TYPES[type_.python_type]} PATH '$.{name}'" for name, type_ in types.items())
+        return f"SELECT * FROM JSON_TABLE(:rows, '$[*]' COLUMNS ({fields})) AS given"  # noqa: S608 - our own names
+
+    def json_row(self, row: Mapping[str, Any]) -> object:
+        """Write times as MySQL reads them, and leave nulls out, which JSON has in two ways."""
+        return {
+            name: plain_text(value) if isinstance(value, datetime) else value
+            for name, value in row.items()
+            if value is not None
+        }
 
     def position(self, submitted_at: ColumnElement[Any], task_id: ColumnElement[str], compiled: Compile) -> str:
         """Read the stored position if the table has one."""
@@ -145,19 +140,3 @@ def _in_order(claim: Claim) -> Select[Any]:
         ms <= last_ms if claim.newest_first else ms >= last_ms,
         or_(is_beyond(ms, last_ms), and_(ms == last_ms, is_beyond(task_id, last_id))),
     )
-
-
-def _json_type(type_: TypeEngine[Any]) -> str:
-    if isinstance(type_, UtcDateTime):
-        return "DATETIME(6)"
-    # The default may be another character set, which would lose text.
-    return "BIGINT" if type_.python_type is int else "LONGTEXT CHARACTER SET utf8mb4"
-
-
-def _json_row(row: Mapping[str, Any], types: Mapping[str, TypeEngine[Any]]) -> dict[str, Any]:
-    """Write times as MySQL reads them, and leave nulls out, which JSON has in two ways."""
-    return {
-        name: plain_text(value) if isinstance(types[name], UtcDateTime) else value
-        for name, value in row.items()
-        if value is not None
-    }

@@ -1,9 +1,13 @@
 """The pending table in SQLite, which takes any text for a time and rounds where other engines cut."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement
+from sqlalchemy.types import TypeEngine
 
+from etl.database.engines.base import plain_text
 from etl.source.engines.base import Compile, QueueSql
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS
 
@@ -12,6 +16,15 @@ DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 
 class SQLiteQueue(QueueSql):
     """The statements in the SQL of SQLite."""
+
+    def json_rows(self, types: Mapping[str, TypeEngine[Any]]) -> str:
+        """Read each row as a list, which SQLite searches faster than names."""
+        fields = ", ".join(f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(types))
+        return f"SELECT {fields} FROM json_each(:rows)"  # noqa: S608 - our own names
+
+    def json_row(self, row: Mapping[str, Any]) -> object:
+        """Return the values in order, with times as text that sorts."""
+        return [plain_text(value) if isinstance(value, datetime) else value for value in row.values()]
 
     def is_id_sql(self, key: str) -> str:
         """Look for another character than a digit."""
