@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from etl.error_codes import Code
+
 PACKAGE = Path(__file__).parent
 
 
@@ -9,3 +11,8 @@ def resource(*parts: str) -> Path:
     """Locate a shipped file or folder, for example ``resource("sql", "views")``."""
     installed = PACKAGE.joinpath(*parts)
     return installed if installed.exists() else PACKAGE.parent.joinpath(*parts)
+
+
+def page_of(code: Code) -> str:
+    """Read the page of an error in ``docs/errors``."""
+    return resource("docs", "errors", f"{code}.md").read_text(encoding="utf-8")

@@ -26,6 +26,7 @@ SLOW = (
     "archive/test_hostile_files.py",
     "archive/test_replay.py",
     "archive/test_store.py",
+    "assistant/test_server.py",
     "cli/test_commands.py",
     "cli/test_config_new.py",
     "cli/test_dead_letters.py",

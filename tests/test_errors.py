@@ -6,14 +6,13 @@ import re
 import pytest
 
 from etl import errors
-from etl.cli.error_pages import page_of
 from etl.database.engines.duckdb import BY_PHRASE
 from etl.database.engines.postgresql import ADVICE, ADVICE_BY_PHRASE
 from etl.database.error_map import MEANING
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError
 from etl.koodrive.response_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES, status_ending
-from etl.resources import resource
+from etl.resources import page_of, resource
 
 PAGES = resource("docs", "errors")
 CLASSES = {

@@ -4,16 +4,15 @@ import json
 from collections.abc import Iterable, Iterator
 from types import NoneType
 
-from sqlalchemy import Boolean, Column, Date, Double, Integer, Table, create_engine, inspect
+from sqlalchemy import Table, create_engine
 
 from docs.generate.markdown import table as markdown_table
-from etl.database.types import UtcDateTime
 from etl.rate.table import rate_table
 from etl.source.tables import pending_table
 from etl.tasks.detail import API_FIELDS
+from etl.warehouse.dictionary import Relation, describe_table, describe_views
 from etl.warehouse.schema import upgrade_warehouse
 from etl.warehouse.tables import METADATA
-from etl.warehouse.views import meaning_of, read_views
 
 HEAD = """\
 # The data dictionary
@@ -39,17 +38,17 @@ def page() -> str:
 
 
 def _table(table: Table) -> str:
-    rows = ((f"`{column.name}`", _kind(column), str(column.comment)) for column in table.columns)
-    return _section(table.name, str(table.comment), ("column", "kind", "meaning"), rows)
+    relation = describe_table(table)
+    rows = ((f"`{column.name}`", str(column.kind), column.meaning) for column in relation.columns)
+    return _section(relation, ("column", "kind", "meaning"), rows)
 
 
 def _views() -> Iterator[str]:
     engine = create_engine("sqlite://")
     upgrade_warehouse(engine)
-    for view in read_views("common"):
-        columns = [column["name"] for column in inspect(engine).get_columns(view.name)]
-        rows = ((f"`{column}`", meaning_of(view, column)) for column in columns)
-        yield _section(view.name, view.sentence, ("column", "meaning"), rows)
+    for view in describe_views(engine):
+        rows = ((f"`{column.name}`", column.meaning) for column in view.columns)
+        yield _section(view, ("column", "meaning"), rows)
     engine.dispose()
 
 
@@ -67,13 +66,5 @@ def _api_fields() -> str:
     return markdown_table(("field", "JSON type", "column of a fact", "example", "a change makes a new version"), rows)
 
 
-def _section(name: str, meaning: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    return f"### `{name}`\n\n{meaning}\n\n{markdown_table(head, rows)}"
-
-
-def _kind(column: Column[object]) -> str:
-    kinds = {UtcDateTime: "time", Date: "date", Boolean: "yes or no", Integer: "integer", Double: "number"}
-    kind = next((name for type_, name in kinds.items() if isinstance(column.type, type_)), "text")
-    if column.primary_key:
-        return f"{kind}, key"
-    return f"{kind} or null" if column.nullable else kind
+def _section(relation: Relation, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    return f"### `{relation.name}`\n\n{relation.meaning}\n\n{markdown_table(head, rows)}"

@@ -40,6 +40,7 @@ COMMANDS = {
     "digest": "etl.cli.digest:digest",
     "doctor": "etl.cli.doctor:doctor",
     "explain": "etl.cli.explain:explain",
+    "mcp": "etl.cli.mcp:mcp",
     "config": "etl.cli.config:config",
     "fake-api": "etl.cli.fake_api:fake_api",
 }
@@ -65,6 +66,7 @@ HELP = {
     "digest": "Send the digest of the last night to the webhook, also if all went well or no run began.",
     "doctor": "Check everything that a run needs, and print one line each with the remedy; changes nothing.",
     "explain": "Explain an error and its remedy; without a code, list all codes.",
+    "mcp": "Serve read-only tools to an assistant over the Model Context Protocol, on stdin and stdout.",
     "config": "Show the configuration, or write a first one.",
     "fake-api": "Run a stand-in KooDrive API to try things against.",
 }

@@ -6,10 +6,10 @@ import click
 from rich.console import Console
 from rich.markdown import Markdown
 
-from etl.cli.error_pages import page_of
 from etl.cli.output import open_console
 from etl.error_codes import Code
 from etl.report.result_set import print_table
+from etl.resources import page_of
 from etl.warehouse.read.questions import ResultSet
 
 PAGE_WIDTH = 100

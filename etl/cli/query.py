@@ -1,23 +1,12 @@
 """`task-audit query`: answers the ready-made questions."""
 
-from contextlib import suppress
-from datetime import timedelta, timezone
-from difflib import get_close_matches
-
 import click
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.output import open_console, print_data, print_json
-from etl.cli.parameters import read_parameters
-from etl.database.clock import system_clock
-from etl.error_codes import Code
-from etl.errors import InputError
-from etl.jobs.query import answer
+from etl.jobs.query import answer, check_parameters, question_named
 from etl.report.result_set import print_table, to_csv, to_objects
-from etl.times.night import night_of
 from etl.warehouse.read.questions import Parameter, Question, questions
-
-WESTERNMOST, EASTERNMOST = timezone(timedelta(hours=-12)), timezone(timedelta(hours=14))
 
 
 @click.command()
@@ -54,12 +43,9 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
     if name is None or only_list:
         _list()
         return
-    _check(_question(name), given)
-    result = answer(
-        context.settings(),
-        name,
-        lambda question, now, night: read_parameters(question, given, now=now, last_night=night),
-    )
+    # A wrong name or parameter is refused before the configuration is read.
+    check_parameters(question_named(name), given)
+    result = answer(context.settings(), name, given)
     match form:
         case "csv" | "csv-excel":
             print_data(to_csv(result, for_excel=form == "csv-excel"))
@@ -69,28 +55,6 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
             print_table(result, console=open_console())
             if not result.rows:
                 context.note("No rows.")
-
-
-def _check(question: Question, given: tuple[str, ...]) -> None:
-    """Refuse what is wrong in every time zone before the configuration is read, and so before the zone is known."""
-    now = system_clock()
-    with suppress(InputError):
-        read_parameters(question, given, now=now, last_night=night_of(now, EASTERNMOST))
-        return
-    read_parameters(question, given, now=now, last_night=night_of(now, WESTERNMOST))
-
-
-def _question(name: str) -> Question:
-    known = questions("common")
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise InputError(
-            f"There is no question '{name}'.",
-            code=Code.QUESTION_UNKNOWN,
-            remedy=f"{hint}`task-audit query` lists the questions.",
-        )
-    return known[name]
 
 
 def _list() -> None:

@@ -7,7 +7,7 @@ import click
 
 from etl.database.clock import system_clock
 from etl.tasks import Shard
-from etl.times import Span, UnreadableTimeError, instant_span, read_duration, read_span
+from etl.times import UnreadableTimeError, instant_span, is_reversed, read_duration, read_span
 
 COMPLETION_INDEX = "JOB_COMPLETION_INDEX"
 NOW = "etl.now"
@@ -42,16 +42,6 @@ def _now(ctx: click.Context | None) -> datetime:
     """Read the clock once for all options of a command line."""
     now: datetime = ctx.meta.setdefault(NOW, system_clock()) if ctx else system_clock()
     return now
-
-
-def is_reversed(since: object, end: Span) -> bool:
-    """Return whether a range ends before it starts.
-
-    Args:
-        since: the start of the range; anything but a time if it has none.
-        end: the end of the range, which includes the day if it is one.
-    """
-    return isinstance(since, datetime) and (since >= end.end if end.is_day else since > end.end)
 
 
 class Duration(click.ParamType[timedelta]):

@@ -21,19 +21,29 @@ from etl.warehouse.schema import upgrade_warehouse
 
 
 @contextmanager
-def open_source(settings: SourceSettings, *, create: bool = False) -> Iterator[Engine]:
-    """Open the pending database."""
+def open_source(settings: SourceSettings, *, create: bool = False, read_only: bool = False) -> Iterator[Engine]:
+    """Open the pending database.
+
+    Args:
+        settings: the database.
+        create: whether a database file may be created.
+        read_only: whether no transaction may write.
+    """
     is_qualified = "." in settings.table
     engine = open_engine(settings.url, name="the pending database", create=create, finds_tables=not is_qualified)
     try:
-        yield engine
+        yield engine.execution_options(read_only=True) if read_only else engine
     finally:
         engine.dispose()
 
 
 @contextmanager
-def open_queue(settings: SourceSettings) -> Iterator[tuple[Engine, Table]]:
+def open_queue(settings: SourceSettings, *, read_only: bool = False) -> Iterator[tuple[Engine, Table]]:
     """Open the job's own pending table, and check its version.
+
+    Args:
+        settings: the database and the table.
+        read_only: whether no transaction may write.
 
     Raises:
         ConfigurationError: the pending table is the user's own, or not of this program's version.
@@ -45,7 +55,7 @@ def open_queue(settings: SourceSettings) -> Iterator[tuple[Engine, Table]]:
             remedy="Add rows to it by your own means, or use mode = 'queue'.",
         )
     table = pending_table(settings.table)
-    with open_source(settings) as engine:
+    with open_source(settings, read_only=read_only) as engine:
         with engine.connect() as connection:
             require_current(connection, queue_schema(table))
         yield engine, table
@@ -57,11 +67,13 @@ def open_warehouse(settings: WarehouseSettings, *, read_only: bool = False) -> I
 
     Args:
         settings: the warehouse.
-        read_only: whether the caller only reads, so that it shares a DuckDB file with other readers.
+        read_only: whether the caller only reads, so that it shares a DuckDB file with other readers, and no transaction
+            may write.
     """
     engine = open_engine(settings.url, name="the warehouse", schema=settings.schema_name, read_only=read_only)
     try:
-        warehouse = Warehouse(engine, schema=settings.schema_name)
+        reached = engine.execution_options(read_only=True) if read_only else engine
+        warehouse = Warehouse(reached, schema=settings.schema_name)
         warehouse.require_current()
         yield warehouse
     finally:

@@ -1,43 +1,76 @@
 """Answers a ready-made question from the warehouse, and from the pending table if the question reads it."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import timedelta, timezone
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from etl.database.clock import clock_of
+from etl.database.clock import clock_of, system_clock
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.night import last_night, night_at
 from etl.jobs.opening import open_queue, open_warehouse
+from etl.jobs.parameters import read_parameters
 from etl.settings.load import Settings
 from etl.source.overview import states
-from etl.times.night import Night
+from etl.times.night import night_of
 from etl.warehouse.read.questions import Question, ResultSet, ask, questions
 
 if TYPE_CHECKING:
     import polars as pl
 
-ReadValues = Callable[[Question, datetime, Night], Mapping[str, object]]
-"""Makes a value for each parameter of a question at an aware instant, after the last night, whose zone days have."""
+WESTERNMOST, EASTERNMOST = timezone(timedelta(hours=-12)), timezone(timedelta(hours=14))
 
 
-def answer(settings: Settings, name: str, read_values: ReadValues) -> ResultSet:
-    """Answer a question.
+def question_named(name: str) -> Question:
+    """Return a question, as its common file declares it.
+
+    Raises:
+        InputError: there is no such question.
+    """
+    known = questions("common")
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise InputError(
+            f"There is no question '{name}'.",
+            code=Code.QUESTION_UNKNOWN,
+            remedy=f"{hint}`task-audit query` lists the questions.",
+        )
+    return known[name]
+
+
+def check_parameters(question: Question, given: tuple[str, ...]) -> None:
+    """Refuse what is wrong in every time zone, before a database is opened and so before the zone is known.
+
+    Raises:
+        InputError: a parameter is wrong.
+    """
+    now = system_clock()
+    with suppress(InputError):
+        read_parameters(question, given, now=now, last_night=night_of(now, EASTERNMOST))
+        return
+    read_parameters(question, given, now=now, last_night=night_of(now, WESTERNMOST))
+
+
+def answer(settings: Settings, name: str, given: tuple[str, ...], *, max_rows: int | None = None) -> ResultSet:
+    """Answer a question by the clock and the calendar of the warehouse.
 
     Args:
         settings: the databases.
         name: the name of a question.
-        read_values: makes the values by the clock and the calendar of the warehouse.
+        given: the parameters that the user gives, each ``name=value``.
+        max_rows: the rows to read, at most; None: all.
 
     Raises:
         InputError: a parameter is wrong, or the question reads the job's own queue and there is none.
     """
     queue = _queue(settings) if questions("common")[name].reads_queue else None
     with open_warehouse(settings.warehouse, read_only=True) as warehouse:
-        question = questions(warehouse.engine.dialect.name)[name]
-        now = clock_of(warehouse.engine)()
-        values = read_values(question, now, last_night(warehouse.engine) or night_at(warehouse.engine, now))
-        return ask(warehouse.engine, question, values, queue=queue)
+        engine = warehouse.engine
+        question, now = questions(engine.dialect.name)[name], clock_of(engine)()
+        values = read_parameters(question, given, now=now, last_night=last_night(engine) or night_at(engine, now))
+        return ask(engine, question, values, queue=queue, max_rows=max_rows)
 
 
 def _queue(settings: Settings) -> "pl.DataFrame":
@@ -48,5 +81,5 @@ def _queue(settings: Settings) -> "pl.DataFrame":
             code=Code.QUESTION_NEEDS_QUEUE,
             remedy="Ask v_task_status beside your table instead.",
         )
-    with open_queue(settings.source) as (engine, table):
+    with open_queue(settings.source, read_only=True) as (engine, table):
         return states(engine, table)

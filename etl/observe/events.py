@@ -105,6 +105,11 @@ EVENTS: dict[str, Event] = {
         "A replay has loaded all files of its range.", ("audited", "changed", "unchanged", "dead_lettered")
     ),
     "note": Event("What the command says beside its data.", ("said",)),
+    "tool_called": Event(
+        "An assistant called a tool of `task-audit mcp`. `code` is that of an error. Arguments are not logged.",
+        ("tool", "seconds", "code"),
+    ),
+    "tool_crashed": Event("A tool of `task-audit mcp` met a bug; the server goes on.", ("tool",)),
     "read_copy_renewed": Event(
         "The copy of the warehouse for readers is of this moment.", ("file", "bytes", "seconds")
     ),

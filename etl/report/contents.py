@@ -1,4 +1,4 @@
-"""Reads the content of a report about a night, a run or a period from the databases."""
+"""Reads the content of a report about a night, a run or a period, and of the status, from the databases."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -7,15 +7,25 @@ from etl.database.clock import clock_of
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.night import last_night, pending_by_age, period_of
-from etl.jobs.opening import open_warehouse
+from etl.jobs.opening import open_queue, open_warehouse
+from etl.observe.outbox import count_unsent
 from etl.report.page import Report
+from etl.report.status_text import Status
 from etl.runs import AuditRun
 from etl.settings.load import Settings
+from etl.source.overview import overview
+from etl.source.waiting import waiting_tasks
+from etl.tasks import Selection
 from etl.times.night import Night
 from etl.warehouse.load.loader import Warehouse
+from etl.warehouse.read.labels import count_unexplained
 from etl.warehouse.read.news import Period
+from etl.warehouse.read.overview import last_runs, open_dead_letters
 from etl.warehouse.read.period import find, find_run
 from etl.warehouse.read.trend import trend
+
+RUNS_SHOWN = 10
+"""The runs of a status."""
 
 
 def read_report(
@@ -57,6 +67,28 @@ def read_report(
         made_at=made_at,
         version=__version__,
     )
+
+
+def read_status(settings: Settings) -> Status:
+    """Read the state of the queue and of the warehouse.
+
+    Raises:
+        TaskAuditError: a database cannot be read.
+    """
+    backlog = waiting = None
+    if settings.source.mode == "queue":
+        with open_queue(settings.source, read_only=True) as (engine, table):
+            now = clock_of(engine)()
+            backlog, waiting = overview(engine, table, now=now), waiting_tasks(engine, table, Selection(), now=now)
+    with open_warehouse(settings.warehouse, read_only=True) as warehouse:
+        return Status(
+            backlog=backlog,
+            waiting=waiting,
+            dead_letters=open_dead_letters(warehouse.engine),
+            runs=last_runs(warehouse.engine, number=RUNS_SHOWN),
+            unexplained=count_unexplained(warehouse.engine),
+            unsent=count_unsent(warehouse.engine),
+        )
 
 
 def _run(warehouse: Warehouse, run_id: str) -> AuditRun:

@@ -39,8 +39,8 @@ from etl.settings.notify import NotifySettings
 from etl.settings.secret_values import secrets_in, secrets_in_variables
 from etl.settings.section import Section
 
-DATABASE_URL = "url"
-"""The key of database URLs, of which only the secret parts are masked."""
+DATABASE_URLS = ("url", "read_url")
+"""The keys of database URLs, of which only the secret parts are masked."""
 
 TOKEN_COMMAND = "token_command"  # noqa: S105 - the name of a setting
 
@@ -132,7 +132,7 @@ def shown(key: str, value: object) -> str:
     match value:
         case None:
             return ""
-        case SecretStr() if key == DATABASE_URL:
+        case SecretStr() if key in DATABASE_URLS:
             return redact(render_url(parse_database_url(value)))
         case SecretStr():
             return MASK

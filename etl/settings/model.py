@@ -188,6 +188,17 @@ class WarehouseSettings(Section):
     """A file that each run replaces by a copy of the warehouse at its end, for people to read: who has it open never
     keeps a run waiting. Only if the warehouse is a file of duckdb or sqlite. Replay, labels, dead-letters and init
     renew the copy, too."""
+    read_url: Annotated[SecretStr, AfterValidator(check_warehouse_url)] | None = Field(
+        default=None, examples=["postgresql://ann@db.internal/warehouse"]
+    )
+    """The URL at which `task-audit mcp` reads the warehouse: as a user who may only read, from a standby, or from the
+    copy for readers. Without it the command reads at `url`, in transactions that cannot write. A URL with a password is
+    a secret: put it into the file warehouse__read_url of the secrets folder instead."""
+
+    @property
+    def for_reading(self) -> "WarehouseSettings":
+        """The same warehouse as ``read_url`` leads to it, if there is one."""
+        return self.model_copy(update={"url": self.read_url or self.url})
 
     @model_validator(mode="after")
     def _read_copy_fits_the_engine(self) -> Self:

@@ -91,6 +91,7 @@ def _is_secret(annotation: object) -> bool:
 
 PARTS: dict[str, Parts] = {
     "url": in_database_url,
+    "read_url": in_database_url,
     "proxy": in_proxy_url,
     "token": in_token,
     "webhook_url": in_webhook_url,

@@ -61,6 +61,16 @@ class Span:
         return self.end > self.start
 
 
+def is_reversed(since: object, end: Span) -> bool:
+    """Return whether a range ends before it starts.
+
+    Args:
+        since: the start of the range; anything but a time if it has none.
+        end: the end of the range, which includes the day if it is one.
+    """
+    return isinstance(since, datetime) and (since >= end.end if end.is_day else since > end.end)
+
+
 def instant_span(instant: datetime) -> Span:
     """Return the span of one aware instant."""
     return Span(start=instant, end=instant)

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from rich.table import Table
 from sqlalchemy import Engine
 
-from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
+from etl.jobs.parameters import read_parameters
 from etl.times.night import night_of
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.read.questions import ask, questions

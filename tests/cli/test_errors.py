@@ -10,10 +10,10 @@ import click
 import pytest
 from pydantic import SecretStr
 
-from etl.cli.error_pages import page_of
 from etl.cli.errors import emit
 from etl.error_codes import Code
 from etl.errors import BugError, InputError
+from etl.resources import page_of
 from tests.nights import TOKEN, task_ids
 from tests.reported_errors import FORM
 
@@ -157,6 +157,9 @@ def test_a_missing_extra(task_audit, configure, monkeypatch):
     monkeypatch.setitem(sys.modules, "psycopg", None)
     configure(source__url=CLOSED_PORT)
     require_form(task_audit("status"), Code.EXTRA_MISSING)
+    monkeypatch.setitem(sys.modules, "mcp.server.lowlevel", None)
+    monkeypatch.delitem(sys.modules, "etl.assistant.server", raising=False)
+    require_form(task_audit("mcp"), Code.EXTRA_MISSING)
 
 
 def test_a_bug(task_audit, monkeypatch):
@@ -181,7 +184,7 @@ def test_a_json_log_has_an_error_as_one_line(task_audit, configure, monkeypatch)
         require_words(line, result.exit_code, code)
     configure(telemetry__log_format="json")
     assert json.loads(task_audit("status").stderr)["code"] == Code.DATABASE_MISSING
-    monkeypatch.setattr("etl.cli.status._status", lambda _: 1 / 0)
+    monkeypatch.setattr("etl.cli.status.read_status", lambda _: 1 / 0)
     line = json.loads(task_audit("status").stderr)
     assert (line["code"], line["exception"][0]["exc_type"]) == (Code.BUG, "ZeroDivisionError")
 

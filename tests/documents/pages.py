@@ -28,6 +28,7 @@ NOT_TYPED = {
     "install ": "needs the user that useradd creates; tests/cron/test_readme.py checks that the files exist",
     "task-audit config new --out production.toml": "the installation has that file; tests/cli/test_how_to.py types it",
     "systemctl": "needs a running systemd; tests/cron/test_systemd.py verifies the units",
+    "claude mcp add": "needs Claude Code; tests/assistant starts the server as the files of other clients say",
     "kubectl": "needs a cluster; tests/cron/test_kubernetes.py renders and validates the manifests",
     "(crontab": "would change the crontab of the tests' user; a test types the line that it adds",
 }

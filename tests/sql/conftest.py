@@ -6,8 +6,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import BigInteger
 
-from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
+from etl.jobs.parameters import read_parameters
 from etl.times.night import night_of
 from etl.warehouse.read.questions import ask as ask_warehouse
 from etl.warehouse.read.questions import questions

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
+from etl.jobs.parameters import read_parameters
 from etl.times.night import night_of
 from etl.warehouse.read.questions import ask, questions
 from etl.warehouse.schema import upgrade_warehouse

@@ -8,8 +8,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
+from etl.jobs.parameters import read_parameters
 from etl.resources import resource
 from etl.times.night import night_of
 from etl.warehouse.read.questions import read_question

@@ -7,8 +7,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import event
 
-from etl.cli.parameters import read_parameters
 from etl.database.connections import open_engine
+from etl.jobs.parameters import read_parameters
 from etl.normalize import FACTS
 from etl.times.night import night_of
 from etl.warehouse.load.loader import Warehouse

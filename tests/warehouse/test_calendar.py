@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from etl.cli.parameters import read_parameters
 from etl.jobs.night import last_night
+from etl.jobs.parameters import read_parameters
 from etl.times.night import night_of
 from etl.warehouse.calendar import FIRST_DAY, LAST_DAY, days_in, follow_zone, zone_name, zone_of
 from etl.warehouse.read.label_file import Label

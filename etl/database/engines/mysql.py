@@ -66,6 +66,10 @@ prompt refuse updates without a key, and cut what a SELECT returns.
 """
 
 
+READS_ONLY = "reads_only"
+"""The note of a connection whose session is read-only."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MySQL(Engine):
     """The engine of MySQL and MariaDB."""
@@ -245,8 +249,11 @@ def _set_collation(connection: DBAPIConnection, _record: object) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    if connection.get_execution_options().get("read_only", False):
-        connection.exec_driver_sql("START TRANSACTION READ ONLY")
+    """Set what the transactions of the session may do: on MariaDB, DDL ends a single one that only reads, and runs."""
+    reads_only = connection.get_execution_options().get("read_only", False)
+    if reads_only != connection.info.get(READS_ONLY, False):
+        connection.exec_driver_sql(f"SET SESSION TRANSACTION READ {'ONLY' if reads_only else 'WRITE'}")
+        connection.info[READS_ONLY] = reads_only
 
 
 MYSQL = MySQL(

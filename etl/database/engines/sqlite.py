@@ -131,6 +131,7 @@ class SQLite(FileEngine):
 def _begin(connection: Connection) -> None:
     # A reader that turns writer half-way can fail with SQLITE_BUSY at once, so writers lock at the start.
     reads_only = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql(f"PRAGMA query_only = {int(reads_only)}")
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 

@@ -62,8 +62,13 @@ class DeadLetter:
         return "discarded" if self.detail.startswith(DISCARDED) else None
 
 
-def open_letters(engine: Engine, choice: Choice) -> list[DeadLetter]:
+def open_letters(engine: Engine, choice: Choice, *, max_rows: int | None = None) -> list[DeadLetter]:
     """List open dead letters, those that failed last first.
+
+    Args:
+        engine: the warehouse.
+        choice: the dead letters to list.
+        max_rows: how many to read, at most; None: all.
 
     Raises:
         InputError: a selected task has no open dead letter.
@@ -77,7 +82,8 @@ def open_letters(engine: Engine, choice: Choice) -> list[DeadLetter]:
     if choice.failed_after:
         query = query.where(letters.last_failed_at >= choice.failed_after)
     with engine.execution_options(read_only=True).connect() as connection:
-        rows = connection.execute(query.order_by(letters.last_failed_at.desc(), letters.task_id)).mappings().all()
+        ordered = query.order_by(letters.last_failed_at.desc(), letters.task_id).limit(max_rows)
+        rows = connection.execute(ordered).mappings().all()
     found = {row["task_id"]: DeadLetter(**row) for row in rows}
     if not choice.task_ids:
         return list(found.values())

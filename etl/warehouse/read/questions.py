@@ -16,6 +16,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -104,7 +105,12 @@ def read_question(path: Path) -> Question:
 
 
 def ask(
-    engine: Engine, question: Question, values: Mapping[str, object], *, queue: "pl.DataFrame | None" = None
+    engine: Engine,
+    question: Question,
+    values: Mapping[str, object],
+    *,
+    queue: "pl.DataFrame | None" = None,
+    max_rows: int | None = None,
 ) -> ResultSet:
     """Ask a warehouse.
 
@@ -114,6 +120,7 @@ def ask(
         values: one for each parameter: text, int, float or aware datetime, as its kind says, or None for an optional
             time.
         queue: ``task_id`` and ``state`` of the pending table, for a question that reads it.
+        max_rows: the rows to read, at most; None: all.
     """
     binds = [bindparam(each.name, values[each.name], type_=TYPES[each.kind]) for each in question.parameters]
     # MySQL creates no temporary table within a read-only transaction.
@@ -122,9 +129,14 @@ def ask(
         beside = nullcontext() if queue is None else engine_of(connection).staged(connection, queue, queue_state)
         with beside:
             statement = engine_of(connection).qualify(question.statement)
-            result = connection.execute(text(statement).bindparams(*binds))
-            columns = tuple(result.keys())
-            rows = [_plain_row(columns, row, connection.dialect) for row in result]
+            bound = text(statement).bindparams(*binds)
+            if max_rows is not None:
+                # The driver would otherwise fetch every row before the first is read.
+                bound = bound.execution_options(stream_results=True, max_row_buffer=max_rows)
+            with connection.execute(bound) as result:
+                columns = tuple(result.keys())
+                found = result if max_rows is None else islice(result, max_rows)
+                rows = [_plain_row(columns, row, connection.dialect) for row in found]
     return ResultSet(columns=columns, rows=rows)
 
 

@@ -1,29 +1,25 @@
-"""Reads the values of a question's parameters, from the command line or from the defaults in the question's file.
+"""Reads the values of a question's parameters, as users write them or from the defaults in the question's file.
 
 A time may count from the parameters before it, ``7d after since``, and from the last night, ``last night``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
-from typing import Any
 
-import click
-
-from etl.cli.types import is_reversed
 from etl.error_codes import Code
 from etl.errors import InputError
-from etl.times import Span, UnreadableTimeError, instant_span, read_span
+from etl.times import Span, UnreadableTimeError, instant_span, is_reversed, read_span
 from etl.times.night import Night
 from etl.warehouse.read.questions import Kind, Parameter, Question
 
 MAX_INTEGER = 2**63 - 1
 """The largest integer that every engine holds."""
 
-TYPES: dict[Kind, click.ParamType[Any]] = {
-    "text": click.STRING,
-    "integer": click.IntRange(0, MAX_INTEGER),
-    "number": click.FloatRange(-1e15, 1e15),
-}
+MAX_NUMBER = 1e15
+
+READERS: dict[Kind, Callable[[str], str | int | float]] = {"text": str, "integer": int, "number": float}
+
+BOUNDS: dict[Kind, tuple[float, float]] = {"integer": (0, MAX_INTEGER), "number": (-MAX_NUMBER, MAX_NUMBER)}
 
 EXAMPLES: dict[Kind, str] = {
     "text": "a text",
@@ -39,7 +35,7 @@ def read_parameters(
 
     Args:
         question: the question with the parameters.
-        given: the parameters of the command line, each ``name=value``.
+        given: the parameters that the user gives, each ``name=value``.
         now: the aware instant that ``now`` means.
         last_night: the last night, whose zone is that of dates and times without one.
 
@@ -113,15 +109,18 @@ def _written(question: Question, given: tuple[str, ...]) -> dict[str, str]:
 def _value(parameter: Parameter, written: str) -> object:
     try:
         written.encode()
-        value: object = TYPES[parameter.kind].convert(written, None, None)
+        value = READERS[parameter.kind](written)
     except UnicodeEncodeError:
         raise InputError(
             f"--param {parameter.name} is not UTF-8.", code=Code.PARAMETER_WRONG, remedy="Write it in UTF-8."
         ) from None
-    except (OverflowError, click.BadParameter):
+    except ValueError:
         raise _wrong(parameter, written) from None
-    if value != value:  # noqa: PLR0124 - only a NaN differs from itself
-        raise _wrong(parameter, written)
+    if not isinstance(value, str):
+        low, high = BOUNDS[parameter.kind]
+        # A NaN is between no bounds.
+        if not low <= value <= high:
+            raise _wrong(parameter, written)
     return value
 
 
