@@ -77,8 +77,8 @@ docs: .venv/.development      ## build the site of docs/ into build/site; a warn
 # --quiet would also keep a warning from being an error. The variable turns off the theme's notice about its successor.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-reference: .venv/.runtime     ## write docs/reference and docs/errors/index.md from the code
-	$(BIN)/python -m docs.generate docs
+reference: .venv/.development ## write docs/reference, docs/errors/index.md, sql/dbt and sql/contract from the code
+	$(BIN)/python -m docs.generate .
 
 picture: .venv/.runtime       ## run the demo and draw it in docs/images/demo.svg
 	mkdir -p build

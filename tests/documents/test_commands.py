@@ -23,7 +23,10 @@ TRIED_ELSEWHERE = {
 """Pages whose statements another test runs on every engine."""
 
 
-TYPED_ELSEWHERE = {"docs/how-to/first-configuration.md": "tests/cli/test_how_to.py, which has a secret to type"}
+TYPED_ELSEWHERE = {
+    "docs/how-to/first-configuration.md": "tests/cli/test_how_to.py, which has a secret to type",
+    "docs/how-to/dbt.md": "tests/field/test_dbt.py, which has dbt",
+}
 
 
 def is_typed(page, step):

@@ -1,4 +1,4 @@
-"""The reference pages are those that the present code makes."""
+"""The reference pages, the dbt package and the data contract are those that the present code makes."""
 
 import re
 import subprocess
@@ -6,10 +6,9 @@ import sys
 
 import click
 
-from docs.generate import PAGES
 from etl.cli import cli
 from tests.documents.pages import PAGES as ALL_PAGES
-from tests.documents.pages import text_of
+from tests.documents.pages import ROOT, text_of
 
 SYNOPSES = re.findall(r"`(?:\$ )?task-audit ([^`]+)`", " ".join(" ".join(map(text_of, ALL_PAGES)).split()))
 """Commands named in sentences, with placeholders in them."""
@@ -18,8 +17,13 @@ SYNOPSES = re.findall(r"`(?:\$ )?task-audit ([^`]+)`", " ".join(" ".join(map(tex
 def test_the_pages_are_those_of_the_code(tmp_path):
     # As `make reference`, the test uses a process of its own: click keeps state of commands that other tests have run.
     subprocess.run([sys.executable, "-m", "docs.generate", str(tmp_path)], check=True)
-    for name in PAGES:
-        assert text_of(f"docs/{name}") == (tmp_path / name).read_text(encoding="utf-8"), "run `make reference`"
+    made = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    for name in made:
+        assert text_of(name) == (tmp_path / name).read_text(encoding="utf-8"), "run `make reference`"
+    kept = {
+        str(file.relative_to(ROOT)) for folder in ("dbt", "contract") for file in (ROOT / "sql" / folder).rglob("*")
+    }
+    assert {name for name in kept if (ROOT / name).is_file()} == {name for name in made if name.startswith("sql/")}
 
 
 def test_a_command_named_in_a_sentence_is_one():
