@@ -31,6 +31,9 @@ POINTS = (
 """All places, in the order in which a run passes them. ``claiming``, ``staged``, ``committing`` and ``settling`` are
 in a transaction, and the others between two."""
 
+EXPORT_POINTS = ("exporting", "renaming", "exported", "published", "deleting")
+"""All places of an export, in its order. ``renaming`` is passed once for each file in a folder, also of the archive."""
+
 _name, _, _mark = os.environ.get(VARIABLE, "").partition("@")
 _name, _, _nth = _name.partition(":")
 _passes = count(1)
@@ -48,9 +51,9 @@ def require_known_point() -> None:
     Raises:
         ConfigurationError: the variable names no crash point.
     """
-    if _name and (_name not in POINTS or not (_nth or "1").isdigit()):
+    if _name and (_name not in POINTS + EXPORT_POINTS or not (_nth or "1").isdigit()):
         raise ConfigurationError(
             f"{VARIABLE} names no crash point: {os.environ[VARIABLE]}.",
             code=Code.SETTING_WRONG,
-            remedy=f"Unset it; it is for tests. The points are {', '.join(POINTS)}.",
+            remedy=f"Unset it; it is for tests. The points are {', '.join(POINTS + EXPORT_POINTS)}.",
         )

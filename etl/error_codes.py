@@ -180,6 +180,26 @@ class Code(StrEnum):
         "archive-damaged",
         Summary(ExitCode.DEAD_LETTERS, "A file of the archive is not as the job wrote it."),
     )
+    EXPORT_UNAVAILABLE = (
+        "export-unavailable",
+        Summary(ExitCode.UNAVAILABLE, "The place of an export cannot be read or written."),
+    )
+    EXPORT_OVERTAKEN = (
+        "export-overtaken",
+        Summary(ExitCode.STOPPED, "Another export to the same place has finished in the meantime."),
+    )
+    EXPORT_PLACE_TAKEN = (
+        "export-place-taken",
+        Summary(ExitCode.USAGE, "The place that an export should go to holds something else."),
+    )
+    EXPORT_OTHER_WAREHOUSE = (
+        "export-other-warehouse",
+        Summary(ExitCode.USAGE, "The place holds the export of another warehouse."),
+    )
+    EXPORT_NEWER = (
+        "export-newer",
+        Summary(ExitCode.CONFIGURATION, "A newer version of the program has written the export."),
+    )
     DISK_FULL = "disk-full", Summary(ExitCode.UNAVAILABLE, "A disk that the job writes to is almost full.")
     WEBHOOK_UNAVAILABLE = "webhook-unavailable", Summary(ExitCode.UNAVAILABLE, "The webhook did not accept a message.")
     COLLECTOR_UNAVAILABLE = (

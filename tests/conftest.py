@@ -28,7 +28,7 @@ from tests.templates import Templates
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-pytest_plugins = ["tests.marks", "tests.places", "tests.crash.figures", "tests.sql.roles"]
+pytest_plugins = ["tests.marks", "tests.places", "tests.object_store", "tests.crash.figures", "tests.sql.roles"]
 
 each_engine = pytest.mark.parametrize(
     "databases", ["sqlite+duckdb", *(f"one {engine}" for engine in ("sqlite", "postgresql", *MYSQL))], indirect=True

@@ -39,6 +39,7 @@ SLOW = (
     "documents/test_commands.py",
     "documents/test_reference.py",
     "documents/test_site.py",
+    "export",
     "fake_api/test_command.py",
     "fetch/test_foreign_pages.py",
     "fetch/test_hanging_tasks.py",

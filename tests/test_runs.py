@@ -137,7 +137,7 @@ def test_the_reason_is_what_ended_a_run_unless_its_numbers_are_wrong():
 
 
 @given(*[st.integers(0, 2)] * 6)
-def test_success_means_that_every_claimed_task_was_audited(claimed, audited, changed, unchanged, dead, released):  # noqa: PLR0917
+def test_success_means_that_every_claimed_task_was_audited(claimed, audited, changed, unchanged, dead, released):
     run = run_with(
         claimed=claimed, audited=audited, changed=changed, unchanged=unchanged, dead_lettered=dead, released=released
     )

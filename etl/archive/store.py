@@ -15,17 +15,15 @@ from typing import Any
 
 import polars as pl
 
-from etl.archive.folder import Folder, IrregularFileError
 from etl.archive.rows import ARCHIVE_SCHEMA
 from etl.archive.seal import BrokenSealError, Seal
 from etl.error_codes import Code
 from etl.errors import DamagedArchiveError, UnavailableError
 from etl.settings.checks import check_hmac_key
 from etl.settings.model import ArchiveSettings
-from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.secret_files import load_secret
-
-BUCKET = "s3://"
+from etl.storage.bucket import BUCKET, BucketSettings, first_line, reason_of
+from etl.storage.folder import Folder, IrregularFileError
 
 NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})/(?P<run_id>[A-Za-z0-9-]{1,100})-(?P<number>\d{6,})\.parquet\Z", re.ASCII)
 
@@ -35,21 +33,11 @@ FILES = "*-*-*/*.parquet"
 NO_DAY = "0000-00-00"
 """A day that no file is of."""
 
-METADATA_SERVERS = "169.254.0.0/16,fd00:ec2::/32"
-"""Servers inside the machine's own network that hand out the credentials of its role; no proxy reaches them."""
-
-NO_PROXY = {"proxy_url": "http://127.0.0.1:9", "proxy_excludes": "*,0.0.0.0/0,::/0"}
-"""Keeps polars from reading the variables itself: a proxy that is used for no address."""
-
 FOLDER_REMEDY = "Check archive.location, its free space and its rights; then run again."
 BUCKET_REMEDY = (
     "Check archive.location, archive.s3_endpoint, and the key and its rights; name a private authority in the variable"
     " SSL_CERT_FILE; then run again."
 )
-
-S3_ERROR = re.compile(r"<Code>([^<]+)</Code>\s*<Message>([^<]*)")
-CAUSE = re.compile(r"^ +\d+: (.+)$", re.MULTILINE)
-"""Polars lists the causes of an error below it, the first one last."""
 
 READ_WRITE_ERRORS = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """Errors of polars when a file cannot be read or written. A panic is no Exception, so no other handler catches it."""
@@ -77,7 +65,7 @@ class Store:
         )
         self.files_without_checksum = 0
         """The files that were read and have no checksum, since an older version wrote them."""
-        self._proxy = _proxy_to_bucket(settings)
+        self._proxy = bucket_settings(settings).proxy if self._is_bucket else None
         self._options = storage_options(settings) if self._is_bucket else None
 
     def __str__(self) -> str:
@@ -121,7 +109,7 @@ class Store:
         except pl.exceptions.PolarsError as error:
             if self._is_bucket:
                 raise self._unavailable("read", error) from None
-            raise self._damaged(name, "is damaged", quote=_first_line(error)) from None
+            raise self._damaged(name, "is damaged", quote=first_line(error)) from None
         except pl.exceptions.PanicException:
             # The reader of Parquet ends so on some damage.
             raise self._damaged(name, "is damaged: it cannot be read as Parquet") from None
@@ -188,7 +176,7 @@ class Store:
     def _unavailable(self, action: str, error: Exception) -> UnavailableError:
         by = f" (through the proxy {self._proxy})" if self._proxy else ""
         return UnavailableError(
-            f"Cannot {action} the archive {self._location}: {_reason(error)}{by}.",
+            f"Cannot {action} the archive {self._location}: {reason_of(error)}{by}.",
             code=Code.ARCHIVE_UNAVAILABLE,
             remedy=BUCKET_REMEDY if self._is_bucket else FOLDER_REMEDY,
         )
@@ -196,34 +184,24 @@ class Store:
 
 def bucket_address(settings: ArchiveSettings) -> str | None:
     """Return the address of the store that holds the bucket; None if the archive is a folder or not configured."""
-    if not (settings.location or "").startswith(BUCKET):
-        return None
-    return settings.s3_endpoint or f"https://s3.{settings.s3_region or 'us-east-1'}.amazonaws.com"
-
-
-def _proxy_to_bucket(settings: ArchiveSettings) -> Proxy | None:
-    address = bucket_address(settings)
-    return choose_proxy(address) if address else None
+    return bucket_settings(settings).address if (settings.location or "").startswith(BUCKET) else None
 
 
 def storage_options(settings: ArchiveSettings) -> dict[str, str]:
-    """Return the bucket's address and keys and the proxy for polars, which finds other keys by itself."""
-    secret = load_secret(
-        settings.s3_secret_access_key,
-        settings.s3_secret_access_key_file,
-        setting="archive.s3_secret_access_key",
+    """Return the bucket's address and keys and the proxy for polars."""
+    return bucket_settings(settings).options()
+
+
+def bucket_settings(settings: ArchiveSettings) -> BucketSettings:
+    """Return the way to the bucket of an archive."""
+    return BucketSettings(
+        section="archive",
+        s3_endpoint=settings.s3_endpoint,
+        s3_region=settings.s3_region,
+        s3_access_key_id=settings.s3_access_key_id,
+        s3_secret_access_key=settings.s3_secret_access_key,
+        s3_secret_access_key_file=settings.s3_secret_access_key_file,
     )
-    options = {
-        "aws_endpoint_url": settings.s3_endpoint,
-        "aws_region": settings.s3_region,
-        "aws_access_key_id": settings.s3_access_key_id,
-        "aws_secret_access_key": secret.get_secret_value() if secret else None,
-        # The settings allow http only for this machine.
-        "aws_allow_http": "true" if (settings.s3_endpoint or "").startswith("http:") else None,
-    }
-    proxy = _proxy_to_bucket(settings)
-    way = {"proxy_url": proxy.url.get_secret_value(), "proxy_excludes": METADATA_SERVERS} if proxy else NO_PROXY
-    return {name: value for name, value in options.items() if value} | way
 
 
 def file_name(day: date, run_id: str, *, number: int) -> str:
@@ -247,15 +225,3 @@ def _is_date(day: str) -> bool:
 def _order(match: re.Match[str]) -> tuple[str, int, str]:
     # A run's ID begins with the time, so its order is that of the runs.
     return match["run_id"], int(match["number"]), match["day"]
-
-
-def _reason(error: Exception) -> str:
-    """Return the store's own words, or else the first line of an error with its first cause."""
-    if found := S3_ERROR.search(str(error)):
-        return f"{found[1]}: {found[2]}".rstrip(". ")
-    return ": ".join([_first_line(error), *CAUSE.findall(str(error))[-1:]])
-
-
-def _first_line(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return (text.strip().splitlines() or [type(error).__name__])[0].rstrip(".")

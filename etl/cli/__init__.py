@@ -35,6 +35,7 @@ COMMANDS = {
     "report": "etl.cli.report:report",
     "labels": "etl.cli.labels:labels",
     "dead-letters": "etl.cli.dead_letters:dead_letters",
+    "export": "etl.cli.export:export",
     "prune": "etl.cli.prune:prune",
     "notify": "etl.cli.notify:notify",
     "digest": "etl.cli.digest:digest",
@@ -58,6 +59,7 @@ HELP = {
     "report": "Make one self-contained HTML file of the last night, to read, mail or print.",
     "labels": "Explain result codes and task types, and name tenants, in a CSV file.",
     "dead-letters": "Show tasks that could not be audited; retry or discard them.",
+    "export": "Write the warehouse as Parquet files with a manifest, into a folder or a bucket; only what changed.",
     "prune": (
         "Delete old rows and files that no question needs: done tasks of the queue, "
         "counters, sent messages, the archive."

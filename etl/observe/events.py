@@ -33,6 +33,10 @@ EVENTS: dict[str, Event] = {
         "Rows of the user's own table have a value that is no time. The run goes by the time inside their IDs.",
         ("tasks", "first"),
     ),
+    "export_left_files": Event(
+        "An export is whole, but files of earlier exports could not be deleted. The next export tries again.",
+        ("files", "said"),
+    ),
     "run_started": Event("A run begins to claim tasks.", ("max_rate",)),
     "batch_loaded": Event(
         "The outcomes of a batch are committed; `audited` is the total of the run so far.", ("tasks", "audited")

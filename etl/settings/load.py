@@ -25,6 +25,7 @@ from etl.database.url import parse_database_url, render_url
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.redaction import MASK, redact, remember
+from etl.settings.export import ExportSettings
 from etl.settings.layers import Layer, Tree, layer_of, literal, merge, origin_of
 from etl.settings.model import (
     ApiSettings,
@@ -57,6 +58,7 @@ class Settings(BaseSettings):
     warehouse: WarehouseSettings = WarehouseSettings()
     run: RunSettings = RunSettings()
     archive: ArchiveSettings = ArchiveSettings()
+    export: ExportSettings = ExportSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     notify: NotifySettings = NotifySettings()
 

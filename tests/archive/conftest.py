@@ -1,30 +1,6 @@
-"""An object store on the loopback."""
+"""Empty archives, in a folder and in a bucket."""
 
 import pytest
-
-KEYS = {"s3_access_key_id": "CANARY-key", "s3_secret_access_key": "CANARY-secret", "s3_region": "us-east-1"}
-
-
-@pytest.fixture(scope="session")
-def object_store():
-    """Run an S3-compatible store with a bucket named ``answers``, and return its settings."""
-    # The import takes a second, which tests without an object store need not spend.
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    boto3.client(
-        "s3",
-        endpoint_url=endpoint,
-        region_name=KEYS["s3_region"],
-        aws_access_key_id=KEYS["s3_access_key_id"],
-        aws_secret_access_key=KEYS["s3_secret_access_key"],
-    ).create_bucket(Bucket="answers")
-    yield {"location": "s3://answers", "s3_endpoint": endpoint, **KEYS}
-    server.stop()
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -114,7 +114,7 @@ def test_every_rejection_has_a_response():
         (Behaviour(), {"X-Traceid": "short"}, 400, 13000102, "trace_id_length"),
     ],
 )
-def test_a_rejected_request_gets_its_error_over_http(responses_of, behaviour, sent, status, code, reason):  # noqa: PLR0917  a row of the table
+def test_a_rejected_request_gets_its_error_over_http(responses_of, behaviour, sent, status, code, reason):
     (response,), api = responses_of(behaviour, TASK_ID, headers=sent)
     assert (response.status, response.json.get("error_code", response.json.get("code"))) == (status, code)
     assert api.stats.rejected == {reason: 1}

@@ -254,6 +254,9 @@ def _begin(connection: Connection) -> None:
     if reads_only != connection.info.get(READS_ONLY, False):
         connection.exec_driver_sql(f"SET SESSION TRANSACTION READ {'ONLY' if reads_only else 'WRITE'}")
         connection.info[READS_ONLY] = reads_only
+    if connection.get_execution_options().get("snapshot", False):
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 
 
 MYSQL = MySQL(

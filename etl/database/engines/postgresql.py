@@ -49,7 +49,6 @@ OWN_OPTIONS = ("autocommit", "context", "cursor_factory", "prepare_threshold", "
 """The options of the driver that a URL cannot give, since its values are text and the job sets them itself."""
 
 MIN_VERSION = 14
-
 OTHER_PRODUCTS = re.compile(r"Redshift|Greenplum|Cloudberry|GaussDB|-YB-|CrateDB|Materialize|RisingWave", re.IGNORECASE)
 """Servers whose version begins as that of PostgreSQL does."""
 
@@ -159,9 +158,11 @@ class PostgreSQL(Engine):
             record.info[SEARCH_PATH] = path
 
         def begin(connection: Connection) -> None:
-            access = " READ ONLY" if connection.get_execution_options().get("read_only", False) else ""
+            options = connection.get_execution_options()
+            level = "REPEATABLE READ" if options.get("snapshot", False) else "READ COMMITTED"
+            access = " READ ONLY" if options.get("read_only", False) else ""
             path = f"SET LOCAL search_path TO {connection.info[SEARCH_PATH].sql};"
-            script = f"BEGIN ISOLATION LEVEL READ COMMITTED{access};{path}{settings}"
+            script = f"BEGIN ISOLATION LEVEL {level}{access};{path}{settings}"
             connection.exec_driver_sql(script, execution_options={"no_parameters": True})
 
         from etl.database.engines.postgresql_compiler import QualifyingCompiler

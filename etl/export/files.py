@@ -1,0 +1,92 @@
+"""Writes frames of sorted rows as Parquet files: one or more for each day, with the same bytes for the same rows."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from hashlib import sha256
+from io import BytesIO
+from uuid import UUID
+
+import polars as pl
+
+from etl.crash_points import crash_point
+from etl.export.manifest import Part
+
+MAX_ROWS = 250_000
+"""The rows of a file, at most; they are in memory until the file is written."""
+
+NO_DAY = "__HIVE_DEFAULT_PARTITION__"
+"""What readers of partitioned folders take for null."""
+
+DAY = "day=(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|__HIVE_DEFAULT_PARTITION__)"
+UUID_FORM = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+
+NAME = re.compile(
+    rf"([a-z_]+(/{DAY})?/(?P<export_id>{UUID_FORM})-[0-9]{{4,}}\.(parquet|unfinished)"
+    rf"|manifest-(?P<by>{UUID_FORM})\.unfinished)\Z",
+    re.ASCII,
+)
+"""The names of files that an export writes beside its manifest; all others in the same place stay untouched."""
+
+WriteFile = Callable[[str, bytes], None]
+"""Writes a file of this name, as a whole or not at all."""
+
+
+def write_days(
+    frames: Iterable[pl.DataFrame], *, table: str, export_id: str, write: WriteFile, has_days: bool
+) -> Iterator[tuple[date | None, Part]]:
+    """Write the files of some days.
+
+    Args:
+        frames: rows sorted by day and key; the first column is the day, and is not written.
+        table: the name of the table.
+        export_id: the export, whose files have names of their own.
+        write: writes a file.
+        has_days: whether the files are in folders of days.
+
+    Yields:
+        The day of each file, and the file.
+    """
+    for number, (day, rows) in enumerate(_parts(frames)):
+        folder = f"{table}/day={day or NO_DAY}" if has_days else table
+        content = parquet(rows)
+        name = f"{folder}/{export_id}-{number:04d}.parquet"
+        write(name, content)
+        crash_point("exporting")
+        yield day, Part(path=name, rows=rows.height, bytes=len(content), sha256=sha256(content).hexdigest())
+
+
+def parquet(rows: pl.DataFrame) -> bytes:
+    """Return rows as one Parquet file with one row group."""
+    buffer = BytesIO()
+    rows.rechunk().write_parquet(buffer, compression="zstd", row_group_size=MAX_ROWS)
+    return buffer.getvalue()
+
+
+def written_at(name: str) -> datetime | None:
+    """Return when the export began that wrote a file; None if no export wrote it. A UUIDv7 begins with the time."""
+    found = NAME.match(name)
+    if found is None:
+        return None
+    milliseconds = UUID(found["export_id"] or found["by"]).int >> 80
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+def _parts(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[date | None, pl.DataFrame]]:
+    """Yield the rows of each file: those of one day, and not too many."""
+    day: date | None = None
+    kept: list[pl.DataFrame] = []
+    for frame in frames:
+        for rows in frame.partition_by(frame.columns[0], maintain_order=True):
+            day_of_rows = rows.item(0, 0)
+            if kept and day_of_rows != day:
+                yield day, pl.concat(kept)
+                kept = []
+            day = day_of_rows
+            kept.append(rows.drop(frame.columns[0]))
+            while sum(each.height for each in kept) >= MAX_ROWS:
+                together = pl.concat(kept)
+                yield day, together.head(MAX_ROWS)
+                kept = [together.slice(MAX_ROWS)] if together.height > MAX_ROWS else []
+    if kept:
+        yield day, pl.concat(kept)
