@@ -11,7 +11,7 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from tests.bench import indexes, loaders, memory, per_request, whole_job
+from tests.bench import exports, indexes, loaders, memory, per_request, whole_job
 from tests.bench.parts import Sizes, postgres_server
 
 PARTS = {
@@ -20,11 +20,20 @@ PARTS = {
     "loaders": loaders.tables,
     "indexes": indexes.tables,
     "memory": memory.tables,
+    "exports": exports.tables,
 }
 WIDTH = 132
 
 FULL = Sizes()
-QUICK = Sizes(tasks=200, repetitions=1, engines=("postgresql",), batches=((100, 2),), memory=(200, 400), facts=1_000)
+QUICK = Sizes(
+    tasks=200,
+    repetitions=1,
+    engines=("postgresql",),
+    batches=((100, 2),),
+    memory=(200, 400),
+    facts=1_000,
+    exports=(500, 1_000),
+)
 
 
 @click.command()

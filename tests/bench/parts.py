@@ -45,6 +45,8 @@ class Sizes:
     """The rows in a batch, and the number of batches."""
     memory: tuple[int, int] = (10_000, 200_000)
     """The tasks of the small and the large job whose memory is compared."""
+    exports: tuple[int, int] = (300_000, 2_000_000)
+    """The facts of the small and the large export whose memory is compared."""
     facts: int = 1_000_000
     """The facts in a warehouse after a year."""
 
