@@ -137,9 +137,13 @@ class Pool:
                 if outcome is None:
                     return
                 if (final := self._final_outcome(outcome, attempt, backlog=backlog)) is not None:
-                    weighed = await self._without_outage(final, attempt)
-                    for trusted in await self._trusted(weighed):
-                        await deliver(trusted)
+                    if isinstance(final, FetchFailure) and not final.is_lasting:
+                        final = await self._without_outage(final, attempt)
+                    trusted = self._quarantine.admit(final)
+                    if self._quarantine.suspicion() is not None:
+                        trusted = [*trusted, *await self._cleared()]
+                    for each in trusted:
+                        await deliver(each)
             except TaskAuditError as error:
                 self._shutdown.request(error)
 
@@ -171,22 +175,19 @@ class Pool:
             self._probes.note_failure(task)
         return is_answered
 
-    async def _trusted(self, outcome: Outcome) -> list[Outcome]:
-        """Admit an outcome to the quarantine; returns the outcomes that can be trusted now.
+    async def _cleared(self) -> list[Outcome]:
+        """Return the outcomes of the quarantine that can be trusted after all, once other tasks are answered.
 
         Raises:
             TaskAuditError: the API refuses many tasks, and other tasks as well.
         """
-        trusted = self._quarantine.admit(outcome)
-        if self._quarantine.suspicion() is None:
-            return trusted
         async with self._suspicion_line:
             suspicion = self._quarantine.suspicion()
             if suspicion is None:
-                return trusted
+                return []
             if not await self._others_are_answered():
                 raise suspicion
-            return [*trusted, *self._quarantine.trust()]
+            return self._quarantine.trust()
 
     async def _others_are_answered(self) -> bool:
         asked: set[str] = set()
@@ -199,18 +200,16 @@ class Pool:
                 return True
         return False
 
-    async def _without_outage(self, outcome: Outcome, attempt: Attempt) -> Outcome:
+    async def _without_outage(self, failure: FetchFailure, attempt: Attempt) -> FetchFailure:
         """Count no attempt for a passing failure if nothing shows that other tasks are answered meanwhile."""
-        if not isinstance(outcome, FetchFailure) or outcome.is_lasting:
-            return outcome
         before = attempt.answers_at_failure
-        if not outcome.is_unrecognized and before is not None:
+        if not failure.is_unrecognized and before is not None:
             other = await self._probes.task() if self._answers == before else None
             if other is not None and (probe := await self._gate.wait(patiently=False)) is not None:
                 await self._is_answered(other, probe=probe)
             if self._answers > before:
-                return outcome
-        return replace(outcome, counts_attempt=False)
+                return failure
+        return replace(failure, counts_attempt=False)
 
     async def _send(self, task: PendingTask, *, probe: bool) -> Outcome:
         self.traffic.requests += 1
@@ -223,10 +222,11 @@ class Pool:
             raise
         self.traffic.count(outcome)
         self._gate.record(outcome, probe=probe)
-        if not isinstance(outcome, FetchFailure):
-            self._probes.note_answer(task)
-        if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_RECOVERIES:
+        if isinstance(outcome, FetchFailure):
+            self._answers += outcome.recovery in TASK_RECOVERIES
+        else:
             self._answers += 1
+            self._probes.note_answer(task)
         return outcome
 
     def _final_outcome(self, outcome: Outcome, attempt: Attempt, *, backlog: Backlog) -> Outcome | None:

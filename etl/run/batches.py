@@ -27,7 +27,7 @@ class BatchBuffer:
         self._not_empty = asyncio.Event()
         self._full = asyncio.Event()
         self._not_full = asyncio.Event()
-        self._ended = False
+        self._is_full = self._ended = False
         self.received = 0
         """The outcomes that were added until now."""
 
@@ -40,7 +40,8 @@ class BatchBuffer:
         if isinstance(outcome, Observation):
             self._bytes += outcome.size
         self._not_empty.set()
-        if self._is_full:
+        if len(self._outcomes) >= self._size or self._bytes >= MAX_BYTES:
+            self._is_full = True
             self._not_full.clear()
             self._full.set()
 
@@ -63,12 +64,9 @@ class BatchBuffer:
             async with asyncio.timeout(self._seconds):
                 await self._full.wait()
         batch, self._outcomes, self._bytes = self._outcomes, [], 0
+        self._is_full = False
         self._not_full.set()
         if not self._ended:
             self._not_empty.clear()
             self._full.clear()
         return batch
-
-    @property
-    def _is_full(self) -> bool:
-        return len(self._outcomes) >= self._size or self._bytes >= MAX_BYTES

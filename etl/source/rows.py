@@ -1,33 +1,36 @@
 """Turns rows of the pending table into tasks, and settlements into rows."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, func, null
+from sqlalchemy import ColumnElement, Table, func, null
 
 from etl.source.engines.base import Columns
 from etl.tasks import PendingTask, Settlement
 
 
-def pending_task(row: Row[Any]) -> PendingTask:
+def pending_task(row: Sequence[Any]) -> PendingTask:
     """Read a task from a row of ``claimed_columns``."""
+    task_id, submitted_at, attempts, fence, _, last_status, unchanged_looks = row
     return PendingTask(
-        task_id=row.task_id,
-        submitted_at=row.submitted_at,
-        attempts=row.attempts,
-        fence=row.fence,
-        last_status=row.last_status,
-        unchanged_looks=row.unchanged_looks,
+        task_id=task_id,
+        submitted_at=submitted_at,
+        attempts=attempts,
+        fence=fence,
+        last_status=last_status,
+        unchanged_looks=unchanged_looks,
     )
 
 
 def settled_row(settlement: Settlement) -> dict[str, Any]:
     """Return the values of a settlement under the names of ``bulk_update.ROW_TYPES``."""
+    task = settlement.task
     return {
-        "held_id": settlement.task.task_id,
-        "held_fence": settlement.task.fence,
+        "held_id": task.task_id,
+        "held_fence": task.fence,
         "new_state": settlement.state,
         # The claim has counted an attempt already.
-        "new_attempts": settlement.task.attempts - (not settlement.counts_attempt) if settlement.error else 0,
+        "new_attempts": task.attempts - (not settlement.counts_attempt) if settlement.error else 0,
         "settled_at": settlement.settled_at,
         "due_at": settlement.next_check_at,
         "new_status": settlement.status,

@@ -36,9 +36,11 @@ UNSTORABLE = re.compile(r"[\0\ud800-\udfff]")
 """Characters that no database holds as text: NUL, and the surrogates that Python puts for bytes that are not UTF-8."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingTask:
-    """A task that this run has claimed and asks about."""
+class PendingTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task that this run has claimed and asks about.
+
+    A run makes some values for each task, and a ``msgspec.Struct`` is faster to make than any other class.
+    """
 
     task_id: str
     submitted_at: datetime | None = None
@@ -63,10 +65,7 @@ class RawAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """A task as KooDrive described it at one instant.
-
-    A run makes one for each answer, and a ``msgspec.Struct`` is faster to make than any other class.
-    """
+    """A task as KooDrive described it at one instant."""
 
     task: PendingTask
     detail: TaskDetail
@@ -163,8 +162,7 @@ class TaskState(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """The new state of a claimed task after this run has asked about it."""
 
     task: PendingTask

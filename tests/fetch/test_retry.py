@@ -2,6 +2,7 @@ import random
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -69,7 +70,7 @@ def test_the_retry_of_a_timeout_costs_double():
 def test_the_end_of_a_run_waits_for_one_more_attempt_after_a_time_out_and_for_none_if_earlier_runs_failed():
     policy = RetryPolicy(attempts=4)
     hung, failed = failure(FailureReason.TIMEOUT), failure(FailureReason.SERVER_ERROR)
-    hung_again = replace(hung, task=replace(hung.task, attempts=2))
+    hung_again = replace(hung, task=msgspec.structs.replace(hung.task, attempts=2))
     assert policy.may_delay_end(hung)
     assert policy.may_delay_end(hung, before=failed)
     assert policy.may_delay_end(failed, before=hung)

@@ -76,7 +76,7 @@ def test_a_refused_session_ends_the_run(asked_stand_in):
 
 def test_a_connection_that_breaks_during_a_refresh_ends_the_run(asked_scripted):
     refused = http(b"{}", status="401 Unauthorized")
-    with pytest.raises(CredentialsRefusedError, match="cannot be renewed: ConnectionLostError"):
+    with pytest.raises(CredentialsRefusedError, match="cannot be renewed: ServerDisconnectedError"):
         asked_scripted(refused, None, session_id="s3ssion")
 
 

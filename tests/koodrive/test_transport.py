@@ -156,6 +156,6 @@ def test_a_request_on_a_closed_connection_is_not_repeated_in_secret(asked_script
     """By default, aiohttp would send the second request twice without a trace."""
     (first, second, third), server = asked_scripted(http(), None, http(), times=3)
     assert isinstance(first, Observation)
-    assert (second.reason, second.detail) == (FailureReason.UNREACHABLE, "ConnectionLostError: Server disconnected")
+    assert (second.reason, second.detail) == (FailureReason.UNREACHABLE, "ServerDisconnectedError: Server disconnected")
     assert isinstance(third, Observation)
     assert len(server.requests) == 3

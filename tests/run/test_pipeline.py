@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -264,7 +265,7 @@ def test_a_task_that_killed_several_runs_is_not_asked_about():
 @pytest.mark.parametrize("shares_database", [False, True])
 def test_tasks_that_a_killed_run_has_loaded_are_acknowledged_and_not_asked_about_again(shares_database):
     source, warehouse = MemorySource(3), MemoryWarehouse()
-    source.waiting = [replace(task, attempts=int(task.task_id)) for task in source.waiting]
+    source.waiting = [msgspec.structs.replace(task, attempts=int(task.task_id)) for task in source.waiting]
     warehouse.audited_before = {"1", "2"}
 
     run = run_to_end(source, warehouse, shares_database=shares_database)
