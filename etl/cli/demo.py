@@ -1,6 +1,5 @@
 """`task-audit demo`: runs the whole job without a configuration."""
 
-import asyncio
 import shlex
 import shutil
 import sys
@@ -10,7 +9,7 @@ import click
 from rich.console import Console
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.foreground import run_until_stopped, watch_progress
+from etl.cli.foreground import run_async, run_until_stopped, watch_progress
 from etl.cli.output import open_console
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
@@ -56,7 +55,7 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
             highlight=False,
         )
         progress = watch_progress if sys.stderr.isatty() else None
-        finished = asyncio.run(run_until_stopped(parts.settings, RunRequest(), seconds=None, progress=progress))
+        finished = run_async(run_until_stopped(parts.settings, RunRequest(), seconds=None, progress=progress))
     print_summary(finished, console=console, dry_run=False)
     explain_codes(parts)
     _answer(parts)

@@ -1,6 +1,8 @@
 """Does a run in the foreground: it stops on signals and in time, and shows its progress."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from etl.cli.progress import show_progress
 from etl.cli.signals import GO_ON, stop_on_signals
@@ -11,6 +13,23 @@ from etl.jobs.reporters import RunReporters
 from etl.run.pipeline import Pipeline
 from etl.runs import FinishedRun, RunRequest
 from etl.settings.load import Settings
+
+T = TypeVar("T")
+
+
+def run_async(main: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine on the fastest event loop that is installed."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes a loop of uvloop, which the extra ``fast`` installs; None stands for Python's own loop."""
+    try:
+        import uvloop  # noqa: PLC0415 - this module is there without it
+    except ModuleNotFoundError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def run_until_stopped(

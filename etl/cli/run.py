@@ -1,6 +1,5 @@
 """`task-audit run`: starts a run, reports it, and exits with its exit code."""
 
-import asyncio
 import gc
 import sys
 from dataclasses import asdict
@@ -11,7 +10,7 @@ import click
 import structlog
 
 from etl.cli.context import Context, common_options, pass_context
-from etl.cli.foreground import run_until_stopped, watch_progress
+from etl.cli.foreground import run_async, run_until_stopped, watch_progress
 from etl.cli.options import require_shards, selection_options
 from etl.cli.output import open_console, print_json
 from etl.cli.progress import shows_progress
@@ -94,7 +93,7 @@ def _audit(settings: Settings, request: RunRequest, stop_at: time | None) -> Fin
     try:
         reporters.require()
         seconds = _seconds(settings, stop_at)
-        finished = asyncio.run(
+        finished = run_async(
             run_until_stopped(settings, request, seconds=seconds, progress=progress, reporters=reporters)
         )
     except TaskAuditError as error:
