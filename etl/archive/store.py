@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from etl.archive.bucket import bucket_settings
 from etl.archive.rows import ARCHIVE_SCHEMA
 from etl.archive.seal import BrokenSealError, Seal
 from etl.error_codes import Code
@@ -22,7 +23,7 @@ from etl.errors import DamagedArchiveError, UnavailableError
 from etl.settings.checks import check_hmac_key
 from etl.settings.model import ArchiveSettings
 from etl.settings.secret_files import load_secret
-from etl.storage.bucket import BUCKET, BucketSettings, first_line, reason_of
+from etl.storage.bucket import BUCKET, first_line, reason_of
 from etl.storage.folder import Folder, IrregularFileError
 
 NAME = re.compile(r"(?P<day>\d{4}-\d{2}-\d{2})/(?P<run_id>[A-Za-z0-9-]{1,100})-(?P<number>\d{6,})\.parquet\Z", re.ASCII)
@@ -182,26 +183,9 @@ class Store:
         )
 
 
-def bucket_address(settings: ArchiveSettings) -> str | None:
-    """Return the address of the store that holds the bucket; None if the archive is a folder or not configured."""
-    return bucket_settings(settings).address if (settings.location or "").startswith(BUCKET) else None
-
-
 def storage_options(settings: ArchiveSettings) -> dict[str, str]:
     """Return the bucket's address and keys and the proxy for polars."""
     return bucket_settings(settings).options()
-
-
-def bucket_settings(settings: ArchiveSettings) -> BucketSettings:
-    """Return the way to the bucket of an archive."""
-    return BucketSettings(
-        section="archive",
-        s3_endpoint=settings.s3_endpoint,
-        s3_region=settings.s3_region,
-        s3_access_key_id=settings.s3_access_key_id,
-        s3_secret_access_key=settings.s3_secret_access_key,
-        s3_secret_access_key_file=settings.s3_secret_access_key_file,
-    )
 
 
 def file_name(day: date, run_id: str, *, number: int) -> str:

@@ -7,13 +7,12 @@ from dataclasses import KW_ONLY, dataclass, field
 from datetime import timedelta
 from functools import partial
 from math import ceil
+from typing import TYPE_CHECKING
 
 import structlog
 from sqlalchemy import Engine
 from structlog.contextvars import bound_contextvars
 
-from etl.archive.archive import Archive
-from etl.archive.store import Store
 from etl.database.clock import Clock, clock_of
 from etl.database.connections import same_database
 from etl.database.versions import require_current
@@ -49,6 +48,9 @@ from etl.tasks import PendingTask, TaskState, is_valid_task_id
 from etl.warehouse.load.batch import Within
 from etl.warehouse.load.dry_run import DryRun
 from etl.warehouse.load.loader import Warehouse
+
+if TYPE_CHECKING:
+    from etl.archive.archive import Archive
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -183,10 +185,13 @@ class Wiring:
 
         return announce
 
-    def archive(self) -> Archive | None:
+    def archive(self) -> "Archive | None":
         """Make the archive, if one is configured and may be written to."""
         if not self.settings.archive.location or self.request.dry_run:
             return None
+        from etl.archive.archive import Archive  # noqa: PLC0415 - a run without an archive does not wait for it
+        from etl.archive.store import Store  # noqa: PLC0415 - as above
+
         return Archive(Store(self.settings.archive), run_id=self.run_id)
 
     @asynccontextmanager

@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import structlog
 
-from etl.archive.store import Store, bucket_address, day_of
+from etl.archive.bucket import bucket_address
+from etl.archive.store import Store, day_of
 from etl.database.clock import clock_of
 from etl.jobs.opening import open_queue, open_warehouse
 from etl.settings.load import Settings

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from yarl import URL
 
-from etl.archive.store import bucket_address
+from etl.archive.bucket import bucket_address
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.observe.webhook import webhook_address

@@ -1,24 +1,11 @@
-"""Reports on stderr while a command runs: structured logs, and a progress bar for a person at a terminal."""
+"""Reports on stderr while a command runs: structured logs."""
 
-import asyncio
 import logging
 import sys
 import traceback
-from collections.abc import Callable
 from typing import Any, TextIO
 
 import structlog
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import ExcInfo
 
@@ -26,9 +13,6 @@ from etl.observe.streams import lines_lost, loses_lines
 from etl.receivers import for_terminal
 from etl.redaction import redact, redact_all
 from etl.settings.names import LogFormat
-
-REFRESH_SECONDS = 0.25
-"""The interval is short enough for the eye, and long enough for the event loop."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -127,44 +111,3 @@ def _rendering(*, for_a_person: bool) -> list[structlog.typing.Processor]:
     # Local variables may hold secrets.
     tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
     return [clock, tracebacks, _values_without_secrets, structlog.processors.JSONRenderer()]
-
-
-class SpeedColumn(ProgressColumn):
-    """The speed of the last moments, in tasks per second."""
-
-    def render(self, task: Task) -> Text:
-        """Draw the speed if it is known."""
-        return Text(f"{task.speed:,.0f}/s" if task.speed else "", style="cyan")
-
-
-class ProgressBar:
-    """The progress of a run on a terminal."""
-
-    def __init__(self, *, total: int | None) -> None:
-        self._bar = Progress(
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-            SpeedColumn(),
-            TextColumn("[dim]{task.fields[throttled]} × 429"),  # noqa: RUF001 - a multiplication sign
-            TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
-            expand=True,
-        )
-        self._task = self._bar.add_task("audit", total=total, throttled=0)
-
-    async def follow(self, progress: Callable[[], tuple[int, int]]) -> None:
-        """Redraw until cancelled.
-
-        Args:
-            progress: returns the number of finished tasks and the number of throttled requests.
-        """
-        with self._bar:
-            try:
-                while True:
-                    self._show(*progress())
-                    await asyncio.sleep(REFRESH_SECONDS)
-            finally:
-                self._show(*progress())
-
-    def _show(self, done: int, throttled: int) -> None:
-        self._bar.update(self._task, completed=done, throttled=throttled)

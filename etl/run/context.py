@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from etl.archive.archive import Archive
 from etl.database.clock import Clock
 from etl.observe.trace import Trace
 from etl.redaction import Secrets
@@ -14,6 +14,9 @@ from etl.shutdown import Shutdown
 from etl.source import Source
 from etl.warehouse import Loader
 from etl.warehouse.load.batch import Within
+
+if TYPE_CHECKING:
+    from etl.archive.archive import Archive
 
 Announce = Callable[[AuditRun], Within]
 """Takes the row of a finished run, and returns what is written in one transaction with it."""
@@ -34,7 +37,7 @@ class RunContext:
     renew_clock: Callable[[], None] = lambda: None
     """Reads the time of the pending database again."""
     trace: Trace = field(default_factory=Trace)
-    archive: Archive | None = None
+    archive: "Archive | None" = None
     """The archive of responses, if the run has one."""
     secrets: Secrets = field(default_factory=Secrets)
     """Values that no response may bring into a fact."""

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from etl.archive.store import Store, bucket_address
+from etl.archive.bucket import bucket_address
+from etl.archive.store import Store
 from etl.errors import ConfigurationError
 from etl.jobs.doctor.finding import Finding, failed, warning
 from etl.jobs.servers import proxy_to, require_private_way, servers_of

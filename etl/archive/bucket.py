@@ -1,0 +1,21 @@
+"""The address and settings of the bucket that holds the archive, for those who do not open it: that takes polars."""
+
+from etl.settings.model import ArchiveSettings
+from etl.storage.bucket import BUCKET, BucketSettings
+
+
+def bucket_address(settings: ArchiveSettings) -> str | None:
+    """Return the address of the store that holds the bucket; None if the archive is a folder or not configured."""
+    return bucket_settings(settings).address if (settings.location or "").startswith(BUCKET) else None
+
+
+def bucket_settings(settings: ArchiveSettings) -> BucketSettings:
+    """Return the way to the bucket of an archive."""
+    return BucketSettings(
+        section="archive",
+        s3_endpoint=settings.s3_endpoint,
+        s3_region=settings.s3_region,
+        s3_access_key_id=settings.s3_access_key_id,
+        s3_secret_access_key=settings.s3_secret_access_key,
+        s3_secret_access_key_file=settings.s3_secret_access_key_file,
+    )
