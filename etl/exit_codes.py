@@ -1,5 +1,6 @@
 """The exit codes of a command and their words, from which every table of exit codes is made."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Literal, Self
@@ -132,3 +133,21 @@ class ExitCode(IntEnum):
             grade="bad",
         ),
     )
+
+
+WORST_FIRST = (
+    ExitCode.BUG,
+    ExitCode.USAGE,
+    ExitCode.CONFIGURATION,
+    ExitCode.CREDENTIALS,
+    ExitCode.UNAVAILABLE,
+    ExitCode.STOPPED,
+    ExitCode.DEAD_LETTERS,
+    ExitCode.OK,
+)
+"""The order in which one exit code is chosen for several ends."""
+
+
+def worst(codes: Collection[ExitCode]) -> ExitCode:
+    """Return the worst of several exit codes; of none, that everything is well."""
+    return next((code for code in WORST_FIRST if code in codes), ExitCode.OK)

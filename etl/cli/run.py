@@ -13,6 +13,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.foreground import run_async, run_until_stopped, watch_progress
 from etl.cli.options import require_shards, selection_options
 from etl.cli.output import open_console, print_json
+from etl.cli.processes import MAX_PROCESSES, require_side_by_side, run_side_by_side
 from etl.cli.progress import shows_progress
 from etl.cli.signals import interruptible
 from etl.cli.types import Duration, TimeOfDay, seconds_until
@@ -35,7 +36,14 @@ EXIT_CODES = ", ".join(f"{code} {code.outcome.replace('_', ' ')}" for code in Ex
 @click.option("--dry-run", is_flag=True, help="Fetch and normalize, but write nothing anywhere.")
 @click.option("--max-duration", type=Duration(), help="End cleanly after this time, e.g. 2h or 90m.")
 @click.option("--stop-at", type=TimeOfDay(), help="End cleanly at this time of day in UTC, e.g. 06:00.")
+@click.option(
+    "--processes",
+    type=click.IntRange(1, MAX_PROCESSES),
+    default=1,
+    help="Start so many runs on this machine that share tasks and rate; the databases must be on servers.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the run's row as one JSON object on stdout.")
+@click.option("--is-one-of-several", is_flag=True, hidden=True, help="Leave the summary to the command above.")
 @common_options
 @pass_context
 def run(
@@ -50,7 +58,9 @@ def run(
     dry_run: bool,
     max_duration: timedelta | None,
     stop_at: time | None,
+    processes: int,
     as_json: bool,
+    is_one_of_several: bool,
 ) -> None:
     """Audit the tasks that are due: claim, fetch, normalize, load.
 
@@ -60,13 +70,20 @@ def run(
     Example:
       task-audit run --since 2026-11-01 --until 2026-11-07
       task-audit run --stop-at 06:00 --json
+      task-audit run --processes 4
     """
     settings = context.settings({"run": {"deadline_seconds": max_duration.total_seconds()}} if max_duration else {})
     require_shards(shard, settings.source)
     selection = Selection(since=since, until=until, refetch=refetch, recheck=recheck, shard=shard)
     request = RunRequest(selection=selection, tasks=limit, dry_run=dry_run)
-    finished = _audit(settings, request, stop_at)
-    if settings.telemetry.log_format != "json":
+    seconds = _seconds(settings, stop_at)
+    if processes > 1:
+        require_side_by_side(settings, request)
+        sys.exit(
+            run_side_by_side(context, settings, request=request, processes=processes, seconds=seconds, as_json=as_json)
+        )
+    finished = _audit(settings, request, seconds, shows_bar=not is_one_of_several)
+    if settings.telemetry.log_format != "json" and not is_one_of_several:
         # The event run_finished has the same numbers.
         print_summary(finished, console=open_console(stderr=True), dry_run=dry_run)
     if as_json:
@@ -85,14 +102,13 @@ def _print_row(finished: FinishedRun) -> None:
         log.warning("output_not_written", said=error.message)
 
 
-def _audit(settings: Settings, request: RunRequest, stop_at: time | None) -> FinishedRun:
+def _audit(settings: Settings, request: RunRequest, seconds: float | None, *, shows_bar: bool) -> FinishedRun:
     """Do the run, and report its beginning and its end."""
     _freeze_imports()
-    progress = watch_progress if shows_progress(settings.telemetry.log_format) else None
+    progress = watch_progress if shows_bar and shows_progress(settings.telemetry.log_format) else None
     reporters = RunReporters(settings, request)
     try:
         reporters.require()
-        seconds = _seconds(settings, stop_at)
         finished = run_async(
             run_until_stopped(settings, request, seconds=seconds, progress=progress, reporters=reporters)
         )

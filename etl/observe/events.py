@@ -37,6 +37,10 @@ EVENTS: dict[str, Event] = {
         "An export is whole, but files of earlier exports could not be deleted. The next export tries again.",
         ("files", "said"),
     ),
+    "process_died": Event(
+        "A process of `run --processes` was killed by the signal; the others go on, and its leases run out.",
+        ("pid", "signal"),
+    ),
     "run_started": Event("A run begins to claim tasks.", ("max_rate",)),
     "batch_loaded": Event(
         "The outcomes of a batch are committed; `audited` is the total of the run so far.", ("tasks", "audited")

@@ -5,7 +5,7 @@ The checks are independent: a failed check never hides another one.
 
 from collections.abc import Callable, Iterator
 
-from etl.exit_codes import ExitCode
+from etl.exit_codes import ExitCode, worst
 from etl.jobs.doctor.api import examine_api
 from etl.jobs.doctor.databases import examine_queue, examine_user_table, examine_warehouse
 from etl.jobs.doctor.file_rights import examine_secrets
@@ -18,8 +18,6 @@ from etl.jobs.doctor.tls import examine_tls
 from etl.settings.load import Configuration
 
 __all__ = ["Finding", "State", "examine", "verdict"]
-
-WORST_FIRST = (ExitCode.BUG, ExitCode.CONFIGURATION, ExitCode.CREDENTIALS, ExitCode.UNAVAILABLE, ExitCode.STOPPED)
 
 Check = Callable[[Configuration], Iterator[Finding]]
 
@@ -50,5 +48,4 @@ def examine(configuration: Configuration) -> Iterator[Finding]:
 
 def verdict(findings: list[Finding]) -> ExitCode:
     """Return the exit code that a run would have, by the worst failure."""
-    codes = {finding.exit_code for finding in findings if finding.state is State.FAILURE}
-    return next((code for code in WORST_FIRST if code in codes), ExitCode.OK)
+    return worst({finding.exit_code for finding in findings if finding.state is State.FAILURE})

@@ -1,0 +1,26 @@
+-- One row per task with its last known state, names and labels.
+SELECT
+    task_id,
+    task_name,
+    task_type,
+    task_type_name,
+    tenant_id,
+    user_id,
+    status,
+    status_name,
+    is_terminal,
+    result_code,
+    submitted_at,
+    submitted_at_source,
+    first_seen_at,
+    status_changed_at,
+    last_checked_at,
+    run_id,
+    title,
+    category,
+    action,
+    tenant_name,
+    submitted_on,
+    ended_at,
+    hours_to_end
+FROM {{ source('task_audit', 'v_task_status') }}
