@@ -32,6 +32,7 @@ def servers_of(settings: Settings) -> Iterator[tuple[str, str]]:
     addresses = {
         API: settings.api.base_url,
         "archive.location": bucket_address(settings.archive),
+        "export.s3_endpoint": settings.export.s3_endpoint,
         "telemetry.pushgateway_url": telemetry.pushgateway_url,
         "telemetry.otlp_endpoint": telemetry.otlp_endpoint,
         "telemetry.openlineage_url": telemetry.openlineage_url,

@@ -273,6 +273,16 @@ def test_errors_of_a_store_are_one_line_without_its_keys(warehouse, bucket, task
     assert "CANARY" not in reported_error(unreachable)
 
 
+def test_a_store_may_demand_the_bucket_in_the_host(warehouse, bucket, task_audit, configure):
+    """The name leads nowhere here, so the error shows which address was asked."""
+    pytest.importorskip("obstore")
+    configure(export__s3_endpoint="http://localhost:9", export__s3_virtual_host="true")
+    asked = task_audit("export", "--out", "s3://answers/night")
+
+    assert asked.exit_code == 69
+    assert "http://answers.localhost:9/night/manifest.json" in asked.stderr
+
+
 def test_no_secret_is_in_a_manifest_or_a_file(postgres_url, audit_on, configure, task_audit, tmp_path):  # noqa: F811
     engine = open_engine(SecretStr(postgres_url), name="the warehouse", create=True)
     audit_on(engine)

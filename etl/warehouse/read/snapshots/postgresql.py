@@ -62,7 +62,7 @@ def _frame(lines: list[bytes], schema: "pl.Schema") -> "pl.DataFrame":
     import polars as pl  # noqa: PLC0415 - commands that read little do not wait for it
 
     sent = {name: kind if kind in (pl.Int64, pl.Float64) else pl.String for name, kind in schema.items()}
-    frame = pl.read_csv(b"".join(lines), has_header=False, schema=sent, raise_if_empty=False)
+    frame = pl.read_csv(b"".join(lines), has_header=False, schema=sent)
     return frame.with_columns(_parsed(name, kind) for name, kind in schema.items())
 
 
