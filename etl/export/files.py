@@ -77,13 +77,15 @@ def _parts(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[date | None, pl.Dat
     day: date | None = None
     kept: list[pl.DataFrame] = []
     for frame in frames:
-        for rows in frame.partition_by(frame.columns[0], maintain_order=True):
-            day_of_rows = rows.item(0, 0)
+        start = 0
+        # The rows are sorted, so that those of a day are a slice, which copies nothing.
+        for length, day_of_rows in frame[frame.columns[0]].rle().struct.unnest().iter_rows():
             if kept and day_of_rows != day:
                 yield day, pl.concat(kept)
                 kept = []
             day = day_of_rows
-            kept.append(rows.drop(frame.columns[0]))
+            kept.append(frame[start : start + length, 1:])
+            start += length
             while sum(each.height for each in kept) >= MAX_ROWS:
                 together = pl.concat(kept)
                 yield day, together.head(MAX_ROWS)

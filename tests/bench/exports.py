@@ -1,7 +1,7 @@
 """Measures an export beside the engine's own copy of the same rows into Parquet, and its memory at two sizes.
 
-DuckDB's own copy is ``COPY … TO … (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))``. PostgreSQL has none: the
-reference is its COPY of the same rows, sorted, as CSV into polars, which writes one file a day.
+The references write the same rows in the same order. DuckDB's own copy is ``COPY … TO … (FORMAT parquet, COMPRESSION
+zstd, PARTITION_BY (day))``. PostgreSQL has none: its reference is a COPY as CSV into polars, which writes the files.
 """
 
 import io
@@ -122,7 +122,8 @@ def _copy_from_duckdb(url: str, folder: str) -> None:
         connection.execute("SET TimeZone = 'UTC'")
         with _timed():
             connection.execute(
-                f"COPY (SELECT *, CAST(submitted_at AS DATE) AS day FROM fact_task_status) TO '{folder}'"
+                f"COPY (SELECT *, CAST(submitted_at AS DATE) AS day FROM fact_task_status ORDER BY day, task_id)"
+                f" TO '{folder}'"
                 " (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (day))"
             )
 

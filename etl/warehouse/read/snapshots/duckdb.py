@@ -25,6 +25,8 @@ class DuckDBSnapshot(Snapshot):
     def prepare(self) -> None:
         """Limit the memory of the engine, which would otherwise take most of the machine's."""
         self.connection.exec_driver_sql(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        # Polars keeps text as such views, and would convert any other form.
+        self.connection.exec_driver_sql("SET produce_arrow_string_view = true")
 
     def fingerprint(self, columns: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
         """Return the sum of the engine's hashes of the rows."""

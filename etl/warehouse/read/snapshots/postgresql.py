@@ -46,7 +46,8 @@ class PostgreSQLSnapshot(Snapshot):
         try:
             with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
                 for line in copy:
-                    lines.append(line)
+                    # The driver hands out its own buffers, and to keep many of them takes twice the time.
+                    lines.append(bytes(line))
                     if len(lines) == ROWS_PER_FRAME:
                         yield _frame(lines, schema)
                         lines.clear()
