@@ -70,8 +70,8 @@ sbom: .venv/.development      ## list what the image is made of as a CycloneDX f
 	$(BIN)/cyclonedx-py environment $(BIN)/python $(BILL) --output-file build/sbom-of-environment.json
 	$(BIN)/python -m docs.generate.sbom build/sbom-of-lock.json build/sbom-of-environment.json > dist/sbom.cdx.json
 
-bench: .venv/.development     ## measure the job and its parts, and print ratios
-	$(BIN)/python -m tests.bench
+bench: .venv/.development     ## measure the job beside its snapshot, other programs and its parts; TASKS= and ROUNDS= bound the time
+	$(BIN)/python -m tests.bench $(if $(TASKS),--tasks $(TASKS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PART),--part $(PART))
 
 docs: .venv/.development      ## build the site of docs/ into build/site; a warning is an error
 # --quiet would also keep a warning from being an error. The variable turns off the theme's notice about its successor.

@@ -11,10 +11,14 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from tests.bench import exports, indexes, loaders, memory, per_request, whole_job
+from tests.bench import exports, indexes, loaders, memory, per_request, side_by_side, whole_job
 from tests.bench.parts import Sizes, postgres_server
 
 PARTS = {
+    "side-by-side": side_by_side.plain,
+    "latency": side_by_side.late,
+    "tls": side_by_side.over_tls,
+    "several-runs": side_by_side.several_runs,
     "whole-job": whole_job.tables,
     "request": per_request.tables,
     "loaders": loaders.tables,
@@ -39,12 +43,15 @@ QUICK = Sizes(
 @click.command()
 @click.option("--part", "parts", type=click.Choice(list(PARTS)), multiple=True, help="Measure this alone; repeatable.")
 @click.option("--tasks", type=click.IntRange(min=1), help=f"Tasks of the whole job; {FULL.tasks:,} by default.")
+@click.option("--rounds", type=click.IntRange(min=1), help=f"Measurements of each; {FULL.repetitions} by default.")
 @click.option("--quick", is_flag=True, help="A few tasks only: shows that everything works, and measures nothing.")
-def bench(*, parts: tuple[str, ...], tasks: int | None, quick: bool) -> None:
+def bench(*, parts: tuple[str, ...], tasks: int | None, rounds: int | None, quick: bool) -> None:
     """Measure the job beside its parts, and print ratios."""
     sizes = QUICK if quick else FULL
     if tasks:
         sizes = replace(sizes, tasks=tasks)
+    if rounds:
+        sizes = replace(sizes, repetitions=rounds)
     console = Console()
     console.width = max(console.width, WIDTH)
     with postgres_server() as postgres:

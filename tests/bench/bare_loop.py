@@ -1,4 +1,6 @@
-"""The reference for the whole job: the leanest aiohttp loop over the same URLs: ``bare_loop.py URL IDS.txt``.
+"""The reference for the whole job: the leanest aiohttp loop over the same URLs.
+
+Call it as ``bare_loop.py URL IDS.txt [--uvloop]``.
 
 The loop has no rate limit, retries, leases or facts: it reads each body, decodes it and drops it. It prints its seconds
 without the start of the process.
@@ -56,10 +58,11 @@ async def ask_all(base_url, task_ids):
         return sum(await asyncio.gather(*(work() for _ in range(WORKERS))))
 
 
-def main(base_url, ids_file):
+def main(base_url, ids_file, *options):
     task_ids = Path(ids_file).read_text(encoding="utf-8").split()
     started = time.perf_counter()
-    answers = asyncio.run(ask_all(base_url, iter(task_ids)))
+    run = __import__("uvloop").run if options else asyncio.run
+    answers = run(ask_all(base_url, iter(task_ids)))
     if answers != len(task_ids):
         sys.exit(f"{answers} answers to {len(task_ids)} questions")
     print(time.perf_counter() - started)

@@ -29,6 +29,13 @@ CHEAP_API = [sys.executable, str(FOLDER / "cheap_api.py")]
 FIRST_ID = 1534087020903704704
 ONE_MILLISECOND = 1 << 23
 
+FOR_THE_API = {
+    "TASK_AUDIT_API__USER_ID": "1505084218764547200",
+    "TASK_AUDIT_API__TOKEN": "Bearer bench",
+    "TASK_AUDIT_API__MAX_RATE": "1000000",
+}
+"""The settings of a run without a rate limit, but for the address."""
+
 NAMES = {"postgresql": "PostgreSQL", "duckdb": "DuckDB", "sqlite": "SQLite"}
 
 
@@ -171,12 +178,7 @@ def _postgres_database(postgres: str) -> Iterator[str]:
 
 def run_job(base_url: str, variables: dict[str, str]) -> Measured:
     """Do one run in a process of its own, without a rate limit."""
-    api = {
-        "TASK_AUDIT_API__BASE_URL": base_url,
-        "TASK_AUDIT_API__USER_ID": "1505084218764547200",
-        "TASK_AUDIT_API__TOKEN": "Bearer bench",
-        "TASK_AUDIT_API__MAX_RATE": "1000000",
-    }
+    api = FOR_THE_API | {"TASK_AUDIT_API__BASE_URL": base_url}
     return measure([sys.executable, "-m", "etl", "run", "--json"], variables | api)
 
 
