@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from etl.rate.values import HEADROOM
 
-CATCH_UP_SECONDS = 0.01
-"""The lateness that is caught up. With half of it, a busy machine loses 1 % of the rate; more would use up HEADROOM."""
+CATCH_UP_SECONDS = 0.007
+"""The lateness that is caught up: as much as HEADROOM allows, so that no second has more requests than the rate."""
 
 DECREASE = 0.7
 """The factor by which a refused rate falls, as in the adaptive mode of AWS."""

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-HEADROOM = 0.976
-"""The part of a rate that is used. Requests that leave evenly still arrive in bunches. The unused part allows 25 ms of
-stall in any second: enough at 200 requests per second beside a busy process, as measured, while 0.98 was not."""
+HEADROOM = 0.993
+"""The part of a rate that is used. With requests that catch up, a run sends no more than the rate in any second. They
+may still arrive in bunches after a stall of the network, and an API that then refuses one shows the rate that it takes.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,10 +57,10 @@ def test_requests_are_evenly_spread_at_nearly_the_whole_rate(max_rate):
     moments = time.paced(RateLimiter(max_rate, clock=time.clock), 1000)
     gaps = [later - earlier for earlier, later in pairwise(moments)]
     assert moments[0] == 1000
-    assert max(gaps) < 1 / max_rate / 0.97
+    assert max(gaps) < 1 / max_rate / 0.99
     # The first few requests may catch up.
     assert min(gaps[int(max_rate * CATCH_UP_SECONDS) + 1 :]) > 1 / max_rate - 1e-6
-    assert (len(moments) - 1) / (moments[-1] - moments[0]) >= 0.975 * max_rate
+    assert (len(moments) - 1) / (moments[-1] - moments[0]) >= 0.99 * max_rate
 
 
 @pytest.mark.parametrize("stall", [0.1, 1, 60, 3600])
@@ -77,7 +77,7 @@ def test_a_stall_is_not_followed_by_a_burst(stall):
 def test_lateness_that_is_within_the_catch_up_costs_nothing():
     time = Time(lateness=[CATCH_UP_SECONDS / 2] * 10_000)
     moments = time.paced(RateLimiter(200, clock=time.clock), 2000)
-    assert len(moments) / (moments[-1] - moments[0]) >= 0.975 * 200
+    assert len(moments) / (moments[-1] - moments[0]) >= 0.99 * 200
 
 
 def test_a_volley_of_refusals_lowers_the_rate_once():
@@ -115,7 +115,7 @@ def test_the_rate_climbs_back_quickly_to_the_ceiling_slowly_past_it_and_then_to_
     assert all(later >= earlier for (_, earlier), (_, later) in pairwise(rates))
     near = next(seconds for seconds, rate in rates if rate >= NEAR * ceiling)
     assert near == pytest.approx((NEAR * ceiling - low) / (CLIMB * 100), rel=0.05)
-    past = next(seconds for seconds, rate in rates if rate > ceiling)
+    past = next(seconds for seconds, rate in rates if rate >= ceiling)
     assert past - near == pytest.approx((1 - NEAR) * ceiling / (PROBING_CLIMB * 100), rel=0.1)
     assert rates[-1][1] == 100
 

@@ -25,6 +25,8 @@ from etl.shutdown import Shutdown
 from etl.tasks import Observation, PendingTask
 
 RATE = 200
+REFUSED_ABOVE = 202
+"""One percent more: requests that leave evenly still arrive in bunches."""
 SECONDS = 4
 TRIES = 8
 """If other processes delay the server for a moment, it counts too many requests at once."""
@@ -32,7 +34,18 @@ TRIES = 8
 
 @pytest.fixture
 def base_url():
-    command = [sys.executable, "-m", "etl", "fake-api", "--rate", str(RATE), "--latency", "0.02", "--jitter", "0.03"]
+    command = [
+        sys.executable,
+        "-m",
+        "etl",
+        "fake-api",
+        "--rate",
+        str(REFUSED_ABOVE),
+        "--latency",
+        "0.02",
+        "--jitter",
+        "0.03",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as server:
         try:
             yield server.stdout.readline().strip()
@@ -86,7 +99,7 @@ async def asked_at_the_ceiling(base_url):
         with suppress(asyncio.CancelledError):
             await pacing
     assert {outcome.task.task_id for outcome in observed if isinstance(outcome, Observation)} == set(task_ids)
-    assert peak_per_second(sent_at) <= 1.03 * RATE
+    assert peak_per_second(sent_at) <= REFUSED_ABOVE
     return rate_of(sent_at), rate_of([turn for turn in turns if turn <= sent_at[-1]])
 
 
@@ -95,7 +108,7 @@ def test_the_pool_uses_the_whole_rate_and_the_server_refuses_no_request(base_url
         used, possible = asyncio.run(asked_at_the_ceiling(base_url))
         with urlopen(base_url + "/stand-in/stats", timeout=10) as page:  # noqa: S310  the test's own server
             seen = json.load(page)
-        if used >= 0.99 * possible and seen["throttled"] == 0 and seen["peak_per_second"] <= 1.03 * RATE:
+        if used >= 0.99 * possible and seen["throttled"] == 0 and seen["peak_per_second"] <= REFUSED_ABOVE:
             return
         urlopen(base_url + "/stand-in/stats/reset", data=b"", timeout=10).close()  # noqa: S310
         print(f"{used:.1f} requests a second of {possible:.1f}", seen)

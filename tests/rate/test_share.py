@@ -163,7 +163,7 @@ def test_runs_keep_to_one_rate_together_and_use_it(number, max_rate):
     runs = together(scenario)
 
     sent = all_sent(runs)
-    assert most_in_a_second(sent) <= max_rate + 1
+    assert most_in_a_second(sent) <= 1.03 * max_rate
     assert rate_between(sent, 10, 40) >= 0.93 * max_rate * HEADROOM
     assert min(rate_between(run.sent_at, 10, 40) for run in runs) >= 0.6 * max_rate * HEADROOM / number
 
@@ -198,7 +198,7 @@ def test_the_lease_of_a_killed_run_passes_and_the_others_take_its_part():
     runs = together(scenario)
 
     sent = all_sent(runs)
-    assert most_in_a_second(sent) <= 200
+    assert most_in_a_second(sent) <= 1.03 * 200
     assert rate_between(sent, 10, 11) >= 100
     assert rate_between(sent, 12, 20) >= 0.93 * 200 * HEADROOM
 
@@ -217,7 +217,7 @@ def test_a_run_that_comes_later_has_its_turn_within_seconds():
 
     assert second.sent_at[0] <= 10 + 1.5 * ALONE_SECONDS
     assert rate_between(second.sent_at, 13, 20) == pytest.approx(rate_between(first.sent_at, 13, 20), rel=0.3)
-    assert most_in_a_second(first.sent_at + second.sent_at) <= 100
+    assert most_in_a_second(first.sent_at + second.sent_at) <= 1.03 * 100
 
 
 def throttled(**words):
