@@ -35,7 +35,7 @@ from etl.errors import LeaseLostError, UnavailableError
 from etl.source.bulk_update import bulk_update
 from etl.source.claim_order import ClaimOrder, Part, Rows
 from etl.source.conditions import was_checked_in_future
-from etl.source.due_tasks import DueTasks
+from etl.source.due_tasks import Conditions, DueTasks
 from etl.source.engines import queue_sql_of
 from etl.source.engines.base import Claim, Columns, Position, claimed_columns
 from etl.source.rows import pending_task, settled_row, settled_values
@@ -101,7 +101,7 @@ class Queue:
 
     def count(self) -> int:
         """Count the tasks that are due and that no run holds."""
-        return self._count(*self._tasks.due(self._clock()))
+        return self._count(*self._claimable(self._tasks.due(self._clock())))
 
     def sample(self) -> list[PendingTask]:
         """Read the newest due tasks, and some at random, held or not."""
@@ -115,7 +115,7 @@ class Queue:
         locked rows, so this update waits for their locks.
         """
         task_id, now = self._table.c.task_id, self._clock()
-        due = self._tasks.due(now)
+        due = self._claimable(self._tasks.due(now))
         with self._engine.connect() as connection:
             seen = connection.execute(select(task_id).where(*due).limit(1)).scalar()
             if seen is None:
@@ -189,7 +189,7 @@ class Queue:
         lease_until = now + self._lease
         claim = Claim(
             table=self._table,
-            conditions=part.conditions(now),
+            conditions=self._claimable(part.conditions(now)),
             states=self._tasks.states,
             position=self._position()[0],
             after=part.after,
@@ -205,6 +205,14 @@ class Queue:
         except UnavailableError:
             self._in_doubt = lease_until
             raise
+
+    def _claimable(self, conditions: Conditions) -> Conditions:
+        """Leave out what this run holds, even if the leases have ended: its renewal prolongs them, or finds them lost.
+
+        Leases end early for a run that was suspended, and for one whose clock was set ahead.
+        """
+        owner = self._table.c.lease_owner
+        return [*conditions, or_(owner.is_(None), owner != self._owner)]
 
     def _random_positions(self) -> list[Position]:
         with self._engine.execution_options(read_only=True).connect() as connection:

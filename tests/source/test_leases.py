@@ -39,6 +39,20 @@ def test_an_expired_lease_is_taken_over_and_the_fence_holds(board):
     assert board.row("1")["state"] == "done"
 
 
+def test_a_run_claims_nothing_twice_after_its_own_leases_have_ended(board):
+    board.add("1")
+    suspended = board.queue("suspended")
+    held = suspended.claim(1)
+
+    board.now = board.at(6)
+
+    assert suspended.claim(9) == suspended.claim_suspect() == []
+    assert suspended.count() == 0
+    assert suspended.can_claim()
+    assert suspended.renew(held) == set()
+    assert (board.row("1")["attempts"], board.row("1")["lease_until"]) == (1, board.at(11))
+
+
 def test_a_lease_holds_to_its_last_moment_and_may_be_renewed(board):
     board.add("1")
     holder, other = board.queue("holder"), board.queue("other")
