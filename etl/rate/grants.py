@@ -24,6 +24,12 @@ ALONE_SECONDS = 1.0
 SHARED_SECONDS = 0.5
 """The duration of the share of one of several runs: all of them learn of a pause or of a limit within a second."""
 
+ROUND_TRIPS = 4
+"""A share lasts at least so many round trips to the database; otherwise it would end before a starved run has it."""
+
+MAX_SHARE_SECONDS = 5.0
+"""The duration of a share, at most, however slow the database is, unless it is for one request."""
+
 TURN_SECONDS = 0.25
 """The duration of a share if runs take turns: short, so that each run has its turn within a second or two."""
 
@@ -50,7 +56,14 @@ class HeldShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def next_share(
-    held: Sequence[HeldShare], *, holder: str, number: int, wants: float, rate: float, earliest: float
+    held: Sequence[HeldShare],
+    *,
+    holder: str,
+    number: int,
+    wants: float,
+    rate: float,
+    earliest: float,
+    round_trip: float = 0.0,
 ) -> HeldShare:
     """Return the next share of a run.
 
@@ -61,6 +74,7 @@ def next_share(
         wants: the part of the rate that the run could use, from 0 to 1.
         rate: the requests per second of all runs together.
         earliest: the time before which it may not start, in seconds since 1970.
+        round_trip: the seconds that the run waits for the answer to a request for a share.
     """
     others = [share for share in held if share.holder != holder]
     own_ends = [share.ends_at for share in held if share.holder == holder]
@@ -68,7 +82,7 @@ def next_share(
     demands = [max(demand, 1 / places) for demand in _demands(others)]
     steady = HEADROOM * rate
     usual = TURN_SECONDS if len(demands) >= places else SHARED_SECONDS if demands else ALONE_SECONDS
-    seconds = max(usual, places / steady)
+    seconds = max(usual, min(MAX_SHARE_SECONDS, ROUND_TRIPS * round_trip), places / steady)
     starts_at, free = _first_gap(others, max([earliest, *own_ends]), seconds=seconds, part=1 / places)
     part = min(free, max(1 / places, fair_part(wants, demands)))
     # A whole number of requests: the share that follows begins one interval after the last of them.

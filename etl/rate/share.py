@@ -8,14 +8,18 @@ reaches the others with their next share.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from math import ceil
 
 from etl.database.clock import steady_seconds
-from etl.rate.limiter import RateLimiter
+from etl.rate.limiter import CATCH_UP_SECONDS, RateLimiter
 from etl.rate.values import HEADROOM, RateLease, RateWish
 from etl.shutdown import Shutdown
 
 BOUND = 0.8
 """The part of a share from which on its use shows that the run could use more."""
+
+FADING = 0.7
+"""The part of the last round trip that counts on: one quick answer does not make the next ones quick."""
 
 RESERVE = 1.5
 """The multiple of its use that a run wants which uses less."""
@@ -61,6 +65,7 @@ class RateShare:
         """The requests since ``_measured_at``."""
         self._measured_at = float("inf")
         self._paused_until = float("-inf")
+        self._round_trip = 0.0
         self._agreed_rate = limiter.rate
         self._next_lease: asyncio.Task[RateLease | None] | None = None
         self._pauses: set[asyncio.Task[object]] = set()
@@ -106,27 +111,36 @@ class RateShare:
         if (seconds := starts_at - self._clock()) > 0:
             await self._sleep(seconds)
         self._part = lease.part
-        self._left = lease.requests + (self._left if continues else 0)
+        self._left = lease.requests + self._left if continues else self._requests_left(lease)
         self._half_left = self._left // 2
         self._ends_at = lease.ends_at
         self._half_at = (starts_at + lease.ends_at) / 2
         self._limiter.begin_share(lease.part, starts_at=None if continues else starts_at)
         self._measured_at, self._sent = starts_at, 0
 
+    def _requests_left(self, lease: RateLease) -> int:
+        """Return the requests of a share that arrived late: those that it missed would come too close to the next."""
+        late = self._clock() - lease.starts_at - CATCH_UP_SECONDS
+        interval = (lease.ends_at - lease.starts_at) / lease.requests
+        return lease.requests - min(lease.requests, ceil(max(0.0, late) / interval))
+
     async def _ask(self) -> RateLease | None:
         """Ask for the next share, and adopt the rate that all runs have found."""
         rate = self._limiter.rate
         wish = RateWish(
             number=self._number,
+            round_trip=self._round_trip,
             part=self._wanted_part(),
             max_rate=self._max_rate,
             rate=rate,
             climbed=rate - self._agreed_rate,
             ceiling=self._limiter.ceiling,
         )
+        asked_at = self._clock()
         lease = await self._lease(wish)
         if lease is None:
             return None
+        self._round_trip = max(self._clock() - asked_at, FADING * self._round_trip)
         self._number = lease.number
         self._agreed_rate = lease.rate or self._max_rate
         if self._limiter.rate >= rate:

@@ -24,7 +24,7 @@ from etl.database.clock import ServerClock, server_now, steady_seconds, system_c
 from etl.database.types import UtcDateTime
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
-from etl.rate.grants import ALONE_SECONDS, OLDER_VERSION, HeldShare, next_share, requests_in
+from etl.rate.grants import MAX_SHARE_SECONDS, OLDER_VERSION, HeldShare, next_share, requests_in
 from etl.rate.values import RateLease, RateWish
 
 FINDINGS_TTL = timedelta(minutes=1)
@@ -36,7 +36,7 @@ SET_BACK = timedelta(seconds=10)
 CLOCK_ERROR_SECONDS = 0.001
 """Times in the row that differ by less are equal: an engine may round to milliseconds."""
 
-LONGEST_SHARES_SECONDS = 2 * ALONE_SECONDS
+LONGEST_SHARES_SECONDS = 2 * MAX_SHARE_SECONDS
 """The time after which the shares of a row that cannot be read have ended."""
 
 
@@ -101,6 +101,7 @@ def grant(row: RateRow, wish: RateWish, *, holder: str, now: datetime) -> tuple[
         wants=wish.part,
         rate=min(row.rate or wish.max_rate, wish.max_rate),
         earliest=max(now, row.paused_until).timestamp(),
+        round_trip=wish.round_trip,
     )
     held.append(share)
     next_at = _instant(max(each.ends_at for each in held))

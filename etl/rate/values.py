@@ -14,6 +14,8 @@ class RateWish:
 
     number: int
     """The number of the last share that the run has received; 0 if it has received none."""
+    round_trip: float = 0.0
+    """The seconds from a request for a share to its answer, as the run has measured them."""
     part: float
     """The part of the rate that the run can use: 1 if it could use more than it has."""
     max_rate: float

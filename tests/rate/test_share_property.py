@@ -129,7 +129,10 @@ def sent_by(plans, *, max_rate, round_trip):
     round_trip=st.sampled_from([0.0, 0.02, 0.7]),
 )
 def test_no_second_has_more_than_three_percent_too_many_whatever_runs_do(plans, max_rate, round_trip):
-    assert most_in_a_second(sent_by(plans, max_rate=max_rate, round_trip=round_trip)) <= max(1.0, 1.03 * max_rate)
+    """One request is more than that below 34 per second: a late one may come just before the turn of another run."""
+    assert most_in_a_second(sent_by(plans, max_rate=max_rate, round_trip=round_trip)) <= max(
+        1 + max_rate, 1.03 * max_rate
+    )
 
 
 @pytest.mark.parametrize("number", [1, 2, 4])
