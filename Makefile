@@ -21,7 +21,7 @@ HALF_MADE := tests/documents/test_reference.py tests/documents/test_architecture
 	tests/warehouse/test_schema.py::test_the_tables_are_those_that_the_loader_knows \
 	tests/warehouse/test_schema.py::test_every_column_of_a_view_is_explained
 
-.PHONY: demo quick test field soak check check-overlays audit docs reference picture sbom bench example lock clean
+.PHONY: demo quick test field soak check check-overlays audit docs reference picture release sbom bench example lock clean
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -63,6 +63,15 @@ audit: .venv/.development     ## look for known vulnerabilities of the packages 
 		then $(BIN)/pip-audit --vulnerability-service osv --disable-pip --require-hashes \
 			--requirement requirements-image.lock --requirement requirements-build.lock; \
 		else echo "VULNERABILITIES NOT AUDITED: $(OSV) cannot be reached from here"; fi
+
+release: .venv/.development   ## build the files of a release twice with the same bytes, check them, and try the wheel on every Python
+	rm -rf dist build/again
+	for folder in dist build/again; do SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(BIN)/python -m hatchling build --directory $$folder || exit; done
+	for file in build/again/*; do cmp $$file dist/$${file##*/} || exit; done
+	@$(MAKE) --no-print-directory sbom
+	cd dist && sha256sum *.whl *.tar.gz sbom.cdx.json > SHA256SUMS
+	$(BIN)/python -m tests.wheels dist
 
 sbom: .venv/.development      ## list what the image is made of as a CycloneDX file in dist/
 	mkdir -p build dist

@@ -10,4 +10,4 @@ Data flows in one direction through components that have one entry and one resul
 never import each other; docs/architecture.md describes all layers.
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"
