@@ -21,7 +21,7 @@ HALF_MADE := tests/documents/test_reference.py tests/documents/test_architecture
 	tests/warehouse/test_schema.py::test_the_tables_are_those_that_the_loader_knows \
 	tests/warehouse/test_schema.py::test_every_column_of_a_view_is_explained
 
-.PHONY: demo quick test field soak check check-overlays audit docs reference picture release sbom bench example lock clean
+.PHONY: demo quick test field soak check check-overlays audit docs reference picture release sbom bench example lock clean simulate
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -37,6 +37,9 @@ field: .venv/.development     ## run the tests beside real parts of a network, s
 
 soak: .venv/.development      ## run the tests that take minutes
 	$(BIN)/python -m pytest -n 2 -m soak
+
+simulate: .venv/.development  ## play 10,000 nights on virtual time, and audit each
+	$(BIN)/python -m tests.simulation
 
 check: .venv/.development .venv/.checkov  ## formatting, lint, types, direction of imports, half-made additions, security, vulnerabilities, documents, image, manifests
 	$(BIN)/ruff format --check .

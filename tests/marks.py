@@ -57,6 +57,7 @@ SLOW = (
     "report/test_page.py",
     "secrecy",
     "settings/test_write.py",
+    "simulation",
     "sql/test_engines_agree.py",
     "test_bad_nights.py",
     "test_exit_codes.py",

@@ -1,0 +1,212 @@
+"""An event loop on virtual time that runs several simulated processes in one thread.
+
+It never waits: if nothing can run, its clock jumps to the next timer. A call that the program would make in a thread
+runs in the loop itself, at an instant between its beginning and its end. A process can be killed or frozen before any
+of its steps, as by SIGKILL and SIGSTOP.
+
+``looptime`` also makes the time of a loop virtual, but knows neither processes nor calls in threads.
+"""
+
+import asyncio
+import contextvars
+from collections import Counter
+from heapq import heappop
+
+MAX_STEPS = 400_000
+"""The steps of one night, at most; a night that needs more does not make progress."""
+
+PROCESS = contextvars.ContextVar("PROCESS", default=None)
+"""The simulated process that a task, timer or call belongs to; None for the world around them."""
+
+
+class StuckError(Exception):
+    """No task can run and no timer is set, but the night is not over; or the night takes too many steps."""
+
+
+class Process:
+    """One run of the program: what it does now, and when it is to be killed or frozen."""
+
+    def __init__(self, name, *, dies_at=None, freezes_at=None, freeze_seconds=0.0):
+        self.name = name
+        self.run_id = None
+        self.steps = 0
+        self.is_dead = False
+        self.is_frozen = False
+        self.has_ended = False
+        self.dies_at = dies_at
+        self.freezes_at = freezes_at
+        self.freeze_seconds = freeze_seconds
+        self.doing = Counter()
+        """The calls and requests that are under way, by their kind."""
+        self.is_paused = self.is_stopping = False
+        self.parked = []
+        self.last = {}
+        """When a call of each kind last took effect."""
+
+    @property
+    def is_alive(self):
+        return not self.is_dead and not self.has_ended
+
+    def states(self):
+        """Return what the process does at this moment, in a few words each."""
+        found = [kind for kind, number in self.doing.items() if number > 0]
+        if self.is_paused:
+            found.append("paused")
+        if self.is_stopping:
+            found.append("stopping")
+        if self.is_frozen:
+            found.append("frozen")
+        return found or ["between two steps" if self.run_id else "starting"]
+
+
+class SimulatedLoop(asyncio.BaseEventLoop):
+    """A loop that owns its time."""
+
+    def __init__(self, *, call_delays, note):
+        """Start at second 1,000.
+
+        Args:
+            call_delays: returns the seconds before and after a call in a thread takes effect, given its kind.
+            note: receives an event and its words.
+        """
+        super().__init__()
+        self._now = 1000.0
+        self._steps = 0
+        self._call_delays = call_delays
+        self._note = note
+        self.failure = None
+        """What ends the night at once."""
+        self.deaths = []
+        """Called with a process before it dies."""
+        self.set_exception_handler(self._unhandled)
+
+    def time(self):
+        return self._now
+
+    def _process_events(self, events):
+        pass
+
+    def _write_to_self(self):
+        pass
+
+    def _unhandled(self, _loop, context):
+        if self.failure is None:
+            error = context.get("exception")
+            self.failure = error if error is not None else RuntimeError(context["message"])
+
+    def _run_once(self):
+        ready, scheduled = self._ready, self._scheduled
+        if not ready:
+            while scheduled and scheduled[0]._cancelled:
+                heappop(scheduled)._scheduled = False
+            if not scheduled:
+                raise StuckError("nothing can happen any more, and the night is not over")
+            self._now = max(self._now, scheduled[0]._when)
+        now = self._now
+        while scheduled and scheduled[0]._when <= now:
+            handle = heappop(scheduled)
+            handle._scheduled = False
+            ready.append(handle)
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            process = handle._context.get(PROCESS)
+            if process is None or self._admits(process, handle):
+                handle._run()
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise StuckError(f"the night took {MAX_STEPS:,} steps")
+        if self.failure is not None:
+            raise self.failure
+
+    def _admits(self, process, handle):
+        """Count a step of a process, and kill or freeze the process if its time has come."""
+        if process.is_dead:
+            # Its tasks stay referenced, so that no clean-up of theirs runs in this night.
+            process.parked.append(handle)
+            return False
+        if process.is_frozen:
+            process.parked.append(handle)
+            return False
+        process.steps += 1
+        if process.steps == process.dies_at and not process.has_ended:
+            self.kill(process)
+            process.parked.append(handle)
+            return False
+        if process.steps == process.freezes_at and not process.has_ended:
+            self.freeze(process, process.freeze_seconds)
+            process.parked.append(handle)
+            return False
+        return True
+
+    def forget_all(self):
+        """Drop what has not run yet."""
+        self._ready.clear()
+        self._scheduled.clear()
+
+    def kill(self, process):
+        """Let no task, timer or call of a process run any more."""
+        for each in self.deaths:
+            each(process)
+        process.is_dead = True
+
+    def freeze(self, process, seconds):
+        """Stop a process for so many seconds; its timers fire late, and its calls in threads wait as well."""
+        self._note("process", f"{process.name} is frozen for {seconds:.0f} s")
+        process.is_frozen = True
+        contextvars.Context().run(self.call_later, seconds, self._thaw, process)
+
+    def _thaw(self, process):
+        self._note("process", f"{process.name} goes on")
+        process.is_frozen = False
+        self._ready.extend(process.parked)
+        process.parked = []
+
+    def start(self, process, coroutine):
+        """Run a coroutine as the main task of a process."""
+        context = contextvars.copy_context()
+        context.run(PROCESS.set, process)
+        return self.create_task(coroutine, context=context)
+
+    def run_in_executor(self, executor, func, *args):
+        """Run a call in the loop: it takes effect at one instant, and its result arrives later."""
+        future = self.create_future()
+        process, kind = PROCESS.get(), kind_of(func)
+        before, after = self._call_delays(kind)
+        if process is not None:
+            process.doing[kind] += 1
+
+        def take_effect():
+            if process is not None:
+                process.last[kind] = self._now
+            try:
+                result, error = func(*args), None
+            except Exception as raised:  # noqa: BLE001 - it travels to the caller
+                result, error = None, raised
+            self.call_later(after, arrive, result, error)
+
+        def arrive(result, error):
+            if process is not None:
+                process.doing[kind] -= 1
+            if future.cancelled():
+                return
+            if error is not None:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+
+        self.call_later(before, take_effect)
+        return future
+
+
+def kind_of(func):
+    """Return the name of the operation in ``partial(context.run, operation, …)``, as asyncio.to_thread makes it."""
+    operation, *rest = func.args
+    while True:
+        if hasattr(operation, "func"):
+            operation, rest = operation.func, [*operation.args, *rest]
+        elif operation.__name__ == "_returning_true":
+            operation, *rest = rest
+        else:
+            return operation.__name__.strip("_")
