@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[1]
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 UV = (sys.executable, "-m", "uv", "--quiet")
 
-TRIED = ("fetch", "koodrive", "rate", "run", "settings/test_load.py", "source", "tasks", "test_normalize.py")
+TRIED = ("koodrive", "rate", "run", "settings/test_load.py", "source", "tasks", "test_normalize.py")
 TRIED += ("test_redaction.py", "test_times.py", "warehouse/load")
 """The tests that need no file of the checkout."""
 
