@@ -8,7 +8,7 @@ rate limit, retries, leases or history: it appends what it was told.
 import asyncio
 import sys
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
 import dlt
@@ -54,7 +54,13 @@ def destination(database):
         return dlt.destinations.duckdb(database), "parquet"
     url = urlsplit(database)
     (socket,) = parse_qs(url.query)["host"]
-    server = {"host": socket, "database": url.path.lstrip("/"), "username": "postgres", "password": "none"}
+    # dlt writes the host into a URL as it is, and libpq takes a folder there only if its slashes are encoded.
+    server = {
+        "host": quote(socket, safe=""),
+        "database": url.path.lstrip("/"),
+        "username": "postgres",
+        "password": "none",
+    }
     return dlt.destinations.postgres(server), "csv"
 
 
