@@ -21,7 +21,7 @@ HALF_MADE := tests/documents/test_reference.py tests/documents/test_architecture
 	tests/warehouse/test_schema.py::test_the_tables_are_those_that_the_loader_knows \
 	tests/warehouse/test_schema.py::test_every_column_of_a_view_is_explained
 
-.PHONY: demo quick test field soak check check-overlays audit docs reference picture release sbom bench example lock clean simulate
+.PHONY: demo quick test field soak check check-overlays audit docs reference picture release sbom bench example lock clean simulate rate-lab
 
 demo: .venv/.runtime          ## run the whole job once, on embedded parts
 	$(BIN)/task-audit demo
@@ -84,6 +84,9 @@ sbom: .venv/.development      ## list what the image is made of as a CycloneDX f
 
 bench: .venv/.development     ## measure the job beside its snapshot, other programs and its parts; TASKS= and ROUNDS= bound the time
 	$(BIN)/python -m tests.bench $(if $(TASKS),--tasks $(TASKS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(PART),--part $(PART))
+
+rate-lab: .venv/.development  ## let the rate limiter find simulated hidden limits, beside AIMD and botocore's adaptive mode
+	$(BIN)/python -m tests.simulation.rate_lab
 
 docs: .venv/.development      ## build the site of docs/ into build/site; a warning is an error
 # --quiet would also keep a warning from being an error. The variable turns off the theme's notice about its successor.

@@ -6,6 +6,7 @@ gate, too, until a probe shows whether other requests are answered.
 """
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Awaitable, Callable
@@ -16,19 +17,23 @@ from etl.error_codes import Code
 from etl.errors import CredentialsRefusedError, OutageError, StoppedError, TaskAuditError, UnavailableError
 from etl.fetch.breaker import Breaker
 from etl.rate.limiter import RateLimiter
+from etl.rate.search import Permit
 from etl.rate.share import RateShare
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure
 from etl.tasks.failure_reasons import FailureReason, Recovery
 
-FIRST_THROTTLED_SECONDS = 2.0
-"""The longest first pause if the API throttles without naming a time; it doubles with each repetition."""
+FIRST_THROTTLED_SECONDS = 0.25
+"""The first pause if the API throttles without naming a time, at least; it doubles with each repetition."""
 
-MIN_THROTTLED_SECONDS = 1.0
-"""The shortest pause without a named time: within the same second, the API would throttle the next request, too."""
+MAX_THROTTLED_SECONDS = 30.0
+"""The longest such pause, at least: flow control of the gateway counts in seconds or minutes."""
 
-MAX_THROTTLED_SECONDS = 60.0
-"""The longest pause without a named time: flow control of the gateway counts in seconds or minutes."""
+THROTTLED_JITTER = 0.5
+"""The largest share of such a pause that is added at random."""
+
+WINDOW_SECONDS = 60.25
+"""A quota of a minute is full again so long after its first request was sent; the quarter allows for the network."""
 
 UNANSWERED_PATIENCE_SECONDS = 60.0
 """How long the gate stays closed, at most, if no request was ever answered and the responses show a wrong setting."""
@@ -54,6 +59,7 @@ class Gate:
         rate_share: RateShare | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] | None = None,
+        chance: random.Random | None = None,
     ) -> None:
         """Create an open gate.
 
@@ -64,6 +70,7 @@ class Gate:
             rate_share: this run's part of a rate that several runs share; None if the rate is not shared.
             clock: returns the seconds of a monotonic clock.
             sleep: sleeps for some seconds, or less if the run stops.
+            chance: draws the lengths of pauses; a test passes one with a seed.
         """
         self._limiter = limiter
         self._shutdown = shutdown
@@ -71,7 +78,7 @@ class Gate:
         self._rate_share = rate_share
         self._clock = clock
         self._sleep = sleep or shutdown.sleep
-        self._chance = random.SystemRandom()
+        self._chance = chance or random.SystemRandom()
         self._breaker = Breaker()
         # Only the first request in line waits for its time. The others wait for the first, which keeps their order.
         self._line = asyncio.Lock()
@@ -84,42 +91,66 @@ class Gate:
         self._pause_is_logged = False
         self._throttled = 0
         self._probe_sent = False
-        self._probe_answered = asyncio.Event()
+        self._in_flight = 0
+        self._first_sent_at = self._admitted_since = -math.inf
+        """When the first request was sent that the API admitted after a pause, or at all."""
+        self._answered = asyncio.Event()
 
     @property
     def ceiling(self) -> float | None:
         """The rate that turned out to be too high, or that the API named as its limit, in requests per second."""
         return self._limiter.ceiling
 
-    async def wait(self, *, patiently: bool = True) -> bool | None:
+    async def wait(self, *, patiently: bool = True) -> Permit | None:
         """Wait until one more request may be sent.
 
         Args:
             patiently: whether to wait even while the API is down.
 
         Returns:
-            Whether the request is a probe, whose outcome opens or closes the gate; None if it must not be sent.
+            The permit, which goes to ``record`` or ``release``; None if the request must not be sent.
         """
         async with self._line:
             while not self._shutdown.is_requested and (patiently or not self._is_failing):
-                if self._probe_sent:
-                    await self._probe_answered.wait()
-                elif (seconds := self._seconds_left()) > 0:
-                    await self._sleep(seconds)
-                elif self._rate_share is not None and not self._rate_share.grants_one():
-                    await self._rate_share.next_turn()
-                else:
-                    self._limiter.take()
-                    return self._is_probe()
+                match self.admit():
+                    case Permit() as permit:
+                        return permit
+                    case math.inf:
+                        self._answered.clear()
+                        await self._answered.wait()
+                    case 0.0 if self._rate_share is not None:
+                        await self._rate_share.next_turn()
+                    case seconds:
+                        await self._sleep(seconds)
         return None
 
-    def record(self, outcome: object, *, probe: bool) -> None:
+    def admit(self) -> Permit | float:
+        """Admit a request now, or return after how many seconds to try again.
+
+        0 means that the run's share of the rate is used up, and infinity that an answer must come first.
+        """
+        if self._probe_sent or self._in_flight >= self._limiter.max_in_flight:
+            return math.inf
+        if (seconds := self._seconds_left()) > 0:
+            return seconds
+        if self._rate_share is not None and not self._rate_share.grants_one():
+            return 0.0
+        self._in_flight += 1
+        self._probe_sent = self._closed_at is not None
+        if self._probe_sent or (self._in_flight == 1 and self._admitted_since == -math.inf):
+            self._first_sent_at = self._clock()
+        return self._limiter.take(in_flight=self._in_flight, is_probe=self._probe_sent)
+
+    def record(self, outcome: object, permit: Permit) -> None:
         """Record the outcome of an admitted request: a ``FetchFailure``, or any other value for an answer."""
-        if probe:
-            self.release_probe()
+        probe = permit.is_probe
+        self.release(permit)
         if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_RECOVERIES:
             self._breaker.record(failed=False)
             self._was_answered = True
+            self._log_change(self._limiter.accepted(permit))
+            if probe or self._admitted_since == -math.inf:
+                self._admitted_since = self._first_sent_at
             if probe:
                 self._open()
             return
@@ -130,7 +161,7 @@ class Gate:
         is_news = probe or self._closed_at is None
         match outcome.reason:
             case FailureReason.THROTTLED:
-                self._slow_down(outcome)
+                self._slow_down(outcome, permit)
                 if is_news or outcome.wait_seconds is not None:
                     seconds = self._throttled_seconds(outcome, is_news=is_news)
                     self._close(seconds, outcome)
@@ -160,21 +191,16 @@ class Gate:
             # The probe was not throttled, so the new rate is acceptable.
             self._open()
 
-    def release_probe(self) -> None:
-        """Let another request be the probe, after the last probe ended with or without an outcome."""
-        self._probe_sent = False
-        self._probe_answered.set()
+    def release(self, permit: Permit) -> None:
+        """Take a permit back: its request has ended, with or without an outcome."""
+        self._in_flight -= 1
+        if permit.is_probe:
+            self._probe_sent = False
+        self._answered.set()
 
     def _seconds_left(self) -> float:
         left = self._limiter.seconds_left()
         return left if self._closed_at is None else max(left, self._opens_at - self._clock())
-
-    def _is_probe(self) -> bool:
-        if self._closed_at is None:
-            return False
-        self._probe_sent = True
-        self._probe_answered.clear()
-        return True
 
     def _open(self) -> None:
         if self._is_failing:
@@ -186,19 +212,36 @@ class Gate:
             log.info("resumed", rate=round(self._limiter.rate, 2))
         self._pause_is_logged = False
 
-    def _slow_down(self, failure: FetchFailure) -> None:
-        named = failure.allowed_rate is not None and self._limiter.limit(failure.allowed_rate)
-        if named or self._limiter.slow_down():
-            log.info("rate_changed", rate=round(self._limiter.rate, 2), named_by_api=named)
+    def _slow_down(self, failure: FetchFailure, permit: Permit) -> None:
+        if failure.allowed_rate is not None and self._limiter.limit(failure.allowed_rate):
+            self._log_change("named", named_by_api=True)
+        else:
+            self._log_change(self._limiter.refused(permit))
+
+    def _log_change(self, decision: str | None, *, named_by_api: bool = False) -> None:
+        if decision is None or (found := self._limiter.found) is None:
+            return
+        rate, low, high = (round(rate, 2) for rate in (self._limiter.rate, found.low, found.high or 0.0))
+        log.info(
+            "rate_changed",
+            rate=rate,
+            named_by_api=named_by_api,
+            decision=decision,
+            low=low,
+            high=high or None,
+            in_flight=found.max_in_flight,
+        )
 
     def _throttled_seconds(self, failure: FetchFailure, *, is_news: bool) -> float:
-        own = 0.0
-        if is_news:
-            longest = min(MAX_THROTTLED_SECONDS, FIRST_THROTTLED_SECONDS * 2.0**self._throttled)
-            own = self._chance.uniform(MIN_THROTTLED_SECONDS, longest)
-            self._throttled += 1
-        ordered = failure.wait_seconds or 0.0
-        return max(own, ordered) * (1 + self._chance.uniform(0, JITTER if ordered else 0))
+        if failure.wait_seconds:
+            return failure.wait_seconds * (1 + self._chance.uniform(0, JITTER))
+        if not is_news:
+            return 0.0
+        longest = min(MAX_THROTTLED_SECONDS, FIRST_THROTTLED_SECONDS * 2.0**self._throttled)
+        self._throttled += 1
+        seconds = longest * (1 + self._chance.uniform(0, THROTTLED_JITTER))
+        until_window_ends = self._admitted_since + WINDOW_SECONDS - self._clock()
+        return until_window_ends if 0 < until_window_ends < seconds else seconds
 
     def _close(self, seconds: float, failure: FetchFailure) -> None:
         now = self._clock()

@@ -109,24 +109,23 @@ class PageReader:
             attempt += 1
 
     async def _request(self, fetch_page: FetchPage[AnyPage], cursor: str | None) -> AnyPage | FetchFailure:
-        probe = await self._gate.wait()
-        if probe is None:
+        permit = await self._gate.wait()
+        if permit is None:
             raise self._shutdown_reason()
         self._traffic.requests += 1
         self._budget.record_request()
         try:
             outcome = await self._until_shutdown(fetch_page(cursor))
-        except TaskAuditError:
-            if probe:
-                self._gate.release_probe()
+        except BaseException:
+            self._gate.release(permit)
             raise
         if isinstance(outcome, FetchFailure):
             self._traffic.count(outcome)
             if outcome.is_unrecognized:
                 # The reader asks about one page only, so another request cannot show whether KooDrive is reachable.
-                self._gate.record(outcome.as_own(), probe=probe)
+                self._gate.record(outcome.as_own(), permit)
                 return outcome
-        self._gate.record(outcome, probe=probe)
+        self._gate.record(outcome, permit)
         return outcome
 
     async def _until_shutdown(self, answer: Awaitable[AnyPage | FetchFailure]) -> AnyPage | FetchFailure:

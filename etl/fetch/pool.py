@@ -13,6 +13,7 @@ from etl.fetch.gate import TASK_RECOVERIES, Gate
 from etl.fetch.probes import FindTasks, Probes
 from etl.fetch.quarantine import Quarantine
 from etl.fetch.retry import RetryPolicy
+from etl.rate.search import Permit
 from etl.runs import MAX_DRIFT_NAMES
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, Outcome, PendingTask
@@ -151,14 +152,14 @@ class Pool:
         """Send one request; None means that the run stopped before it."""
         # A deferred task is not worth another wait if the API is down again.
         patiently = not attempt.is_deferred or attempt.is_doubtful
-        while (probe := await self._gate.wait(patiently=patiently)) is not None:
-            if probe and (other := await self._task_to_probe_with()) is not None:
-                self._probe_failed = not await self._is_answered(other, probe=True)
+        while (permit := await self._gate.wait(patiently=patiently)) is not None:
+            if permit.is_probe and (other := await self._task_to_probe_with()) is not None:
+                self._probe_failed = not await self._is_answered(other, permit)
                 continue
             self.traffic.retries += attempt.was_sent
             attempt.was_sent = True
             crash_point("asking", attempt.task.task_id)
-            return await self._send(attempt.task, probe=probe)
+            return await self._send(attempt.task, permit)
         return None if self._shutdown.is_requested else attempt.failure
 
     async def _task_to_probe_with(self) -> PendingTask | None:
@@ -168,9 +169,9 @@ class Pool:
             return None
         return await self._probes.task()
 
-    async def _is_answered(self, task: PendingTask, *, probe: bool) -> bool:
+    async def _is_answered(self, task: PendingTask, permit: Permit) -> bool:
         """Send a request about a task whose answer nothing waits for; returns whether it was answered."""
-        is_answered = not isinstance(await self._send(task, probe=probe), FetchFailure)
+        is_answered = not isinstance(await self._send(task, permit), FetchFailure)
         if not is_answered:
             self._probes.note_failure(task)
         return is_answered
@@ -193,10 +194,10 @@ class Pool:
         asked: set[str] = set()
         while len(asked) < MAX_PROBES and (task := await self._probes.task()) and task.task_id not in asked:
             asked.add(task.task_id)
-            probe = await self._gate.wait(patiently=False)
-            if probe is None:
+            permit = await self._gate.wait(patiently=False)
+            if permit is None:
                 return False
-            if await self._is_answered(task, probe=probe):
+            if await self._is_answered(task, permit):
                 return True
         return False
 
@@ -205,23 +206,22 @@ class Pool:
         before = attempt.answers_at_failure
         if not failure.is_unrecognized and before is not None:
             other = await self._probes.task() if self._answers == before else None
-            if other is not None and (probe := await self._gate.wait(patiently=False)) is not None:
-                await self._is_answered(other, probe=probe)
+            if other is not None and (permit := await self._gate.wait(patiently=False)) is not None:
+                await self._is_answered(other, permit)
             if self._answers > before:
                 return failure
         return replace(failure, counts_attempt=False)
 
-    async def _send(self, task: PendingTask, *, probe: bool) -> Outcome:
+    async def _send(self, task: PendingTask, permit: Permit) -> Outcome:
         self.traffic.requests += 1
         self._budget.record_request()
         try:
             outcome = await self._fetch(task)
-        except TaskAuditError:
-            if probe:
-                self._gate.release_probe()
+        except BaseException:
+            self._gate.release(permit)
             raise
         self.traffic.count(outcome)
-        self._gate.record(outcome, probe=probe)
+        self._gate.record(outcome, permit)
         if isinstance(outcome, FetchFailure):
             self._answers += outcome.recovery in TASK_RECOVERIES
         else:

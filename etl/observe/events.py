@@ -54,7 +54,12 @@ EVENTS: dict[str, Event] = {
     ),
     "paused": Event("The run sends no requests for `seconds`.", ("seconds", "reason", "trace_id", "said")),
     "resumed": Event("A probe succeeded after a pause, and the run continues.", ("rate",)),
-    "rate_changed": Event("The API throttles, and the run sends requests more slowly.", ("rate", "named_by_api")),
+    "rate_changed": Event(
+        "The run sends at another `rate`, or has a limit for its requests `in_flight`. `decision` says why: `named`, "
+        "`lowered`, `limit_found`, `limit_changed`, `fewer_in_flight` after a refusal; `raised`, `probe`, "
+        "`more_in_flight` after answers. The API admits `low` requests per second, and has refused `high`.",
+        ("rate", "named_by_api", "decision", "low", "high", "in_flight"),
+    ),
     "deferred_pass": Event("The run asks again about tasks that failed, after a rest.", ("tasks", "seconds")),
     "credentials_refused": Event(
         "The API refused the credentials, and the run renewed them.", ("renewals", "trace_id", "said")

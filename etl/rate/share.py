@@ -66,7 +66,6 @@ class RateShare:
         self._measured_at = float("inf")
         self._paused_until = float("-inf")
         self._round_trip = 0.0
-        self._agreed_rate = limiter.rate
         self._next_lease: asyncio.Task[RateLease | None] | None = None
         self._pauses: set[asyncio.Task[object]] = set()
 
@@ -125,16 +124,13 @@ class RateShare:
         return lease.requests - min(lease.requests, ceil(max(0.0, late) / interval))
 
     async def _ask(self) -> RateLease | None:
-        """Ask for the next share, and adopt the rate that all runs have found."""
-        rate = self._limiter.rate
+        """Ask for the next share, and adopt what all runs know about the limit."""
         wish = RateWish(
             number=self._number,
             round_trip=self._round_trip,
             part=self._wanted_part(),
             max_rate=self._max_rate,
-            rate=rate,
-            climbed=rate - self._agreed_rate,
-            ceiling=self._limiter.ceiling,
+            found=self._limiter.found,
         )
         asked_at = self._clock()
         lease = await self._lease(wish)
@@ -142,10 +138,7 @@ class RateShare:
             return None
         self._round_trip = max(self._clock() - asked_at, FADING * self._round_trip)
         self._number = lease.number
-        self._agreed_rate = lease.rate or self._max_rate
-        if self._limiter.rate >= rate:
-            # Otherwise the API refused the rate during this call; the other runs learn of it from the next call.
-            self._agreed_rate = self._limiter.agree(lease.rate, lease.ceiling, is_alone=lease.is_alone)
+        self._limiter.adopt(lease.found)
         if lease.paused_until > self._clock():
             self._left = 0
             self._paused_until = max(self._paused_until, lease.paused_until)

@@ -25,10 +25,13 @@ from etl.database.types import UtcDateTime
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 from etl.rate.grants import MAX_SHARE_SECONDS, OLDER_VERSION, HeldShare, next_share, requests_in
-from etl.rate.values import RateLease, RateWish
+from etl.rate.values import HEADROOM, FoundLimit, RateLease, RateWish
 
-FINDINGS_TTL = timedelta(minutes=1)
-"""The time without a request after which the found rate and ceiling are forgotten."""
+FINDING_TTL = timedelta(days=7)
+"""The time without a request after which a found limit is forgotten: a weekly job still starts at it."""
+
+NIGHT_GAP = timedelta(minutes=1)
+"""The time without a request after which a found limit is only where the search starts again."""
 
 SET_BACK = timedelta(seconds=10)
 """A grant so far in the future was made before the server's clock was set back."""
@@ -75,6 +78,8 @@ class RateRow:
     """The requests per second that were too fast; None if none were."""
     shares: str | None
     """The ``HeldShare`` values as JSON."""
+    finding: str | None
+    """The ``FoundLimit`` as JSON; None if the API has refused no request."""
 
 
 def restore_row(connection: Connection, table: Table) -> None:
@@ -87,7 +92,7 @@ def restore_row(connection: Connection, table: Table) -> None:
 
 def grant(row: RateRow, wish: RateWish, *, holder: str, now: datetime) -> tuple[RateRow, HeldShare]:
     """Grant the next share. Pure; returns the row after the grant, and the share."""
-    row = replace(_with_findings(_corrected(row, now), wish), granted_at=now, holder=holder)
+    row = replace(_with_finding(_corrected(row, now), wish), granted_at=now, holder=holder)
     held = [
         share
         for share in _held_shares(row)
@@ -142,18 +147,35 @@ def _corrected(row: RateRow, now: datetime) -> RateRow:
             paused_until=row.paused_until - step,
             shares=msgspec.json.encode(moved).decode(),
         )
-    if now - max(row.next_at, row.paused_until) > FINDINGS_TTL:
-        row = replace(row, rate=None, ceiling=None)
+    idle = now - max(row.next_at, row.paused_until)
+    if idle > FINDING_TTL:
+        row = replace(row, rate=None, ceiling=None, finding=None)
+    elif idle > NIGHT_GAP and (found := found_limit(row)) is not None:
+        found = found.for_next_night()
+        row = replace(row, rate=found.rate / HEADROOM, finding=msgspec.json.encode(found).decode())
     return row
 
 
-def _with_findings(row: RateRow, wish: RateWish) -> RateRow:
-    """Combine what the runs have found: each adds the increase of its rate, and the lowest decrease counts."""
-    if wish.climbed < 0:
-        return replace(row, rate=min(wish.rate, row.rate or wish.rate), ceiling=wish.ceiling)
-    if row.rate is None or row.rate + wish.climbed >= wish.max_rate:
-        return replace(row, rate=None)
-    return replace(row, rate=row.rate + wish.climbed)
+def _with_finding(row: RateRow, wish: RateWish) -> RateRow:
+    """Keep what the run has found, if it knew what the row has: a later report about the same refusal is ignored."""
+    known = found_limit(row)
+    if wish.found is None or (known is not None and wish.found.serial <= known.serial):
+        return row
+    rate = wish.found.rate / HEADROOM
+    return replace(
+        row,
+        rate=rate if rate < wish.max_rate else None,
+        ceiling=wish.found.high,
+        finding=msgspec.json.encode(wish.found).decode(),
+    )
+
+
+def found_limit(row: RateRow) -> FoundLimit | None:
+    """Read what the runs know about the limit; None if that is nothing, or cannot be read."""
+    try:
+        return msgspec.json.decode(row.finding or b"null", type=FoundLimit | None)
+    except msgspec.DecodeError:
+        return None
 
 
 def _instant(seconds: float) -> datetime:
@@ -217,8 +239,7 @@ class SharedRate:
             ends_at=self._clock.earliest(_instant(share.ends_at)),
             requests=requests_in(share, min(row.rate or wish.max_rate, wish.max_rate)),
             follows_on=share.starts_at in own_ends,
-            rate=row.rate,
-            ceiling=row.ceiling,
+            found=found_limit(row),
             paused_until=self._clock.latest(row.paused_until),
             is_alone=not others,
         )

@@ -2,10 +2,34 @@
 
 from dataclasses import dataclass
 
+import msgspec
+
 HEADROOM = 0.993
 """The part of a rate that is used. With requests that catch up, a run sends no more than the rate in any second. They
 may still arrive in bunches after a stall of the network, and an API that then refuses one shows the rate that it takes.
 """
+
+
+class FoundLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known about the limit. Other runs adopt it, and the next night starts from it."""
+
+    rate: float
+    """The current requests per second."""
+    low: float
+    """The requests per second that the API has admitted for long enough."""
+    high: float | None
+    """The requests per second that the API has refused; None if a higher limit is being looked for."""
+    burst: tuple[float, float] | None = None
+    """The requests and the seconds from a pause to the first refusal, for the shortest such stretch."""
+    max_in_flight: int | None = None
+    """The requests in flight that the API admits; None if it does not limit them."""
+    serial: int = 0
+    """The number of changes; what has the higher one is newer."""
+
+    def for_next_night(self) -> "FoundLimit":
+        """Return where a later run starts: at a rate that was sustained."""
+        rate = min(self.rate, self.low) if self.low else self.rate
+        return msgspec.structs.replace(self, rate=rate, low=rate, high=1.02 * rate, serial=self.serial + 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,12 +44,8 @@ class RateWish:
     """The part of the rate that the run can use: 1 if it could use more than it has."""
     max_rate: float
     """The requests per second that the configuration allows."""
-    rate: float
-    """The current requests per second of all runs."""
-    climbed: float
-    """The requests per second that were added to the rate; negative if the API found it too fast."""
-    ceiling: float | None
-    """The requests per second that were too fast; None if none were."""
+    found: FoundLimit | None
+    """What this run knows about the limit of the API; None if the API has refused no request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +61,8 @@ class RateLease:
     requests: int
     follows_on: bool
     """Whether it starts where the run's last share ends."""
-    rate: float | None
-    """The requests per second that all runs together have found; None means what the configuration allows."""
-    ceiling: float | None
+    found: FoundLimit | None
+    """What all runs know about the limit of the API; None if the API has refused no request."""
     paused_until: float
     """The end of a pause of all runs."""
     is_alone: bool

@@ -4,16 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.rate.limiter import (
-    CATCH_UP_SECONDS,
-    CLIMB,
-    DECREASE,
-    MIN_RATE,
-    NEAR,
-    PROBING_CLIMB,
-    SECONDS_BETWEEN_DECREASES,
-    RateLimiter,
-)
+from etl.rate.limiter import CATCH_UP_SECONDS, RateLimiter
+from etl.rate.search import MIN_RATE
 from etl.rate.values import HEADROOM
 
 
@@ -30,16 +22,19 @@ class Time:
 
     def paced(self, limiter, number):
         """Send so many requests; returns their times."""
-        moments = []
-        while len(moments) < number:
+        return [permit.sent_at for permit in self.permits(limiter, number)]
+
+    def permits(self, limiter, number):
+        """Send so many requests; returns their permits."""
+        permits = []
+        while len(permits) < number:
             seconds = limiter.seconds_left()
             if seconds > 0:
                 self.slept.append(seconds)
                 self.now += seconds + (self.lateness.pop(0) if self.lateness else 0)
             else:
-                limiter.take()
-                moments.append(self.now)
-        return moments
+                permits.append(limiter.take())
+        return permits
 
 
 def most_in_any_window(moments, seconds):
@@ -80,57 +75,6 @@ def test_lateness_that_is_within_the_catch_up_costs_nothing():
     assert len(moments) / (moments[-1] - moments[0]) >= 0.99 * 200
 
 
-def test_a_volley_of_refusals_lowers_the_rate_once():
-    time = Time()
-    limiter = RateLimiter(100, clock=time.clock)
-    time.paced(limiter, 200)
-    assert limiter.slow_down()
-    assert not limiter.slow_down()
-    assert limiter.ceiling == pytest.approx(98, abs=2)
-    assert limiter.rate == pytest.approx(DECREASE * limiter.ceiling)
-    time.now += SECONDS_BETWEEN_DECREASES
-    assert limiter.slow_down()
-
-
-def test_the_ceiling_is_the_rate_that_was_really_sent():
-    time = Time()
-    limiter = RateLimiter(1_000_000, clock=time.clock)
-    time.paced(limiter, 60)
-    limiter.slow_down()
-    assert limiter.ceiling == 60
-    assert limiter.rate == pytest.approx(42)
-
-
-def test_the_rate_climbs_back_quickly_to_the_ceiling_slowly_past_it_and_then_to_the_top():
-    time = Time()
-    limiter = RateLimiter(100, clock=time.clock)
-    time.paced(limiter, 200)
-    limiter.slow_down()
-    ceiling, low = limiter.ceiling, limiter.rate
-    start = time.now
-    rates = []
-    while limiter.rate < 100:
-        time.paced(limiter, 1)
-        rates.append((time.now - start, limiter.rate))
-    assert all(later >= earlier for (_, earlier), (_, later) in pairwise(rates))
-    near = next(seconds for seconds, rate in rates if rate >= NEAR * ceiling)
-    assert near == pytest.approx((NEAR * ceiling - low) / (CLIMB * 100), rel=0.05)
-    past = next(seconds for seconds, rate in rates if rate >= ceiling)
-    assert past - near == pytest.approx((1 - NEAR) * ceiling / (PROBING_CLIMB * 100), rel=0.1)
-    assert rates[-1][1] == 100
-
-
-def test_a_ceiling_that_was_passed_without_a_refusal_is_forgotten():
-    time = Time()
-    limiter = RateLimiter(200, clock=time.clock)
-    time.paced(limiter, 20)
-    limiter.slow_down()
-    assert limiter.ceiling == 20
-    time.paced(limiter, 2000)
-    assert limiter.ceiling is None
-    assert limiter.rate > 21
-
-
 def test_a_limit_that_the_api_names_is_never_passed():
     time = Time()
     limiter = RateLimiter(200, clock=time.clock)
@@ -139,18 +83,27 @@ def test_a_limit_that_the_api_names_is_never_passed():
     assert not limiter.limit(120)
     moments = time.paced(limiter, 3000)
     assert most_in_any_window(moments, 1) <= 50
-    assert limiter.rate == limiter.ceiling == 50
+    assert limiter.rate == pytest.approx(50)
+    assert limiter.ceiling == 50
 
 
-@given(rates=st.lists(st.one_of(st.floats(0, 1e9), st.none()), max_size=60), max_rate=st.floats(0.1, 5000))
-def test_the_rate_is_never_above_the_maximum_and_never_zero(rates, max_rate):
+@given(events=st.lists(st.one_of(st.floats(0, 1e9), st.booleans()), max_size=80), max_rate=st.floats(0.1, 5000))
+def test_the_rate_is_never_above_the_maximum_and_never_zero(events, max_rate):
+    """Answers, refusals and named limits come in any order."""
     time = Time()
     limiter = RateLimiter(max_rate, clock=time.clock)
-    for rate in rates:
-        _ = limiter.slow_down() if rate is None else limiter.limit(rate)
-        moments = time.paced(limiter, 3)
-        assert limiter.rate <= max_rate * (1 + 1e-9) or limiter.rate == MIN_RATE
-        assert moments[-1] - moments[0] <= 2 / (MIN_RATE * HEADROOM) + 1
+    for event in events:
+        begin = time.now
+        permits = time.permits(limiter, 3)
+        assert time.now - begin <= 3 / (MIN_RATE * HEADROOM) + 1
+        match event:
+            case True:
+                limiter.accepted(permits[-1])
+            case False:
+                limiter.refused(permits[0])
+            case _:
+                limiter.limit(event)
+        assert limiter.rate <= max_rate * (1 + 1e-9) or limiter.rate <= MIN_RATE / HEADROOM * (1 + 1e-9)
 
 
 @given(

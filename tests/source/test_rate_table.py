@@ -13,19 +13,23 @@ from sqlalchemy import delete, select, update
 from etl.database.clock import steady_seconds
 from etl.errors import ConfigurationError, TransientError
 from etl.rate.grants import ALONE_SECONDS, MAX_SHARE_SECONDS, OLDER_VERSION, SHARED_SECONDS, HeldShare
-from etl.rate.table import FINDINGS_TTL, RateRow, SharedRate, grant, rate_table
-from etl.rate.values import HEADROOM, RateWish
+from etl.rate.table import FINDING_TTL, NIGHT_GAP, RateRow, SharedRate, found_limit, grant, rate_table
+from etl.rate.values import HEADROOM, FoundLimit, RateWish
 from etl.source.schema import upgrade_queue
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
-def wish(number=0, *, part=1.0, max_rate=100.0, rate=100.0, climbed=0.0, ceiling=None):
-    return RateWish(number=number, part=part, max_rate=max_rate, rate=rate, climbed=climbed, ceiling=ceiling)
+def wish(number=0, *, part=1.0, max_rate=100.0, found=None):
+    return RateWish(number=number, part=part, max_rate=max_rate, found=found)
+
+
+def limit(rate, *, serial, low=0.0):
+    return FoundLimit(rate=rate, low=low, high=1.2 * rate, burst=(10, 0.1), serial=serial)
 
 
 def row(**values):
-    blank = {"holder": None, "rate": None, "ceiling": None, "shares": None}
+    blank = {"holder": None, "rate": None, "ceiling": None, "shares": None, "finding": None}
     return RateRow(**{"granted_at": NOON, "next_at": NOON, "paused_until": NOON} | blank | values)
 
 
@@ -146,29 +150,56 @@ def test_shares_that_cannot_be_read_hold_the_whole_rate_until_they_have_surely_e
 
 
 @pytest.mark.parametrize(
-    ("found", "wish", "after"),
+    ("known", "found", "after"),
     [
-        (None, wish(), None),
-        (None, wish(rate=70, climbed=-30, ceiling=100), 70),
-        (50.0, wish(rate=70, climbed=-30, ceiling=100), 50),
-        (70.0, wish(rate=50, climbed=-20, ceiling=60), 50),
-        (70.0, wish(rate=72, climbed=2), 72),
-        (71.0, wish(rate=72, climbed=2), 73),
-        (99.0, wish(rate=72, climbed=2), None),
+        (None, None, None),
+        (None, limit(70, serial=1), 70),
+        (limit(70, serial=5), limit(50, serial=6), 50),
+        (limit(70, serial=5), limit(75, serial=6), 75),
+        # Another run has reported the same refusal, or a later one.
+        (limit(70, serial=5), limit(60, serial=5), 70),
+        (limit(70, serial=5), None, 70),
     ],
 )
-def test_findings_of_all_runs_about_the_rate_add_up(found, wish, after):
-    assert grant(row(rate=found), wish, holder="x", now=NOON)[0].rate == after
+def test_the_row_keeps_what_a_run_has_found_if_it_is_news(known, found, after):
+    before = row(finding=None if known is None else msgspec.json.encode(known).decode())
+    state, _ = grant(before, wish(found=found), holder="x", now=NOON)
+    kept = found_limit(state)
+    assert (kept and kept.rate) == after
 
 
-def test_old_findings_expire_but_not_during_a_pause():
-    found = row(rate=20.0, ceiling=30.0)
-    later = NOON + FINDINGS_TTL + seconds(1)
+def test_the_rate_of_a_share_is_the_one_that_was_found():
+    state, share = grant(row(), wish(found=limit(20 * HEADROOM, serial=1)), holder="x", now=NOON)
+    assert state.rate == pytest.approx(20)
+    assert (share.ends_at - share.starts_at) * 20 * HEADROOM == pytest.approx(19)
+    state, _ = grant(state, wish(1, found=limit(100 * HEADROOM, serial=2)), holder="x", now=NOON)
+    assert state.rate is None, "the API allows what the configuration allows"
 
-    forgotten, _ = grant(found, wish(), holder="x", now=later)
-    assert (forgotten.rate, forgotten.ceiling) == (None, None)
-    kept, _ = grant(replace(found, paused_until=later), wish(), holder="x", now=later)
-    assert (kept.rate, kept.ceiling) == (20.0, 30.0)
+
+def test_a_found_limit_expires_but_not_during_a_pause():
+    found = grant(row(), wish(found=limit(20, serial=1)), holder="x", now=NOON)[0]
+    later = NOON + FINDING_TTL + seconds(2)
+
+    forgotten, _ = grant(found, wish(), holder="y", now=later)
+    assert (forgotten.rate, forgotten.ceiling, forgotten.finding) == (None, None, None)
+    kept, _ = grant(replace(found, paused_until=later), wish(), holder="y", now=later)
+    assert found_limit(kept) == limit(20, serial=1)
+
+
+def test_the_next_night_starts_at_the_rate_that_was_sustained():
+    found = grant(row(), wish(found=limit(25, serial=1, low=20)), holder="x", now=NOON)[0]
+
+    soon, _ = grant(found, wish(), holder="y", now=NOON + seconds(30))
+    assert found_limit(soon).rate == 25
+    next_night, share = grant(found, wish(), holder="y", now=NOON + NIGHT_GAP + seconds(2))
+    assert found_limit(next_night).rate == found_limit(next_night).low == 20
+    assert next_night.rate == pytest.approx(20 / HEADROOM)
+    assert (share.ends_at - share.starts_at) * 20 <= 20
+
+
+def test_a_finding_that_cannot_be_read_is_nothing():
+    assert found_limit(row(finding="{")) is None
+    assert found_limit(row(finding='{"rate": "x"}')) is None
 
 
 def test_a_clock_that_was_set_back_keeps_no_run_waiting():
@@ -188,7 +219,7 @@ def table(board):
 def rate(board, table):
     """The row beside the pending table, as it was born."""
     born = datetime.now(UTC) - timedelta(hours=1)
-    blank = {"holder": None, "rate": None, "ceiling": None, "shares": None}
+    blank = {"holder": None, "rate": None, "ceiling": None, "shares": None, "finding": None}
     with board.engine.begin() as connection:
         connection.execute(update(table).values(granted_at=born, next_at=born, paused_until=born, **blank))
     return lambda holder: SharedRate(board.engine, table, holder=holder)
@@ -201,7 +232,7 @@ def test_a_share_is_given_in_this_process_s_time(rate):
 
     assert before - 0.01 <= first.starts_at <= after + 0.01
     assert first.ends_at - first.starts_at == pytest.approx(99 / (100 * HEADROOM), abs=after - before + 1e-4)
-    assert (first.number, first.part, first.requests, first.rate, first.is_alone) == (1, 1, 99, None, True)
+    assert (first.number, first.part, first.requests, first.found, first.is_alone) == (1, 1, 99, None, True)
 
 
 def test_shares_of_a_run_follow_on_each_other_and_a_second_run_has_its_part(rate):
@@ -215,11 +246,9 @@ def test_shares_of_a_run_follow_on_each_other_and_a_second_run_has_its_part(rate
 
 def test_each_run_learns_the_findings_of_the_other(rate):
     one, other = rate("one"), rate("other")
-    one.lease(wish(rate=70, climbed=-30, ceiling=100))
+    one.lease(wish(found=limit(70, serial=1)))
 
-    learned = other.lease(wish())
-
-    assert (learned.rate, learned.ceiling) == (70, 100)
+    assert other.lease(wish()).found == limit(70, serial=1)
 
 
 def test_a_pause_reaches_all_runs_and_is_never_shortened(rate):

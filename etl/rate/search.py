@@ -1,0 +1,283 @@
+"""Finds a limit that the API does not name, by binary search in a bracket. Pure: it never sleeps and reads no clock.
+
+A limit of L requests per second with a burst of B admits at most B + L t requests in t seconds. Two stretches of
+different length, each from a pause to a refusal, therefore tell both. The search sends at the full rate until the API
+refuses a request, which shows mostly the burst. It then tries the geometric middle between the rate that the API has
+shown to admit (``low``) and the refused one (``high``). Answers raise ``low`` and refusals lower ``high``, until the
+bracket is narrow. From time to time it probes for a higher limit, in steps that double.
+
+A refusal at a rate that the API admitted before means that the limit has changed, or that the API limits the number of
+requests in flight instead. In that case the refused requests are those with the most others in flight.
+"""
+
+import math
+from enum import StrEnum
+from typing import NamedTuple
+
+import msgspec
+
+from etl.rate.values import FoundLimit
+
+FIRST_PROBE = 1.1
+"""The first step of a probe: a limit that has not changed refuses it before the excess of requests is large."""
+
+NARROW = 1.015
+"""The ratio of ``high`` to ``low`` below which the bracket is narrow: narrowing it further is not worth a pause."""
+
+GUESSED = 1.1
+"""The ratio of the rate to ``low`` above which the middle is tried; below it, the rate falls to ``low``."""
+
+MAX_DECREASE, CHANGED_DECREASE = 0.5, 0.8
+"""A refused rate falls to this part at most, since one odd refusal proves little: the second if the limit changed."""
+
+YIELD = 0.995
+"""A refused rate always falls at least to this part, so that the search never repeats itself."""
+
+HOLDS_SECONDS = 10.0
+"""The time without a refusal after which a rate holds, even if the requests do not tell it yet."""
+
+MIN_REQUESTS_TO_TELL = 20
+"""The requests beyond the burst from which a stretch tells the limit, within some percent."""
+
+PROBE_SECONDS, PROBE_REQUESTS, PROBE_COSTS = 20.0, 500, 100
+"""The time between probes is at least so many seconds, requests, and multiples of the seconds that a failed one costs.
+"""
+
+MIN_PAUSE_COST = 0.6
+"""The part of a pause that is lost at least, although the API admits a burst after it."""
+
+MAX_PAUSE_SECONDS = 20.0
+"""The pause that counts for the time between probes, at most."""
+
+FIRST_PROBE_SECONDS = 100.0
+"""The time before the first probe if another run has found the limit."""
+
+WINDOW_SECONDS = 10.0
+"""The API refused probes for so long: it admits a number of requests in each window, such as a minute."""
+
+CROWDED = 0.8
+"""The part of the most requests in flight from which on a refusal may be due to their number."""
+
+MIN_CROWDED_REFUSALS, MIN_REFUSALS_OF_FEW, FEW = 2, 4, 3
+"""The refusals in a row that may be due to the number in flight, from which on it is limited. A few requests in flight
+are often nearly the most by chance, which takes more refusals."""
+
+MIN_RATE = 1 / 60
+"""The lowest rate: one request per minute is always tried."""
+
+
+class Permit(msgspec.Struct, frozen=True):
+    """An admitted request."""
+
+    number: float
+    """The requests of all runs until this one, counted from this run's part of them."""
+    sent_at: float
+    """Seconds of a monotonic clock."""
+    in_flight: int
+    """The requests of all runs that have no answer yet, with this one, counted from this run's part of them."""
+    is_probe: bool
+    """Whether the outcome opens or closes the gate."""
+
+
+class Decision(StrEnum):
+    """Why the rate, or the number of requests in flight, has changed."""
+
+    LOWERED = "lowered"
+    """The API refused the rate, and the search goes to the middle of the bracket, or to its lower end."""
+    FOUND = "limit_found"
+    """The refused stretch was long enough to tell the limit."""
+    CHANGED = "limit_changed"
+    """The API refused a rate that it had admitted."""
+    RAISED = "raised"
+    PROBED = "probe"
+    """The limit has stood for some time, and the search tries a higher rate."""
+    FEWER_IN_FLIGHT = "fewer_in_flight"
+    MORE_IN_FLIGHT = "more_in_flight"
+
+
+class Mark(NamedTuple):
+    """The first request of a stretch."""
+
+    number: float
+    sent_at: float
+
+
+class LimitSearch:
+    """The search for the limit of one API."""
+
+    def __init__(self, top: float) -> None:
+        """Start at the full rate of ``top`` requests per second."""
+        self._top = top
+        self.found = FoundLimit(rate=top, low=0.0, high=None)
+        self._factor = FIRST_PROBE
+        self._since_pause: Mark | None = None
+        self._since_change: Mark | None = None
+        """The first request at the current rate."""
+        self._last_number = 0.0
+        self._refused_at: float | None = None
+        """When the last refused request was sent."""
+        self._blocked_at: float | None = None
+        """When the request was sent whose refusal began the pause, if probes were refused after it."""
+        self._pause, self._blocked = math.inf, 0.0
+        """The seconds from a refusal to the first request after the pause: from the last refused probe, or the first
+        refused request."""
+        self._probe_at = math.inf
+        self._most_in_flight = 0
+        """Of the requests since the pause that were accepted."""
+        self._crowded_refusals = 0
+
+    def adopt(self, found: FoundLimit, now: float) -> None:
+        """Go on from what another run has found."""
+        rate = max(min(MIN_RATE, self._top), min(self._top, found.rate))
+        if rate < self.found.rate or self._since_pause is None:
+            # The other run was refused, and all pause. What this run has sent before tells the same.
+            self._since_pause = self._since_change = None
+            self._refused_at, self._most_in_flight = now, 0
+        else:
+            self._since_change = Mark(self._last_number + 1, now)
+        self.found = msgspec.structs.replace(found, rate=rate)
+        self._factor = FIRST_PROBE
+        self._probe_at = now + max(self._probe_seconds(), FIRST_PROBE_SECONDS)
+
+    def adopt_named(self, top: float) -> None:
+        """Never send faster than the rate that the API names."""
+        self._top = top
+        rate = min(self.found.rate, top)
+        self._change(rate=rate, low=rate, high=None)
+        self._since_pause = self._since_change = None
+
+    def sent(self, permit: Permit) -> None:
+        """Note an admitted request."""
+        self._last_number = permit.number
+        if self._since_pause is None and not permit.is_probe:
+            self._since_pause = self._since_change = Mark(permit.number, permit.sent_at)
+            self._pause = permit.sent_at - self._refused_at if self._refused_at is not None else math.inf
+            self._blocked = permit.sent_at - self._blocked_at if self._blocked_at is not None else 0.0
+            self._blocked_at = None
+
+    def accepted(self, permit: Permit, now: float) -> Decision | None:
+        """Note an answer; returns what it changes."""
+        found, start = self.found, self._since_change
+        if start is None or permit.number < start.number:
+            return None
+        self._most_in_flight = max(self._most_in_flight, permit.in_flight)
+        if found.max_in_flight is not None and self._most_in_flight >= found.max_in_flight:
+            # The number in flight slows the run down, not the rate.
+            return self._raise_in_flight(now) if now >= self._probe_at else None
+        if found.rate < self._top:
+            return self._raise_if_due(permit, start, now)
+        return None
+
+    def _raise_if_due(self, permit: Permit, start: Mark, now: float) -> Decision | None:
+        found = self.found
+        if found.high is not None and now >= self._probe_at:
+            self._factor = FIRST_PROBE
+            self._raise(FIRST_PROBE, now, low=self._least(permit, found.burst)[0], high=None)
+            return Decision.PROBED
+        factor = self._factor if found.high is None else (found.high / found.rate) ** (1 / 3)
+        if factor < NARROW:
+            return None
+        low, _ = self._least(permit, found.burst)
+        if low * factor < found.rate and permit.sent_at - start.sent_at < HOLDS_SECONDS:
+            return None
+        if found.high is None:
+            self._factor = factor = min(2.0, 2 * factor - 1)
+        self._raise(factor, now, low=low, high=found.high)
+        return Decision.RAISED
+
+    def refused(self, permit: Permit, now: float) -> Decision | None:
+        """Note a refusal; returns what it changes: nothing if an earlier refusal has told the same."""
+        start, found = self._since_pause, self.found
+        if start is None:
+            # A refused probe shows that the pause was too short, and nothing about the rate.
+            self._blocked_at = self._blocked_at if self._blocked_at is not None else self._refused_at
+            self._refused_at = permit.sent_at
+            return None
+        if permit.number < start.number:
+            return None
+        has_changed = found.rate <= 1.001 * found.low
+        if self._is_crowded(permit, has_changed=has_changed):
+            fewest = min(permit.in_flight, found.max_in_flight or permit.in_flight)
+            self._factor = FIRST_PROBE
+            self._change(max_in_flight=fewest - 1, high=None)
+            decision = Decision.FEWER_IN_FLIGHT
+        else:
+            decision = self._narrow(permit, start, has_changed=has_changed)
+        self._probe_at = now + self._probe_seconds()
+        self._since_pause = self._since_change = None
+        self._refused_at, self._pause, self._most_in_flight = permit.sent_at, math.inf, 0
+        return decision
+
+    def _is_crowded(self, permit: Permit, *, has_changed: bool) -> bool:
+        """Decide whether the number in flight is to blame, and forget its limit if a smaller number was refused."""
+        most = self.found.max_in_flight
+        is_at_limit = most is not None and permit.in_flight >= most
+        if has_changed or is_at_limit:
+            is_suspect = permit.in_flight > 1 and permit.in_flight >= CROWDED * self._most_in_flight
+            self._crowded_refusals = self._crowded_refusals + 1 if is_suspect else 0
+        if most is not None and not is_at_limit:
+            self._crowded_refusals = 0
+            self._change(max_in_flight=None)
+        needed = MIN_CROWDED_REFUSALS if permit.in_flight > FEW else MIN_REFUSALS_OF_FEW
+        is_proved = has_changed and self._crowded_refusals >= needed
+        return permit.in_flight > 1 and (is_at_limit or is_proved)
+
+    def _narrow(self, permit: Permit, start: Mark, *, has_changed: bool) -> Decision:
+        """Narrow the bracket after a refusal."""
+        found, requests, seconds = self.found, permit.number - start.number, permit.sent_at - start.sent_at
+        if self._blocked >= WINDOW_SECONDS:
+            low = min(found.rate, max(MIN_RATE, requests / (seconds + self._blocked)))
+            self._change(rate=low, low=low, high=low)
+            return Decision.FOUND
+        # What was believed is wrong, and the burst may be, too.
+        burst = None if has_changed else found.burst
+        is_first, is_clean = self._refused_at is None and burst is None, self._since_change == start
+        # The first stretch tells mostly the burst, so that its rate is a guess for the middle only.
+        least, telling = (requests / (seconds + 1.0), 0) if is_first else self._least(permit, burst)
+        low = min(found.rate, max(least, 0.0 if has_changed else found.low, MIN_RATE))
+        guess = low if is_first else max(low, (CHANGED_DECREASE if has_changed else MAX_DECREASE) ** 2 * found.rate)
+        if is_clean and (burst is None or requests <= burst[0] or seconds <= burst[1]):
+            burst = (requests, seconds)
+        known_low = found.low if is_first else low
+        if is_clean and telling >= MIN_REQUESTS_TO_TELL:
+            self._change(rate=guess, low=known_low, high=min(found.rate, guess * (1 + 3 / telling)), burst=burst)
+            return Decision.FOUND
+        rate = math.sqrt(guess * found.rate) if found.rate > GUESSED * guess else min(guess, YIELD * found.rate)
+        self._change(rate=max(min(MIN_RATE, self._top), rate), low=known_low, high=found.rate, burst=burst)
+        return Decision.CHANGED if has_changed else Decision.LOWERED
+
+    def _least(self, permit: Permit, burst: tuple[float, float] | None) -> tuple[float, float]:
+        """Return what the limit is at least, and the number of requests that tell it.
+
+        A bucket or a window that was empty before the pause has admitted these requests. Without the burst, they tell
+        the limit itself.
+        """
+        least, telling = 0.0, 0.0
+        for mark in filter(None, (self._since_pause, self._since_change)):
+            requests, seconds = permit.number - mark.number, permit.sent_at - mark.sent_at
+            if mark == self._since_pause and seconds + self._pause > 0:
+                least = max(least, requests / (seconds + self._pause))
+            if burst is not None and requests > burst[0] + 1 and seconds > 2 * burst[1]:
+                beyond = requests - burst[0]
+                if (rate := (beyond - 1) / (seconds - burst[1])) > least:
+                    least, telling = rate, beyond
+        return min(least, self.found.rate), telling
+
+    def _raise(self, factor: float, now: float, *, low: float, high: float | None) -> None:
+        found = self.found
+        self._change(rate=min(self._top, factor * found.rate), low=max(found.low, low), high=high)
+        self._since_change = Mark(self._last_number + 1, now)
+
+    def _raise_in_flight(self, now: float) -> Decision:
+        self._change(max_in_flight=(self.found.max_in_flight or 0) + 1)
+        self._probe_at = now + self._probe_seconds()
+        return Decision.MORE_IN_FLIGHT
+
+    def _change(self, **changes: object) -> None:
+        self.found = msgspec.structs.replace(self.found, serial=self.found.serial + 1, **changes)
+
+    def _probe_seconds(self) -> float:
+        rate, (requests, seconds) = self.found.rate, self.found.burst or (0.0, 0.0)
+        pause = min(1.0 if self._pause == math.inf else max(self._pause, self._blocked), MAX_PAUSE_SECONDS)
+        cost = max(MIN_PAUSE_COST * pause, pause - max(0.0, requests / rate - seconds))
+        return max(PROBE_SECONDS, PROBE_REQUESTS / rate, PROBE_COSTS * cost)

@@ -1,0 +1,162 @@
+"""The search for a hidden limit, beside servers of virtual time that admit or refuse at once."""
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.rate.search import MIN_RATE, Decision, LimitSearch, Permit
+from etl.rate.values import FoundLimit
+
+
+class Server:
+    """A token bucket that is answered at once; after a refusal the client pauses and sends a probe."""
+
+    def __init__(self, search, limit, burst, *, pause=1.0):
+        self.search, self.limit, self.capacity, self.pause = search, limit, max(1.0, limit * burst), pause
+        self.tokens, self.now, self.number = self.capacity, 1000.0, 0
+        self.requests = self.refused = 0
+        self.decisions = []
+
+    def send(self, *, is_probe=False):
+        """Send a request after one interval; returns whether it was admitted."""
+        seconds = 1 / self.search.found.rate
+        self.now += seconds
+        self.tokens = min(self.capacity, self.tokens + seconds * self.limit)
+        self.number += 1
+        self.requests += 1
+        permit = Permit(self.number, self.now, 1, is_probe)
+        self.search.sent(permit)
+        if self.tokens >= 1:
+            self.tokens -= 1
+            decision = self.search.accepted(permit, self.now)
+        else:
+            self.refused += 1
+            decision = self.search.refused(permit, self.now)
+        if decision:
+            self.decisions.append(decision)
+        return decision is None or decision in {Decision.RAISED, Decision.PROBED}
+
+    def run(self, seconds):
+        """Send for so long; returns the admitted requests in a second."""
+        begin, before = self.now, self.requests - self.refused
+        while self.now < begin + seconds:
+            refused = self.refused
+            self.send()
+            while self.refused > refused:
+                refused = self.refused
+                self.now += self.pause
+                self.tokens = min(self.capacity, self.tokens + self.pause * self.limit)
+                self.send(is_probe=True)
+        return (self.requests - self.refused - before) / (self.now - begin)
+
+
+@pytest.mark.parametrize("burst", [0.2, 1.0, 3.0])
+@pytest.mark.parametrize("limit", [8.0, 40.0, 100.0, 300.0])
+def test_a_few_refusals_tell_the_limit(limit, burst):
+    server = Server(LimitSearch(390.0), limit, burst)
+    server.run(60 + 1000 / limit)
+    found = server.search.found
+    assert 0.95 * limit <= found.low <= 1.01 * limit
+    assert server.refused <= 12
+
+
+@pytest.mark.parametrize("part", [0.005, 0.02, 0.04])
+def test_a_low_limit_is_used_with_few_refusals(part):
+    """The additive increase by a part of max_rate refused a third of the requests here."""
+    server = Server(LimitSearch(400.0), 400 * part, 0.2)
+    used = server.run(8000 / (400 * part))
+    assert used >= 0.95 * 400 * part
+    assert server.refused <= 0.005 * server.requests
+
+
+def test_a_limit_that_doubles_is_found_and_one_that_halves_is_obeyed():
+    """A burst that was believed before the change led to a refusal a second for ever."""
+    server = Server(LimitSearch(400.0), 76.0, 0.2, pause=0.3)
+    server.run(120)
+    for factor in (2.0, 2.0, 0.5, 0.5):
+        server.limit, server.capacity = factor * server.limit, factor * server.capacity
+        server.run(60)
+        before = server.refused
+        assert server.run(60) >= 0.93 * server.limit
+        assert server.refused - before <= 10
+    assert {Decision.PROBED, Decision.RAISED, Decision.CHANGED} <= set(server.decisions)
+
+
+def test_a_refused_probe_and_the_rest_of_a_volley_change_nothing():
+    search = LimitSearch(400.0)
+    permits = [Permit(number, 1000 + number / 400, 1, is_probe=False) for number in range(1, 40)]
+    for permit in permits:
+        search.sent(permit)
+    assert search.refused(permits[26], 1000.2) is Decision.LOWERED
+    found = search.found
+    assert [search.refused(permit, 1000.2) for permit in permits[27:]] == [None] * 12
+    probe = Permit(40, 1001.2, 1, is_probe=True)
+    search.sent(probe)
+    assert search.refused(probe, 1001.3) is None
+    assert search.found == found
+
+
+def test_a_limit_of_the_requests_in_flight_is_told_from_one_of_the_rate():
+    """The API refuses the sixth request in flight, whatever the rate."""
+    search, now, number = LimitSearch(100.0), 1000.0, 0
+    for _ in range(40):
+        for in_flight in (2, 3, 4, 5, 3, 2, 5, 4) * 40:
+            number, now = number + 1, now + 1 / search.found.rate
+            permit = Permit(number, now, in_flight, is_probe=False)
+            search.sent(permit)
+            search.accepted(permit, now)
+        if (search.found.max_in_flight or 9) > 5:
+            number, now = number + 1, now + 1 / search.found.rate
+            permit = Permit(number, now, 6, is_probe=False)
+            search.sent(permit)
+            search.refused(permit, now)
+            now += 0.3
+    assert 5 <= search.found.max_in_flight <= 6
+    assert search.found.rate >= 50
+
+
+def test_another_run_and_the_next_night_go_on_from_what_was_found():
+    server = Server(LimitSearch(400.0), 100.0, 0.2)
+    server.run(60)
+    found = server.search.found
+
+    other = LimitSearch(400.0)
+    other.adopt(found, 2000.0)
+    assert other.found == found
+
+    night = Server(LimitSearch(400.0), 100.0, 0.2)
+    night.search.adopt(found.for_next_night(), 1000.0)
+    assert night.run(10) >= 0.97 * 100
+    assert night.refused == 0
+
+
+def test_an_adopted_limit_is_kept_within_this_run_s_maximum():
+    search = LimitSearch(50.0)
+    search.adopt(FoundLimit(rate=100.0, low=90.0, high=None, serial=3), 0.0)
+    assert search.found.rate == 50
+    search.adopt(FoundLimit(rate=0.0, low=0.0, high=None, serial=4), 0.0)
+    assert search.found.rate == MIN_RATE
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 20), st.integers(1, 64), st.booleans(), st.booleans()), max_size=200),
+    st.floats(0.01, 5000),
+)
+def test_a_refusal_never_raises_the_rate_and_every_change_has_a_new_serial(events, top):
+    search, now = LimitSearch(top), 0.0
+    serials = [search.found]
+    for number, (seconds, in_flight, is_probe, is_refused) in enumerate(events, start=1):
+        now += seconds
+        permit = Permit(number, now, in_flight, is_probe)
+        search.sent(permit)
+        before = search.found
+        _ = search.refused(permit, now) if is_refused else search.accepted(permit, now)
+        assert min(MIN_RATE, top) <= search.found.rate <= top
+        if is_refused:
+            assert search.found.rate <= before.rate
+        serials.append(search.found)
+    assert all(later == earlier or later.serial > earlier.serial for earlier, later in pairwise(serials))
+    assert msgspec.json.decode(msgspec.json.encode(search.found), type=FoundLimit) is not None
