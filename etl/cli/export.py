@@ -9,7 +9,8 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.options import range_options
 from etl.cli.output import print_json
 from etl.export.plan import Range
-from etl.jobs.export import TABLES, Exported, ExportRequest, export_warehouse
+from etl.jobs.export import TABLES, export_warehouse
+from etl.jobs.export.content import Exported, ExportRequest
 from etl.settings.checks import check_location
 
 

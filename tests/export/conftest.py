@@ -4,7 +4,8 @@ import pytest
 from sqlalchemy import insert
 
 from etl.export.plan import Range
-from etl.jobs.export import ExportRequest, export_warehouse
+from etl.jobs.export import export_warehouse
+from etl.jobs.export.content import ExportRequest
 from etl.settings.load import Settings
 from etl.settings.model import WarehouseSettings
 
