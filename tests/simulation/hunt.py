@@ -61,7 +61,8 @@ def _graft(old, new, module, undo):
         elif isinstance(value, FunctionType | property) and before is not None:
             for mine, theirs in zip(_functions_of(before), _functions_of(value), strict=True):
                 if theirs.__module__ == module:
-                    undo.enter_context(patch.object(mine, "__code__", theirs.__code__))
+                    undo.callback(setattr, mine, "__code__", mine.__code__)
+                    mine.__code__ = theirs.__code__
 
 
 def _functions_of(value):
