@@ -1,6 +1,7 @@
 """Does a run in the foreground: it stops on signals and in time, and shows its progress."""
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -18,9 +19,17 @@ T = TypeVar("T")
 
 
 def run_async(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the fastest event loop that is installed."""
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(main)
+    """Run a coroutine on the fastest event loop that is installed, and leave the handlers of signals as they were.
+
+    uvloop leaves its own handlers behind, which would ignore each signal after the end of the loop.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(main)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -90,7 +90,7 @@ def test_a_range_counts_from_now_or_from_its_start(task_audit):
 
 def test_every_command_with_a_range_is_tested(task_audit):
     commands = {name for name in COMMANDS if "--until" in task_audit(name, "--help").stdout}
-    assert commands == {"run", "plan", "report", "replay", "enqueue"}
+    assert commands == {"run", "plan", "report", "replay", "enqueue", "export"}
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_all_attempts_are_made_while_others_keep_the_run_busy():
     delivered, _, _, seconds = night(world, tasks=tasks_of_a_night(10_000, "0"), max_rate=50)
     assert observed(delivered) == 9_998
     assert world.asks["0"] == world.asks["1"] == 4
-    assert seconds == pytest.approx(10_000 / 48.8, abs=3)
+    assert seconds == pytest.approx(10_000 / 49.65, abs=3)
 
 
 @pytest.mark.parametrize("hanging", [10, 30])

@@ -82,7 +82,9 @@ class Machine(RuleBasedStateMachine):
         free = ([task_id for task_id in free if task_id > self.after[worker]] or free)[:limit]
         self.after[worker] = free[-1] if free else ""
         expired = self.due(
-            wanted=lambda known: known.until and known.until <= self.board.now and known.attempts < ALLOWED - 1
+            wanted=lambda known: (
+                known.until and known.until <= self.board.now and known.attempts < ALLOWED - 1 and known.owner != worker
+            )
         )
         return free or expired[:limit]
 
@@ -106,7 +108,12 @@ class Machine(RuleBasedStateMachine):
     def claim_suspect(self, worker):
         tasks = self.queues[worker].claim_suspect()
         suspects = self.due(
-            wanted=lambda known: known.until and known.until <= self.board.now and known.attempts >= ALLOWED - 1
+            wanted=lambda known: (
+                known.until
+                and known.until <= self.board.now
+                and known.attempts >= ALLOWED - 1
+                and known.owner != worker
+            )
         )
         assert [task.task_id for task in tasks] == suspects[:1]
         self.take(worker, tasks)
