@@ -26,11 +26,11 @@ class LeaseKeeper:
     async def renew(self) -> int:
         """Renew all leases, and drop the tasks that this run has lost; returns how many."""
         await self._context.retry.call(self._context.renew_clock)
-        asked_at = self._context.clock()
-        lost = await self._context.retry.call(self._context.source.renew, self._leases.held)
+        asked_at, held = self._context.clock(), self._leases.held
+        lost = await self._context.retry.call(self._context.source.renew, held)
         if lost is None:
             return 0
-        if number := self._leases.note_renewal(asked_at, lost):
+        if number := self._leases.note_renewal(asked_at, [task for task in held if task.task_id in lost]):
             log.warning("leases_lost", tasks=number)
         return number
 

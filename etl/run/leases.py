@@ -1,6 +1,6 @@
 """The tasks that a run holds: claimed, not yet accounted for, and not lost to another run. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -38,16 +38,21 @@ class Leases:
 
     def holds(self, task: PendingTask) -> bool:
         """Return whether this run holds a task, as of the last renewal."""
-        return task.task_id in self._held
+        held = self._held.get(task.task_id)
+        return held is not None and held.fence == task.fence
 
-    def take(self, tasks: Iterable[PendingTask]) -> None:
-        """Add tasks that were just claimed."""
+    def take(self, tasks: Collection[PendingTask]) -> None:
+        """Add tasks that were just claimed.
+
+        If this run still holds an earlier claim of a task, another run has taken that over and has let it go since.
+        """
+        self.lost += sum(task.task_id in self._held for task in tasks)
         self._held.update({task.task_id: task for task in tasks})
 
     def drop(self, tasks: Iterable[PendingTask]) -> None:
         """Remove tasks that are accounted for."""
-        for task in tasks:
-            self._held.pop(task.task_id, None)
+        for task in filter(self.holds, tasks):
+            del self._held[task.task_id]
 
     @contextmanager
     def loading(self, tasks: Iterable[PendingTask]) -> Iterator[None]:
@@ -58,11 +63,10 @@ class Leases:
         finally:
             self._loading = frozenset()
 
-    def note_renewal(self, asked_at: datetime, lost: set[str]) -> int:
+    def note_renewal(self, asked_at: datetime, lost: Iterable[PendingTask]) -> int:
         """Note that all leases but those of lost tasks were renewed; returns how many of these were still held."""
         self._renewed_at = asked_at
-        gone = (lost & self._held.keys()) - self._loading
-        for task_id in gone:
-            del self._held[task_id]
+        gone = [task for task in lost if self.holds(task) and task.task_id not in self._loading]
+        self.drop(gone)
         self.lost += len(gone)
         return len(gone)

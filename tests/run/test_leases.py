@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from etl.run.leases import Leases
 from etl.tasks import PendingTask
 
@@ -26,20 +28,33 @@ def test_a_task_that_is_accounted_for_is_no_longer_held():
 def test_a_lost_task_is_counted_once():
     leases = leases_of(ONE, TWO)
 
-    assert leases.note_renewal(NOW, {"1", "3"}) == 1
-    assert leases.note_renewal(NOW, {"1", "3"}) == 0
+    assert leases.note_renewal(NOW, [ONE, THREE]) == 1
+    assert leases.note_renewal(NOW, [ONE, THREE]) == 0
 
     assert (leases.held, leases.lost) == ([TWO], 1)
+
+
+def test_a_later_claim_of_a_task_replaces_one_that_another_run_took_over():
+    leases = leases_of(ONE, TWO)
+    again = msgspec.structs.replace(ONE, fence=ONE.fence + 2)
+
+    leases.take([again])
+
+    assert (leases.lost, leases.holds(ONE), leases.holds(again)) == (1, False, True)
+    # A renewal that was under way asked about the earlier claim, and an outcome may be that of the earlier one.
+    assert leases.note_renewal(NOW, [ONE]) == 0
+    leases.drop([ONE])
+    assert leases.held == [again, TWO]
 
 
 def test_a_task_that_a_load_settles_before_it_returns_is_not_lost():
     leases = leases_of(ONE, TWO)
 
     with leases.loading([ONE]):
-        assert leases.note_renewal(NOW, {"1", "2"}) == 1
+        assert leases.note_renewal(NOW, [ONE, TWO]) == 1
 
     assert leases.held == [ONE]
-    assert leases.note_renewal(NOW, {"1"}) == 1
+    assert leases.note_renewal(NOW, [ONE]) == 1
 
 
 def test_leases_may_have_ended_if_the_last_renewal_is_older_than_a_lease():
@@ -48,7 +63,7 @@ def test_leases_may_have_ended_if_the_last_renewal_is_older_than_a_lease():
 
     now = NOW + timedelta(seconds=299)
     assert not leases.may_have_ended
-    leases.note_renewal(now, set())
+    leases.note_renewal(now, [])
     now = NOW + timedelta(seconds=598)
     assert not leases.may_have_ended
     now = NOW + timedelta(seconds=599)
