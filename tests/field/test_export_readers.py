@@ -13,6 +13,8 @@ from tests.export.test_how_to import blocks
 from tests.export.test_readers import AT, TEXTS, fact
 from tests.field.parts import environment_with
 
+pytestmark = pytest.mark.soak
+
 LAST_RELEASE = "2026-11-28"
 
 LIBRARIES = (
