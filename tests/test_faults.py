@@ -133,7 +133,7 @@ IN_A_ROW = IDS[80:100]
 def _shorter_waits(monkeypatch):
     monkeypatch.setattr("etl.run.pipeline.DEFERRED_SECONDS", 0.2)
     # If the API does not name a pause, pauses double with each refusal, and here are hundreds.
-    monkeypatch.setattr("etl.fetch.gate.MIN_THROTTLED_SECONDS", 0.01)
+    monkeypatch.setattr("etl.fetch.gate.FIRST_THROTTLED_SECONDS", 0.01)
     monkeypatch.setattr("etl.fetch.gate.MAX_THROTTLED_SECONDS", 0.02)
     # The rate that a refusal names is kept to the end of the night; the gateway's own would make each last ten seconds.
     monkeypatch.setattr("etl.fake_api.effects.throttling.LIMIT", 2_000)

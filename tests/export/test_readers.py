@@ -169,7 +169,7 @@ def test_an_export_reads_one_state_while_others_write(server_urls, export, audit
     """The servers let others commit between two queries of an export; DuckDB and SQLite have their own ways."""
     from pydantic import SecretStr
 
-    from etl.jobs import export as job
+    from etl.jobs.export import content as job
 
     days_of_table = job.days_of
     for number, url in enumerate(map(SecretStr, server_urls)):
