@@ -11,11 +11,4 @@ def bucket_address(settings: ArchiveSettings) -> str | None:
 
 def bucket_settings(settings: ArchiveSettings) -> BucketSettings:
     """Return the way to the bucket of an archive."""
-    return BucketSettings(
-        section="archive",
-        s3_endpoint=settings.s3_endpoint,
-        s3_region=settings.s3_region,
-        s3_access_key_id=settings.s3_access_key_id,
-        s3_secret_access_key=settings.s3_secret_access_key,
-        s3_secret_access_key_file=settings.s3_secret_access_key_file,
-    )
+    return BucketSettings.of("archive", settings)

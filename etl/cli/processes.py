@@ -65,7 +65,7 @@ class EndedProcess:
         return self.code in {DIED_BY_SIGNAL + signal.SIGINT, DIED_BY_SIGNAL + signal.SIGTERM}
 
 
-def require_side_by_side(settings: Settings, request: RunRequest) -> None:
+def _require_side_by_side(settings: Settings, request: RunRequest) -> None:
     """Check that several runs can work side by side.
 
     Raises:
@@ -108,7 +108,11 @@ def run_side_by_side(
 
     Returns:
         The exit code: the worst one of the runs, in the order of ``WORST_FIRST``.
+
+    Raises:
+        UsageError: the runs cannot work side by side.
     """
+    _require_side_by_side(settings, request)
     commands = _commands(context, settings, request=request, processes=processes, seconds=seconds)
     ended = asyncio.run(_run_all(commands))
     exit_code = worst({process.exit_code for process in ended})

@@ -4,7 +4,7 @@ import gc
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
+from functools import cache, partial
 
 import click
 import structlog
@@ -13,7 +13,7 @@ from etl.cli.context import Context, common_options, pass_context
 from etl.cli.foreground import run_async, run_until_stopped, watch_progress
 from etl.cli.options import require_shards, selection_options
 from etl.cli.output import open_console, print_json
-from etl.cli.processes import MAX_PROCESSES, require_side_by_side, run_side_by_side
+from etl.cli.processes import MAX_PROCESSES, run_side_by_side
 from etl.cli.progress import shows_progress
 from etl.cli.signals import interruptible
 from etl.cli.types import Duration, TimeOfDay, seconds_until
@@ -78,13 +78,10 @@ def run(
     request = RunRequest(selection=selection, tasks=limit, dry_run=dry_run)
     seconds = _seconds(settings, stop_at)
     if processes > 1:
-        require_side_by_side(settings, request)
-        sys.exit(
-            run_side_by_side(context, settings, request=request, processes=processes, seconds=seconds, as_json=as_json)
-        )
+        several = partial(run_side_by_side, context, settings, request=request, processes=processes)
+        sys.exit(several(seconds=seconds, as_json=as_json))
     finished = _audit(settings, request, seconds, shows_bar=not is_one_of_several)
     if settings.telemetry.log_format != "json" and not is_one_of_several:
-        # The event run_finished has the same numbers.
         print_summary(finished, console=open_console(stderr=True), dry_run=dry_run)
     if as_json:
         _print_row(finished)

@@ -72,12 +72,9 @@ class Gate:
             sleep: sleeps for some seconds, or less if the run stops.
             chance: draws the lengths of pauses; a test passes one with a seed.
         """
-        self._limiter = limiter
-        self._shutdown = shutdown
-        self._patience = patience_seconds
-        self._rate_share = rate_share
-        self._clock = clock
-        self._sleep = sleep or shutdown.sleep
+        self._limiter, self._rate_share = limiter, rate_share
+        self._shutdown, self._patience = shutdown, patience_seconds
+        self._clock, self._sleep = clock, sleep or shutdown.sleep
         self._chance = chance or random.SystemRandom()
         self._breaker = Breaker()
         # Only the first request in line waits for its time. The others wait for the first, which keeps their order.
@@ -87,11 +84,9 @@ class Gate:
         self._is_failing = False
         self.in_doubt = False
         """Whether the next probe shows if an unrecognized response concerns every request."""
-        self._was_answered = False
-        self._pause_is_logged = False
-        self._throttled = 0
+        self._was_answered = self._pause_is_logged = False
+        self._throttled = self._in_flight = 0
         self._probe_sent = False
-        self._in_flight = 0
         self._first_sent_at = self._admitted_since = -math.inf
         """When the first request was sent that the API admitted after a pause, or at all."""
         self._answered = asyncio.Event()

@@ -5,13 +5,15 @@ polars and obstore are built on one library of object stores, so that both take 
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from pydantic import SecretStr
 from yarl import URL
 
 from etl.settings.checks import is_loopback
+from etl.settings.export import ExportSettings
+from etl.settings.model import ArchiveSettings
 from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.secret_files import load_secret
 
@@ -38,6 +40,12 @@ class BucketSettings:
     s3_access_key_id: str | None
     s3_secret_access_key: SecretStr | None
     s3_secret_access_key_file: Path | None
+
+    @classmethod
+    def of(cls, section: str, settings: ArchiveSettings | ExportSettings) -> "BucketSettings":
+        """Take the settings of a section."""
+        names = (field.name for field in fields(cls) if field.name != "section")
+        return cls(section=section, **{name: getattr(settings, name) for name in names})
 
     @property
     def address(self) -> str:

@@ -62,14 +62,7 @@ def open_place(location: str, settings: ExportSettings) -> Place:
     """
     if not location.startswith(BUCKET):
         return FolderPlace(location)
-    way = BucketSettings(
-        section="export",
-        s3_endpoint=settings.s3_endpoint,
-        s3_region=settings.s3_region,
-        s3_access_key_id=settings.s3_access_key_id,
-        s3_secret_access_key=settings.s3_secret_access_key,
-        s3_secret_access_key_file=settings.s3_secret_access_key_file,
-    )
+    way = BucketSettings.of("export", settings)
     return BucketPlace(location.rstrip("/"), way, virtual_host=settings.s3_virtual_host)
 
 
