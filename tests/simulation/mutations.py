@@ -105,8 +105,8 @@ WRONGS = [
     Wrong(
         "An outage counts an attempt.",
         "fetch/pool.py",
-        "return replace(outcome, counts_attempt=False)",
-        "return outcome",
+        "return replace(failure, counts_attempt=False)",
+        "return failure",
     ),
     Wrong("A page of another server is the task's own at once.", "fetch/pool.py", "LOOKS = 3\n", "LOOKS = 1\n"),
     Wrong(
@@ -121,7 +121,18 @@ WRONGS = [
         "(seconds := self._seconds_left()) > 0",
         "(seconds := 0.0) > 0",
     ),
-    Wrong("A probe that ends is not released.", "fetch/gate.py", "        self._probe_answered.set()\n", ""),
+    Wrong(
+        "A probe that ends is not released.",
+        "fetch/gate.py",
+        "            self._probe_sent = False\n        self._answered.set()\n",
+        "            pass\n",
+    ),
+    Wrong(
+        "A run takes an earlier claim of a task for its own.",
+        "run/leases.py",
+        "return held is not None and held.fence == task.fence",
+        "return held is not None",
+    ),
     Wrong(
         "Tasks that were lost are loaded.",
         "run/batch_loader.py",

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.documents.pages import ROOT
+from tests.simulation.mutations import WRONGS
 
 SEEDS = 200
 PARTS = 4
@@ -25,6 +26,11 @@ def test_no_invariant_breaks_in_fixed_nights(part):
     ended = simulate("--first", str(part * nights), "--nights", str(nights))
     assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
     assert f"{nights} nights" in ended.stdout
+
+
+@pytest.mark.parametrize("wrong", WRONGS, ids=lambda wrong: wrong.says)
+def test_a_small_wrong_replaces_words_that_the_program_has_in_one_place(wrong):
+    assert (ROOT / "etl" / wrong.module).read_text(encoding="utf-8").count(wrong.right) == 1
 
 
 def test_a_night_is_the_same_each_time():
