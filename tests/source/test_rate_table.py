@@ -13,7 +13,16 @@ from sqlalchemy import delete, select, update
 from etl.database.clock import steady_seconds
 from etl.errors import ConfigurationError, TransientError
 from etl.rate.grants import ALONE_SECONDS, MAX_SHARE_SECONDS, OLDER_VERSION, SHARED_SECONDS, HeldShare
-from etl.rate.table import FINDING_TTL, NIGHT_GAP, RateRow, SharedRate, found_limit, grant, rate_table
+from etl.rate.table import (
+    CLOCK_ERROR_SECONDS,
+    FINDING_TTL,
+    NIGHT_GAP,
+    RateRow,
+    SharedRate,
+    found_limit,
+    grant,
+    rate_table,
+)
 from etl.rate.values import HEADROOM, FoundLimit, RateWish
 from etl.source.schema import upgrade_queue
 
@@ -279,7 +288,8 @@ def test_many_at_once_hold_the_whole_rate_together_and_no_more(rate, board, tabl
     with board.engine.connect() as connection:
         shares = msgspec.json.decode(connection.execute(select(table.c.shares)).scalar_one(), type=list[HeldShare])
     assert len(leases) == 40
-    assert max(part_at(shares, share.starts_at) for share in shares) <= 1 + 1e-6
+    # What runs may use counts. In the row, a share also covers the time that its run may have waited for the lock.
+    assert max(part_at(leases, lease.starts_at + CLOCK_ERROR_SECONDS) for lease in leases) <= 1 + 1e-6
     # No grant was lost: each run has all of its shares that have not ended, one after the other.
     assert {share.number for share in shares if share.ends_at == max(each.ends_at for each in shares)} == {10}
 
