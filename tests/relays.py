@@ -123,6 +123,26 @@ async def _serving(serve, tls):
 
 
 @contextmanager
+def hanging_tls(context, is_closed):
+    """Read one request over TLS, and answer nothing; the event is set when the client has closed the connection."""
+
+    def hang():
+        with context.wrap_socket(listener.accept()[0], server_side=True) as connection:
+            connection.settimeout(60)
+            # The plain socket shows the end of the connection, and hides a TLS shutdown.
+            with suppress(OSError):
+                while socket.socket.recv(connection, 1 << 16):
+                    pass
+            is_closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = Thread(target=hang)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+@contextmanager
 def blocking_tls(context, response):
     """Answer every request over TLS in a thread; unlike asyncio, this sends the alerts of a failed handshake."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -53,8 +53,11 @@ class BodyTooLargeError(Exception):
 TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError)
 
 
-class StatusKeepingHandler(ResponseHandler):
-    """Keeps the status of a response that aiohttp refuses to parse; aiohttp itself reports a 400 of its own."""
+class Handler(ResponseHandler):
+    """Keeps the status of a response that aiohttp refuses to parse, and closes a connection at once.
+
+    aiohttp itself reports a 400 of its own. It waits for the TLS shutdown of a server that may hang, for 30 seconds.
+    """
 
     _head = b""
     """The first bytes of the response."""
@@ -72,14 +75,18 @@ class StatusKeepingHandler(ResponseHandler):
             exc.code = int(found[1]) if found else UNKNOWN_STATUS
         super().set_exception(exc, *cause)
 
+    def close(self) -> None:
+        """Close the connection without a TLS shutdown: nothing is left to receive, or it is of no use."""
+        self.abort()
+
 
 class Connector(aiohttp.TCPConnector):
-    """Opens connections that keep the status of a response that cannot be parsed."""
+    """Opens connections with this module's handler."""
 
     def __init__(self, *, limit: int, ssl: SSLContext | bool = True) -> None:
         super().__init__(limit=limit, ttl_dns_cache=DNS_CACHE_SECONDS, ssl=ssl)
         loop: AbstractEventLoop = self._loop
-        self._factory = cast("partial[ResponseHandler]", partial(StatusKeepingHandler, loop=loop))
+        self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=loop))
 
 
 class HttpSession:

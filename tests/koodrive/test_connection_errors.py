@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from threading import Event
 
 import pytest
 from pydantic import SecretStr
@@ -15,7 +16,7 @@ from etl.tasks import Observation, PendingTask
 from etl.tasks.failure_reasons import FailureReason
 from tests.certificates import make_authority
 from tests.koodrive.raw_http import RUN_ID, TASK_ID, http
-from tests.relays import blocking_tls, forwarding, speaking_tls
+from tests.relays import blocking_tls, forwarding, hanging_tls, speaking_tls
 
 HOST = "koodrive.example"
 PROXY_USER = "Basic am9iOkNBTkFSWS1wdw=="
@@ -132,6 +133,22 @@ def test_a_proxy_that_refuses_in_mid_run_is_an_outage(api_settings, scripted, au
     first, second = asyncio.run(scenario())
     assert isinstance(first, Observation)
     assert second.reason is FailureReason.UNREACHABLE
+
+
+def test_a_server_that_hangs_holds_no_connection_beyond_the_time_limit(api_settings, authority):
+    """The server reads no TLS shutdown, for which aiohttp would wait for 30 seconds."""
+    is_closed = Event()
+
+    async def scenario(port):
+        settings = api_settings(f"https://127.0.0.1:{port}", ca_file=authority.certificate, timeout_seconds=0.2)
+        async with open_koodrive(settings, run_id=RUN_ID, clock=system_clock) as koodrive:
+            failure = await koodrive.ask(PendingTask(task_id=TASK_ID))
+            return failure, await asyncio.to_thread(is_closed.wait, 5)
+
+    with hanging_tls(authority.server_context(HOST), is_closed) as port:
+        failure, was_closed = asyncio.run(scenario(port))
+    assert failure.reason is FailureReason.TIMEOUT
+    assert was_closed
 
 
 def test_a_dead_proxy_is_named(asked):
