@@ -18,20 +18,23 @@ def crontab_lines():
     return [line.partition("/bin/task-audit ")[2].partition(" >>")[0] for line in found]
 
 
-def systemd_line():
-    (line,) = [
-        line for line in (CRON / "systemd/task-audit.service").read_text().splitlines() if line.startswith("ExecStart=")
+def systemd_lines():
+    units = [path.read_text() for path in (CRON / "systemd").glob("*.service")]
+    found = [line for unit in units for line in unit.splitlines() if line.startswith("ExecStart=")]
+    assert len(found) == 2
+    return [line.partition("/bin/task-audit ")[2] for line in found]
+
+
+def kubernetes_lines():
+    jobs = [
+        yaml.safe_load((CRON / "kubernetes" / name).read_text())
+        for name in ["base/cronjob.yaml", "overlays/digest/digest.yaml"]
     ]
-    return line.partition("/bin/task-audit ")[2]
+    pods = [job["spec"]["jobTemplate"]["spec"]["template"]["spec"] for job in jobs]
+    return [shlex.join(container["args"]) for pod in pods for container in pod["containers"]]
 
 
-def kubernetes_line():
-    job = yaml.safe_load((CRON / "kubernetes/base/cronjob.yaml").read_text())
-    (container,) = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"]
-    return shlex.join(container["args"])
-
-
-@pytest.mark.parametrize("line", [*crontab_lines(), systemd_line(), kubernetes_line()])
+@pytest.mark.parametrize("line", [*crontab_lines(), *systemd_lines(), *kubernetes_lines()])
 def test_the_program_accepts_the_command_line(line):
     command, *arguments = shlex.split(line)
 

@@ -19,6 +19,7 @@ from etl.tasks import Shard
 FOLDER = Path(__file__).parents[2] / "cron" / "kubernetes"
 KUBERNETES = FOLDER / "base"
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
+RUNS = [name for name in OVERLAYS if name != "digest"]
 MANY_WORKERS = ["many-workers", "sharded"]
 KUSTOMIZATION = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())
 MANIFESTS = {path.name: yaml.safe_load(path.read_text()) for path in sorted(KUBERNETES.glob("*.yaml"))}
@@ -118,7 +119,23 @@ def test_kustomize_renders_valid_manifests(overlay, version, validator):
 
 
 @needs_kubectl
-@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_the_digest_stands_beside_the_nightly_job_and_is_as_restricted():
+    night, morning = rendered("nightly"), rendered("digest")
+    shared = {kind for kind in night if night[kind]["metadata"]["name"] == morning[kind]["metadata"]["name"]}
+    spec, of_night = morning["CronJob"]["spec"], night["CronJob"]["spec"]
+    pod, of_run = (each["jobTemplate"]["spec"]["template"]["spec"] for each in (spec, of_night))
+
+    assert shared == {"Namespace"}
+    assert morning["ConfigMap"]["data"] == night["ConfigMap"]["data"]
+    assert morning["ConfigMap"]["metadata"]["name"] in str(pod["volumes"])
+    assert pod["serviceAccountName"] == morning["ServiceAccount"]["metadata"]["name"]
+    assert (spec["schedule"], spec["timeZone"]) == ("0 7 * * *", "Etc/UTC")
+    assert pod["containers"] == [{**of_run["containers"][0], "args": pod["containers"][0]["args"]}]
+    assert pod["securityContext"] == of_run["securityContext"]
+
+
+@needs_kubectl
+@pytest.mark.parametrize("overlay", RUNS)
 def test_an_overlay_keeps_the_restrictions_of_the_pod(overlay):
     pod = job_of(overlay)["template"]["spec"]
     added = {"topologySpreadConstraints"} & set(pod)

@@ -68,7 +68,7 @@ def installed(tmp_path):
 
 
 @needs_systemd
-@pytest.mark.parametrize("name", ["task-audit.service", "task-audit.timer"])
+@pytest.mark.parametrize("name", sorted(path.name for path in SYSTEMD.iterdir()))
 def test_systemd_accepts_the_unit_without_a_warning(installed, name):
     command = ["systemd-analyze", "verify", "--recursive-errors=no", installed / name]
     verified = subprocess.run(command, check=False, capture_output=True, text=True)
@@ -77,9 +77,10 @@ def test_systemd_accepts_the_unit_without_a_warning(installed, name):
 
 
 @needs_systemd
-def test_systemd_rates_the_service_as_safe(installed):
+@pytest.mark.parametrize("name", ["task-audit.service", "task-audit-digest.service"])
+def test_systemd_rates_the_service_as_safe(installed, name):
     # The score is 0 to 10, the threshold in tenths; the network access that an API client needs is most of the rest.
-    command = ["systemd-analyze", "security", "--offline=true", "--threshold=15", installed / "task-audit.service"]
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=15", installed / name]
     rated = subprocess.run(command, check=False, capture_output=True, text=True)
 
     assert rated.returncode == 0, rated.stdout
@@ -186,3 +187,23 @@ def test_the_timer_starts_every_night_in_utc_and_makes_up_for_a_missed_one(timer
     assert timer["Timer"]["Persistent"] == ["true"]
     assert timer["Timer"]["FixedRandomDelay"] == ["true"]
     assert timer["Install"]["WantedBy"] == ["timers.target"]
+
+
+def test_the_digest_is_sent_between_the_last_attempt_and_the_next_night_and_retried_as_a_run(service):
+    digest, morning = unit("task-audit-digest.service"), unit("task-audit-digest.timer")
+    hour = int(re.search(r" (\d\d):00:00 UTC", morning["Timer"]["OnCalendar"][0])[1])
+
+    assert 6 <= hour < 18
+    for key in ("Restart", "RestartPreventExitStatus"):
+        assert digest["Service"][key] == service["Service"][key]
+
+
+def test_the_digest_has_the_rights_of_a_run_and_no_secret_of_the_api(service):
+    digest = unit("task-audit-digest.service")
+    own = {"ExecStart", "LoadCredential", "TimeoutStartSec"}
+    of_a_run = {"KillSignal", "KillMode", "TimeoutStopSec", "ReadWritePaths"}
+
+    same = service["Service"].keys() - own - of_a_run
+    assert {key: digest["Service"][key] for key in same} == {key: service["Service"][key] for key in same}
+    credentials = [value.partition(":")[0] for value in digest["Service"]["LoadCredential"]]
+    assert credentials == ["warehouse__url", "notify__webhook_url"]
