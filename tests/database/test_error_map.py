@@ -2,15 +2,12 @@
 
 import re
 import sqlite3
-import stat
-from contextlib import closing
 from threading import Barrier, Thread
 
 import duckdb
 import psycopg
 import pymysql
 import pytest
-from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
@@ -18,8 +15,7 @@ from etl.database.connections import open_engine
 from etl.database.engines import ENGINES, engine_named
 from etl.errors import ConfigurationError, StoppedError, TransientError, UnavailableError
 from tests.conftest import MYSQL
-
-PASSWORD = "CANARY-77ab"
+from tests.database.refusals import PASSWORD, refused
 
 
 def sqlite_error(name, message="something is wrong"):
@@ -125,20 +121,6 @@ def test_the_message_is_the_first_line_alone(text, message):
     assert translated.message == f"The warehouse says: {message}."
 
 
-def refused(url, *, fault, statement="SELECT 1", create=False, name="the pending database"):
-    """Return the message of the error that a statement ends with: one line, without a secret."""
-    engine = open_engine(SecretStr(url), name=name, create=create)
-    try:
-        with pytest.raises(fault) as raised, engine.begin() as connection:
-            connection.execute(text(statement))
-    finally:
-        engine.dispose()
-    message = str(raised.value)
-    assert "\n" not in message
-    assert PASSWORD not in message
-    return message
-
-
 def test_a_server_that_is_not_there():
     url = f"postgresql://auditor:{PASSWORD}@127.0.0.1:1/audit?application_name=x&sslpassword={PASSWORD}"
 
@@ -238,59 +220,6 @@ def test_two_that_wait_for_each_other(queue_url):
 
     assert len(errors) == 1
     assert "deadlock" in errors[0].lower()
-
-
-@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
-def test_a_file_that_is_no_database(tmp_path, engine):
-    file = tmp_path / "database"
-    file.write_bytes(b"no database at all " * 100)
-
-    # DuckDB does not tell a foreign file from a damaged one.
-    fault = ConfigurationError if engine == "sqlite" else UnavailableError
-    for create in (False, True):
-        assert str(file) in refused(f"{engine}:///{file}", fault=fault, create=create)
-
-
-@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
-def test_a_folder_is_no_file(tmp_path, engine):
-    assert str(tmp_path) in refused(f"{engine}:///{tmp_path}", fault=UnavailableError)
-
-
-@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
-def test_a_folder_that_is_missing(tmp_path, engine):
-    refused(f"{engine}:///{tmp_path}/missing/database", fault=UnavailableError, create=True)
-
-
-def test_a_file_that_may_only_be_read(tmp_path):
-    file = tmp_path / "pending.sqlite"
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("CREATE TABLE x (y)")
-
-    url = f"sqlite:///file:{file}?mode=ro&uri=true"
-    message = refused(url, fault=UnavailableError, statement="INSERT INTO x VALUES (1)")
-
-    assert "readonly" in message
-    assert file.stat().st_mode & stat.S_IWUSR
-
-
-def test_a_locked_file(tmp_path, monkeypatch):
-    monkeypatch.setattr("etl.database.engines.sqlite.LOCK_WAIT_SECONDS", 0.01)
-    file = tmp_path / "pending.sqlite"
-
-    with closing(sqlite3.connect(file)) as holder:
-        holder.execute("BEGIN EXCLUSIVE")
-        assert "locked" in refused(f"sqlite:///{file}", fault=StoppedError)
-
-
-def test_a_full_disk(tmp_path):
-    engine = open_engine(SecretStr(f"sqlite:///{tmp_path}/full.sqlite"), name="the pending database", create=True)
-    fill = text("CREATE TABLE x AS SELECT randomblob(100000) AS y")
-
-    with engine.begin() as connection:
-        connection.execute(text("PRAGMA max_page_count = 2"))
-        with pytest.raises(UnavailableError, match="full"):
-            connection.execute(fill)
-    engine.dispose()
 
 
 def test_a_bug_keeps_its_own_error(queue_url):

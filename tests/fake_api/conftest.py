@@ -10,7 +10,9 @@ import pytest
 from multidict import CIMultiDictProxy
 
 from etl.fake_api import FakeApi
+from etl.fake_api.behaviour import Behaviour
 from etl.koodrive.signature import format_x_date
+from tests.fake_api.faulty import FAILED_SEED, TASK_ID
 
 TASK_PATH = "/koodrive/ose/v1/task/"
 
@@ -85,3 +87,9 @@ def responses_of():
         return asyncio.run(scenario())
 
     return request_each
+
+
+@pytest.fixture
+def honest(responses_of):
+    (response,), _ = responses_of(Behaviour(seed=FAILED_SEED), TASK_ID)
+    return response

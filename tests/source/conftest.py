@@ -14,6 +14,7 @@ from etl.source.schema import queue_schema
 from etl.source.tables import pending_table
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, Selection, Settlement, TaskState, milliseconds
 from tests.places import QUEUES
+from tests.source.leavers import Leavers
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -170,3 +171,18 @@ def board(lasting_board):
     lasting_board.clear()
     lasting_board.now = NOON
     return lasting_board
+
+
+@pytest.fixture
+def leavers(queue_url):
+    """An empty database of a user."""
+    leavers = Leavers(queue_url)
+    yield leavers
+    leavers.engine.dispose()
+
+
+@pytest.fixture
+def postgres_leavers(postgres_url):
+    leavers = Leavers(SecretStr(postgres_url))
+    yield leavers
+    leavers.engine.dispose()
