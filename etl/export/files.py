@@ -1,7 +1,9 @@
 """Writes frames of sorted rows as Parquet files: one or more for each day, with the same bytes for the same rows."""
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from io import BytesIO
@@ -13,7 +15,10 @@ from etl.crash_points import crash_point
 from etl.export.manifest import Part
 
 MAX_ROWS = 250_000
-"""The rows of a file, at most; they are in memory until the file is written."""
+"""The rows of a file, at most, and of all files that are being written."""
+
+WRITERS = 4
+"""The files that are compressed and written at a time, while the next rows are read."""
 
 NO_DAY = "__HIVE_DEFAULT_PARTITION__"
 """What readers of partitioned folders take for null."""
@@ -35,25 +40,33 @@ WriteFile = Callable[[str, bytes], None]
 def write_days(
     frames: Iterable[pl.DataFrame], *, table: str, export_id: str, write: WriteFile, has_days: bool
 ) -> Iterator[tuple[date | None, Part]]:
-    """Write the files of some days.
+    """Write the files of some days, several at a time.
 
     Args:
         frames: rows sorted by day and key; the first column is the day, and is not written.
         table: the name of the table.
         export_id: the export, whose files have names of their own.
-        write: writes a file.
+        write: writes a file; called in threads.
         has_days: whether the files are in folders of days.
 
     Yields:
         The day of each file, and the file.
     """
-    for number, (day, rows) in enumerate(_parts(frames)):
-        folder = f"{table}/day={day or NO_DAY}" if has_days else table
-        content = parquet(rows)
-        name = f"{folder}/{export_id}-{number:04d}.parquet"
-        write(name, content)
-        crash_point("exporting")
-        yield day, Part(path=name, rows=rows.height, bytes=len(content), sha256=sha256(content).hexdigest())
+    writing: deque[tuple[date | None, int, Future[Part]]] = deque()
+    pool = ThreadPoolExecutor(WRITERS, thread_name_prefix="export")
+    try:
+        for number, (day, rows) in enumerate(_parts(frames)):
+            folder = f"{table}/day={day or NO_DAY}" if has_days else table
+            name = f"{folder}/{export_id}-{number:04d}.parquet"
+            writing.append((day, rows.height, pool.submit(_write_part, rows, name, write)))
+            while sum(height for _, height, _ in writing) > MAX_ROWS:
+                first, _, part = writing.popleft()
+                yield first, part.result()
+        for day, _, part in writing:
+            yield day, part.result()
+    finally:
+        # After an error no further file begins.
+        pool.shutdown(cancel_futures=True)
 
 
 def parquet(rows: pl.DataFrame) -> bytes:
@@ -70,6 +83,13 @@ def written_at(name: str) -> datetime | None:
         return None
     milliseconds = UUID(found["export_id"] or found["by"]).int >> 80
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+
+
+def _write_part(rows: pl.DataFrame, name: str, write: WriteFile) -> Part:
+    content = parquet(rows)
+    write(name, content)
+    crash_point("exporting")
+    return Part(path=name, rows=rows.height, bytes=len(content), sha256=sha256(content).hexdigest())
 
 
 def _parts(frames: Iterable[pl.DataFrame]) -> Iterator[tuple[date | None, pl.DataFrame]]:

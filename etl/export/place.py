@@ -61,13 +61,12 @@ class Place(ABC):
         """
 
     @abstractmethod
-    def write(self, name: str, content: bytes, *, unfinished: str | None = None) -> None:
-        """Write a file, as a whole or not at all.
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file, as a whole or not at all; it survives a power failure once a manifest is published.
 
         Args:
             name: the name below the place.
             content: the bytes.
-            unfinished: the name of the file in a folder until it is whole, if not its own.
 
         Raises:
             UnavailableError: the disk is full, the folder is not writable, or the bucket refuses the file.
@@ -81,13 +80,13 @@ class Place(ABC):
             UnavailableError: the file cannot be deleted.
         """
 
+    @abstractmethod
     def publish(self, manifest: bytes, export_id: str) -> None:
-        """Replace the manifest in one step.
+        """Replace the manifest in one step, once all files survive a power failure.
 
         Raises:
             UnavailableError: it cannot be written; the manifest before it is still there.
         """
-        self.write(MANIFEST, manifest, unfinished=f"manifest-{export_id}.unfinished")
 
     def _unavailable(self, action: str, error: BaseException, *, remedy: str, way: str = "") -> UnavailableError:
         return UnavailableError(
@@ -104,6 +103,7 @@ class FolderPlace(Place):
         super().__init__(location)
         self._path = Path(location)
         self._folder = Folder(self._path)
+        self._written: list[str] = []
 
     def read_manifest(self) -> bytes | None:
         """Open the file, and follow no link."""
@@ -121,10 +121,19 @@ class FolderPlace(Place):
             names = list(self._folder.names("**/*"))
             return {name: path.lstat().st_size for name in names if not (path := self._path / name).is_dir()}
 
-    def write(self, name: str, content: bytes, *, unfinished: str | None = None) -> None:
-        """Rename the file after it was written and synced."""
+    def write(self, name: str, content: bytes) -> None:
+        """Rename the file after it was written and synced; its folders are synced later, each once."""
         with self._errors("write to"):
-            self._folder.write(name, lambda file: file.write(content), unfinished=unfinished)
+            self._folder.write(name, lambda file: file.write(content), sync_folders=False)
+        self._written.append(name)
+
+    def publish(self, manifest: bytes, export_id: str) -> None:
+        """Sync the folders of the files, then write and rename the manifest."""
+        with self._errors("write to"):
+            if self._written:
+                self._folder.sync_folders(self._written)
+            unfinished = f"manifest-{export_id}.unfinished"
+            self._folder.write(MANIFEST, lambda file: file.write(manifest), unfinished=unfinished)
 
     def delete(self, name: str) -> None:
         """Delete the file, and its folder with the last one."""
@@ -177,10 +186,14 @@ class BucketPlace(Place):
             pages = self._store.list(str(self._prefix) if self._prefix.parts else None)
             return {each["path"][start:]: each["size"] for page in pages for each in page}
 
-    def write(self, name: str, content: bytes, *, unfinished: str | None = None) -> None:  # noqa: ARG002 - as in a folder
+    def write(self, name: str, content: bytes) -> None:
         """Put the object; a large one goes in parts, and appears with the last."""
         with self._errors("write to"):
             self._store.put(self._key(name), BytesIO(content))
+
+    def publish(self, manifest: bytes, export_id: str) -> None:  # noqa: ARG002 - as in a folder
+        """Put the manifest."""
+        self.write(MANIFEST, manifest)
 
     def delete(self, name: str) -> None:
         """Delete the object."""

@@ -7,7 +7,7 @@ file, and opens regular files only.
 import errno
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -32,7 +32,14 @@ class Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def write(self, name: str, write: Callable[[IO[bytes]], object], *, unfinished: str | None = None) -> None:
+    def write(
+        self,
+        name: str,
+        write: Callable[[IO[bytes]], object],
+        *,
+        unfinished: str | None = None,
+        sync_folders: bool = True,
+    ) -> None:
         """Let ``write`` write a file, which appears as a whole or not at all.
 
         Args:
@@ -40,14 +47,29 @@ class Folder:
             write: writes to the open file.
             unfinished: the name of the file until it is whole; by default its own, ending in ``.unfinished``. A process
                 that was killed leaves the file under it.
+            sync_folders: whether the name survives a power failure at once, and not only after ``sync_folders``.
 
         Raises:
             OSError: the disk is full, the folder is not writable, or a link has the name of a folder.
         """
         path = PurePosixPath(name)
         self._path.mkdir(mode=ONLY_OWNER_FOLDER, parents=True, exist_ok=True)
+        with _descriptor(self._path, OPEN_FOLDER) as root, _parent(root, path, create=True) as folder:
+            _write_file(path, write, folder=folder, unfinished=unfinished or f"{path.stem}.unfinished")
+        if sync_folders:
+            self.sync_folders([name])
+
+    def sync_folders(self, names: Iterable[str]) -> None:
+        """Let the names of files survive a power failure, each folder once.
+
+        Raises:
+            OSError: a folder cannot be synced.
+        """
+        folders = {parent for name in names for parent in PurePosixPath(name).parents}
         with _descriptor(self._path, OPEN_FOLDER) as root:
-            _write_below(root, path, write, unfinished=unfinished or path.with_suffix(".unfinished").name)
+            for folder in sorted(folders, reverse=True):
+                with _parent(root, folder / "file") as descriptor:
+                    os.fsync(descriptor)
 
     @contextmanager
     def opened(self, name: str) -> Iterator[IO[bytes]]:
@@ -99,20 +121,7 @@ class Folder:
             yield file.relative_to(self._path).as_posix()
 
 
-def _write_below(folder: int, path: PurePosixPath, write: Callable[[IO[bytes]], object], *, unfinished: str) -> None:
-    first, *rest = path.parts
-    if rest:
-        with suppress(FileExistsError):
-            os.mkdir(first, ONLY_OWNER_FOLDER, dir_fd=folder)
-        with _descriptor(first, OPEN_FOLDER | os.O_NOFOLLOW, within=folder) as inner:
-            _write_below(inner, PurePosixPath(*rest), write, unfinished=unfinished)
-    else:
-        _write_file(first, write, folder=folder, unfinished=unfinished)
-    # The name of a new file or folder survives a power failure only after this.
-    os.fsync(folder)
-
-
-def _write_file(name: str, write: Callable[[IO[bytes]], object], *, folder: int, unfinished: str) -> None:
+def _write_file(path: PurePosixPath, write: Callable[[IO[bytes]], object], *, folder: int, unfinished: str) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(unfinished, flags, ONLY_OWNER_FILE, dir_fd=folder)
     try:
@@ -120,19 +129,22 @@ def _write_file(name: str, write: Callable[[IO[bytes]], object], *, folder: int,
             write(file)
             file.flush()
             os.fsync(descriptor)
-        crash_point("renaming", name)
-        os.replace(unfinished, name, src_dir_fd=folder, dst_dir_fd=folder)
+        crash_point("renaming", path.name)
+        os.replace(unfinished, path.name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         os.unlink(unfinished, dir_fd=folder)
         raise
 
 
 @contextmanager
-def _parent(root: int, path: PurePosixPath) -> Iterator[int]:
+def _parent(root: int, path: PurePosixPath, *, create: bool = False) -> Iterator[int]:
     """Open the folder of a file below an open folder, and follow no link."""
     descriptor = os.dup(root)
     try:
         for part in path.parts[:-1]:
+            if create:
+                with suppress(FileExistsError):
+                    os.mkdir(part, ONLY_OWNER_FOLDER, dir_fd=descriptor)
             inner = os.open(part, OPEN_FOLDER | os.O_NOFOLLOW, dir_fd=descriptor)
             os.close(descriptor)
             descriptor = inner

@@ -195,7 +195,14 @@ def _by_phrase(error: BaseException) -> tuple[Fault, Code, str] | None:
 
 def _connect_when_free(dialect: Dialect, _record: object, arguments: Any, options: dict[str, Any]) -> Any:
     """Connect to a file that another process may hold; DuckDB does not wait by itself."""
-    from tenacity import Retrying, retry_if_exception_message, stop_after_attempt, stop_after_delay, stop_all, wait_fixed
+    from tenacity import (
+        Retrying,
+        retry_if_exception_message,
+        stop_after_attempt,
+        stop_after_delay,
+        stop_all,
+        wait_fixed,
+    )
 
     connecting = Retrying(
         retry=retry_if_exception_message(match=rf"(?s).*{IS_LOCKED}"),

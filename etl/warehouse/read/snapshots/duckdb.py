@@ -1,9 +1,10 @@
 """DuckDB: it hands frames over as Arrow streams, each of which it first fills."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, Text, cast, func
+from sqlalchemy import ColumnElement, Date, Select, Text, cast, func
 
 from etl.warehouse.read.snapshots.base import Snapshot
 
@@ -27,6 +28,10 @@ class DuckDBSnapshot(Snapshot):
         self.connection.exec_driver_sql(f"SET memory_limit = '{MEMORY_LIMIT}'")
         # Polars keeps text as such views, and would convert any other form.
         self.connection.exec_driver_sql("SET produce_arrow_string_view = true")
+
+    def day(self, time: ColumnElement[Any]) -> ColumnElement[date]:
+        """Return the day by the microseconds since 1970: to ask the engine's calendar takes ten times as long."""
+        return cast(func.make_timestamp(func.epoch_us(time)), Date)
 
     def fingerprint(self, columns: Sequence[ColumnElement[Any]]) -> ColumnElement[str]:
         """Return the sum of the engine's hashes of the rows."""
