@@ -18,23 +18,26 @@ ARROW = {
 }
 
 
-def manifest_of(folder):
-    return json.loads(Path(folder, "manifest.json").read_bytes())
+def manifest_of(place):
+    return json.loads(_bytes_of(place, "manifest.json"))
 
 
 def files_of(entry):
     return [part["path"] for partition in entry["partitions"] for part in partition["files"]]
 
 
-def checked(folder, manifest=None):
-    """Read all tables with polars, and check each file against the manifest: size, checksum, rows and types."""
-    manifest = manifest or manifest_of(folder)
+def checked(place, manifest=None):
+    """Read all tables with polars, and check each file against the manifest: size, checksum, rows and types.
+
+    A place is a folder, or a function that gives the bytes of a name.
+    """
+    manifest = manifest or manifest_of(place)
     tables = {}
     for entry in manifest["tables"]:
         schema = {column["name"]: ARROW[column["type"]] for column in entry["columns"]}
         frames = [pl.DataFrame(schema=schema)]
         for partition in entry["partitions"]:
-            parts = [_checked_part(Path(folder), part, schema) for part in partition["files"]]
+            parts = [_checked_part(place, part, schema) for part in partition["files"]]
             assert sum(part.height for part in parts) == partition["rows"]
             if entry["partitioned_by"]:
                 days = {day and day.isoformat() for part in parts for day in part[entry["partitioned_by"]].dt.date()}
@@ -45,8 +48,12 @@ def checked(folder, manifest=None):
     return tables
 
 
-def _checked_part(folder, part, schema):
-    content = (folder / part["path"]).read_bytes()
+def _bytes_of(place, name):
+    return place(name) if callable(place) else Path(place, name).read_bytes()
+
+
+def _checked_part(place, part, schema):
+    content = _bytes_of(place, part["path"])
     assert (len(content), hashlib.sha256(content).hexdigest()) == (part["bytes"], part["sha256"])
     rows = pl.read_parquet(io.BytesIO(content))
     assert rows.schema == schema

@@ -13,6 +13,8 @@ from etl.database.connections import open_engine
 from etl.warehouse.tables import fact_task_status
 from tests import processes
 from tests.export.reading import checked, days_of, manifest_of
+from tests.object_store import KEYS, client_of
+from tests.places import SERVERS, WAREHOUSES
 from tests.warehouse.conftest import NOON, audit_on  # noqa: F401 - a fixture
 
 POINTS = ["renaming:1", "exporting:1", "exporting:4", "renaming@manifest.json", "exported", "published", "deleting"]
@@ -22,9 +24,9 @@ OLD = "0190a000-0000-7000-8000-000000000000"
 class Reader(threading.Thread):
     """Reads the export again and again, and checks each file against the manifest."""
 
-    def __init__(self, folder):
+    def __init__(self, read):
         super().__init__()
-        self._folder = folder
+        self._read = read
         self._ended = threading.Event()
         self.seen = set()
         self.error = None
@@ -32,8 +34,8 @@ class Reader(threading.Thread):
     def run(self):
         while not self._ended.is_set() and self.error is None:
             try:
-                manifest = manifest_of(self._folder)
-                names = set(checked(self._folder, manifest)["fact_task_status"]["task_name"])
+                manifest = manifest_of(self._read)
+                names = set(checked(self._read, manifest)["fact_task_status"]["task_name"])
                 # All facts have the name of one night.
                 assert len(names) == 1
                 self.seen |= {manifest["export_id"]}
@@ -47,10 +49,58 @@ class Reader(threading.Thread):
             raise self.error
 
 
-@pytest.fixture(params=["duckdb", "sqlite"])
-def nights(request, tmp_path, configure, audit_on):  # noqa: F811
+class InFolder:
+    """A folder as the place of exports."""
+
+    points = POINTS
+
+    def __init__(self, folder):
+        self.location = str(folder)
+        self.read = lambda name: (folder / name).read_bytes()
+        self.put = lambda name, content: (folder / name).write_bytes(content)
+        self.has = lambda name: (folder / name).exists()
+
+
+class InBucket:
+    """A prefix of a bucket, which renames no file."""
+
+    points = tuple(point for point in POINTS if not point.startswith("renaming"))
+
+    def __init__(self, client, prefix):
+        where = {"Bucket": "answers"}
+        self.location = f"s3://answers/{prefix}"
+        self.read = lambda name: client.get_object(Key=f"{prefix}/{name}", **where)["Body"].read()
+        self.put = lambda name, content: client.put_object(Key=f"{prefix}/{name}", Body=content, **where)
+        self.has = lambda name: client.list_objects_v2(Prefix=f"{prefix}/{name}", **where)["KeyCount"] > 0
+
+
+@pytest.fixture(
+    params=[
+        "duckdb+folder",
+        "postgresql+bucket",
+        *(
+            pytest.param(place, marks=pytest.mark.soak)
+            for place in (
+                "sqlite+folder",
+                "postgresql+folder",
+                "mysql+folder",
+                "duckdb+bucket",
+                "sqlite+bucket",
+                "mysql+bucket",
+            )
+        ),
+    ]
+)
+def engine_and_place(request):
+    engine, place = request.param.split("+")
+    return (engine, place) if engine in WAREHOUSES else pytest.skip(f"{engine} is not installed")
+
+
+@pytest.fixture
+def nights(engine_and_place, request, tmp_path, configure, audit_on):  # noqa: F811
     """A configured warehouse; the function changes every fact."""
-    url = SecretStr(f"{request.param}:///{tmp_path}/warehouse")
+    engine = engine_and_place[0]
+    url = SecretStr(request.getfixturevalue(SERVERS[engine]) if engine in SERVERS else f"{engine}:///{tmp_path}/w")
     configure(warehouse__url=url.get_secret_value())
     engine = open_engine(url, name="the warehouse", create=True)
     audit = audit_on(engine)
@@ -66,44 +116,57 @@ def nights(request, tmp_path, configure, audit_on):  # noqa: F811
     return change
 
 
-def test_a_reader_sees_whole_exports_while_each_is_killed(nights, task_audit, tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    nights("night 0")
-    assert task_audit("export", "--out", out).exit_code == 0
-    reader = Reader(out)
-    reader.start()
-    for number, point in enumerate(POINTS, start=1):
-        nights(f"night {number}")
-        (out / "audit_run" / f"{OLD}-0000.parquet").write_bytes(b"PAR1")
-        monkeypatch.setenv("TASK_AUDIT_CRASH_AT", point)
-        process = processes.start(("export", "--out", str(out)), folder=tmp_path)
-        stderr = process.communicate(timeout=120)[1]
-        assert process.returncode == -signal.SIGKILL, f"{point}: {process.returncode}\n{stderr}"
-        is_published = point in {"published", "deleting"}
-        assert set(checked(out)["fact_task_status"]["task_name"]) == {f"night {number if is_published else 0}"}
+@pytest.fixture
+def out(engine_and_place, request, tmp_path, configure):
+    """The place of the exports, to which the settings lead."""
+    if engine_and_place[1] == "folder":
+        return InFolder(tmp_path / "out")
+    pytest.importorskip("obstore")
+    store = request.getfixturevalue("object_store")
+    configure(export__s3_endpoint=store["s3_endpoint"], **{f"export__{key}": value for key, value in KEYS.items()})
+    return InBucket(client_of(store["s3_endpoint"]), tmp_path.name)
+
+
+def killed(out, point, folder, monkeypatch):
+    """Export, and be killed at a crash point."""
+    monkeypatch.setenv("TASK_AUDIT_CRASH_AT", point)
+    process = processes.start(("export", "--out", out.location), folder=folder)
+    stderr = process.communicate(timeout=120)[1]
     monkeypatch.delenv("TASK_AUDIT_CRASH_AT")
-    done = task_audit("export", "--out", out)
+    assert process.returncode == -signal.SIGKILL, f"{point}: {process.returncode}\n{stderr}"
+
+
+def test_a_reader_sees_whole_exports_while_each_is_killed(nights, out, task_audit, tmp_path, monkeypatch):
+    nights("night 0")
+    assert task_audit("export", "--out", out.location).exit_code == 0
+    reader = Reader(out.read)
+    reader.start()
+    published = 0
+    for number, point in enumerate(out.points, start=1):
+        nights(f"night {number}")
+        out.put(f"audit_run/{OLD}-0000.parquet", b"PAR1")
+        killed(out, point, tmp_path, monkeypatch)
+        published = number if point in {"published", "deleting"} else published
+        assert set(checked(out.read)["fact_task_status"]["task_name"]) == {f"night {published}"}
+    done = task_audit("export", "--out", out.location)
     assert done.exit_code == 0, done.stderr
     reader.end()
 
     assert len(reader.seen) >= 2
     assert task_audit("export", "--out", tmp_path / "full").exit_code == 0
-    assert days_of(manifest_of(out)) == days_of(manifest_of(tmp_path / "full"))
-    assert not (out / "audit_run" / f"{OLD}-0000.parquet").exists()
+    assert days_of(manifest_of(out.read)) == days_of(manifest_of(tmp_path / "full"))
+    assert not out.has(f"audit_run/{OLD}-0000.parquet")
 
 
-def test_an_export_that_was_killed_before_its_first_manifest_is_repeated(nights, task_audit, tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    for point in ("renaming:1", "exporting:2", "renaming@manifest.json"):
-        monkeypatch.setenv("TASK_AUDIT_CRASH_AT", point)
-        process = processes.start(("export", "--out", str(out)), folder=tmp_path)
-        process.communicate(timeout=120)
-        assert process.returncode == -signal.SIGKILL
-        assert not (out / "manifest.json").exists()
-    monkeypatch.delenv("TASK_AUDIT_CRASH_AT")
+def test_an_export_that_was_killed_before_its_first_manifest_is_repeated(
+    nights, out, task_audit, tmp_path, monkeypatch
+):
+    for point in [point for point in out.points if point not in {"published", "deleting"}]:
+        killed(out, point, tmp_path, monkeypatch)
+        assert not out.has("manifest.json")
 
-    assert task_audit("export", "--out", out).exit_code == 0
-    checked(out)
+    assert task_audit("export", "--out", out.location).exit_code == 0
+    checked(out.read)
 
 
 def test_all_crash_points_of_an_export_are_tried():
