@@ -11,6 +11,7 @@ from etl.database.engines.postgresql import ADVICE, ADVICE_BY_PHRASE
 from etl.database.error_map import MEANING
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError
+from etl.jobs.parameters import ParameterError
 from etl.koodrive.response_codes import FATAL_GATEWAY_CODES, FATAL_STATUSES, status_ending
 from etl.resources import page_of, resource
 
@@ -19,7 +20,7 @@ CLASSES = {
     name: each
     for name, each in vars(errors).items()
     if isinstance(each, type) and issubclass(each, TaskAuditError) and each is not TaskAuditError
-}
+} | {"ParameterError": ParameterError}
 PARTS = ("It says", "Why", "Check", "Remedy", "Settings")
 
 

@@ -53,9 +53,9 @@ def read_arguments(kind: type[Struct], sent: Mapping[str, object]) -> Any:
         ) from None
 
 
-def given(question: Question, arguments: Struct) -> tuple[str, ...]:
-    """Return the parameters of a question as a user writes them: ``name=value``."""
-    return tuple(f"{each.name}={getattr(arguments, each.name)}" for each in question.parameters)
+def given(question: Question, arguments: Struct) -> dict[str, str]:
+    """Return the parameters of a question with their values as a user writes them."""
+    return {each.name: str(getattr(arguments, each.name)) for each in question.parameters}
 
 
 def _field(parameter: Parameter) -> tuple[Any, ...]:

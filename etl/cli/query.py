@@ -1,10 +1,17 @@
 """`task-audit query`: answers the ready-made questions."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
 import click
 
 from etl.cli.context import Context, common_options, pass_context
 from etl.cli.output import open_console, print_data, print_json
-from etl.jobs.query import answer, check_parameters, question_named
+from etl.error_codes import Code
+from etl.errors import InputError
+from etl.jobs.parameters import ParameterError
+from etl.jobs.query import answer, check_parameters
 from etl.report.result_set import print_table, to_csv, to_objects
 from etl.warehouse.read.questions import Parameter, Question, questions
 
@@ -44,8 +51,10 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
         _list()
         return
     # A wrong name or parameter is refused before the configuration is read.
-    check_parameters(question_named(name), given)
-    result = answer(context.settings(), name, given)
+    question, values = _question_named(name), _values(given)
+    with _option_in_errors():
+        check_parameters(question, values)
+        result = answer(context.settings(), name, values)
     match form:
         case "csv" | "csv-excel":
             print_data(to_csv(result, for_excel=form == "csv-excel"))
@@ -55,6 +64,42 @@ def query(context: Context, *, name: str | None, given: tuple[str, ...], form: s
             print_table(result, console=open_console())
             if not result.rows:
                 context.note("No rows.")
+
+
+def _question_named(name: str) -> Question:
+    known = questions("common")
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"Did you mean '{near[0]}'? " if near else ""
+        raise InputError(
+            f"There is no question '{name}'.",
+            code=Code.QUESTION_UNKNOWN,
+            remedy=f"{hint}`task-audit query` lists the questions.",
+        )
+    return known[name]
+
+
+def _values(given: tuple[str, ...]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for pair in given:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(
+                f"--param {pair} is no parameter.", code=Code.PARAMETER_WRONG, remedy="Write it as NAME=VALUE."
+            )
+        if name in values:
+            raise InputError(f"--param {name} is given twice.", code=Code.PARAMETER_WRONG, remedy="Give it once.")
+        values[name] = value
+    return values
+
+
+@contextmanager
+def _option_in_errors() -> Iterator[None]:
+    """Put the option before the name of the parameter."""
+    try:
+        yield
+    except ParameterError as error:
+        raise InputError(f"--param {error.message}", code=Code.PARAMETER_WRONG, remedy=error.remedy) from None
 
 
 def _list() -> None:

@@ -28,30 +28,38 @@ EXAMPLES: dict[Kind, str] = {
 }
 
 
+class ParameterError(InputError):
+    """A parameter of a question is missing or invalid; fix it, then ask again.
+
+    The message begins with the name of the parameter, before which the command line puts its option.
+    """
+
+
 def read_parameters(
-    question: Question, given: tuple[str, ...], *, now: datetime, last_night: Night
+    question: Question, given: Mapping[str, str], *, now: datetime, last_night: Night
 ) -> dict[str, object]:
     """Make a value for each parameter of a question; an optional time without a value is None.
 
     Args:
         question: the question with the parameters.
-        given: the parameters that the user gives, each ``name=value``.
+        given: the values that the user gives, by the names of the parameters.
         now: the aware instant that ``now`` means.
         last_night: the last night, whose zone is that of dates and times without one.
 
     Raises:
-        InputError: a parameter is unknown, missing, given twice or invalid.
+        InputError: a parameter is unknown.
+        ParameterError: a parameter is missing or invalid.
     """
-    written = _written(question, given)
+    _require_known(question, given)
     anchors = {"now": instant_span(now), "last night": Span(start=last_night.start, end=last_night.end)}
     values: dict[str, object] = {}
     for parameter in question.parameters:
-        as_text = written.get(parameter.name, parameter.default)
+        as_text = given.get(parameter.name, parameter.default)
         if as_text is None:
-            raise InputError(
-                f"The question '{question.name}' needs a {parameter.name}.",
+            raise ParameterError(
+                f"{parameter.name} is missing, which the question '{question.name}' needs.",
                 code=Code.PARAMETER_WRONG,
-                remedy=f"Give it: --param {parameter.name}=VALUE.",
+                remedy=parameter.meaning,
             )
         if parameter.kind in {"time", "end"} and as_text == parameter.default == "":
             values[parameter.name] = None
@@ -71,39 +79,29 @@ def _span(parameter: Parameter, written: str, anchors: Mapping[str, Span], zone:
     try:
         return read_span(written, now=anchors["now"].start, anchors=anchors, zone=zone)
     except UnreadableTimeError as error:
-        raise InputError(
-            f"--param {parameter.name}: {written!r} is not a time.", code=Code.PARAMETER_WRONG, remedy=str(error)
+        raise ParameterError(
+            f"{parameter.name}: {written!r} is not a time.", code=Code.PARAMETER_WRONG, remedy=str(error)
         ) from None
 
 
 def _require_order(parameter: Parameter, end: Span, anchors: Mapping[str, Span]) -> None:
     start = parameter.name.replace("until", "since")
     if start != parameter.name and start in anchors and is_reversed(anchors[start].start, end):
-        raise InputError(
-            f"--param {start} is after --param {parameter.name}.",
+        raise ParameterError(
+            f"{start} is after {parameter.name}.",
             code=Code.PARAMETER_WRONG,
             remedy="Give a start that is before the end; a missing parameter has its default.",
         )
 
 
-def _written(question: Question, given: tuple[str, ...]) -> dict[str, str]:
+def _require_known(question: Question, given: Mapping[str, str]) -> None:
     known = [parameter.name for parameter in question.parameters]
-    written: dict[str, str] = {}
-    for pair in given:
-        name, equals, value = pair.partition("=")
-        if not equals:
-            raise InputError(
-                f"--param {pair} is no parameter.", code=Code.PARAMETER_WRONG, remedy="Write it as NAME=VALUE."
-            )
+    for name in given:
         if name not in known:
             taken = f"It takes {', '.join(known)}." if known else "It takes none."
             raise InputError(
                 f"The question '{question.name}' has no parameter '{name}'.", code=Code.PARAMETER_WRONG, remedy=taken
             )
-        if name in written:
-            raise InputError(f"--param {name} is given twice.", code=Code.PARAMETER_WRONG, remedy="Give it once.")
-        written[name] = value
-    return written
 
 
 def _value(parameter: Parameter, written: str) -> object:
@@ -111,8 +109,8 @@ def _value(parameter: Parameter, written: str) -> object:
         written.encode()
         value = READERS[parameter.kind](written)
     except UnicodeEncodeError:
-        raise InputError(
-            f"--param {parameter.name} is not UTF-8.", code=Code.PARAMETER_WRONG, remedy="Write it in UTF-8."
+        raise ParameterError(
+            f"{parameter.name} is not UTF-8.", code=Code.PARAMETER_WRONG, remedy="Write it in UTF-8."
         ) from None
     except ValueError:
         raise _wrong(parameter, written) from None
@@ -124,9 +122,9 @@ def _value(parameter: Parameter, written: str) -> object:
     return value
 
 
-def _wrong(parameter: Parameter, written: str) -> InputError:
-    return InputError(
-        f"--param {parameter.name}: {written!r} is not {EXAMPLES[parameter.kind]}.",
+def _wrong(parameter: Parameter, written: str) -> ParameterError:
+    return ParameterError(
+        f"{parameter.name}: {written!r} is not {EXAMPLES[parameter.kind]}.",
         code=Code.PARAMETER_WRONG,
         remedy=parameter.meaning,
     )

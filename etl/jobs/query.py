@@ -1,8 +1,8 @@
 """Answers a ready-made question from the warehouse, and from the pending table if the question reads it."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta, timezone
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from etl.database.clock import clock_of, system_clock
@@ -22,25 +22,7 @@ if TYPE_CHECKING:
 WESTERNMOST, EASTERNMOST = timezone(timedelta(hours=-12)), timezone(timedelta(hours=14))
 
 
-def question_named(name: str) -> Question:
-    """Return a question, as its common file declares it.
-
-    Raises:
-        InputError: there is no such question.
-    """
-    known = questions("common")
-    if name not in known:
-        near = get_close_matches(name, known, n=1)
-        hint = f"Did you mean '{near[0]}'? " if near else ""
-        raise InputError(
-            f"There is no question '{name}'.",
-            code=Code.QUESTION_UNKNOWN,
-            remedy=f"{hint}`task-audit query` lists the questions.",
-        )
-    return known[name]
-
-
-def check_parameters(question: Question, given: tuple[str, ...]) -> None:
+def check_parameters(question: Question, given: Mapping[str, str]) -> None:
     """Refuse what is wrong in every time zone, before a database is opened and so before the zone is known.
 
     Raises:
@@ -53,13 +35,13 @@ def check_parameters(question: Question, given: tuple[str, ...]) -> None:
     read_parameters(question, given, now=now, last_night=night_of(now, WESTERNMOST))
 
 
-def answer(settings: Settings, name: str, given: tuple[str, ...], *, max_rows: int | None = None) -> ResultSet:
+def answer(settings: Settings, name: str, given: Mapping[str, str], *, max_rows: int | None = None) -> ResultSet:
     """Answer a question by the clock and the calendar of the warehouse.
 
     Args:
         settings: the databases.
         name: the name of a question.
-        given: the parameters that the user gives, each ``name=value``.
+        given: the values that the user gives, by the names of the parameters.
         max_rows: the rows to read, at most; None: all.
 
     Raises:

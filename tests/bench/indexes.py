@@ -58,7 +58,7 @@ def _measured(engine: Engine, turn: int) -> Iterator[tuple[str, float]]:
     yield "loading 5,000 fresh facts", (time.perf_counter() - started) / len(batches)
     for name in QUESTIONS:
         question = questions("postgresql")[name]
-        values = read_parameters(question, (), now=(now := datetime.now(UTC)), last_night=night_of(now))
+        values = read_parameters(question, {}, now=(now := datetime.now(UTC)), last_night=night_of(now))
         started = time.perf_counter()
         ask(engine, question, values)
         yield name, time.perf_counter() - started

@@ -165,7 +165,9 @@ def answer(morning):
         found = ask_warehouse(
             morning,
             question,
-            read_parameters(question, given, now=history.NOW, last_night=night_of(history.NOW)),
+            read_parameters(
+                question, dict(each.split("=", 1) for each in given), now=history.NOW, last_night=night_of(history.NOW)
+            ),
             queue=queue,
         )
         rows = [dict(zip(found.columns, row, strict=True)) for row in found.rows]

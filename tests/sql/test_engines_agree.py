@@ -104,7 +104,9 @@ def answers_of(url):
     answers = {}
     for name, question in questions(engine.dialect.name).items():
         for given in GIVEN.get(name, [()]):
-            values = read_parameters(question, given, now=NOW, last_night=night_of(NOW))
+            values = read_parameters(
+                question, dict(each.split("=", 1) for each in given), now=NOW, last_night=night_of(NOW)
+            )
             found = ask(engine, question, values, queue=queue if question.reads_queue else None)
             answers[name, given] = written(found)
     engine.dispose()

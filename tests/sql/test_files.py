@@ -44,7 +44,7 @@ def test_a_question_declares_the_parameters_that_it_has(file):
     assert set(declared) <= used | anchors
     assert all(re.fullmatch(r"[A-Z].*\.", parameter.meaning) for parameter in question.parameters)
     assert read_parameters(
-        question, ("task_id=1",) if question.name == "task_story" else (), now=NOW, last_night=night_of(NOW)
+        question, {"task_id": "1"} if question.name == "task_story" else {}, now=NOW, last_night=night_of(NOW)
     ).keys() == {*declared}
 
 

@@ -62,7 +62,12 @@ def plan_of_question(million, plan_of):
             lambda: ask(
                 million,
                 question,
-                read_parameters(question, given, now=(now := datetime.now(UTC)), last_night=night_of(now)),
+                read_parameters(
+                    question,
+                    dict(each.split("=", 1) for each in given),
+                    now=(now := datetime.now(UTC)),
+                    last_night=night_of(now),
+                ),
             )
         )
 

@@ -99,7 +99,7 @@ def test_a_question_reads_days_in_the_zone(engine):
     question = questions(engine.dialect.name)["outcomes_of_every_day"]
     # In Shanghai it is already the 4th.
     now = datetime(2026, 11, 3, 17, tzinfo=UTC)
-    values = read_parameters(question, ("since=yesterday",), now=now, last_night=night_of(now, zone_of(engine)))
+    values = read_parameters(question, {"since": "yesterday"}, now=now, last_night=night_of(now, zone_of(engine)))
     assert values == {
         "since": datetime(2026, 11, 2, 16, tzinfo=UTC),
         "until": datetime(2026, 11, 4, 16, tzinfo=UTC),
@@ -123,7 +123,7 @@ def test_a_report_shows_days_in_the_zone_and_names_of_tenants(engine, audit_on):
     assert [(row.tenant_name, row.tasks) for row in found.tenants] == [("Ant Ltd.", 3)]
 
     question = questions(engine.dialect.name)["last_nights_failures"]
-    values = read_parameters(question, (), now=run.started_at + 40 * HOUR, last_night=last_night(engine))
+    values = read_parameters(question, {}, now=run.started_at + 40 * HOUR, last_night=last_night(engine))
     assert (values["since"], values["until"]) == (night.start, night.end)
     assert [row[-2:] for row in ask(engine, question, values).rows] == [(3, 0)]
 
