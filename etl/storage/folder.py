@@ -16,7 +16,8 @@ from etl.crash_points import crash_point
 
 ONLY_OWNER_FILE, ONLY_OWNER_FOLDER = 0o600, 0o700
 
-OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Windows has neither flag and opens no folder, so that writing to one fails there; what needs no folder works."""
 
 IRREGULAR = {errno.EISDIR, errno.ELOOP, errno.ENOTDIR, errno.ENXIO}
 """The errors of opening a folder, a link, a link in place of a folder, and a socket."""
