@@ -4,20 +4,24 @@ Tables and other text for a person go through a console.
 """
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Console
 
 from etl.receivers import for_terminal, for_terminal_json
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UNFOLDED_WIDTH = 10_000
 """The columns of a file or a pipe, where folded lines would only hinder a program."""
 
 
-def open_console(*, stderr: bool = False) -> Console:
+def open_console(*, stderr: bool = False) -> "Console":
     """Open stdout or stderr for tables and other text for a person."""
+    from rich.console import Console  # noqa: PLC0415 - a command that prints JSON does not wait for it
+
     console = Console(stderr=stderr)
     if not console.is_terminal:
         console.width = UNFOLDED_WIDTH

@@ -24,7 +24,6 @@ from etl.cli.signals import DIED_BY_SIGNAL
 from etl.database.engines import engine_of
 from etl.database.url import parse_database_url
 from etl.exit_codes import ExitCode, worst
-from etl.report.summary import print_summary
 from etl.runs import AuditRun, FinishedRun, RunRequest
 from etl.settings.load import Settings
 from etl.tasks import WaitingTasks
@@ -125,6 +124,8 @@ def run_side_by_side(
             run=_sum(printed, exit_code, mode=settings.source.mode), ended_by=None, waiting=printed[-1].waiting
         )
         if settings.telemetry.log_format != "json":
+            from etl.report.summary import print_summary  # noqa: PLC0415 - as in `run`
+
             print_summary(finished, console=open_console(stderr=True), dry_run=False)
         if as_json:
             print_json({**asdict(finished.run), "waiting": finished.waiting, "runs": printed})

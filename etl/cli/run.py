@@ -21,7 +21,6 @@ from etl.errors import OutputError, TaskAuditError
 from etl.exit_codes import ExitCode
 from etl.jobs.read_copy import renew_read_copy
 from etl.jobs.reporters import RunReporters
-from etl.report.summary import print_summary
 from etl.runs import FinishedRun, RunRequest
 from etl.settings.load import Settings
 from etl.tasks import Selection, Shard
@@ -82,6 +81,8 @@ def run(
         sys.exit(several(seconds=seconds, as_json=as_json))
     finished = _audit(settings, request, seconds, shows_bar=not is_one_of_several)
     if settings.telemetry.log_format != "json" and not is_one_of_several:
+        from etl.report.summary import print_summary  # noqa: PLC0415 - a run with a log of JSON does not wait for it
+
         print_summary(finished, console=open_console(stderr=True), dry_run=dry_run)
     if as_json:
         _print_row(finished)

@@ -74,6 +74,12 @@ def test_a_run_imports_no_more_than_it_needs():
     assert not {"jinja2", "vl_convert", "etl.fake_api.server", "etl.cli.report", "aiohttp.web"} & set(loaded)
 
 
+@pytest.mark.slow
+def test_a_run_with_a_log_of_json_does_not_wait_for_the_library_of_tables(night_of):
+    with night_of():
+        assert {"pygments", "rich"}.isdisjoint(libraries("--log-format=json", "run", "--limit=1", "--json"))
+
+
 def test_the_list_of_commands_is_as_the_commands_say(task_audit):
     printed = " ".join(task_audit("--help").stdout.split())
     for path, command in {name: cli.get_command(None, name) for name in cli.list_commands(None)}.items():
