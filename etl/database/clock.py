@@ -107,6 +107,11 @@ class ServerClock:
             # One of the clocks was set meanwhile, or this machine slept: only the last reading still holds.
             self._min_ahead, self._max_ahead = min_ahead, max_ahead
 
+    @property
+    def error_seconds(self) -> float:
+        """The seconds by which ``latest`` exceeds ``earliest``; infinite before the first reading."""
+        return self._max_ahead - self._min_ahead
+
     def earliest(self, shown: datetime) -> float:
         """Return the first instant of the monotonic clock at which the server's clock can show a time."""
         return shown.timestamp() - self._max_ahead

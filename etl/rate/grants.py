@@ -6,6 +6,9 @@ its next share before the last one ends, so that its shares follow on each other
 
 Runs divide the rate by max-min fairness: a run that can use only a little gets that, and the others divide the rest.
 
+A request takes a slot of one interval. A run sends only if the slot ends within its share, so that the first request
+of the next share comes no sooner than one interval later, at any rate.
+
 Each run spreads its requests evenly, but independently of the others. In the worst case, all of them send one request
 at the same time. A share is therefore at least ``MIN_SHARE_RATE``. If there are more runs than such shares, they take
 turns.
@@ -36,6 +39,9 @@ TURN_SECONDS = 0.25
 MIN_SHARE_RATE = 40.0
 """The requests per second of a share, at least: the one request by which a run may be early is 2.5 % of them."""
 
+LATE_SECONDS = 0.005
+"""The lateness of a timer that loses no request at the start of a turn."""
+
 OLDER_VERSION = "an older version"
 """The holder of a period that a run of an older version has leased, in which it sends alone."""
 
@@ -64,6 +70,7 @@ def next_share(
     rate: float,
     earliest: float,
     round_trip: float = 0.0,
+    clock_error: float = 0.0,
 ) -> HeldShare:
     """Return the next share of a run.
 
@@ -75,6 +82,7 @@ def next_share(
         rate: the requests per second of all runs together.
         earliest: the time before which it may not start, in seconds since 1970.
         round_trip: the seconds that the run waits for the answer to a request for a share.
+        clock_error: the seconds by which the run may take a share as shorter than it is.
     """
     others = [share for share in held if share.holder != holder]
     own_ends = [share.ends_at for share in held if share.holder == holder]
@@ -83,11 +91,12 @@ def next_share(
     steady = HEADROOM * rate
     usual = TURN_SECONDS if len(demands) >= places else SHARED_SECONDS if demands else ALONE_SECONDS
     seconds = max(usual, min(MAX_SHARE_SECONDS, ROUND_TRIPS * round_trip), places / steady)
-    starts_at, free = _first_gap(others, max([earliest, *own_ends]), seconds=seconds, part=1 / places)
+    reserve = min(clock_error, MAX_SHARE_SECONDS) + (LATE_SECONDS if demands else 0.0)
+    starts_at, free = _first_gap(others, max([earliest, *own_ends]), seconds=seconds + reserve, part=1 / places)
     part = min(free, max(1 / places, fair_part(wants, demands)))
-    # A whole number of requests: the share that follows begins one interval after the last of them.
     requests = max(1, int(seconds * part * steady + TOLERANCE))
-    ends_at = starts_at + requests / (part * steady)
+    # A share that follows on the run's last one needs no reserve, since the run goes on without a break.
+    ends_at = starts_at + requests / (part * steady) + (0.0 if starts_at in own_ends else reserve)
     return HeldShare(holder=holder, number=number, part=part, wants=wants, starts_at=starts_at, ends_at=ends_at)
 
 
@@ -104,11 +113,6 @@ def fair_part(wants: float, others: Sequence[float]) -> float:
             return min(wants, free / left)
         free, left = free - demand, left - 1
     return wants + free / (len(others) + 1)
-
-
-def requests_in(share: HeldShare, rate: float) -> int:
-    """Return the requests that a share allows at the rate at which it was granted."""
-    return max(1, round((share.ends_at - share.starts_at) * share.part * rate * HEADROOM))
 
 
 def _demands(shares: Iterable[HeldShare]) -> Iterable[float]:

@@ -2,16 +2,15 @@
 
 The run asks for the next share when half of the current one is over, so that no request waits for the database. A run
 that sends nothing asks for nothing, and its share ends by itself. Before each request the run compares the end of its
-share with a clock that is never set: a run that was frozen sends nothing after that end. A pause that one run learns of
-reaches the others with their next share.
+share with a clock that is never set: a run that was frozen or is late leaves the rest of its share unused. A pause that
+one run learns of reaches the others with their next share.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from math import ceil
 
 from etl.database.clock import steady_seconds
-from etl.rate.limiter import CATCH_UP_SECONDS, RateLimiter
+from etl.rate.limiter import RateLimiter
 from etl.rate.values import HEADROOM, RateLease, RateWish
 from etl.shutdown import Shutdown
 
@@ -59,7 +58,6 @@ class RateShare:
         self._sleep = sleep or shutdown.sleep
         self._number = 0
         self._part = 1.0
-        self._left = self._half_left = 0
         self._half_at = self._ends_at = float("-inf")
         self._sent = 0
         """The requests since ``_measured_at``."""
@@ -71,12 +69,12 @@ class RateShare:
 
     def grants_one(self) -> bool:
         """Count one more request if the share allows it now; returns whether it does."""
-        now = self._clock()
-        if self._left <= 0 or now >= self._ends_at:
+        if not self._limiter.fits(self._ends_at):
             return False
-        self._left -= 1
         self._sent += 1
-        if self._next_lease is None and (self._left <= self._half_left or now >= self._half_at):
+        if self._next_lease is None and (
+            self._clock() >= self._half_at or not self._limiter.fits(self._ends_at, requests=2)
+        ):
             self._next_lease = asyncio.ensure_future(self._ask())
         return True
 
@@ -93,7 +91,7 @@ class RateShare:
 
     def pause(self, seconds: float) -> None:
         """Let no run send for so many seconds, as the API asked this run."""
-        self._left = 0
+        self._ends_at = float("-inf")
         self._paused_until = max(self._paused_until, self._clock() + seconds)
         pause_call = asyncio.ensure_future(self._pause(seconds))
         self._pauses.add(pause_call)
@@ -104,24 +102,16 @@ class RateShare:
         await asyncio.gather(*self._pauses, *filter(None, [self._next_lease]))
 
     async def _begin(self, lease: RateLease) -> None:
-        continues = lease.follows_on and self._ends_at > float("-inf")
-        # The readings of the two clocks are less accurate than the end of the last share, which is known here.
-        starts_at = self._ends_at if continues and lease.part <= self._part else lease.starts_at
-        if (seconds := starts_at - self._clock()) > 0:
+        # The share prolongs the last one, which leaves the others as much.
+        continues = lease.follows_on and lease.part <= self._part and self._ends_at > float("-inf")
+        starts_at = self._ends_at if continues else lease.starts_at
+        if not continues and (seconds := starts_at - self._clock()) > 0:
             await self._sleep(seconds)
         self._part = lease.part
-        self._left = lease.requests + self._left if continues else self._requests_left(lease)
-        self._half_left = self._left // 2
         self._ends_at = lease.ends_at
         self._half_at = (starts_at + lease.ends_at) / 2
         self._limiter.begin_share(lease.part, starts_at=None if continues else starts_at)
-        self._measured_at, self._sent = starts_at, 0
-
-    def _requests_left(self, lease: RateLease) -> int:
-        """Return the requests of a share that arrived late: those that it missed would come too close to the next."""
-        late = self._clock() - lease.starts_at - CATCH_UP_SECONDS
-        interval = (lease.ends_at - lease.starts_at) / lease.requests
-        return lease.requests - min(lease.requests, ceil(max(0.0, late) / interval))
+        self._measured_at, self._sent = self._clock(), 0
 
     async def _ask(self) -> RateLease | None:
         """Ask for the next share, and adopt what all runs know about the limit."""
@@ -140,7 +130,7 @@ class RateShare:
         self._number = lease.number
         self._limiter.adopt(lease.found)
         if lease.paused_until > self._clock():
-            self._left = 0
+            self._ends_at = float("-inf")
             self._paused_until = max(self._paused_until, lease.paused_until)
         return lease
 

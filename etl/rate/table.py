@@ -24,7 +24,7 @@ from etl.database.clock import ServerClock, server_now, steady_seconds, system_c
 from etl.database.types import UtcDateTime
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
-from etl.rate.grants import MAX_SHARE_SECONDS, OLDER_VERSION, HeldShare, next_share, requests_in
+from etl.rate.grants import MAX_SHARE_SECONDS, OLDER_VERSION, HeldShare, next_share
 from etl.rate.values import HEADROOM, FoundLimit, RateLease, RateWish
 
 FINDING_TTL = timedelta(days=7)
@@ -90,8 +90,18 @@ def restore_row(connection: Connection, table: Table) -> None:
         connection.execute(insert(table).values(id=1, granted_at=now, next_at=next_at, paused_until=now))
 
 
-def grant(row: RateRow, wish: RateWish, *, holder: str, now: datetime) -> tuple[RateRow, HeldShare]:
-    """Grant the next share. Pure; returns the row after the grant, and the share."""
+def grant(
+    row: RateRow, wish: RateWish, *, holder: str, now: datetime, clock_error: float = 0.0
+) -> tuple[RateRow, HeldShare]:
+    """Grant the next share. Pure; returns the row after the grant, and the share.
+
+    Args:
+        row: the row before it.
+        wish: what the run asks for.
+        holder: the ID of the run.
+        now: the time by the database's clock.
+        clock_error: the seconds by which the run may take a share as shorter than it is.
+    """
     row = replace(_with_finding(_corrected(row, now), wish), granted_at=now, holder=holder)
     held = [
         share
@@ -107,6 +117,7 @@ def grant(row: RateRow, wish: RateWish, *, holder: str, now: datetime) -> tuple[
         rate=min(row.rate or wish.max_rate, wish.max_rate),
         earliest=max(now, row.paused_until).timestamp(),
         round_trip=wish.round_trip,
+        clock_error=clock_error,
     )
     held.append(share)
     next_at = _instant(max(each.ends_at for each in held))
@@ -212,9 +223,9 @@ class SharedRate:
         """
         with self._engine.begin() as connection:
             row, now = self._locked(connection)
-            after, share = grant(row, wish, holder=self._holder, now=now)
+            after, share = grant(row, wish, holder=self._holder, now=now, clock_error=self._clock.error_seconds)
             self._write(connection, after)
-        return self._as_lease(share, after, wish)
+        return self._as_lease(share, after)
 
     def pause(self, seconds: float) -> None:
         """Let no run send for so many seconds from now on.
@@ -228,7 +239,7 @@ class SharedRate:
             paused_until = max(row.paused_until, now + timedelta(seconds=seconds))
             self._write(connection, replace(row, paused_until=paused_until))
 
-    def _as_lease(self, share: HeldShare, row: RateRow, wish: RateWish) -> RateLease:
+    def _as_lease(self, share: HeldShare, row: RateRow) -> RateLease:
         """Convert a share to this process's clock: it starts when it has surely started, and ends before it can end."""
         others = [each for each in _held_shares(row) if each.holder != self._holder]
         own_ends = [each.ends_at for each in _held_shares(row) if each.holder == self._holder and each != share]
@@ -237,7 +248,6 @@ class SharedRate:
             part=share.part,
             starts_at=self._clock.latest(_instant(share.starts_at)),
             ends_at=self._clock.earliest(_instant(share.ends_at)),
-            requests=requests_in(share, min(row.rate or wish.max_rate, wish.max_rate)),
             follows_on=share.starts_at in own_ends,
             found=found_limit(row),
             paused_until=self._clock.latest(row.paused_until),

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-HEADROOM = 0.993
-"""The part of a rate that is used. With requests that catch up, a run sends no more than the rate in any second. They
-may still arrive in bunches after a stall of the network, and an API that then refuses one shows the rate that it takes.
-"""
+HEADROOM = 0.995
+"""The part of a rate that is used: as many requests as the rate allows in a second are sent in 1 / HEADROOM seconds.
+They may still arrive in bunches after a stall of the network."""
 
 
 class FoundLimit(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +57,6 @@ class RateLease:
     """The part of the rate, above 0 and at most 1. The parts of all runs at one moment add up to 1 at most."""
     starts_at: float
     ends_at: float
-    requests: int
     follows_on: bool
     """Whether it starts where the run's last share ends."""
     found: FoundLimit | None

@@ -12,7 +12,7 @@ import pytest
 from etl.error_codes import Code
 from etl.errors import StoppedError
 from etl.fetch.gate import Gate
-from etl.rate.grants import ALONE_SECONDS, SHARED_SECONDS, HeldShare, requests_in
+from etl.rate.grants import ALONE_SECONDS, SHARED_SECONDS, HeldShare
 from etl.rate.limiter import RateLimiter
 from etl.rate.share import RateShare
 from etl.rate.table import RateRow, found_limit, grant
@@ -35,9 +35,10 @@ def instant(seconds):
 
 
 class Row:
-    """The shared row, kept in memory."""
+    """The shared row, kept in memory; each run knows its clock within an error."""
 
-    def __init__(self):
+    def __init__(self, clock_error=0.0):
+        self.clock_error = clock_error
         begin = instant(BEGIN)
         self.row = RateRow(granted_at=begin, next_at=begin, paused_until=begin, **BLANK)
         self.is_reachable = True
@@ -50,15 +51,14 @@ class Row:
             return None
         self.asks += 1
         before, now = held_shares(self.row), asyncio.get_running_loop().time()
-        self.row, share = grant(self.row, wish, holder=holder, now=instant(now))
+        self.row, share = grant(self.row, wish, holder=holder, now=instant(now), clock_error=self.clock_error)
         row = self.row
         await asyncio.sleep(ROUND_TRIP / 2)
         return RateLease(
             number=share.number,
             part=share.part,
-            starts_at=seconds_of(share.starts_at),
-            ends_at=seconds_of(share.ends_at),
-            requests=requests_in(share, min(row.rate or wish.max_rate, wish.max_rate)),
+            starts_at=seconds_of(share.starts_at) + self.clock_error / 2,
+            ends_at=seconds_of(share.ends_at) - self.clock_error / 2,
             follows_on=any((each.holder, each.ends_at) == (holder, share.starts_at) for each in before),
             found=found_limit(row),
             paused_until=seconds_of(row.paused_until.timestamp()),

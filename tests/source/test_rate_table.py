@@ -241,7 +241,7 @@ def test_a_share_is_given_in_this_process_s_time(rate):
 
     assert before - 0.01 <= first.starts_at <= after + 0.01
     assert first.ends_at - first.starts_at == pytest.approx(99 / (100 * HEADROOM), abs=after - before + 1e-4)
-    assert (first.number, first.part, first.requests, first.found, first.is_alone) == (1, 1, 99, None, True)
+    assert (first.number, first.part, first.found, first.is_alone) == (1, 1, None, True)
 
 
 def test_shares_of_a_run_follow_on_each_other_and_a_second_run_has_its_part(rate):
