@@ -153,6 +153,10 @@ class Pool:
         # A deferred task is not worth another wait if the API is down again.
         patiently = not attempt.is_deferred or attempt.is_doubtful
         while (permit := await self._gate.wait(patiently=patiently)) is not None:
+            if permit.is_probe and self._gate.in_doubt and await self._probes.look():
+                # The time of the permit is over, and a late request would come too close to the next one.
+                self._gate.release(permit)
+                continue
             if permit.is_probe and (other := await self._task_to_probe_with()) is not None:
                 self._probe_failed = not await self._is_answered(other, permit)
                 continue

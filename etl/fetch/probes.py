@@ -32,10 +32,16 @@ class Probes:
         """Return the task that was answered last, or else the next of the others; None if there are none."""
         if self._answered is not None:
             return self._answered
-        if self._find is not None:
-            find, self._find = self._find, None
-            self._others.extendleft(reversed(await find()))
+        await self.look()
         return self._others[0] if self._others else None
+
+    async def look(self) -> bool:
+        """Find tasks if one is needed and that was not done before; returns whether it took that time."""
+        if self._answered is not None or self._find is None:
+            return False
+        find, self._find = self._find, None
+        self._others.extendleft(reversed(await find()))
+        return True
 
     def note_answer(self, task: PendingTask) -> None:
         """Choose this task from now on."""

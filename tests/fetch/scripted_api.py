@@ -59,7 +59,7 @@ class NoDelay(RetryPolicy):
         return 0.0
 
 
-def pool_of(api, *, attempts=4, concurrency=4, shutdown=None, max_rate=1e6, policy=None, elsewhere=()):
+def pool_of(api, *, attempts=4, concurrency=4, shutdown=None, max_rate=1e6, policy=None, elsewhere=(), find_seconds=0):
     shutdown = shutdown or Shutdown()
     loop = asyncio.get_running_loop()
     return Pool(
@@ -69,7 +69,7 @@ def pool_of(api, *, attempts=4, concurrency=4, shutdown=None, max_rate=1e6, poli
         budget=RetryBudget(clock=loop.time),
         concurrency=concurrency,
         shutdown=shutdown,
-        find_probes=partial(asyncio.sleep, 0, [PendingTask(task_id=task_id) for task_id in elsewhere]),
+        find_probes=partial(asyncio.sleep, find_seconds, [PendingTask(task_id=task_id) for task_id in elsewhere]),
     )
 
 

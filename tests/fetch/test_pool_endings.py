@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -11,7 +12,7 @@ from etl.errors import ConfigurationError, CredentialsRefusedError, StoppedError
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, Observation, PendingTask
 from etl.tasks.failure_reasons import FailureReason
-from tests.fetch.scripted_api import Api, outcome_of, outcomes_of, pool_of, worked
+from tests.fetch.scripted_api import NOW, TASK, Api, outcome_of, outcomes_of, pool_of, worked
 from tests.fetch.virtual_time import run_virtually
 
 
@@ -136,6 +137,28 @@ def test_forbidden_tasks_everywhere_end_the_run():
     assert type(shutdown.reason) is CredentialsRefusedError
     assert pool.traffic.requests <= 20 + 5 + 4
     assert {"96", "97", "98", "99"} <= set(api.asked)
+
+
+def test_a_probe_is_not_late_because_its_task_was_looked_for():
+    page = FetchFailure(
+        task=TASK,
+        reason=FailureReason.UNRECOGNIZED,
+        failed_at=NOW,
+        detail="html",
+        own_reason=FailureReason.BAD_PAYLOAD,
+    )
+    asked = []
+
+    class Timed(Api):
+        async def ask(self, task):
+            asked.append((asyncio.get_running_loop().time(), task.task_id))
+            return replace(page, task=task) if task.task_id == "1" else await super().ask(task)
+
+    tasks = [PendingTask(task_id=str(number)) for number in range(1, 5)]
+    outcomes_of(Timed(), tasks, elsewhere=["9"], find_seconds=0.2, max_rate=4, concurrency=1)
+
+    assert asked[1][1] == "9"
+    assert min(later - earlier for (earlier, _), (later, _) in pairwise(asked)) >= 1 / 4
 
 
 def test_the_outcome_of_a_probe_is_delivered_for_no_task():
