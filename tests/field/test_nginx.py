@@ -1,7 +1,9 @@
 """The job behind nginx as a gateway: with a private authority, client certificates, and pages of its own."""
 
 import os
+import re
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +38,15 @@ http {{
       proxy_set_header Host $http_host;
     }}
   }}
+  {zone}
+  server {{
+    listen 127.0.0.1:{limited_port};
+    {limit}
+    location /koodrive/ {{
+      proxy_pass {api};
+      proxy_set_header Host $http_host;
+    }}
+  }}
   server {{
     listen 127.0.0.1:{plain_port};
     root {folder}/nothing;
@@ -44,16 +55,32 @@ http {{
 """
 
 
+PAGE = Path(__file__).parents[2] / "docs/how-to/company-network.md"
+
+
+def documented_limit():
+    """Return the line for the zone and the lines for the server that the page shows, with a tenth of its numbers."""
+    (shown,) = re.findall(r"```nginx\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    block = shown.replace("rate=500r/s", "rate=50r/s").replace("burst=50", "burst=5")
+    assert block != shown
+    zone, _, limit = block.partition("\n")
+    return zone, limit
+
+
 @pytest.fixture
 def night_behind_nginx(night_of, configure):
-    """Open a night whose API is behind nginx, which demands a client certificate; yields nginx's plain port, too."""
+    """Open a night whose API is behind nginx, which demands a client certificate; yields two more ports of nginx.
+
+    They are of plain HTTP: one has no API, and the other limits the rate.
+    """
 
     @contextmanager
     def open_night():
         with folder_for("www-data") as folder, night_of(Behaviour(token=TOKEN)) as night:
             authority = make_authority(folder / "authority")
             certificate, key = authority.issue("koodrive.example")
-            port, plain_port = free_port(), free_port()
+            port, plain_port, limited_port = free_port(), free_port(), free_port()
+            zone, limit = documented_limit()
             text = CONFIGURATION.format(
                 folder=folder,
                 certificate=certificate,
@@ -61,6 +88,9 @@ def night_behind_nginx(night_of, configure):
                 authority=authority.certificate,
                 port=port,
                 plain_port=plain_port,
+                limited_port=limited_port,
+                zone=zone,
+                limit=limit,
                 api=night.api.base_url,
             )
             (folder / "nginx.conf").write_text(text, encoding="utf-8")
@@ -68,14 +98,14 @@ def night_behind_nginx(night_of, configure):
             with running(command, port=port, log=folder / "output"):
                 configure(api__base_url=f"https://127.0.0.1:{port}", api__ca_file=authority.certificate)
                 configure(api__patience_seconds=1)
-                yield night, authority, plain_port
+                yield night, authority, plain_port, limited_port
 
     return open_night
 
 
 def test_every_task_is_audited_with_a_client_certificate(night_behind_nginx, configure, tmp_path):
     ids = task_ids(200)
-    with night_behind_nginx() as (night, authority, _):
+    with night_behind_nginx() as (night, authority, *_):
         certificate, key = authority.issue("job", password="CANARY-key-password")
         password = tmp_path / "password"
         password.write_text("CANARY-key-password\n", encoding="utf-8")
@@ -115,7 +145,7 @@ def test_nginx_s_refusal_of_a_client_is_not_taken_for_koodrive_s(
 
 
 def test_a_page_of_nginx_s_own_is_not_taken_for_koodrive_s(night_behind_nginx, configure):
-    with night_behind_nginx() as (night, _, plain_port):
+    with night_behind_nginx() as (night, _, plain_port, _):
         configure(api__base_url=f"http://127.0.0.1:{plain_port}")
         result = night.run("doctor")
         assert result.exit_code in {69, 78}
@@ -124,7 +154,7 @@ def test_a_page_of_nginx_s_own_is_not_taken_for_koodrive_s(night_behind_nginx, c
 
 
 def test_tls_to_a_plain_port_is_a_wrong_configuration(night_behind_nginx, configure):
-    with night_behind_nginx() as (night, _, plain_port):
+    with night_behind_nginx() as (night, _, plain_port, _):
         configure(api__base_url=f"https://127.0.0.1:{plain_port}")
         night.enqueue(*task_ids(40))
         for command in ("doctor", "run"):
@@ -140,3 +170,14 @@ def test_plain_http_to_a_port_of_tls_has_nginx_s_words(night_behind_nginx, confi
         result = night.run("doctor")
         assert result.exit_code in {69, 78}
         assert "The plain HTTP request was sent to HTTPS port" in result.stdout
+
+
+def test_the_limit_of_a_gateway_is_found_and_loses_nothing(night_behind_nginx, configure):
+    ids = task_ids(150)
+    with night_behind_nginx() as (night, *_, limited_port):
+        configure(api__base_url=f"http://127.0.0.1:{limited_port}")
+        night.enqueue(*ids)
+        result = night.run("run")
+        assert result.exit_code == 0
+        assert "rate_changed" in result.stderr
+        assert night.facts() == night.truth(ids)
