@@ -1,8 +1,8 @@
 """Tries the files of a release: ``python -m tests.wheels dist``.
 
 It checks the metadata, installs the wheel and the locked packages into a fresh environment of every Python that is
-here, and runs the demo and quick tests there. The tests are copied beside nothing, so that they find the package of the
-wheel alone.
+here, and runs the demo and quick tests there. The tests are copied beside the pages that they read and no package, so
+that they find that of the wheel.
 """
 
 import re
@@ -22,7 +22,7 @@ UV = (sys.executable, "-m", "uv", "--quiet")
 
 TRIED = ("koodrive", "rate", "run", "settings/test_load.py", "source", "tasks", "test_normalize.py")
 TRIED += ("test_redaction.py", "test_times.py", "warehouse/load")
-"""The tests that need no file of the checkout."""
+"""The tests that need no file of the checkout but the pages of ``docs``."""
 
 QUICK = "not (soak or postgresql or mysql or slow)"
 
@@ -63,7 +63,8 @@ def try_wheel(wheel, python):
         install = [*UV, "pip", "install", "--python", installed]
         # uv takes the constraints of a pyproject.toml in the folder, which have no hashes, so the tests have their own.
         beside = place / "tests-alone"
-        shutil.copytree(CHECKOUT / "tests", beside / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+        for each in ("tests", "docs"):
+            shutil.copytree(CHECKOUT / each, beside / each, ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copy(CHECKOUT / "pyproject.toml", beside)
         tests = [f"tests/{each}" for each in TRIED]
         for command, where in (
