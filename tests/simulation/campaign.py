@@ -34,9 +34,9 @@ class Campaign:
 def prepare():
     """Make the databases and replace the machine for the life of this process; a second call changes nothing."""
     if not _stage:
-        _stage["databases"] = Databases()
         _stage["machine"] = ExitStack()
         _stage["machine"].enter_context(installed())
+        _stage["databases"] = Databases()
         # What is there now stays for ever: no collection after a night needs to look at it.
         gc.collect()
         gc.freeze()

@@ -6,20 +6,26 @@ SQLite and SQLAlchemy keep the statements that they have prepared.
 
 import sqlite3
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import StaticPool
 
 from etl.database.connections import ErrorTranslator
+from etl.database.engines import sqlite as sqlite_engine
 from etl.database.engines.sqlite import SQLITE, SQLite
 from etl.errors import StoppedError, TransientError, UnavailableError
 from etl.source.schema import upgrade_queue
 from etl.source.tables import pending_table
 from etl.warehouse.schema import upgrade_warehouse
+from tests.simulation.machine import instant_at, text_of
 
 CALENDAR = "dim_day"
 """Filled by the migration, and written by no night."""
+
+STATEMENTS = 5_000
+"""The prepared and the compiled statements that stay: more than the program has."""
 
 FAULTS = {
     "deadlock": (TransientError, "statement"),
@@ -83,6 +89,11 @@ class Link(sqlite3.Connection):
         elif self.in_transaction:
             self._strike("statement")
 
+    def begin(self, *, reads_only):
+        cursor = sqlite3.Cursor(self)
+        cursor.execute(f"PRAGMA query_only = {int(reads_only)}")
+        cursor.execute("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
     def commit(self):
         if self.world is None or not self.in_transaction:
             super().commit()
@@ -100,20 +111,41 @@ class Link(sqlite3.Connection):
             raise SimulatedFault(kind)
 
 
+def _begin(connection):
+    """Begin a transaction as the program does, and without SQLAlchemy if no fault can strike meanwhile."""
+    link = connection.connection.dbapi_connection
+    if link.world is None or link.world.has_database_faults:
+        sqlite_engine._begin(connection)
+    else:
+        link.begin(reads_only=connection.get_execution_options().get("read_only", False))
+
+
 class Database:
     """One database in memory, for all nights of this process."""
 
     def __init__(self, name, *, like=None):
         """Migrate both schemas, or copy another database, and remember the rows that it begins with."""
-        self.link = sqlite3.connect(":memory:", factory=Link, isolation_level=None, check_same_thread=False)
+        self.link = sqlite3.connect(
+            ":memory:", factory=Link, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
+        )
         self.link.name = name
         self.engine = sa.create_engine(
-            "sqlite://", creator=lambda: self.link, poolclass=StaticPool, hide_parameters=True, query_cache_size=5_000
+            "sqlite://",
+            creator=lambda: self.link,
+            poolclass=StaticPool,
+            hide_parameters=True,
+            query_cache_size=STATEMENTS,
         )
         event.listen(self.engine, "handle_error", ErrorTranslator(SIMULATED, f"the database {name}", file=None))
         SIMULATED.set_up(self.engine, schema=None, create=False, finds_tables=True)
+        event.remove(self.engine, "begin", sqlite_engine._begin)
+        event.listen(self.engine, "begin", _begin)
+        # Each call would make another engine with the same options.
+        self.engine.execution_options = lru_cache(self.engine.execution_options)
         # A run disposes of its engine at its end, and other runs go on.
         self.engine.dispose = lambda close=True: None
+        # The rows of the migration have times of no night.
+        self.link.create_function("simulated_now", 0, lambda: text_of(instant_at(0)))
         if like is None:
             upgrade_queue(self.engine, pending_table("pending_task"))
             upgrade_warehouse(self.engine)

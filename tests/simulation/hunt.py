@@ -18,6 +18,7 @@ from unittest.mock import patch
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 from tests.simulation.campaign import play_seeds, prepare
+from tests.simulation.expressions import forget_expressions
 from tests.simulation.mutations import WRONGS
 
 
@@ -46,7 +47,9 @@ def put(wrong):
     changed.__dict__.update(__file__=str(file), __package__=module.__package__)
     exec(compile(source.replace(wrong.right, wrong.wrong), file, "exec"), changed.__dict__)  # noqa: S102 - our own text
     with ExitStack() as undo:
+        undo.callback(forget_expressions)
         _graft(vars(module), vars(changed), module.__name__, undo)
+        forget_expressions()
         yield
 
 

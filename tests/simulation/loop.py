@@ -23,6 +23,17 @@ class StuckError(Exception):
     """No task can run and no timer is set, but the night is not over; or the night takes too many steps."""
 
 
+class Task(asyncio.Task):
+    """A task whose place in a set follows from its number: its address differs from process to process."""
+
+    def __init__(self, coroutine, *, number, **options):
+        self._number = number
+        super().__init__(coroutine, **options)
+
+    def __hash__(self):
+        return self._number
+
+
 class Process:
     """One run of the program: what it does now, and when it is to be killed or frozen."""
 
@@ -72,6 +83,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         super().__init__()
         self._now = 1000.0
         self._steps = 0
+        self._tasks = 0
         self._call_delays = call_delays
         self._note = note
         self.failure = None
@@ -82,6 +94,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def time(self):
         return self._now
+
+    def create_task(self, coroutine, *, name=None, context=None):
+        self._tasks += 1
+        return Task(coroutine, number=self._tasks, loop=self, name=name, context=context)
 
     def _process_events(self, events):
         pass

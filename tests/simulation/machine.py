@@ -26,6 +26,7 @@ from etl.jobs import audit, gates, opening
 from etl.koodrive import client
 from etl.rate.table import rate_table
 from etl.source.tables import pending_table
+from tests.simulation.expressions import remembering
 
 OUTSIDE = ("etl.__main__", "etl.cli", "etl.observe.otlp", "etl.observe.lineage", "etl.report")
 """Modules that no run imports, or that need extras."""
@@ -42,7 +43,8 @@ class Machine:
 
     @classmethod
     def wall(cls):
-        return cls.night.wall()
+        # The schemas are migrated before the first night.
+        return cls.night.wall() if cls.night is not None else instant_at(0)
 
     @classmethod
     def run_id(cls):
@@ -96,7 +98,7 @@ def installed():
                     function, "__kwdefaults__", function.__kwdefaults__ | dict.fromkeys(names, Machine.seconds)
                 )
             )
-        for owner, name, value in [*_names_of_clocks(), *_replacements()]:
+        for owner, name, value in [*_names_of_clocks(), *_replacements(), *remembering()]:
             stack.enter_context(patch.object(owner, name, value))
         stack.callback(object.__setattr__, SQLITE, "now_sql", SQLITE.now_sql)
         object.__setattr__(SQLITE, "now_sql", "simulated_now()")

@@ -3,8 +3,6 @@
 import asyncio
 import gc
 import random
-import sys
-import warnings
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,6 +17,7 @@ from tests.simulation import people
 from tests.simulation.api import Api
 from tests.simulation.auditor import Auditor, BrokenInvariantError
 from tests.simulation.configuration import settings_of
+from tests.simulation.garbage import drop
 from tests.simulation.loop import PROCESS, Process, SimulatedLoop, StuckError
 from tests.simulation.machine import Machine, instant_at, run_id_of, text_of
 from tests.simulation.scenario import BEGINNING, STORM_SECONDS, Start
@@ -103,6 +102,10 @@ class Night:
     @staticmethod
     def _database_of_call(kind):
         return "warehouse" if kind in {"write", "write_end", "start", "audited_by_dead_runs", "known_task"} else "queue"
+
+    @property
+    def has_database_faults(self):
+        return bool(self._faults)
 
     def database_fault(self, name, point):
         """Return the fault that strikes a database at a point of a transaction."""
@@ -277,27 +280,6 @@ def play(scenario, databases):
         requests=len(night.api.asked),
         runs=len(night.processes),
     )
-    _bury(night)
-    return played
-
-
-def _bury(night):
-    """Drop the tasks of killed processes, whose coroutines complain when they are collected."""
     Machine.night = None
-    before = sys.unraisablehook
-    sys.unraisablehook = lambda _unraisable: None
-    try:
-        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
-            _empty(night)
-            gc.collect()
-    finally:
-        sys.unraisablehook = before
-        gc.enable()
-
-
-def _empty(night):
-    for task in asyncio.all_tasks(night.loop):
-        task._log_destroy_pending = False
-    night.loop.forget_all()
-    night.loop.close()
-    night.__dict__.clear()
+    drop(night)
+    return played
