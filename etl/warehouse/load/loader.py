@@ -96,6 +96,8 @@ class Warehouse:
     def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
         """Write the row of a run that has ended, and its counters; a second call writes nothing.
 
+        A load whose answer was lost may be in the row and not in the numbers of the run: the row counts.
+
         Args:
             run: the run with its end.
             counters: the counters that its numbers are made of.
@@ -105,7 +107,7 @@ class Warehouse:
             finished_at = select(audit_run.c.finished_at).where(audit_run.c.run_id == run.run_id)
             if connection.execute(finished_at).scalar_one() is not None:
                 return
-            _write_run(connection, run)
+            _write_run(connection, _with_loads(run, _written(connection, run)))
             connection.execute(dimensions.insert_new_code_counters(run.run_id, run.started_at))
             left_out = dimensions.count_left_out(connection, run.run_id)
             full = {("drift", f"{name} is full"): tasks for name, tasks in left_out.items()}
@@ -175,6 +177,15 @@ def _written(connection: Connection, run: AuditRun) -> AuditRun:
     """Read the counters that loads write, as of the last commit."""
     query = select(*(audit_run.c[name] for name in LOADED)).where(audit_run.c.run_id == run.run_id)
     return replace(run, **connection.execute(query).mappings().one())
+
+
+def _with_loads(run: AuditRun, written: AuditRun) -> AuditRun:
+    """Count as loaded what loads have written; a run that does not know it takes the tasks for released."""
+    unknown = written.audited + written.dead_lettered - run.audited - run.dead_lettered
+    if unknown <= 0:
+        return run
+    loaded = {name: getattr(written, name) for name in LOADED}
+    return replace(run, **loaded | {"released": run.released - unknown})
 
 
 def _write_run(connection: Connection, run: AuditRun) -> None:

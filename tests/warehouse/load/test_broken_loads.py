@@ -89,6 +89,20 @@ def test_a_batch_whose_commit_was_not_confirmed_is_loaded_once(audit, lose_answe
     assert loaded.is_balanced
 
 
+def test_a_run_that_never_learns_of_the_commit_of_its_load_counts_the_load_at_its_end(audit, lose_answer):
+    run = audit.begin("run-1", claimed=3)
+    run = audit.load(audit.seen(2), run=run)
+    lose_answer(audit.engine)
+    with pytest.raises(TransientError):
+        audit.load(audit.seen(1, task_id="7"), audit.failed(task_id="8"), run=run)
+
+    given_back = replace(run, released=2, finished_at=audit.at(1), outcome="unavailable", exit_code=69)
+    audit.warehouse.finish(given_back, {})
+
+    (row,) = audit.rows("audit_run")
+    assert (row["audited"], row["changed"], row["dead_lettered"], row["released"]) == (2, 2, 1, 0)
+
+
 def test_an_end_whose_commit_was_not_confirmed_is_written_once(audit, lose_answer):
     run = audit.begin("run-1")
     finished = replace(run, finished_at=audit.at(1), outcome="succeeded", exit_code=0)
