@@ -10,6 +10,7 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
 from tests.simulation.campaign import play_many, prepare  # polars reads the variable when it is imported
 from tests.simulation.coverage import table_of
+from tests.simulation.found import FOUND
 from tests.simulation.night import play
 from tests.simulation.scenario import scenario_of
 from tests.simulation.shrinking import shrunk
@@ -22,7 +23,12 @@ def main():
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--processes", type=int, default=None)
     parser.add_argument("--story", action="store_true", help="tell each night, without making it smaller")
+    parser.add_argument("--found", action="store_true", help="play the nights that have found a fault, and tell each")
     options = parser.parse_args()
+    if options.found:
+        nights = [play(scenario, prepare()) for scenario in FOUND.values()]
+        print("\n".join(map(told, nights)))
+        return 1 if any(night.broken for night in nights) else 0
     seeds = range(options.first, options.first + options.nights)
     if options.story:
         for seed in seeds:

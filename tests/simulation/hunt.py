@@ -20,6 +20,10 @@ os.environ.setdefault("POLARS_MAX_THREADS", "1")
 from tests.simulation.campaign import play_seeds, prepare
 from tests.simulation.expressions import forget_expressions
 from tests.simulation.mutations import WRONGS
+from tests.simulation.night import play
+from tests.simulation.scenario import scenario_of
+from tests.simulation.shrinking import shrunk
+from tests.simulation.story import told
 
 
 def nights_until_found(number, *, first=0, nights=1_000):
@@ -29,6 +33,17 @@ def nights_until_found(number, *, first=0, nights=1_000):
         found = play_seeds(range(first, first + nights), stop_at_first=True)
     broken = next(iter(found.broken.values()), None)
     return number, found.nights, broken and broken.partition(":")[0]
+
+
+def story_of(number, *, first, nights):
+    """Return the story of the smallest night that finds a wrong, or of the last night that does not find it."""
+    databases = prepare()
+    with put(WRONGS[number - 1]):
+        for seed in range(first, first + nights):
+            played = play(scenario_of(seed), databases)
+            if played.broken:
+                return told(shrunk(played, databases))
+    return told(played)
 
 
 @contextmanager
@@ -79,7 +94,12 @@ def main():
     parser.add_argument("--nights", type=int, default=1_000)
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--only", type=int, nargs="*", help="the numbers of some wrongs")
+    parser.add_argument("--story", action="store_true", help="tell the smallest night that finds each of --only")
     options = parser.parse_args()
+    if options.story:
+        for number in options.only:
+            print(story_of(number, first=options.first, nights=options.nights))
+        return 0
     numbers = options.only or range(1, len(WRONGS) + 1)
     print("| # | wrong | module | nights | the invariant that broke |\n|--:|---|---|--:|---|", flush=True)
     missed = 0

@@ -37,16 +37,28 @@ class Task(asyncio.Task):
 class Process:
     """One run of the program: what it does now, and when it is to be killed or frozen."""
 
-    def __init__(self, name, *, dies_at=None, freezes_at=None, freeze_seconds=0.0):
+    def __init__(self, name, *, fate="", step=None, call=None, freeze_seconds=0.0):
+        """Describe a run.
+
+        Args:
+            name: its name in the story.
+            fate: ``dies`` or ``freezes``, once; empty if nothing happens to it.
+            step: the step before which its fate strikes; None if it strikes in a call.
+            call: the kind of the call in which it strikes, the number of that call, and whether it strikes after the
+                call has taken effect, or before.
+            freeze_seconds: how long it stays frozen.
+        """
         self.name = name
         self.run_id = None
         self.steps = 0
         self.is_dead = False
         self.is_frozen = False
         self.has_ended = False
-        self.dies_at = dies_at
-        self.freezes_at = freezes_at
-        self.freeze_seconds = freeze_seconds
+        self.fate, self.freeze_seconds = fate, freeze_seconds
+        self._step, self._call = step, call
+        self._calls = Counter()
+        self._fatal = None
+        """The part of a call before which its fate strikes."""
         self.doing = Counter()
         """The calls and requests that are under way, by their kind."""
         self.is_paused = self.is_stopping = False
@@ -58,6 +70,24 @@ class Process:
     def is_alive(self):
         return not self.is_dead and not self.has_ended
 
+    def note_call(self, kind):
+        """Count a call; returns whether its fate strikes before its effect, and whether after that."""
+        self._calls[kind] += 1
+        if not self.fate or self._call is None or self._call[:2] != (kind, self._calls[kind]):
+            return False, False
+        return not self._call[2], self._call[2]
+
+    def strike_before(self, handle, strikes):
+        """Let its fate strike before a part of a call, if it strikes there."""
+        if strikes:
+            self._fatal = handle
+
+    def is_struck(self, handle):
+        """Return whether its fate strikes before this step."""
+        if not self.fate or self.has_ended:
+            return False
+        return handle is self._fatal or self.steps == self._step
+
     def states(self):
         """Return what the process does at this moment, in a few words each."""
         found = [kind for kind, number in self.doing.items() if number > 0]
@@ -68,6 +98,10 @@ class Process:
         if self.is_frozen:
             found.append("frozen")
         return found or ["between two steps" if self.run_id else "starting"]
+
+
+WORLD = Process("the world")
+"""What makes the calls that no run makes."""
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
@@ -146,12 +180,12 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             process.parked.append(handle)
             return False
         process.steps += 1
-        if process.steps == process.dies_at and not process.has_ended:
-            self.kill(process)
-            process.parked.append(handle)
-            return False
-        if process.steps == process.freezes_at and not process.has_ended:
-            self.freeze(process, process.freeze_seconds)
+        if process.is_struck(handle):
+            fate, process.fate = process.fate, ""
+            if fate == "dies":
+                self.kill(process)
+            else:
+                self.freeze(process, process.freeze_seconds)
             process.parked.append(handle)
             return False
         return True
@@ -188,23 +222,21 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def run_in_executor(self, executor, func, *args):
         """Run a call in the loop: it takes effect at one instant, and its result arrives later."""
         future = self.create_future()
-        process, kind = PROCESS.get(), kind_of(func)
+        process, kind = PROCESS.get() or WORLD, kind_of(func)
         before, after = self._call_delays(kind)
-        if process is not None:
-            process.doing[kind] += 1
+        process.doing[kind] += 1
+        strikes_before, strikes_after = process.note_call(kind)
 
         def take_effect():
-            if process is not None:
-                process.last[kind] = self._now
+            process.last[kind] = self._now
             try:
                 result, error = func(*args), None
             except Exception as raised:  # noqa: BLE001 - it travels to the caller
                 result, error = None, raised
-            self.call_later(after, arrive, result, error)
+            process.strike_before(self.call_later(after, arrive, result, error), strikes_after)
 
         def arrive(result, error):
-            if process is not None:
-                process.doing[kind] -= 1
+            process.doing[kind] -= 1
             if future.cancelled():
                 return
             if error is not None:
@@ -212,7 +244,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             else:
                 future.set_result(result)
 
-        self.call_later(before, take_effect)
+        process.strike_before(self.call_later(before, take_effect), strikes_before)
         return future
 
 

@@ -183,9 +183,9 @@ WRONGS = [
         "MAX_ATTEMPTS = 1\n",
     ),
     Wrong(
-        "The end of the queue is not looked at twice.",
-        "run/claims.py",
-        "            elif await self._some_are_left():\n                continue\n",
+        "An answer leaves the dead letter of its task open.",
+        "warehouse/load/loader.py",
+        "        connection.execute(statements.resolve_dead_letters())\n",
         "",
     ),
     Wrong("A run does not wait for another one's tasks.", "run/claims.py", "return leased > 0", "return False"),

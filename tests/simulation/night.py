@@ -15,11 +15,12 @@ from etl.shutdown import Shutdown
 from etl.tasks import Selection
 from tests.simulation import people
 from tests.simulation.api import Api
-from tests.simulation.auditor import Auditor, BrokenInvariantError
+from tests.simulation.auditor import Auditor
 from tests.simulation.configuration import settings_of
 from tests.simulation.garbage import drop
 from tests.simulation.loop import PROCESS, Process, SimulatedLoop, StuckError
 from tests.simulation.machine import Machine, instant_at, run_id_of, text_of
+from tests.simulation.promises import BrokenInvariantError
 from tests.simulation.scenario import BEGINNING, STORM_SECONDS, Start
 
 DAY = 90_000.0
@@ -67,7 +68,7 @@ class Night:
             wall=self._api_wall,
             note=self.note,
             met=self.note_fault,
-            look=self.auditor.look_at_request,
+            look=self.auditor.queue.look_at_request,
         )
         self.settings = settings_of(scenario)
 
@@ -151,13 +152,13 @@ class Night:
             case "stopping":
                 process.is_stopping = True
             case "bug":
-                self.auditor.break_("a run meets no case that it does not handle", repr(event.get("exc_info")))
+                self.auditor.promises.break_("a run meets no case that it does not handle", repr(event.get("exc_info")))
         self.story.append((self.loop.time() - BEGINNING, process.name if process else "people", event))
 
     def _note_death(self, process):
         self.note("process", f"{process.name} is killed before step {process.steps}: {', '.join(process.states())}")
         self.note_fault("killed", process)
-        self.auditor.note_death(process)
+        self.auditor.runs.note_death(process)
 
     # What happens
 
@@ -176,7 +177,7 @@ class Night:
 
     async def run(self, name, start):
         """Start a run as a process, and wait until it ends or dies."""
-        process = Process(name, dies_at=start.dies_at, freezes_at=start.freezes_at, freeze_seconds=start.freeze_seconds)
+        process = Process(name, fate=start.fate, step=start.step, call=start.call, freeze_seconds=start.freeze_seconds)
         process.refetch = start.refetch
         shutdown = self.shutdowns[process] = Shutdown()
         died = self.loop.create_future()
@@ -197,10 +198,10 @@ class Night:
             finished = await audit.run_job(self.settings, request, shutdown=shutdown)
         except TaskAuditError as error:
             self.note(process.name, f"could not begin: {error}")
-            self.auditor.note_end(process, None)
+            self.auditor.runs.note_end(process, None)
             return int(error.exit_code)
         self.note(process.name, f"ends with {finished.run.exit_code}: {finished.run.error or 'all is done'}")
-        self.auditor.note_end(process, finished)
+        self.auditor.runs.note_end(process, finished)
         return finished.run.exit_code
 
     async def _step_clock(self, step):
@@ -213,7 +214,7 @@ class Night:
             self._api_ahead += step.seconds
         else:
             self._ahead += step.seconds
-            self.auditor.note_step()
+            self.auditor.runs.note_step()
 
     async def _operate(self, operation):
         await asyncio.sleep(operation.at)
@@ -225,7 +226,7 @@ class Night:
         elif operation.kind == "stop" and alive:
             process = self.chance.choice(alive)
             self.note("people", f"{process.name} gets SIGTERM")
-            self.auditor.note_stop(process)
+            self.auditor.runs.note_stop(process)
             stopped = StoppedError("A signal.", code=Code.STOPPED_BY_SIGNAL, remedy="Run again.")
             self.shutdowns[process].request(stopped)
         elif operation.kind not in {"kill", "stop"}:
@@ -242,14 +243,14 @@ class Night:
 
     async def _finish(self):
         """Run until nothing is left, which must not take long."""
-        if self.auditor.is_all_settled and self.processes:
+        if self.auditor.queue.is_all_settled and self.processes:
             self.auditor.look_at_the_end()
             return
         await asyncio.sleep(self.scenario.lease_seconds + 61)
         for number in range(1, self.scenario.dead_letter_after + CALM_RUNS + 1):
             exit_code = await self.run(f"calm run {number}", Start(0.0))
-            self.auditor.look_at_calm_run(number, exit_code)
-            if exit_code in {0, 65} and self.auditor.is_all_settled:
+            self.auditor.runs.look_at_calm_run(number, exit_code)
+            if exit_code in {0, 65} and self.auditor.queue.is_all_settled:
                 break
             await asyncio.sleep(DAY)
         self.auditor.look_at_the_end()

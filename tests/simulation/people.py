@@ -29,7 +29,7 @@ def fill(night):
     ids += [f"no ID {number}" for number in range(scenario.invalid)]
     for task_id in ids:
         queue.change("INSERT INTO pending_task (task_id) VALUES (?)", task_id)
-    night.auditor.begin()
+    night.auditor.queue.begin()
 
 
 async def _enqueue(night):

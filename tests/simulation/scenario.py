@@ -1,7 +1,7 @@
 """What happens in one night: a value that is drawn from a seed, and that can be made smaller."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 FIRST_ID = 1534087020903704704
 BEGINNING = 1000.0
@@ -42,6 +42,9 @@ DATABASE_FAULTS = (
     "slow",
 )
 
+CALLS = ("claim", "write", "settle", "renew", "lease", "count", "count_leased", "write_end", "release")
+"""The calls in which the fate of a run may strike."""
+
 OPERATIONS = ("stop", "retry", "discard", "enqueue", "prune", "kill")
 """What people do meanwhile."""
 
@@ -52,9 +55,12 @@ class Start:
 
     at: float
     refetch: bool = False
-    dies_at: int | None = None
-    """The step before which it is killed."""
-    freezes_at: int | None = None
+    fate: str = ""
+    """``dies`` or ``freezes``; empty if nothing happens to it."""
+    step: int | None = None
+    """The step before which its fate strikes; None if it strikes in a call."""
+    call: tuple[str, int, bool] | None = None
+    """The kind and the number of the call in which it strikes, and whether after the call's effect."""
     freeze_seconds: float = 0.0
 
 
@@ -138,22 +144,31 @@ class Scenario:
         return bool(self.clock_steps) or self.drift != 0.0
 
     @property
-    def is_calm(self):
-        """Whether nothing goes wrong, so that one run must be enough."""
-        faults = self.episodes, self.database_faults, self.clock_steps, self.operations, self.curses
-        kills = [start for start in self.starts if start.dies_at or start.freezes_at]
-        return not any(faults) and not kills and self.hidden_limit is None and not self.drift
+    def are_times_exact(self):
+        """Whether the clocks of the job and of its database agree."""
+        return not self.has_clock_faults
+
+    @property
+    def has_freezes(self):
+        return any(start.fate == "freezes" for start in self.starts)
+
+    @property
+    def is_without_faults(self):
+        """Whether no run dies, stops or meets a fault of another part before the end of its lease."""
+        faults = self.episodes, self.curses, self.database_faults, self.operations, self.hidden_limit
+        return not any(faults) and not self.has_freezes and self.are_times_exact
 
 
 def scenario_of(seed):
     """Draw a night from a seed; most nights have a few faults of a few kinds."""
     chance = random.Random(f"scenario {seed}")
+    if _maybe(chance, 0.03):
+        return _night_of_retries(seed, chance)
     kinds = {
         each for each in ("api", "curses", "limit", "database", "process", "clock", "people") if _maybe(chance, 0.4)
     }
-    workers = chance.choice((1, 1, 1, 1, 2, 2, 3))
     tasks = chance.choice((2, 3, 4, 6, 8)) if _maybe(chance, 0.85) else chance.choice((12, 20))
-    return Scenario(
+    scenario = Scenario(
         seed=seed,
         tasks=tasks,
         shared=_maybe(chance, 0.5),
@@ -172,14 +187,32 @@ def scenario_of(seed):
         drift=chance.choice((0.0, 0.01, -0.01)) if "clock" in kinds else 0.0,
         invalid=chance.choice((0, 0, 0, 1, 2)),
         curses=_curses(chance, tasks) if "curses" in kinds else (),
-        starts=tuple(_start(chance, "process" in kinds) for _ in range(workers)),
-        episodes=tuple(_episode(chance) for _ in range(chance.randint(1, 3))) if "api" in kinds else (),
-        database_faults=tuple(_database_fault(chance) for _ in range(chance.randint(1, 3)))
-        if "database" in kinds
-        else (),
-        clock_steps=tuple(_clock_step(chance) for _ in range(chance.randint(0, 2))) if "clock" in kinds else (),
-        operations=tuple(_operation(chance) for _ in range(chance.randint(1, 3))) if "people" in kinds else (),
     )
+    return _with_events(scenario, kinds, chance)
+
+
+def _with_events(scenario, kinds, chance):
+    """Draw what happens in a night, given its kinds of faults."""
+    workers = chance.choice((1, 1, 1, 1, 2, 2, 3))
+
+    def some(kind, event, *, least=1, most=3):
+        number = chance.randint(least, most) if kind in kinds else 0
+        return tuple(event(chance) for _ in range(number))
+
+    return replace(
+        scenario,
+        starts=tuple(_start(chance, "process" in kinds, scenario.recheck_seconds) for _ in range(workers)),
+        episodes=some("api", _episode),
+        database_faults=some("database", _database_fault),
+        clock_steps=some("clock", _clock_step, least=0, most=2),
+        operations=some("people", _operation),
+    )
+
+
+def _night_of_retries(seed, chance):
+    """Draw a night in which many tasks fail for a while beside others that are answered."""
+    curses = tuple((index, "server_error") for index in range(0, 40, chance.choice((4, 5))))
+    return Scenario(seed, tasks=40, batch_size=20, max_rate=25.0, concurrency=6, attempts=4, curses=curses)
 
 
 def _maybe(chance, share):
@@ -190,15 +223,17 @@ def _curses(chance, tasks):
     return tuple((index, chance.choice(CURSES)) for index in range(tasks) if _maybe(chance, 0.25))
 
 
-def _start(chance, may_die):
-    fate = chance.choice(("", "dies", "freezes")) if may_die else ""
-    return Start(
-        at=chance.choice((0.0, round(chance.uniform(0, 60), 2))),
-        refetch=_maybe(chance, 0.1),
-        dies_at=chance.randint(1, 400) if fate == "dies" else None,
-        freezes_at=chance.randint(1, 400) if fate == "freezes" else None,
-        freeze_seconds=chance.choice((3.0, 15.0, 60.0)),
-    )
+def _start(chance, may_be_struck, recheck_seconds):
+    # A run that begins when the tasks of an earlier one are about to be due again.
+    again = max(0.0, round(recheck_seconds + chance.uniform(-1.0, 2.0), 2))
+    start = Start(at=chance.choice((0.0, round(chance.uniform(0, 60), 2), again)), refetch=_maybe(chance, 0.1))
+    fate = chance.choice(("", "dies", "freezes")) if may_be_struck else ""
+    if not fate:
+        return start
+    start = replace(start, fate=fate, freeze_seconds=chance.choice((3.0, 15.0, 60.0)))
+    if _maybe(chance, 0.5):
+        return replace(start, step=chance.randint(1, 400))
+    return replace(start, call=(chance.choice(CALLS), chance.choice((1, 1, 2, 3)), _maybe(chance, 0.5)))
 
 
 def _episode(chance):

@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 
 from tests.simulation.night import play
+from tests.simulation.scenario import Start
 
 MAX_NIGHTS = 200
 """The nights that are played to make one smaller, at most."""
@@ -39,6 +40,10 @@ def _smaller(scenario):
             least = 1 if each.name == "starts" else 0
             for index in range(len(values) if len(values) > least else 0):
                 yield replace(scenario, **{each.name: values[:index] + values[index + 1 :]})
+    for index, start in enumerate(scenario.starts):
+        if start.fate:
+            rest = scenario.starts[index + 1 :]
+            yield replace(scenario, starts=(*scenario.starts[:index], Start(start.at, start.refetch), *rest))
     for name, simple in SIMPLE.items():
         for value in simple:
             if value == getattr(scenario, name):
