@@ -3,7 +3,7 @@
 Data flows in one direction through components that have one entry and one result each::
 
     source ──PendingTask──▶ fetch ──Observation | FetchFailure──▶ normalize ──fact rows──▶ warehouse
-      ▲ claim               (HTTP, async)                        (polars, pure)        (one transaction)
+      ▲ claim               (HTTP, async)                        (pure)                (one transaction)
       └──────────────────────────────────── acknowledge ───────────────────────────────────────┘
 
 ``run/pipeline.py`` connects them. ``koodrive`` knows the API, and ``fetch`` receives it as a function. The components

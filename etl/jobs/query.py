@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta, timezone
-from typing import TYPE_CHECKING
 
 from etl.database.clock import clock_of, system_clock
+from etl.database.engines.base import Rows
 from etl.error_codes import Code
 from etl.errors import InputError
 from etl.jobs.night import last_night, night_at
@@ -15,9 +15,6 @@ from etl.settings.load import Settings
 from etl.source.overview import states
 from etl.times.night import night_of
 from etl.warehouse.read.questions import Question, ResultSet, ask, questions
-
-if TYPE_CHECKING:
-    import polars as pl
 
 WESTERNMOST, EASTERNMOST = timezone(timedelta(hours=-12)), timezone(timedelta(hours=14))
 
@@ -55,7 +52,7 @@ def answer(settings: Settings, name: str, given: Mapping[str, str], *, max_rows:
         return ask(engine, question, values, queue=queue, max_rows=max_rows)
 
 
-def _queue(settings: Settings) -> "pl.DataFrame":
+def _queue(settings: Settings) -> Rows:
     if settings.source.mode != "queue":
         raise InputError(
             "This question compares the job's own queue with the facts, and the pending table is your own "

@@ -11,6 +11,7 @@ import structlog
 
 from etl.crash_points import crash_point
 from etl.errors import LeaseLostError
+from etl.normalize import normalize
 from etl.redaction import Secrets
 from etl.run.batches import BatchBuffer
 from etl.run.context import RunContext
@@ -129,8 +130,6 @@ def make_batch(outcomes: Sequence[Outcome], *, secrets: Secrets, now: datetime) 
         secrets: values that no fact may hold.
         now: the time by the clock of the run.
     """
-    from etl.normalize import normalize  # noqa: PLC0415 - a night without tasks does not wait for polars
-
     observations = [outcome for outcome in outcomes if isinstance(outcome, Observation)]
     failures = [outcome for outcome in outcomes if isinstance(outcome, FetchFailure)]
     return Batch(

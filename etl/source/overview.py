@@ -2,17 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, Table, case, func, not_, select
 
+from etl.database.engines.base import Rows
 from etl.source.conditions import is_free
 from etl.source.engines import queue_sql_of
 from etl.source.tables import submitted_ms
 from etl.tasks import instant_of, milliseconds
-
-if TYPE_CHECKING:
-    import polars as pl
 
 DAY = timedelta(days=1)
 WEEK = timedelta(days=7)
@@ -83,12 +80,7 @@ def _with_ages(
     )
 
 
-def states(engine: Engine, table: Table) -> "pl.DataFrame":
-    """Read the ``state`` of every ``task_id``."""
-    import polars as pl  # noqa: PLC0415 - counting does not wait for it
-
+def states(engine: Engine, table: Table) -> Rows:
+    """Read every ``task_id`` and its ``state``."""
     with engine.execution_options(read_only=True).connect() as connection:
-        rows = connection.execute(select(table.c.task_id, table.c.state))
-        return pl.DataFrame(
-            [tuple(row) for row in rows], schema={"task_id": pl.String, "state": pl.String}, orient="row"
-        )
+        return [tuple(row) for row in connection.execute(select(table.c.task_id, table.c.state))]

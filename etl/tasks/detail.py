@@ -1,7 +1,7 @@
 """What KooDrive says about a task, and the columns of a fact.
 
 A column is declared once: as a field of ``TaskDetail`` if the API sends it, as an entry of ``CALCULATED`` if the job
-calculates it. The parser, the polars schemas, the tables with their comments, the comparison of versions, the check for
+calculates it. The parser, the rows of facts, the tables with their comments, the comparison of versions, the check for
 drift, lineage and the data dictionary are derived from ``FIELDS``.
 """
 
@@ -40,7 +40,7 @@ MAX_ID_CHARACTERS = 255
 
 
 class Kind(Enum):
-    """The kind of a column, which decides its types in polars and SQL and how its values are normalized."""
+    """The kind of a column, which decides its type in SQL and how its values are normalized."""
 
     ID = auto()
     """The task's ID, the key of a fact."""

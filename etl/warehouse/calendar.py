@@ -41,9 +41,10 @@ stage_days = Table(
 def fill_calendar(connection: Connection, time_zone: str) -> None:
     """Write every day of a zone over the days that are there."""
     kind, frame = engine_of(connection), days_in(time_zone)
-    with kind.staged(connection, frame, stage_days):
+    columns = stage_days.columns.keys()
+    with kind.staged(connection, frame.select(columns).rows(), stage_days):
         # SQLite reads ON CONFLICT after a table's name as the condition of a join.
-        connection.execute(kind.upsert(dim_day, frame.columns, select(stage_days).where(true())))
+        connection.execute(kind.upsert(dim_day, columns, select(stage_days).where(true())))
 
 
 def follow_zone(engine: Engine, version: Table, time_zone: str) -> None:

@@ -9,15 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
-import polars.selectors as cs
 from pydantic import SecretStr
 from rich.table import Table
 from sqlalchemy import Column, Connection, Engine, MetaData, delete
 from sqlalchemy import Table as SqlTable
 
 from etl.database.connections import open_engine
-from etl.database.engines.base import PLAIN_TIME
-from etl.normalize import FACTS
+from etl.database.engines.base import plain_text
+from etl.normalize import COLUMNS, FactRow
 from etl.runs import AuditRun, begin_run
 from etl.tasks import Selection
 from etl.warehouse.load.batch import Batch
@@ -50,7 +49,7 @@ def tables(sizes: Sizes, postgres: str) -> Iterator[Table]:
         yield table
 
 
-def _frames(rows: int, batches: int, hours: int, status: int) -> list[pl.DataFrame]:
+def _frames(rows: int, batches: int, hours: int, status: int) -> list[list[FactRow]]:
     ids = task_ids(rows * batches)
     return [
         facts_of(ids[start : start + rows], MORNING + timedelta(hours=hours), status)
@@ -58,7 +57,7 @@ def _frames(rows: int, batches: int, hours: int, status: int) -> list[pl.DataFra
     ]
 
 
-def facts_of(ids: list[str], observed_at: datetime, status: int) -> pl.DataFrame:
+def facts_of(ids: list[str], observed_at: datetime, status: int) -> list[FactRow]:
     constants = {
         "task_name": "lym0412normal",
         "task_type": 0,
@@ -72,11 +71,10 @@ def facts_of(ids: list[str], observed_at: datetime, status: int) -> pl.DataFrame
         "submitted_at_source": "queue",
         "observed_at": observed_at,
     }
-    columns = {name: pl.lit(value, FACTS[name]) for name, value in constants.items()}
-    return pl.DataFrame({"task_id": ids}).with_columns(**columns).select(FACTS.names()).match_to_schema(FACTS)
+    return [tuple((constants | {"task_id": task_id})[name] for name in COLUMNS) for task_id in ids]
 
 
-def _cells(url: str, frames: dict[str, list[pl.DataFrame]], rows: int) -> Iterator[str]:
+def _cells(url: str, frames: dict[str, list[list[FactRow]]], rows: int) -> Iterator[str]:
     with _warehouse(url) as warehouse:
         seconds = {scenario: _times(warehouse, batches) for scenario, batches in frames.items()}
     yield f"{rows / median(copied for times in seconds.values() for _, copied in times):,.0f}"
@@ -96,7 +94,7 @@ def _warehouse(url: str) -> Iterator[Warehouse]:
         engine.dispose()
 
 
-def _times(warehouse: Warehouse, batches: list[pl.DataFrame]) -> list[tuple[float, float]]:
+def _times(warehouse: Warehouse, batches: list[list[FactRow]]) -> list[tuple[float, float]]:
     """Load and copy each batch; returns the seconds of both."""
     run = begin_run(Selection(), max_rate=1, now=MORNING)
     warehouse.start(run)
@@ -106,19 +104,19 @@ def _times(warehouse: Warehouse, batches: list[pl.DataFrame]) -> list[tuple[floa
     for facts in batches:
         copied, _ = _timed(lambda facts=facts: _copy(warehouse.engine, facts))
         # Each load continues with the counters of the one before: a load with the same counters counts as repeated.
-        loaded, run = _timed(lambda facts=facts, run=run: warehouse.load(Batch(facts=facts, audited=facts.height), run))
+        loaded, run = _timed(lambda facts=facts, run=run: warehouse.load(Batch(facts=facts, audited=len(facts)), run))
         times.append((loaded, copied))
     if run.audited != sum(map(len, batches)):
         raise RuntimeError(f"a load was left out: {run}")
     return times
 
 
-def load_all(warehouse: Warehouse, batches: list[pl.DataFrame]) -> AuditRun:
+def load_all(warehouse: Warehouse, batches: list[list[FactRow]]) -> AuditRun:
     """Load batches in a run of their own; gives back its counters."""
     run = begin_run(Selection(), max_rate=1, now=MORNING)
     warehouse.start(run)
     for facts in batches:
-        run = warehouse.load(Batch(facts=facts, audited=facts.height), run)
+        run = warehouse.load(Batch(facts=facts, audited=len(facts)), run)
     return run
 
 
@@ -134,28 +132,30 @@ def _timed(do: Callable[[], Any]) -> tuple[float, Any]:
     return time.perf_counter() - started, result
 
 
-def _copy(engine: Engine, facts: pl.DataFrame) -> None:
+def _copy(engine: Engine, facts: list[FactRow]) -> None:
     with engine.begin() as connection:
         COPIES[engine.dialect.name](connection, facts)
 
 
-def _copy_to_postgresql(connection: Connection, facts: pl.DataFrame) -> None:
+def _copy_to_postgresql(connection: Connection, facts: list[FactRow]) -> None:
     cursor: Any = connection.connection.cursor()
-    with cursor.copy(f"COPY plain_copy ({', '.join(facts.columns)}) FROM STDIN (FORMAT csv)") as copy:
-        copy.write(facts.write_csv(include_header=False))
+    with cursor.copy(f"COPY plain_copy ({', '.join(COLUMNS)}) FROM STDIN") as copy:
+        for row in facts:
+            copy.write_row(row)
 
 
-def _copy_to_duckdb(connection: Connection, facts: pl.DataFrame) -> None:
+def _copy_to_duckdb(connection: Connection, facts: list[FactRow]) -> None:
     driver: Any = connection.connection.driver_connection
-    # DuckDB does not import pyarrow if it gets only the Arrow stream.
-    driver.register("frame", SimpleNamespace(__arrow_c_stream__=facts.__arrow_c_stream__))
+    # DuckDB reads a frame of polars faster than anything else, and without pyarrow if it gets only its Arrow stream.
+    frame = pl.DataFrame(facts, schema=list(COLUMNS), orient="row")
+    driver.register("frame", SimpleNamespace(__arrow_c_stream__=frame.__arrow_c_stream__))
     connection.exec_driver_sql("INSERT INTO plain_copy SELECT * FROM frame")
     driver.unregister("frame")
 
 
-def _copy_to_sqlite(connection: Connection, facts: pl.DataFrame) -> None:
-    rows = facts.with_columns(cs.datetime().dt.strftime(PLAIN_TIME)).rows()
-    connection.exec_driver_sql(f"INSERT INTO plain_copy VALUES ({', '.join('?' * facts.width)})", rows)
+def _copy_to_sqlite(connection: Connection, facts: list[FactRow]) -> None:
+    rows = [tuple(plain_text(value) if isinstance(value, datetime) else value for value in row) for row in facts]
+    connection.exec_driver_sql(f"INSERT INTO plain_copy VALUES ({', '.join('?' * len(COLUMNS))})", rows)
 
 
 COPIES = {"postgresql": _copy_to_postgresql, "duckdb": _copy_to_duckdb, "sqlite": _copy_to_sqlite}

@@ -11,7 +11,7 @@ from etl.errors import ConfigurationError, CredentialsRefusedError, UnavailableE
 from etl.fake_api.world import World
 from etl.koodrive.detail import interpret
 from etl.koodrive.rate_limit_headers import READERS
-from etl.normalize import normalize
+from etl.normalize import COLUMNS, normalize
 from etl.run.settlement import settlement_of
 from etl.tasks import FetchFailure, Observation, PendingTask
 from etl.tasks.failure_reasons import FailureReason
@@ -68,7 +68,7 @@ def test_harmless_differences_leave_the_same_task(body):
 def test_any_whole_number_is_a_status(status):
     seen = interpreted(with_fields(status=status))
     assert isinstance(seen, Observation)
-    assert int(normalize([seen])["status"].item()) == int(status)
+    assert normalize([seen])[0][COLUMNS.index("status")] == int(status)
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/json", "application/hal+json", ""])
@@ -235,7 +235,8 @@ def test_any_response_is_a_fact_a_failure_or_the_end_of_the_run(body, status, co
     assert str(believed["taskId"]) == TASK_ID
     assert str(believed.get("code") or 0) == "0"
     assert without_names(outcome.drift) == list(differences(believed))
-    (fact,) = normalize([outcome]).to_dicts()
+    (row,) = normalize([outcome])
+    fact = dict(zip(COLUMNS, row, strict=True))
     assert fact["status"] == int(believed["status"])
     assert (fact["task_name"] or "") == (believed.get("taskName") or "").replace("\0", "\ufffd")
 

@@ -6,7 +6,7 @@ import pytest
 
 from etl.fake_api.world import World
 from etl.koodrive.drift import read_answer
-from etl.normalize import normalize
+from etl.normalize import COLUMNS, normalize
 from etl.tasks import Observation, PendingTask, instant_of
 from etl.tasks.detail import API_FIELDS, TaskDetail
 from tests.documents.pages import text_of
@@ -32,7 +32,7 @@ def test_a_fact_holds_every_example():
     task_id = str(EXAMPLE["taskId"])
     detail = TaskDetail(**{field.name: field.example for field in API_FIELDS})
     seen = Observation(task=PendingTask(task_id=task_id), detail=detail, observed_at=instant_of(0))
-    row = normalize([seen]).row(0, named=True)
+    row = dict(zip(COLUMNS, normalize([seen])[0], strict=True))
 
     assert [str(row[field.name]) for field in API_FIELDS] == [str(field.example) for field in API_FIELDS]
 

@@ -1,15 +1,15 @@
 """The base of the engines: everything in which one database engine differs from another.
 
-Each engine implements it in a file of its own beside this one. No table of this program is named here. Drivers,
-dialects and polars are imported where they are used: most commands need none of them, or those of one engine alone.
+Each engine implements it in a file of its own beside this one. No table of this program is named here. Drivers
+and dialects are imported where they are used: most commands need none of them, or those of one engine alone.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import URL, ColumnElement, Connection, Delete, Insert, Select, Subquery, Table, Text
@@ -19,13 +19,10 @@ from etl.database.error_map import DATA_ERRORS, MEANING, Fault, first_line, word
 from etl.error_codes import Code
 from etl.errors import TaskAuditError
 
-if TYPE_CHECKING:
-    import polars as pl
-
 CONNECT_TIMEOUT_SECONDS = 10
 
-PLAIN_TIME = "%Y-%m-%d %H:%M:%S%.6f"
-"""The polars format string of ``plain_text``."""
+Rows = Sequence[Sequence[object]]
+"""Rows of a table, with one value for each of its columns: text, a number, a date, an aware time or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +207,12 @@ class Engine(ABC):
         """
 
     @abstractmethod
-    def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> AbstractContextManager[None]:
+    def staged(self, connection: Connection, rows: Rows, table: Table) -> AbstractContextManager[None]:
         """Offer rows, under the table's name, to the statements of this transaction.
 
         Args:
             connection: a connection within a transaction.
-            rows: one column for each column of the table, by the same names.
+            rows: one value for each column of the table, in its order.
             table: a temporary table.
         """
 
@@ -282,12 +279,15 @@ def plain_text(instant: datetime) -> str:
     return instant.replace(tzinfo=None).isoformat(sep=" ", timespec="microseconds")
 
 
-def insert_frame(connection: Connection, frame: "pl.DataFrame", table: Table, *, mark: str) -> None:
-    """Insert the rows of a frame by the driver's ``executemany``, with dates and instants as text."""
-    import polars.selectors as cs
-
-    rows = frame.with_columns(cs.datetime().dt.strftime(PLAIN_TIME), cs.date().dt.strftime("%Y-%m-%d")).rows()
+def insert_rows(connection: Connection, rows: Rows, table: Table, *, mark: str) -> None:
+    """Insert rows by the driver's ``executemany``, with dates and instants as text."""
     if rows:
-        marks = ", ".join([mark] * len(frame.columns))
-        insert = f"INSERT INTO {table.name} ({', '.join(frame.columns)}) VALUES ({marks})"  # noqa: S608 - our own names
-        connection.exec_driver_sql(insert, rows)
+        marks = ", ".join([mark] * len(table.columns))
+        insert = f"INSERT INTO {table.name} ({', '.join(table.columns.keys())}) VALUES ({marks})"  # noqa: S608 - our own names
+        connection.exec_driver_sql(insert, [tuple(map(_plain, row)) for row in rows])
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return plain_text(value)
+    return value.isoformat() if isinstance(value, date) else value

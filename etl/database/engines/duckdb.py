@@ -1,4 +1,4 @@
-"""DuckDB: a file that one process opens to write, or several to read; it reads frames in place."""
+"""DuckDB: a file that one process opens to write, or several to read."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, Dialect, Table, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
+from etl.database.engines.base import Rows
 from etl.database.engines.files import FileEngine
 from etl.database.error_map import Fault
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, StoppedError, UnavailableError
 
 if TYPE_CHECKING:
-    import polars as pl
     from tenacity import RetryCallState
 
 LOCK_WAIT_SECONDS = 30.0
@@ -158,35 +159,25 @@ class DuckDB(FileEngine):
             transactional_ddl = True
 
     @contextmanager
-    def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> Iterator[None]:
-        """Copy the frame into a temporary table, which a rollback also drops.
+    def staged(self, connection: Connection, rows: Rows, table: Table) -> Iterator[None]:
+        """Send the rows as one JSON document into a temporary table, which a rollback also drops.
 
-        If pyarrow is installed, DuckDB lets it filter a frame that it scans where it is, and pyarrow cannot compare
-        the texts of polars.
+        The driver takes 1,700 us a row for lists that it binds, and 5,000 us for a statement of its own. JSON takes 6,
+        which is also what a frame of polars takes from being made to being read.
         """
-        driver: Any = connection.connection.driver_connection
-        frame = f"{table.name}_frame"
-        driver.register(frame, _ArrowStream(rows))
-        try:
-            connection.exec_driver_sql(f"CREATE TEMP TABLE {table.name} AS FROM {frame}")
-        finally:
-            driver.unregister(frame)
+        columns = ", ".join(
+            f"CAST(line ->> {place} AS {column.type.compile(connection.dialect)}) AS {column.name}"
+            for place, column in enumerate(table.columns)
+        )
+        lines = "SELECT unnest(CAST($1 AS JSON[])) AS line"
+        staging = f"CREATE TEMP TABLE {table.name} AS SELECT {columns} FROM ({lines})"  # noqa: S608 - our own names
+        connection.exec_driver_sql(staging, (msgspec.json.encode(rows).decode(),))
         yield
         connection.exec_driver_sql(f"DROP TABLE temp.{table.name}")
 
     def rows_of_json(self, bind: str, column: str) -> str:
         """Return a SELECT of the array, unnested."""
         return f"SELECT unnest(CAST(CAST(:{bind} AS JSON) AS TEXT[])) AS {column}"
-
-
-class _ArrowStream:
-    """Shows DuckDB a frame by the Arrow stream alone, so that it need not import pyarrow to read it."""
-
-    def __init__(self, frame: "pl.DataFrame") -> None:
-        self._frame = frame
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        return self._frame.__arrow_c_stream__(requested_schema)
 
 
 def _by_phrase(error: BaseException) -> tuple[Fault, Code, str] | None:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import (
@@ -30,15 +30,12 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, TlsArgument, insert_frame
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument, insert_rows
 from etl.database.engines.mysql_faults import DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
 from etl.database.engines.mysql_servers import refusal_of_server
 from etl.database.error_map import Fault
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import keep_alive
-
-if TYPE_CHECKING:
-    import polars as pl
 
 LOCK_WAIT_SECONDS = 300
 """Loads take turns, so a wait as long as a whole load is normal."""
@@ -148,7 +145,7 @@ class MySQL(Engine):
         connection.execute(select(version).with_for_update())
 
     @contextmanager
-    def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> Iterator[None]:
+    def staged(self, connection: Connection, rows: Rows, table: Table) -> Iterator[None]:
         """Insert the rows into a new temporary table, many at a time.
 
         A new table costs less than emptying the old one, and unlike TRUNCATE it does not end the transaction. The
@@ -157,7 +154,7 @@ class MySQL(Engine):
         """
         connection.exec_driver_sql(f"DROP TEMPORARY TABLE IF EXISTS {table.name}")
         connection.execute(CreateTable(table))
-        insert_frame(connection, rows, table, mark="%s")
+        insert_rows(connection, rows, table, mark="%s")
         yield
 
     def rows_of_json(self, bind: str, column: str) -> str:

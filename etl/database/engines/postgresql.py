@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, Table, event, inspect, select
@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, TlsArgument
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument
 from etl.database.engines.postgresql_faults import FAULTS
 from etl.database.engines.postgresql_names import SearchPath, qualify_calls, search_path_of
 from etl.database.error_map import Fault, unsupported
@@ -25,9 +25,6 @@ from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import IDLE_SECONDS, MAX_PROBES, PROBE_SECONDS
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError, TransientError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 LOCK_WAIT_SECONDS = 300
 """The holder of a server's lock is at work, for example in a long migration."""
@@ -213,14 +210,14 @@ class PostgreSQL(Engine):
         connection.execute(select(version).with_for_update())
 
     @contextmanager
-    def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> Iterator[None]:
+    def staged(self, connection: Connection, rows: Rows, table: Table) -> Iterator[None]:
         """Copy the rows into a temporary table, which the end of the transaction drops, and analyze it."""
         connection.execute(CreateTable(table))
         cursor: Any = connection.connection.cursor()
         try:
-            with cursor.copy(f"COPY {table.name} ({', '.join(rows.columns)}) FROM STDIN (FORMAT csv)") as copy:
-                # For polars and PostgreSQL alike, an unquoted empty field is null, and a quoted one is empty text.
-                copy.write(rows.write_csv(include_header=False))
+            with cursor.copy(f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
         except connection.dialect.loaded_dbapi.Error as error:
             # SQLAlchemy has no COPY, so its events do not see this error.
             raise self.translate(error, database="the warehouse") or error from error

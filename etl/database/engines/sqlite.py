@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import URL, Connection, Table, Text, delete, event
@@ -14,14 +14,11 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from etl.database.engines.base import insert_frame, plain_text
+from etl.database.engines.base import Rows, insert_rows, plain_text
 from etl.database.engines.files import FileEngine
 from etl.database.error_map import Fault
 from etl.database.lock_holders import lock_holders_of
 from etl.errors import ConfigurationError, StoppedError, UnavailableError
-
-if TYPE_CHECKING:
-    import polars as pl
 
 LOCK_WAIT_SECONDS = 30.0
 """The longest wait for another writer."""
@@ -110,11 +107,11 @@ class SQLite(FileEngine):
         connection.exec_driver_sql(f"CREATE VIEW {name} AS\n{select}")
 
     @contextmanager
-    def staged(self, connection: Connection, rows: "pl.DataFrame", table: Table) -> Iterator[None]:
+    def staged(self, connection: Connection, rows: Rows, table: Table) -> Iterator[None]:
         """Insert the rows into a temporary table, which stays with the connection."""
         connection.execute(CreateTable(table, if_not_exists=True))
         connection.execute(delete(table))
-        insert_frame(connection, rows, table, mark="?")
+        insert_rows(connection, rows, table, mark="?")
         yield
 
     def rows_of_json(self, bind: str, column: str) -> str:

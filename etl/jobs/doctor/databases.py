@@ -3,14 +3,12 @@
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
-import polars as pl
 from sqlalchemy import Engine, Table, delete, false, func, insert, literal_column, select, update
 
 from etl.database.clock import clock_of, system_clock
 from etl.database.engines import engine_of
 from etl.jobs.doctor.finding import CLOCK_SKEW_TO_WARN, Finding, warning
 from etl.jobs.opening import nothing_settled, open_queue, open_user_table, open_warehouse
-from etl.normalize import FACTS
 from etl.rate.table import rate_table
 from etl.runs import RunRequest
 from etl.settings.load import Configuration
@@ -64,7 +62,7 @@ def _try_loading(engine: Engine, version: Table) -> None:
     """Take the turn of a load and stage no rows, and try to write to each table as a run does."""
     with engine.connect() as connection, connection.begin() as transaction:
         engine_of(connection).lock_loads(connection, version)
-        with engine_of(connection).staged(connection, pl.DataFrame(schema=FACTS), stage_facts):
+        with engine_of(connection).staged(connection, [], stage_facts):
             pass
         transaction.rollback()
     _try_writing(engine, {METADATA.tables[name]: rights for name, rights in WRITES.items()})

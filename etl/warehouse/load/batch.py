@@ -3,14 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection
 
+from etl.database.engines.base import Rows
 from etl.tasks import FetchFailure
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Within = Callable[[Connection], None]
 """A function that the loader calls in the transaction of a load."""
@@ -20,8 +17,8 @@ Within = Callable[[Connection], None]
 class Batch:
     """What one load writes."""
 
-    facts: "pl.DataFrame"
-    """The normalized rows, one per task."""
+    facts: Rows
+    """The normalized rows, one per task, in the columns of ``stage_facts``."""
     audited: int
     """The claimed tasks that those rows account for."""
     dead_letters: Sequence[FetchFailure] = ()

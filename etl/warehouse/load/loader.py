@@ -165,10 +165,11 @@ class Warehouse:
         if batch.dead_letters:
             rows = dead_letter_rows(batch.dead_letters, learnt_by)
             if batch.now is not None:
-                failed = dict(rows.select("task_id", "last_failed_at").iter_rows())
+                failed = {row["task_id"]: row["last_failed_at"] for row in rows}
                 clock_errors.correct_failed(connection, self._kind, failed, now=batch.now)
+            staged = [[row[column] for column in stage_dead_letters.columns.keys()] for row in rows]  # noqa: SIM118 - no dict
             # A statement for each row would take DuckDB five milliseconds.
-            with self._kind.staged(connection, rows, stage_dead_letters):
+            with self._kind.staged(connection, staged, stage_dead_letters):
                 connection.execute(statements.upsert_dead_letters(self._kind))
             connection.execute(statements.resolve_overtaken_dead_letters(learnt_by))
 

@@ -18,18 +18,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import BigInteger, Dialect, Double, Engine, Text, bindparam, text
 from sqlalchemy.types import TypeEngine
 
 from etl.database.engines import engine_of
+from etl.database.engines.base import Rows
 from etl.database.types import UtcDateTime
 from etl.warehouse.sql_files import read_sql_file, sql_files
 from etl.warehouse.temporary_tables import queue_state
-
-if TYPE_CHECKING:
-    import polars as pl
 
 Kind = Literal["text", "integer", "number", "time", "end"]
 """The kinds of a parameter. An ``end`` is an excluded instant, and a plain date as an ``end`` includes the day."""
@@ -109,7 +107,7 @@ def ask(
     question: Question,
     values: Mapping[str, object],
     *,
-    queue: "pl.DataFrame | None" = None,
+    queue: Rows | None = None,
     max_rows: int | None = None,
 ) -> ResultSet:
     """Ask a warehouse.

@@ -1,6 +1,7 @@
 """Faults while a batch is copied to the staging table."""
 
-import polars as pl
+from datetime import UTC, datetime
+
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
@@ -9,21 +10,17 @@ from etl.database.connections import open_engine
 from etl.database.engines.duckdb import DUCKDB
 from etl.database.engines.postgresql import POSTGRESQL
 from etl.errors import UnavailableError
-from etl.normalize import normalize
+from etl.normalize import COLUMNS
 from etl.warehouse.temporary_tables import stage_facts
 
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
-class FatefulFrame:
-    """Rows that end the statement, or the connection, that writes them."""
 
-    def __init__(self, engine, backend, end):
-        self._engine, self._backend, self._end = engine, backend, end
-        self.columns = normalize([]).columns
-
-    def write_csv(self, *, include_header):
-        with self._engine.begin() as other:
-            other.execute(text(f"SELECT {self._end}(:backend)"), {"backend": self._backend})
-        return ",".join("2026-11-01T00:00:00Z" if name.endswith("_at") else "1" for name in self.columns) + "\n"
+def fateful_rows(engine, backend, end):
+    """Make rows, the first of which ends the statement, or the connection, that writes it."""
+    with engine.begin() as other:
+        other.execute(text(f"SELECT {end}(:backend)"), {"backend": backend})
+    yield [NOON if name.endswith("_at") else 1 for name in COLUMNS]
 
 
 @pytest.mark.parametrize("end", ["pg_cancel_backend", "pg_terminate_backend"])
@@ -33,7 +30,7 @@ def test_a_copy_that_the_server_ends_is_a_database_that_is_unavailable(postgres_
     def load():
         with engine.begin() as connection:
             backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
-            with POSTGRESQL.staged(connection, FatefulFrame(engine, backend, end), stage_facts):
+            with POSTGRESQL.staged(connection, fateful_rows(engine, backend, end), stage_facts):
                 pytest.fail("the rows cannot have arrived")
 
     with pytest.raises(UnavailableError, match="warehouse"):
@@ -41,19 +38,18 @@ def test_a_copy_that_the_server_ends_is_a_database_that_is_unavailable(postgres_
     engine.dispose()
 
 
-def test_duckdb_holds_the_batch_itself_and_a_rollback_drops_it(tmp_path):
-    """Whatever scans a frame of polars, such as pyarrow if it is installed, gets no condition to compute on it."""
+def test_duckdb_holds_the_batch_and_a_rollback_drops_it(tmp_path):
     url = SecretStr(f"duckdb:///{tmp_path}/warehouse.duckdb")
     engine = open_engine(url, name="the warehouse", create=True)
-    frame = pl.DataFrame({"task_id": ["1", "2"]})
+    rows = [[task_id, *([None] * (len(COLUMNS) - 2)), NOON] for task_id in ("1", "2")]
     tables = text("SELECT table_name FROM duckdb_tables() WHERE temporary")
     with engine.begin() as connection:
-        with DUCKDB.staged(connection, frame, stage_facts):
+        with DUCKDB.staged(connection, rows, stage_facts):
             assert connection.scalars(tables).all() == ["stage_facts"]
             assert connection.scalars(text("SELECT task_id FROM stage_facts WHERE task_id >= '2'")).all() == ["2"]
         assert connection.scalars(tables).all() == []
-    with pytest.raises(ArithmeticError), engine.begin() as connection, DUCKDB.staged(connection, frame, stage_facts):
+    with pytest.raises(ArithmeticError), engine.begin() as connection, DUCKDB.staged(connection, rows, stage_facts):
         raise ArithmeticError
-    with engine.begin() as connection, DUCKDB.staged(connection, frame, stage_facts):
+    with engine.begin() as connection, DUCKDB.staged(connection, rows, stage_facts):
         assert connection.scalars(tables).all() == ["stage_facts"]
     engine.dispose()
