@@ -10,6 +10,7 @@ from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
 from etl.fetch.pool import Pool
 from etl.fetch.retry import RetryPolicy
+from etl.normalize import TASK_ID
 from etl.rate.limiter import RateLimiter
 from etl.run.context import RunContext
 from etl.run.database_retry import DatabaseRetry
@@ -101,7 +102,7 @@ class MemoryWarehouse:
             raise UnavailableError("The warehouse is down.", code=Code.DATABASE_UNAVAILABLE, remedy="Wait.")
         if within is not None:
             within(None)
-        self.facts += batch.facts["task_id"].to_list()
+        self.facts += [row[TASK_ID] for row in batch.facts]
         loaded = replace(
             run,
             audited=run.audited + batch.audited,

@@ -4,7 +4,6 @@ import json
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-import polars as pl
 import pytest
 from pydantic import SecretStr
 
@@ -96,11 +95,7 @@ def answers_of(url):
     with engine.begin() as connection:
         for table, each in rows.items():
             connection.execute(METADATA.tables[table].insert(), each)
-    queue = pl.DataFrame(
-        [(row["task_id"], ["pending", "done", "dead"][n % 3]) for n, row in enumerate(rows["fact_task_status"])],
-        schema=["task_id", "state"],
-        orient="row",
-    )
+    queue = [(row["task_id"], ["pending", "done", "dead"][n % 3]) for n, row in enumerate(rows["fact_task_status"])]
     answers = {}
     for name, question in questions(engine.dialect.name).items():
         for given in GIVEN.get(name, [()]):

@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-import polars as pl
 import pytest
 
 from etl.resources import resource
@@ -194,8 +193,7 @@ def test_incomplete_runs(answer):
 
 
 def test_reconciliation(answer):
-    queue = pl.DataFrame(list(QUEUE.items()), schema=["task_id", "state"], orient="row")
-    assert answer("reconciliation", queue=queue) == [
+    assert answer("reconciliation", queue=list(QUEUE.items())) == [
         {"finding": "pending, but its fact is finished", "tasks": 2, "first_task_id": "4"},
         {"finding": "a dead letter, but not in the queue", "tasks": 1, "first_task_id": "52"},
         {"finding": "a fact, but not in the queue", "tasks": 1, "first_task_id": "13"},
@@ -207,7 +205,7 @@ def test_reconciliation(answer):
 
 
 def test_reconciliation_can_be_repeated(answer):
-    queue = pl.DataFrame({"task_id": ["1"], "state": ["done"]})
+    queue = [("1", "done")]
     assert answer("reconciliation", queue=queue) == answer("reconciliation", queue=queue)
 
 
