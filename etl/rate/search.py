@@ -172,7 +172,7 @@ class LimitSearch:
         found = self.found
         if found.high is not None and now >= self._probe_at:
             self._factor = FIRST_PROBE
-            self._raise(FIRST_PROBE, now, low=self._least(permit, found.burst)[0], high=None)
+            self._raise(FIRST_PROBE, now, low=found.rate, high=None)
             return Decision.PROBED
         factor = self._factor if found.high is None else (found.high / found.rate) ** (1 / 3)
         if factor < NARROW:
@@ -229,8 +229,9 @@ class LimitSearch:
             low = min(found.rate, max(MIN_RATE, requests / (seconds + self._blocked)))
             self._change(rate=low, low=low, high=low)
             return Decision.FOUND
-        # What was believed is wrong, and the burst may be, too.
-        burst = None if has_changed else found.burst
+        # What was believed is wrong, and the burst is, too, if this stretch does not tell less by it.
+        is_wrong = has_changed and self._least(permit, found.burst)[0] >= YIELD * found.rate
+        burst = None if is_wrong else found.burst
         is_first, is_clean = self._refused_at is None and burst is None, self._since_change == start
         # The first stretch tells mostly the burst, so that its rate is a guess for the middle only.
         least, telling = (requests / (seconds + 1.0), 0) if is_first else self._least(permit, burst)
