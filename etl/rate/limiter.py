@@ -111,7 +111,7 @@ class RateLimiter:
         self._next = (now if is_probe else max(self._next, now - catch_up)) + interval
         self._last_second.append(now)
         self._number += 1 / self._part
-        permit = Permit(self._number, now, math.ceil(in_flight / self._part), is_probe)
+        permit = Permit(self._number, now, math.ceil(in_flight / self._part), is_probe, self._part)
         self._search.sent(permit)
         return permit
 

@@ -77,6 +77,8 @@ class Permit(msgspec.Struct, frozen=True):
     """The requests of all runs that have no answer yet, with this one, counted from this run's part of them."""
     is_probe: bool
     """Whether the outcome opens or closes the gate."""
+    part: float = 1.0
+    """This run's part of the rate."""
 
 
 class Decision(StrEnum):
@@ -116,8 +118,10 @@ class LimitSearch:
         self._last_number = 0.0
         self._refused_at: float | None = None
         """When the last refused request was sent."""
-        self._blocked_at: float | None = None
-        """When the request was sent whose refusal began the pause, if probes were refused after it."""
+        self._blocked_at = -math.inf
+        """When the request was sent whose refusal began the pause."""
+        self._admitted = (0.0, math.inf)
+        """The requests that were admitted in the stretch before the pause, and when its first one was sent."""
         self._pause, self._blocked = math.inf, 0.0
         """The seconds from a refusal to the first request after the pause: from the last refused probe, or the first
         refused request."""
@@ -152,18 +156,18 @@ class LimitSearch:
         if self._since_pause is None and not permit.is_probe:
             self._since_pause = self._since_change = Mark(permit.number, permit.sent_at)
             self._pause = permit.sent_at - self._refused_at if self._refused_at is not None else math.inf
-            self._blocked = permit.sent_at - self._blocked_at if self._blocked_at is not None else 0.0
-            self._blocked_at = None
+            self._blocked = permit.sent_at - self._blocked_at
 
     def accepted(self, permit: Permit, now: float) -> Decision | None:
         """Note an answer; returns what it changes."""
         found, start = self.found, self._since_change
+        if start is None and permit.is_probe and permit.sent_at - self._blocked_at >= WINDOW_SECONDS:
+            return self._learn_window(permit)
         if start is None or permit.number < start.number:
             return None
         self._most_in_flight = max(self._most_in_flight, permit.in_flight)
-        if found.max_in_flight is not None and self._most_in_flight >= found.max_in_flight:
-            # The number in flight slows the run down, not the rate.
-            return self._raise_in_flight(now) if now >= self._probe_at else None
+        if found.max_in_flight is not None and self._most_in_flight >= found.max_in_flight and now >= self._probe_at:
+            return self._raise_in_flight(now)
         if found.rate < self._top:
             return self._raise_if_due(permit, start, now)
         return None
@@ -178,7 +182,9 @@ class LimitSearch:
         if factor < NARROW:
             return None
         low, _ = self._least(permit, found.burst)
-        if low * factor < found.rate and permit.sent_at - start.sent_at < HOLDS_SECONDS:
+        # If the number in flight slows the run down, a rate that holds tells nothing.
+        may_hold = found.max_in_flight is None and permit.sent_at - start.sent_at >= HOLDS_SECONDS
+        if low * factor < found.rate and not may_hold:
             return None
         if found.high is None:
             self._factor = factor = min(2.0, 2 * factor - 1)
@@ -190,7 +196,6 @@ class LimitSearch:
         start, found = self._since_pause, self.found
         if start is None:
             # A refused probe shows that the pause was too short, and nothing about the rate.
-            self._blocked_at = self._blocked_at if self._blocked_at is not None else self._refused_at
             self._refused_at = permit.sent_at
             return None
         if permit.number < start.number:
@@ -205,8 +210,20 @@ class LimitSearch:
             decision = self._narrow(permit, start, has_changed=has_changed)
         self._probe_at = now + self._probe_seconds()
         self._since_pause = self._since_change = None
-        self._refused_at, self._pause, self._most_in_flight = permit.sent_at, math.inf, 0
+        self._admitted = permit.number - start.number, start.sent_at
+        self._refused_at = self._blocked_at = permit.sent_at
+        self._pause, self._most_in_flight = math.inf, 0
         return decision
+
+    def _learn_window(self, permit: Permit) -> Decision | None:
+        """Learn the limit from a pause that shows a window: it admitted as many requests from its begin to its end."""
+        requests, begin = self._admitted
+        self._admitted = (0.0, math.inf)
+        if begin == math.inf:
+            return None
+        rate = min(self._top, max(MIN_RATE, YIELD * requests / (permit.sent_at - begin)))
+        self._change(rate=rate, low=rate, high=rate)
+        return Decision.FOUND
 
     def _is_crowded(self, permit: Permit, *, has_changed: bool) -> bool:
         """Decide whether the number in flight is to blame, and forget its limit if a smaller number was refused."""
@@ -218,17 +235,13 @@ class LimitSearch:
         if most is not None and not is_at_limit:
             self._crowded_refusals = 0
             self._change(max_in_flight=None)
-        needed = MIN_CROWDED_REFUSALS if permit.in_flight > FEW else MIN_REFUSALS_OF_FEW
+        needed = MIN_CROWDED_REFUSALS if permit.in_flight * permit.part > FEW else MIN_REFUSALS_OF_FEW
         is_proved = has_changed and self._crowded_refusals >= needed
         return permit.in_flight > 1 and (is_at_limit or is_proved)
 
     def _narrow(self, permit: Permit, start: Mark, *, has_changed: bool) -> Decision:
         """Narrow the bracket after a refusal."""
         found, requests, seconds = self.found, permit.number - start.number, permit.sent_at - start.sent_at
-        if self._blocked >= WINDOW_SECONDS:
-            low = min(found.rate, max(MIN_RATE, requests / (seconds + self._blocked)))
-            self._change(rate=low, low=low, high=low)
-            return Decision.FOUND
         # What was believed is wrong, and the burst is, too, if this stretch does not tell less by it.
         is_wrong = has_changed and self._least(permit, found.burst)[0] >= YIELD * found.rate
         burst = None if is_wrong else found.burst

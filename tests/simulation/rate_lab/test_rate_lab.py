@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.rate_lab.clients import Botocore, Product
 from tests.simulation.rate_lab.families import FAMILIES, whole_seconds
-from tests.simulation.rate_lab.servers import ConcurrencyLimit, TokenBucket
+from tests.simulation.rate_lab.servers import ConcurrencyLimit, FixedWindow, TokenBucket
 from tests.simulation.rate_lab.simulation import Case, simulate
 
 
@@ -59,6 +59,29 @@ def test_a_limit_of_the_requests_in_flight_is_found():
     night = simulate(alone(Product), case, tasks=9_000, seed=1)
     assert night.goodput >= 0.85
     assert night.refused_part <= 0.005
+
+
+def test_the_limit_of_a_few_requests_in_flight_is_used():
+    """The rate that was found before is lower than what as many requests in flight can reach."""
+    case = Case(server=ConcurrencyLimit(2, 0.1), max_rate=160, latency=0.095, retry_after=whole_seconds)
+    night = simulate(alone(Product), case, tasks=3_000, seed=1)
+    assert night.goodput >= 0.85
+
+
+def test_a_window_of_a_minute_tells_its_limit():
+    """The pause until the window opens again tells how many requests it admits in which time."""
+    case = Case(server=FixedWindow(9.2, 60.0, phase=0.25), max_rate=338, latency=0.04, retry_after=whole_seconds)
+    night = simulate(alone(Product), case, tasks=5_000, seed=1)
+    assert night.goodput >= 0.95
+    assert night.refused_part <= 0.004
+
+
+def test_a_busy_machine_costs_little():
+    case = measured()
+    case.busy_machine = True
+    night = simulate(alone(Product), case, tasks=9_000, seed=3)
+    assert night.goodput >= 0.94
+    assert night.refused_part <= 0.003
 
 
 def test_one_seed_repeats_a_night_and_botocore_is_driven():
