@@ -73,7 +73,7 @@ release: .venv/.development   ## build the files of a release twice with the sam
 		$(BIN)/python -m hatchling build --directory $$folder || exit; done
 	for file in build/again/*; do cmp $$file dist/$${file##*/} || exit; done
 	@$(MAKE) --no-print-directory sbom
-	cd dist && sha256sum *.whl *.tar.gz sbom.cdx.json > SHA256SUMS
+	cd dist && sha256sum *.whl *.tar.gz sbom.cdx.json > SHA256SUMS && sha256sum --check SHA256SUMS
 	$(BIN)/python -m tests.wheels dist
 
 sbom: .venv/.development      ## list what the image is made of as a CycloneDX file in dist/

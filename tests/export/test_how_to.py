@@ -40,6 +40,21 @@ def failed_task(export):
     return make
 
 
+@pytest.mark.duckdb
+def test_the_copy_for_readers_can_be_exported(night_of, task_audit, monkeypatch, tmp_path):
+    """The page gives the command in a sentence: a variable, and the command."""
+    (variable, url, command) = re.search(r"`(\w+)=(duckdb:\S+) task-audit (export --out) …`", PAGE.read_text()).groups()
+    copy = tmp_path / "tasks.duckdb"
+    with night_of(warehouse_url=SecretStr(f"duckdb:///{tmp_path}/w.duckdb"), warehouse__read_copy=copy) as night:
+        night.enqueue("1534087020903704704")
+        assert night.run("run").exit_code == 0
+    monkeypatch.setenv(variable, url.replace("/srv/analysts/tasks.duckdb", str(copy)))
+    done = task_audit(*command.split(), tmp_path / "out")
+
+    assert done.exit_code == 0, done.stderr
+    assert f"{1:>12} rows of fact_task_status (wrote 1 in 1 day)" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("title", "shown", "value"),
     [

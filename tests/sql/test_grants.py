@@ -82,7 +82,7 @@ def test_the_job_may_not_change_the_schema(night, user_of, configure, task_audit
     engine.dispose()
 
 
-def test_analysts_read_everything_and_write_nothing(night, user_of, configure, task_audit):
+def test_analysts_read_everything_and_write_nothing(night, user_of, configure, task_audit, tmp_path):
     engine = open_engine(user_of(ANALYST), name="the warehouse")
     for name in [*METADATA.tables, *(file.stem for file in sql_files("views", "postgresql"))]:
         with engine.connect() as connection:
@@ -98,6 +98,7 @@ def test_analysts_read_everything_and_write_nothing(night, user_of, configure, t
             given = ["--param", "task_id=1"] if name == "task_story" else []
             given += ["--param", "at=2026-11-03T12:00"] if name == "as_of" else []
             assert task_audit("query", name, *given).exit_code == ExitCode.OK, name
+    assert task_audit("export", "--out", tmp_path / "out").exit_code == ExitCode.OK
     engine.dispose()
 
 

@@ -33,7 +33,7 @@ def export_warehouse(settings: Settings, request: ExportRequest) -> Exported:
         StoppedError: another export to the same place has finished in the meantime.
         UnavailableError: the warehouse or the place cannot be used.
     """
-    place = open_place(request.out, settings.export)
+    place, source = open_place(request.out, settings.export), settings.warehouse.for_reading
     content = place.read_manifest()
     before = None if content is None else read_manifest(content, str(place))
     sizes = place.files()
@@ -44,12 +44,12 @@ def export_warehouse(settings: Settings, request: ExportRequest) -> Exported:
             remedy="Name an empty folder or prefix, or that of an earlier export.",
         )
     with (
-        open_warehouse(settings.warehouse, read_only=True) as warehouse,
+        open_warehouse(source, read_only=True) as warehouse,
         open_snapshot(warehouse.engine) as snapshot,
     ):
         _require_same_warehouse(snapshot, before, place)
         export = ExportContent(place, request, before=before, sizes=sizes, now=clock_of(warehouse.engine)())
-        manifest = export.write(snapshot, settings.warehouse)
+        manifest = export.write(snapshot, source)
     deleted = _publish(place, manifest, before=before, sizes=sizes)
     return export.result(manifest, deleted_files=deleted)
 
