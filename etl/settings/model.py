@@ -191,9 +191,9 @@ class WarehouseSettings(Section):
     read_url: Annotated[SecretStr, AfterValidator(check_warehouse_url)] | None = Field(
         default=None, examples=["postgresql://ann@db.internal/warehouse"]
     )
-    """The URL at which `task-audit mcp` and `export` read the warehouse: as a user who may only read, from a standby, or
-    from the copy for readers. Without it they read at `url`, in transactions that cannot write. A URL with a password is
-    a secret: put it into the file warehouse__read_url of the secrets folder instead."""
+    """The URL at which `task-audit mcp` and `export` read the warehouse: as a user who may only read, from a standby,
+    or from the copy for readers. Without it they read at `url`, in transactions that cannot write. A URL with a
+    password is a secret: put it into the file warehouse__read_url of the secrets folder instead."""
 
     @property
     def for_reading(self) -> "WarehouseSettings":
