@@ -23,6 +23,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self):
         return self._jumping.now
 
+    async def shutdown_default_executor(self, timeout=None):
+        """Wait for the threads without a time-out: from Python 3.13 on it would be virtual, and over at once."""
+        await super().shutdown_default_executor()
+
 
 def run_virtually(scenario):
     """Run a coroutine on a loop of virtual time."""
