@@ -23,7 +23,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self):
         return self._jumping.now
 
-    async def shutdown_default_executor(self, timeout=None):
+    async def shutdown_default_executor(self, timeout=None):  # noqa: ASYNC109 - as in asyncio
         """Wait for the threads without a time-out: from Python 3.13 on it would be virtual, and over at once."""
         await super().shutdown_default_executor()
 
