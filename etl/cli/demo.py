@@ -59,7 +59,7 @@ def demo(context: Context, *, folder: Path, seed: int) -> None:
     print_summary(finished, console=console, dry_run=False)
     explain_codes(parts)
     _answer(parts)
-    _say_what_is_next(parts, folder, has_report=_write_report(parts))
+    say_what_is_next(parts, folder, has_report=_write_report(parts))
     sys.exit(finished.run.exit_code)
 
 
@@ -85,24 +85,28 @@ def _write_report(parts: Demo) -> bool:
     return True
 
 
-def _say_what_is_next(parts: Demo, folder: Path, *, has_report: bool) -> None:
+def say_what_is_next(parts: Demo, folder: Path, *, has_report: bool) -> None:
+    """Print where the files are, and the commands to go on with."""
     activate = Path(sys.executable).with_name("activate")
     enter = f"cd {shlex.quote(str(folder))}"
     if not shutil.which("task-audit") and activate.exists():
         enter = f". {shlex.quote(_from_here(activate))} && {enter}"
     report = parts.report_file if has_report else "needs the extra report: pip install 'koodrive-task-audit[report]'"
-    open_console().print(
-        f"\n[bold]5.[/] Look around:\n"
-        f"   pending table  {parts.pending_file}\n"
-        f"   warehouse      {parts.warehouse_file}\n"
-        f"   report         {report}\n"
-        f"\n[bold]6.[/] Ask more:\n"
-        f"   {enter}\n"
-        f"   task-audit query last_nights_failures\n"
-        f"   task-audit status",
-        highlight=False,
-        soft_wrap=True,
-    )
+    console = open_console()
+    for heading, lines in (
+        (
+            "\n[bold]5.[/] Look around:",
+            [
+                f"pending table  {parts.pending_file}",
+                f"warehouse      {parts.warehouse_file}",
+                f"report         {report}",
+            ],
+        ),
+        ("\n[bold]6.[/] Ask more:", [enter, "task-audit query last_nights_failures", "task-audit status"]),
+    ):
+        console.print(heading, highlight=False)
+        # A path and the name of an extra may have brackets.
+        console.print("\n".join(f"   {line}" for line in lines), markup=False, highlight=False, soft_wrap=True)
 
 
 def _from_here(file: Path) -> str:

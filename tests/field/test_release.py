@@ -33,3 +33,4 @@ def test_uvx_runs_the_demo_of_a_wheel(tmp_path):
 
     assert demo.returncode == 0, demo.stderr
     assert "v_failures_by_result_code" in demo.stdout
+    assert "needs the extra report: pip install 'koodrive-task-audit[report]'" in demo.stdout
