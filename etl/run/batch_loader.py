@@ -73,7 +73,9 @@ class BatchLoader:
                     await self._load_batch(held)
                 break
             except LeaseLostError:
-                if not await self._keeper.renew():
+                # The keeper may have found some of them lost before, while this load was under way.
+                await self._keeper.renew()
+                if all(self._leases.holds(outcome.task) for outcome in held):
                     self._stop(len(held))
                     break
 

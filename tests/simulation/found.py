@@ -40,5 +40,15 @@ FOUND = {
         episodes=(Episode("redirect", 0.0, 60.0, 0.2), Episode("redirect", 10.85, 12.85, 0.2)),
         database_faults=(DatabaseFault("lost after commit", "queue", 5.77, 40),),
     ),
+    "A run that was frozen in a load found its leases lost before the load said so, and ended with 78.": Scenario(
+        seed=111,
+        tasks=2,
+        shared=True,
+        server=False,
+        concurrency=1,
+        batch_size=3,
+        lease_seconds=8.0,
+        starts=(Start(0.0, fate="freezes", call=("write", 1, False), freeze_seconds=10.0), Start(5.06)),
+    ),
 }
 """What each night has found, and the night."""

@@ -162,8 +162,11 @@ class Scenario:
 def scenario_of(seed):
     """Draw a night from a seed; most nights have a few faults of a few kinds."""
     chance = random.Random(f"scenario {seed}")
-    if _maybe(chance, 0.03):
+    special = chance.random()
+    if special < 0.03:
         return _night_of_retries(seed, chance)
+    if special < 0.15:
+        return _night_of_takeovers(seed, chance)
     kinds = {
         each for each in ("api", "curses", "limit", "database", "process", "clock", "people") if _maybe(chance, 0.4)
     }
@@ -213,6 +216,26 @@ def _night_of_retries(seed, chance):
     """Draw a night in which many tasks fail for a while beside others that are answered."""
     curses = tuple((index, "server_error") for index in range(0, 40, chance.choice((4, 5))))
     return Scenario(seed, tasks=40, batch_size=20, max_rate=25.0, concurrency=6, attempts=4, curses=curses)
+
+
+def _night_of_takeovers(seed, chance):
+    """Draw a night in which a run is frozen for longer than its leases, or its clock set ahead, beside other runs."""
+    call = chance.choice(("write", "write", "claim", "renew", "settle", "lease")), chance.choice((1, 1, 2)), False
+    is_frozen = _maybe(chance, 0.75)
+    first = Start(0.0, fate="freezes", call=call, freeze_seconds=chance.choice((10.0, 15.0, 60.0)))
+    others = [Start(round(chance.uniform(0.3, 6), 2)) for _ in range(chance.choice((0, 1, 1, 2)))]
+    return Scenario(
+        seed,
+        tasks=chance.choice((6, 9, 12)),
+        shared=_maybe(chance, 0.6),
+        server=_maybe(chance, 0.6),
+        concurrency=chance.choice((1, 3)),
+        batch_size=3,
+        lease_seconds=8.0,
+        starts=(first if is_frozen else Start(0.0), *others),
+        episodes=(Episode("slow", 0.0, STORM_SECONDS, 1.0),) if _maybe(chance, 0.5) else (),
+        clock_steps=() if is_frozen else (ClockStep(round(chance.uniform(0.2, 4), 2), chance.choice((30.0, 600.0))),),
+    )
 
 
 def _maybe(chance, share):
