@@ -37,12 +37,14 @@ SETTINGS = (
 """The settings of a connection. A view in the file runs as the job, so it must not read other files of this machine or
 load programs: DuckDB reads and writes only its file, the log beside it, and its temporary folder."""
 
-WRITER = {"threads": 1, "default_block_size": 16_384}
+WRITER = {"threads": 1, "default_block_size": 16_384, "checkpoint_threshold": "4MB"}
 """The settings of a run's connection.
 
 A second thread makes a load of 5,000 facts no faster, into an empty warehouse or beside a million facts, and takes a
 tenth to a third more processor time. The smallest blocks make a new file a third as large and a run 5 to 10 MiB
-smaller; a file keeps the size of blocks that it was made with. Questions, which only read, use all processors.
+smaller; a file keeps the size of blocks that it was made with. DuckDB holds what its log has in memory: a log of 4 MB
+instead of 16 keeps a run of 60,000 tasks 25 MiB smaller, and takes no more processor time beside 400,000 facts.
+Questions, which only read, use all processors.
 """
 
 HAS_SCHEMA = (
