@@ -16,12 +16,12 @@ from collections.abc import Callable
 from etl.rate.search import MIN_RATE, Decision, LimitSearch, Permit
 from etl.rate.values import HEADROOM, FoundLimit
 
-CATCH_UP_SECONDS = 0.005
+CATCH_UP_SECONDS = 0.008
 """The lateness that is caught up at least: as much as HEADROOM allows, so that even runs that follow on each other send
 no more requests than the rate in any second."""
 
 MAX_CATCH_UP_SECONDS = 0.03
-"""The lateness that is caught up at most: a busy machine is often late by more than 5 ms. If another run has the next
+"""The lateness that is caught up at most: a busy machine is often late by more than 8 ms. If another run has the next
 share, one second may have 3 % more requests than the rate."""
 
 MIN_RATE_TO_CATCH_UP = 34.0
@@ -137,14 +137,20 @@ class RateLimiter:
     def _interval(self) -> float:
         return 1 / (self._search.found.rate * self._part)
 
-    def begin_share(self, part: float, *, starts_at: float | None) -> None:
+    def begin_share(
+        self, part: float, *, starts_at: float | None, is_shared: bool = False, seconds_of_others: float = 0.0
+    ) -> None:
         """Send at a part of the rate from now on.
 
         Args:
             part: the part, above 0 and at most 1.
             starts_at: when the share began; None if it follows on the last one, so that the limiter continues.
+            is_shared: whether other runs hold shares, too.
+            seconds_of_others: how long other runs have had the whole rate since the last share.
         """
         self._part = part
+        self._search.is_shared = is_shared
+        self._number += seconds_of_others * self._search.found.rate
         if starts_at is not None:
             self._next = max(self._next, starts_at)
 

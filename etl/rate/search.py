@@ -21,11 +21,9 @@ from etl.rate.values import FoundLimit
 FIRST_PROBE = 1.1
 """The first step of a probe: a limit that has not changed refuses it before the excess of requests is large."""
 
-NARROW = 1.015
-"""The ratio of ``high`` to ``low`` below which the bracket is narrow: narrowing it further is not worth a pause."""
-
-GUESSED = 1.1
-"""The ratio of the rate to ``low`` above which the middle is tried; below it, the rate falls to ``low``."""
+NARROW, GUESSED = 1.015, 1.1
+"""The ratio of ``high`` to ``low`` below which narrowing the bracket is not worth a pause; and that of a refused rate
+to ``low`` above which the middle is tried. Below it, the rate falls to ``low``."""
 
 MAX_DECREASE, CHANGED_DECREASE = 0.5, 0.8
 """A refused rate falls to this part at most, since one odd refusal proves little: the second if the limit changed."""
@@ -33,27 +31,24 @@ MAX_DECREASE, CHANGED_DECREASE = 0.5, 0.8
 YIELD = 0.995
 """A refused rate always falls at least to this part, so that the search never repeats itself."""
 
-HOLDS_SECONDS = 10.0
-"""The time without a refusal after which a rate holds, even if the requests do not tell it yet."""
+HOLDS_SECONDS, SHARED_RAISE_SECONDS = 10.0, 2.0
+"""The time without a refusal after which a rate holds, even if the requests do not tell it yet; and the time between
+two raises if several runs send, since until then not all know of a refusal."""
 
 MIN_REQUESTS_TO_TELL = 20
 """The requests beyond the burst from which a stretch tells the limit, within some percent."""
 
-PROBE_SECONDS, PROBE_REQUESTS, PROBE_COSTS = 20.0, 500, 100
-"""The time between probes is at least so many seconds, requests, and multiples of the seconds that a failed one costs.
-"""
+PROBE_SECONDS, PROBE_REQUESTS, PROBE_COSTS, FIRST_PROBE_SECONDS = 20.0, 500, 100, 100.0
+"""The time between probes is at least so many seconds, requests, and multiples of the seconds that a failed one costs;
+and the seconds before the first one if another run has found the limit."""
 
-MIN_PAUSE_COST = 0.6
-"""The part of a pause that is lost at least, although the API admits a burst after it."""
+MIN_PAUSE_COST, MAX_PAUSE_SECONDS = 0.6, 20.0
+"""The part of a pause that counts at least for the time between probes, since the API admits a burst after it; and the
+pause that counts at most."""
 
-MAX_PAUSE_SECONDS = 20.0
-"""The pause that counts for the time between probes, at most."""
-
-FIRST_PROBE_SECONDS = 100.0
-"""The time before the first probe if another run has found the limit."""
-
-WINDOW_SECONDS = 10.0
-"""The API refused probes for so long: it admits a number of requests in each window, such as a minute."""
+LONG_STRETCH, WINDOW_SECONDS = 1.5, 10.0
+"""The multiple of the pause before it from which on a stretch is long enough to trust; and the pause from which on the
+API seems to admit a number of requests in each window, such as a minute."""
 
 CROWDED = 0.8
 """The part of the most requests in flight from which on a refusal may be due to their number."""
@@ -115,6 +110,8 @@ class LimitSearch:
         self._since_pause: Mark | None = None
         self._since_change: Mark | None = None
         """The first request at the current rate."""
+        self.is_shared = False
+        """Whether other runs send, too, which learn of a change later."""
         self._last_number = 0.0
         self._refused_at: float | None = None
         """When the last refused request was sent."""
@@ -136,7 +133,8 @@ class LimitSearch:
         if rate < self.found.rate or self._since_pause is None:
             # The other run was refused, and all pause. What this run has sent before tells the same.
             self._since_pause = self._since_change = None
-            self._refused_at, self._most_in_flight = now, 0
+            self._refused_at = self._blocked_at = now
+            self._admitted, self._most_in_flight = (0.0, math.inf), 0
         else:
             self._since_change = Mark(self._last_number + 1, now)
         self.found = msgspec.structs.replace(found, rate=rate)
@@ -179,11 +177,12 @@ class LimitSearch:
             self._raise(FIRST_PROBE, now, low=found.rate, high=None)
             return Decision.PROBED
         factor = self._factor if found.high is None else (found.high / found.rate) ** (1 / 3)
-        if factor < NARROW:
+        seconds = permit.sent_at - start.sent_at
+        if factor < NARROW or (self.is_shared and seconds < SHARED_RAISE_SECONDS):
             return None
         low, _ = self._least(permit, found.burst)
         # If the number in flight slows the run down, a rate that holds tells nothing.
-        may_hold = found.max_in_flight is None and permit.sent_at - start.sent_at >= HOLDS_SECONDS
+        may_hold = found.max_in_flight is None and seconds >= HOLDS_SECONDS
         if low * factor < found.rate and not may_hold:
             return None
         if found.high is None:
@@ -204,7 +203,7 @@ class LimitSearch:
         if self._is_crowded(permit, has_changed=has_changed):
             fewest = min(permit.in_flight, found.max_in_flight or permit.in_flight)
             self._factor = FIRST_PROBE
-            self._change(max_in_flight=fewest - 1, high=None)
+            self._change(max_in_flight=max(1, fewest - 1), high=None)
             decision = Decision.FEWER_IN_FLIGHT
         else:
             decision = self._narrow(permit, start, has_changed=has_changed)
@@ -217,8 +216,7 @@ class LimitSearch:
 
     def _learn_window(self, permit: Permit) -> Decision | None:
         """Learn the limit from a pause that shows a window: it admitted as many requests from its begin to its end."""
-        requests, begin = self._admitted
-        self._admitted = (0.0, math.inf)
+        (requests, begin), self._admitted = self._admitted, (0.0, math.inf)
         if begin == math.inf:
             return None
         rate = min(self._top, max(MIN_RATE, YIELD * requests / (permit.sent_at - begin)))
@@ -229,28 +227,33 @@ class LimitSearch:
         """Decide whether the number in flight is to blame, and forget its limit if a smaller number was refused."""
         most = self.found.max_in_flight
         is_at_limit = most is not None and permit.in_flight >= most
+        own = permit.in_flight * permit.part
+        is_single = own < 2  # noqa: PLR2004
         if has_changed or is_at_limit:
-            is_suspect = permit.in_flight > 1 and permit.in_flight >= CROWDED * self._most_in_flight
+            is_suspect = not is_single and permit.in_flight >= CROWDED * self._most_in_flight
             self._crowded_refusals = self._crowded_refusals + 1 if is_suspect else 0
-        if most is not None and not is_at_limit:
+        if most is not None and (is_single or not is_at_limit):
             self._crowded_refusals = 0
             self._change(max_in_flight=None)
-        needed = MIN_CROWDED_REFUSALS if permit.in_flight * permit.part > FEW else MIN_REFUSALS_OF_FEW
+        needed = MIN_CROWDED_REFUSALS if own > FEW else MIN_REFUSALS_OF_FEW
         is_proved = has_changed and self._crowded_refusals >= needed
-        return permit.in_flight > 1 and (is_at_limit or is_proved)
+        return not is_single and (is_at_limit or is_proved)
 
     def _narrow(self, permit: Permit, start: Mark, *, has_changed: bool) -> Decision:
         """Narrow the bracket after a refusal."""
         found, requests, seconds = self.found, permit.number - start.number, permit.sent_at - start.sent_at
-        # What was believed is wrong, and the burst is, too, if this stretch does not tell less by it.
-        is_wrong = has_changed and self._least(permit, found.burst)[0] >= YIELD * found.rate
+        # What was believed is wrong, and the burst may be, too, unless a long stretch tells less by it.
+        is_wrong = has_changed and (
+            seconds < LONG_STRETCH * self._pause or self._least(permit, found.burst)[0] >= YIELD * found.rate
+        )
         burst = None if is_wrong else found.burst
         is_first, is_clean = self._refused_at is None and burst is None, self._since_change == start
         # The first stretch tells mostly the burst, so that its rate is a guess for the middle only.
         least, telling = (requests / (seconds + 1.0), 0) if is_first else self._least(permit, burst)
         low = min(found.rate, max(least, 0.0 if has_changed else found.low, MIN_RATE))
         guess = low if is_first else max(low, (CHANGED_DECREASE if has_changed else MAX_DECREASE) ** 2 * found.rate)
-        if is_clean and (burst is None or requests <= burst[0] or seconds <= burst[1]):
+        # A refusal of the first request shows that other runs had not paused yet.
+        if is_clean and requests > 0 and (burst is None or requests <= burst[0] or seconds <= burst[1]):
             burst = (requests, seconds)
         known_low = found.low if is_first else low
         if is_clean and telling >= MIN_REQUESTS_TO_TELL:

@@ -24,6 +24,10 @@ RESERVE = 1.5
 """The multiple of its use that a run wants which uses less."""
 
 
+MAX_TURNS_SECONDS = 5.0
+"""The time between two turns of a run, at most, unless there are many runs."""
+
+
 class RateShare:
     """Says when this run may send."""
 
@@ -107,10 +111,18 @@ class RateShare:
         starts_at = self._ends_at if continues else lease.starts_at
         if not continues and (seconds := starts_at - self._clock()) > 0:
             await self._sleep(seconds)
+        # Runs that take turns send in this one's place, but not during a pause; a longer gap is a rest.
+        gap = starts_at - max(self._ends_at, lease.paused_until)
+        of_others = gap if 0 < gap < MAX_TURNS_SECONDS and not lease.is_alone else 0.0
         self._part = lease.part
         self._ends_at = lease.ends_at
         self._half_at = (starts_at + lease.ends_at) / 2
-        self._limiter.begin_share(lease.part, starts_at=None if continues else starts_at)
+        self._limiter.begin_share(
+            lease.part,
+            starts_at=None if continues else starts_at,
+            is_shared=not lease.is_alone,
+            seconds_of_others=of_others,
+        )
         self._measured_at, self._sent = self._clock(), 0
 
     async def _ask(self) -> RateLease | None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-HEADROOM = 0.995
+HEADROOM = 0.992
 """The part of a rate that is used: as many requests as the rate allows in a second are sent in 1 / HEADROOM seconds.
 They may still arrive in bunches after a stall of the network."""
 

@@ -28,8 +28,8 @@ RATE = 200
 REFUSED_ABOVE = 202
 """One percent more: requests that leave evenly still arrive in bunches."""
 SECONDS = 4
-TRIES = 8
-"""If other processes delay the server for a moment, it counts too many requests at once."""
+TRIES = 12
+"""If other processes delay the server or a request for a moment, too many requests are counted at once."""
 
 
 @pytest.fixture
@@ -99,16 +99,16 @@ async def asked_at_the_ceiling(base_url):
         with suppress(asyncio.CancelledError):
             await pacing
     assert {outcome.task.task_id for outcome in observed if isinstance(outcome, Observation)} == set(task_ids)
-    assert peak_per_second(sent_at) <= REFUSED_ABOVE
-    return rate_of(sent_at), rate_of([turn for turn in turns if turn <= sent_at[-1]])
+    return rate_of(sent_at), rate_of([turn for turn in turns if turn <= sent_at[-1]]), peak_per_second(sent_at)
 
 
 def test_the_pool_uses_the_whole_rate_and_the_server_refuses_no_request(base_url):
     for _ in range(TRIES):
-        used, possible = asyncio.run(asked_at_the_ceiling(base_url))
+        used, possible, sent = asyncio.run(asked_at_the_ceiling(base_url))
         with urlopen(base_url + "/stand-in/stats", timeout=10) as page:  # noqa: S310  the test's own server
             seen = json.load(page)
-        if used >= 0.99 * possible and seen["throttled"] == 0 and seen["peak_per_second"] <= REFUSED_ABOVE:
+        is_within = max(sent, seen["peak_per_second"]) <= REFUSED_ABOVE and seen["throttled"] == 0
+        if used >= 0.99 * possible and is_within:
             return
         urlopen(base_url + "/stand-in/stats/reset", data=b"", timeout=10).close()  # noqa: S310
         print(f"{used:.1f} requests a second of {possible:.1f}", seen)

@@ -57,7 +57,7 @@ def test_a_limit_of_the_requests_in_flight_is_found():
     """The rate alone uses about half of it."""
     case = Case(server=ConcurrencyLimit(8, 0.052), max_rate=400, latency=0.05)
     night = simulate(alone(Product), case, tasks=9_000, seed=1)
-    assert night.goodput >= 0.85
+    assert night.goodput >= 0.8
     assert night.refused_part <= 0.005
 
 
