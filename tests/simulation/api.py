@@ -107,6 +107,8 @@ class Api:
         self.answered = defaultdict(list)
         """The times at which a process got an answer in KooDrive's own form, about any task."""
         self.refreshed = defaultdict(int)
+        self.waits = defaultdict(list)
+        """From when until when KooDrive has asked a process to wait."""
         limit = scenario.hidden_limit
         self._limit = HiddenLimit(*limit) if limit else None
         self._valid_from = 0
@@ -159,6 +161,9 @@ class Api:
             await asyncio.sleep(first)
             response = self._respond(task_id, kind, process)
             await asyncio.sleep(seconds - first)
+            if kind == "throttled" and "Retry-After" in response[3]:
+                received_at = self._loop.time()
+                self.waits[process].append((received_at, received_at + int(response[3]["Retry-After"])))
             return response
         finally:
             process.doing["asking"] -= 1

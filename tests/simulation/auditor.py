@@ -4,7 +4,7 @@ from tests.simulation.audited_queue import QueueAuditor
 from tests.simulation.audited_runs import RunAuditor
 from tests.simulation.audited_warehouse import WarehouseAuditor
 from tests.simulation.promises import Promises
-from tests.simulation.requests_seen import require_rate, require_retries
+from tests.simulation.requests_seen import require_rate, require_retries, require_waits
 
 
 class Auditor:
@@ -45,3 +45,5 @@ class Auditor:
         scenario, asked = self._night.scenario, self._night.api.asked
         require_rate(require, asked, max_rate=scenario.max_rate, steps=self.runs.steps)
         require_retries(require, asked)
+        if not scenario.has_freezes:
+            require_waits(require, asked, self._night.api.waits)

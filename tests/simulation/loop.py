@@ -12,7 +12,7 @@ import contextvars
 from collections import Counter
 from heapq import heappop
 
-MAX_STEPS = 400_000
+MAX_STEPS = 40_000
 """The steps of one night, at most; a night that needs more does not make progress."""
 
 PROCESS = contextvars.ContextVar("PROCESS", default=None)

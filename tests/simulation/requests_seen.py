@@ -4,6 +4,9 @@ from collections import Counter, defaultdict
 
 from tests.simulation.api import PASSING
 
+ON_ITS_WAY_SECONDS = 0.5
+"""A request may wait for a new token after it was admitted."""
+
 AFTER_STEP_SECONDS = 4
 """After a step of the server's clock, runs hold shares by the old time and by the new."""
 
@@ -22,6 +25,14 @@ def require_rate(require, requests, *, max_rate, steps):
             "never more than the rate in any second",
             f"{seen} requests in the second before {at - 1000:.2f}",
         )
+
+
+def require_waits(require, requests, waits):
+    """Require that a run sends nothing while KooDrive has asked it to wait; a request may be on its way already."""
+    for asked in requests:
+        for received_at, ends_at in waits[asked.by]:
+            is_early = received_at + ON_ITS_WAY_SECONDS <= asked.at < ends_at
+            require(not is_early, "a run waits as KooDrive asks", f"{asked.by.name} at {asked.at - 1000:.2f}")
 
 
 def require_retries(require, requests):
