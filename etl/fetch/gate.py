@@ -17,8 +17,8 @@ from etl.error_codes import Code
 from etl.errors import CredentialsRefusedError, OutageError, StoppedError, TaskAuditError, UnavailableError
 from etl.fetch.breaker import Breaker
 from etl.rate.limiter import RateLimiter
-from etl.rate.search import Permit
 from etl.rate.share import RateShare
+from etl.rate.values import Permit
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure
 from etl.tasks.failure_reasons import FailureReason, Recovery
@@ -28,6 +28,9 @@ FIRST_THROTTLED_SECONDS = 0.25
 
 MAX_THROTTLED_SECONDS = 30.0
 """The longest such pause, at least: flow control of the gateway counts in seconds or minutes."""
+
+MAX_LATE_PROBE_SECONDS = 1.0
+"""The lateness of a probe, beyond an interval of the rate, from which on the run waited for something else, too."""
 
 THROTTLED_JITTER = 0.5
 """The largest share of such a pause that is added at random."""
@@ -132,6 +135,8 @@ class Gate:
             return 0.0
         self._in_flight += 1
         self._probe_sent = self._closed_at is not None
+        if self._probe_sent and self._clock() - self._opens_at > MAX_LATE_PROBE_SECONDS + 1 / self._limiter.rate:
+            self._limiter.interrupt()
         if self._probe_sent or (self._in_flight == 1 and self._admitted_since == -math.inf):
             self._first_sent_at = self._clock()
         return self._limiter.take(in_flight=self._in_flight, is_probe=self._probe_sent)
@@ -148,7 +153,13 @@ class Gate:
                 self._admitted_since = self._first_sent_at
             if probe:
                 self._open()
-            return
+        else:
+            self._record_failure(outcome, permit)
+
+    def _record_failure(self, outcome: FetchFailure, permit: Permit) -> None:
+        probe = permit.is_probe
+        if outcome.reason is not FailureReason.THROTTLED:
+            self._limiter.interrupt()
         if outcome.is_unrecognized:
             self._doubt(outcome, probe=probe)
             return

@@ -13,7 +13,7 @@ from etl.fetch.gate import TASK_RECOVERIES, Gate
 from etl.fetch.probes import FindTasks, Probes
 from etl.fetch.quarantine import Quarantine
 from etl.fetch.retry import RetryPolicy
-from etl.rate.search import Permit
+from etl.rate.values import Permit
 from etl.runs import MAX_DRIFT_NAMES
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure, Outcome, PendingTask

@@ -13,8 +13,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from etl.rate.search import MIN_RATE, Decision, LimitSearch, Permit
-from etl.rate.values import HEADROOM, FoundLimit
+from etl.rate.search import MIN_RATE, Decision, LimitSearch
+from etl.rate.values import HEADROOM, FoundLimit, Permit
 
 CATCH_UP_SECONDS = 0.008
 """The lateness that is caught up at least: as much as HEADROOM allows, so that even runs that follow on each other send
@@ -122,6 +122,10 @@ class RateLimiter:
     def refused(self, permit: Permit) -> Decision | None:
         """Note that the API refused a request as too fast; returns what that changes."""
         return self._search.refused(permit, self._clock())
+
+    def interrupt(self) -> None:
+        """Note that the API's refusals alone do not explain how long the pause is."""
+        self._search.interrupt()
 
     def limit(self, rate: float) -> bool:
         """Adopt the limit that the API named; returns whether it is lower than before."""

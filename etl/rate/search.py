@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from etl.rate.values import FoundLimit
+from etl.rate.values import FoundLimit, Permit
 
 FIRST_PROBE = 1.1
 """The first step of a probe: a limit that has not changed refuses it before the excess of requests is large."""
@@ -61,21 +61,6 @@ MIN_RATE = 1 / 60
 """The lowest rate: one request per minute is always tried."""
 
 
-class Permit(msgspec.Struct, frozen=True):
-    """An admitted request."""
-
-    number: float
-    """The requests of all runs until this one, counted from this run's part of them."""
-    sent_at: float
-    """Seconds of a monotonic clock."""
-    in_flight: int
-    """The requests of all runs that have no answer yet, with this one, counted from this run's part of them."""
-    is_probe: bool
-    """Whether the outcome opens or closes the gate."""
-    part: float = 1.0
-    """This run's part of the rate."""
-
-
 class Decision(StrEnum):
     """Why the rate, or the number of requests in flight, has changed."""
 
@@ -118,7 +103,7 @@ class LimitSearch:
         self._blocked_at = -math.inf
         """When the request was sent whose refusal began the pause."""
         self._admitted = (0.0, math.inf)
-        """The requests that were admitted in the stretch before the pause, and when its first one was sent."""
+        """The requests before the pause, and when the first one was sent; infinite: they tell nothing."""
         self._pause, self._blocked = math.inf, 0.0
         """The seconds from a refusal to the first request after the pause: from the last refused probe, or the first
         refused request."""
@@ -134,7 +119,8 @@ class LimitSearch:
             # The other run was refused, and all pause. What this run has sent before tells the same.
             self._since_pause = self._since_change = None
             self._refused_at = self._blocked_at = now
-            self._admitted, self._most_in_flight = (0.0, math.inf), 0
+            self._most_in_flight = 0
+            self.interrupt()
         else:
             self._since_change = Mark(self._last_number + 1, now)
         self.found = msgspec.structs.replace(found, rate=rate)
@@ -147,6 +133,10 @@ class LimitSearch:
         rate = min(self.found.rate, top)
         self._change(rate=rate, low=rate, high=None)
         self._since_pause = self._since_change = None
+
+    def interrupt(self) -> None:
+        """Learn no window from this pause: it has another cause, too, or no request was there at its end."""
+        self._admitted = (0.0, math.inf)
 
     def sent(self, permit: Permit) -> None:
         """Note an admitted request."""
@@ -216,7 +206,8 @@ class LimitSearch:
 
     def _learn_window(self, permit: Permit) -> Decision | None:
         """Learn the limit from a pause that shows a window: it admitted as many requests from its begin to its end."""
-        (requests, begin), self._admitted = self._admitted, (0.0, math.inf)
+        requests, begin = self._admitted
+        self.interrupt()
         if begin == math.inf:
             return None
         rate = min(self._top, max(MIN_RATE, YIELD * requests / (permit.sent_at - begin)))

@@ -65,3 +65,18 @@ class RateLease:
     """The end of a pause of all runs."""
     is_alone: bool
     """Whether no other run holds a share."""
+
+
+class Permit(msgspec.Struct, frozen=True):
+    """An admitted request."""
+
+    number: float
+    """The requests of all runs until this one, counted from this run's part of them."""
+    sent_at: float
+    """Seconds of a monotonic clock."""
+    in_flight: int
+    """The requests of all runs that have no answer yet, with this one, counted from this run's part of them."""
+    is_probe: bool
+    """Whether the outcome opens or closes the gate."""
+    part: float = 1.0
+    """This run's part of the rate."""

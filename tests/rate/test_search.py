@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.rate.search import MIN_RATE, Decision, LimitSearch, Permit
-from etl.rate.values import FoundLimit
+from etl.rate.search import MIN_RATE, Decision, LimitSearch
+from etl.rate.values import FoundLimit, Permit
 
 
 class Server:
