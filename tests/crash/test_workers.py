@@ -20,6 +20,13 @@ def rate_between(arrivals, begin, end):
     return sum(begin <= moment < end for moment in arrivals) / (end - begin)
 
 
+def wait_for_owners(ledger, number):
+    """Wait until so many runs hold tasks: on a busy machine, a process may need seconds to start."""
+    owners = "SELECT COUNT(DISTINCT lease_owner) FROM pending_task WHERE lease_owner IS NOT NULL"
+    while ledger.night.rows(owners, "source") != [(number,)]:
+        time.sleep(0.05)  # another process is at work, on its own clock
+
+
 def run_id_of(stderr):
     return next(json.loads(line)["run_id"] for line in stderr.splitlines() if "run_started" in line)
 
@@ -70,6 +77,7 @@ def test_a_frozen_worker_leaves_its_share_to_the_other_and_sends_nothing_on_it_w
     url, max_rate, frozen_seconds = SecretStr(postgres_url), 90, 4
     with ledger_of((url, url), tasks=1_200, api__max_rate=max_rate, run__batch_size=200) as ledger:
         with ledger.run() as sleeper, ledger.run() as other:
+            wait_for_owners(ledger, 2)
             wait_for_requests(ledger, 200, sleeper)
             sleeper.send_signal(signal.SIGSTOP)
             frozen_at = time.monotonic()
