@@ -94,8 +94,8 @@ def _fill(url: str, rows: int) -> None:
     upgrade_warehouse(engine)
     ids = task_ids(rows)
     for start in range(0, rows, CHUNK):
-        rows = facts_of(ids[start : start + CHUNK], MORNING, 2)
-        facts = pl.DataFrame(rows, schema=list(COLUMNS), orient="row").with_row_index("number", offset=start)
+        chunk = facts_of(ids[start : start + CHUNK], MORNING, 2)
+        facts = pl.DataFrame(chunk, schema=list(COLUMNS), orient="row").with_row_index("number", offset=start)
         day = pl.lit(MORNING) - timedelta(days=DAYS) + pl.duration(days=pl.col("number") * DAYS // rows)
         seen = {"first_seen_at": MORNING, "status_changed_at": MORNING, "last_checked_at": MORNING, "run_id": "run-1"}
         whole = facts.with_columns(
