@@ -21,6 +21,7 @@ import msgspec
 from sqlalchemy import Column, Connection, Double, Engine, Integer, MetaData, Table, Text, insert, select, update
 
 from etl.database.clock import ServerClock, server_now, steady_seconds, system_clock
+from etl.database.engines.base import MAX_PAUSE_OPTION
 from etl.database.types import UtcDateTime
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
@@ -38,6 +39,9 @@ SET_BACK = timedelta(seconds=10)
 
 CLOCK_ERROR_SECONDS = 0.001
 """Times in the row that differ by less are equal: an engine may round to milliseconds."""
+
+MAX_PAUSE_SECONDS = 2
+"""The longest pause in a transaction on the row: one run that is frozen there would let no other send for longer."""
 
 LONGEST_SHARES_SECONDS = 2 * MAX_SHARE_SECONDS
 """The time after which the shares of a row that cannot be read have ended."""
@@ -207,7 +211,7 @@ class SharedRate:
             holder: the ID of this run.
             monotonic: returns the seconds of the clock that shares are timed by.
         """
-        self._engine = engine
+        self._engine = engine.execution_options(**{MAX_PAUSE_OPTION: MAX_PAUSE_SECONDS})
         self._table = table
         self._holder = holder
         self._monotonic = monotonic

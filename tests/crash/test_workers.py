@@ -27,6 +27,22 @@ def wait_for_owners(ledger, number):
         time.sleep(0.05)  # another process is at work, on its own clock
 
 
+def freeze_outside_transactions(ledger, worker):
+    """Freeze a process while it holds no lock, which the other would wait for; returns when it did."""
+    pausing = (
+        "SELECT COUNT(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
+        " AND datname = current_database() AND state_change < clock_timestamp() - INTERVAL '0.2 s'"
+    )
+    while True:
+        worker.send_signal(signal.SIGSTOP)
+        frozen_at = time.monotonic()
+        time.sleep(0.4)  # the other process is at work, on its own clock
+        if ledger.night.rows(pausing, "source") == [(0,)]:
+            return frozen_at
+        worker.send_signal(signal.SIGCONT)
+        time.sleep(0.05)
+
+
 def run_id_of(stderr):
     return next(json.loads(line)["run_id"] for line in stderr.splitlines() if "run_started" in line)
 
@@ -75,12 +91,11 @@ def test_four_workers_of_which_one_dies_share_queue_and_rate(ledger_of, postgres
 
 def test_a_frozen_worker_leaves_its_share_to_the_other_and_sends_nothing_on_it_when_it_wakes(ledger_of, postgres_url):
     url, max_rate, frozen_seconds = SecretStr(postgres_url), 90, 4
-    with ledger_of((url, url), tasks=1_200, api__max_rate=max_rate, run__batch_size=200) as ledger:
+    with ledger_of((url, url), tasks=800, api__max_rate=max_rate, run__batch_size=200) as ledger:
         with ledger.run() as sleeper, ledger.run() as other:
             wait_for_owners(ledger, 2)
             wait_for_requests(ledger, 200, sleeper)
-            sleeper.send_signal(signal.SIGSTOP)
-            frozen_at = time.monotonic()
+            frozen_at = freeze_outside_transactions(ledger, sleeper)
             time.sleep(frozen_seconds)  # the other process is at work, on its own clock
             sleeper.send_signal(signal.SIGCONT)
             woken_at = time.monotonic()

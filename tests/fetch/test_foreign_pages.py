@@ -13,7 +13,7 @@ from etl.fake_api.world import draw
 from etl.koodrive.detail import interpret
 from etl.tasks import FetchFailure, Observation
 from etl.tasks.failure_reasons import FailureReason
-from tests.fetch.test_gate import NOW, World, night, observed
+from tests.fetch.gate_nights import NOW, World, night, observed
 from tests.koodrive.task_responses import response
 
 STATUSES = [200, *(status for status in range(300, 600) if status != 401)]

@@ -7,7 +7,7 @@ import pytest
 
 from etl.tasks import FetchFailure, PendingTask
 from etl.tasks.failure_reasons import FailureReason
-from tests.fetch.test_gate import World, failure, new_task, night, observed
+from tests.fetch.gate_nights import World, failure, new_task, night, observed
 
 TIMEOUT_SECONDS = 30.0
 

@@ -21,6 +21,12 @@ from etl.errors import TaskAuditError
 
 CONNECT_TIMEOUT_SECONDS = 10
 
+MAX_PAUSE_SECONDS = 60
+"""The longest pause between two statements of a transaction; it takes milliseconds while the client lives."""
+
+MAX_PAUSE_OPTION = "max_pause_seconds"
+"""The execution option that sets another longest pause, where the server has such a setting."""
+
 Rows = Sequence[Sequence[object]]
 """Rows of a table, with one value for each of its columns: text, a number, a date, an aware time or None."""
 

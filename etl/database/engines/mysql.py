@@ -30,7 +30,15 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument, insert_rows
+from etl.database.engines.base import (
+    CONNECT_TIMEOUT_SECONDS,
+    MAX_PAUSE_OPTION,
+    MAX_PAUSE_SECONDS,
+    Engine,
+    Rows,
+    TlsArgument,
+    insert_rows,
+)
 from etl.database.engines.mysql_faults import DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
 from etl.database.engines.mysql_servers import refusal_of_server
 from etl.database.error_map import Fault
@@ -247,11 +255,17 @@ def _set_collation(connection: DBAPIConnection, _record: object) -> None:
 
 def _begin(connection: Connection) -> None:
     """Set what the transactions of the session may do: on MariaDB, DDL ends a single one that only reads, and runs."""
-    reads_only = connection.get_execution_options().get("read_only", False)
+    options = connection.get_execution_options()
+    reads_only = options.get("read_only", False)
     if reads_only != connection.info.get(READS_ONLY, False):
         connection.exec_driver_sql(f"SET SESSION TRANSACTION READ {'ONLY' if reads_only else 'WRITE'}")
         connection.info[READS_ONLY] = reads_only
-    if connection.get_execution_options().get("snapshot", False):
+    # The locks of a client that is frozen would stop every run. MySQL has no such setting, and readers hold no locks.
+    max_pause = 0 if reads_only else options.get(MAX_PAUSE_OPTION, MAX_PAUSE_SECONDS)
+    if getattr(connection.dialect, "is_mariadb", False) and max_pause != connection.info.get(MAX_PAUSE_OPTION):
+        connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {max_pause}")
+        connection.info[MAX_PAUSE_OPTION] = max_pause
+    if options.get("snapshot", False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
 

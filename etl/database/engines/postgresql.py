@@ -17,7 +17,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument
+from etl.database.engines.base import (
+    CONNECT_TIMEOUT_SECONDS,
+    MAX_PAUSE_OPTION,
+    MAX_PAUSE_SECONDS,
+    Engine,
+    Rows,
+    TlsArgument,
+)
 from etl.database.engines.postgresql_faults import FAULTS
 from etl.database.engines.postgresql_names import SearchPath, qualify_calls, search_path_of
 from etl.database.error_map import Fault, unsupported
@@ -28,8 +35,6 @@ from etl.errors import ConfigurationError, TaskAuditError, TransientError
 
 LOCK_WAIT_SECONDS = 300
 """The holder of a server's lock is at work, for example in a long migration."""
-MAX_PAUSE_SECONDS = 60
-"""The longest pause between two statements of a transaction; it takes milliseconds while the client lives."""
 
 KEEPALIVES = {
     "keepalives_idle": IDLE_SECONDS,
@@ -38,6 +43,8 @@ KEEPALIVES = {
 }
 
 APPLICATION_NAME = "task-audit"
+
+MAX_PAUSE = "idle_in_transaction_session_timeout"
 
 SEARCH_PATH = "search_path"
 """The key of a connection's ``SearchPath`` in its ``info``."""
@@ -107,7 +114,6 @@ SET LOCAL statement_timeout TO DEFAULT;
 SET LOCAL synchronous_commit TO DEFAULT;
 SET LOCAL TimeZone = 'UTC';
 SET LOCAL DateStyle = 'ISO, YMD';
-SET LOCAL idle_in_transaction_session_timeout = '{MAX_PAUSE_SECONDS}s';
 SELECT pg_catalog.set_config('lock_timeout', CASE
     WHEN {STATEMENT_MS} BETWEEN 1.0 AND {LOCK_WAIT_SECONDS * 1000}.0
     THEN CAST(pg_catalog.ceil({STATEMENT_MS} * 0.9) AS text)
@@ -116,7 +122,8 @@ SELECT pg_catalog.set_config('lock_timeout', CASE
 """The settings of every transaction.
 
 A pooler hands the settings of other programs on, so those that a run depends on become those of the role again. The
-server notices a client that was cut off after hours, and its locks would stop every run until then. A lock that is
+server notices a client that was cut off after hours, and its locks would stop every run until then, so each transaction
+also has a longest pause. A lock that is
 waited for longer than a statement may take would look like a slow statement.
 """
 
@@ -159,7 +166,8 @@ class PostgreSQL(Engine):
             level = "REPEATABLE READ" if options.get("snapshot", False) else "READ COMMITTED"
             access = " READ ONLY" if options.get("read_only", False) else ""
             path = f"SET LOCAL search_path TO {connection.info[SEARCH_PATH].sql};"
-            script = f"BEGIN ISOLATION LEVEL {level}{access};{path}{settings}"
+            pause = f"SET LOCAL {MAX_PAUSE} = '{options.get(MAX_PAUSE_OPTION, MAX_PAUSE_SECONDS)}s';"
+            script = f"BEGIN ISOLATION LEVEL {level}{access};{path}{pause}{settings}"
             connection.exec_driver_sql(script, execution_options={"no_parameters": True})
 
         from etl.database.engines.postgresql_compiler import QualifyingCompiler
