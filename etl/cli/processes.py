@@ -19,7 +19,7 @@ import msgspec
 import structlog
 
 from etl.cli.context import Context
-from etl.cli.output import open_console, print_json
+from etl.cli.ended_run import print_row, show_summary
 from etl.cli.signals import DIED_BY_SIGNAL
 from etl.database.engines import engine_of
 from etl.database.url import parse_database_url
@@ -120,15 +120,11 @@ def run_side_by_side(
         key=attrgetter("finished_at"),
     )
     if printed:
-        finished = FinishedRun(
-            run=_sum(printed, exit_code, mode=settings.source.mode), ended_by=None, waiting=printed[-1].waiting
-        )
-        if settings.telemetry.log_format != "json":
-            from etl.report.summary import print_summary  # noqa: PLC0415 - as in `run`
-
-            print_summary(finished, console=open_console(stderr=True), dry_run=False)
+        run, waiting = _sum(printed, exit_code, mode=settings.source.mode), printed[-1].waiting
+        finished = FinishedRun(run=run, ended_by=None, waiting=waiting)
+        show_summary(finished, log_format=settings.telemetry.log_format, dry_run=False)
         if as_json:
-            print_json({**asdict(finished.run), "waiting": finished.waiting, "runs": printed})
+            print_row({**asdict(run), "waiting": waiting, "runs": printed})
     return max((process.code for process in ended if process.was_interrupted), default=int(exit_code))
 
 

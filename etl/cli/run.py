@@ -7,25 +7,22 @@ from datetime import UTC, datetime, time, timedelta
 from functools import cache, partial
 
 import click
-import structlog
 
 from etl.cli.context import Context, common_options, pass_context
+from etl.cli.ended_run import print_row, show_summary
 from etl.cli.foreground import run_async, run_until_stopped, watch_progress
 from etl.cli.options import require_shards, selection_options
-from etl.cli.output import open_console, print_json
 from etl.cli.processes import MAX_PROCESSES, run_side_by_side
 from etl.cli.progress import shows_progress
 from etl.cli.signals import interruptible
 from etl.cli.types import Duration, TimeOfDay, seconds_until
-from etl.errors import OutputError, TaskAuditError
+from etl.errors import TaskAuditError
 from etl.exit_codes import ExitCode
 from etl.jobs.read_copy import renew_read_copy
 from etl.jobs.reporters import RunReporters
 from etl.runs import FinishedRun, RunRequest
 from etl.settings.load import Settings
 from etl.tasks import Selection, Shard
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
 EXIT_CODES = ", ".join(f"{code} {code.outcome.replace('_', ' ')}" for code in ExitCode)
 
@@ -80,24 +77,11 @@ def run(
         several = partial(run_side_by_side, context, settings, request=request, processes=processes)
         sys.exit(several(seconds=seconds, as_json=as_json))
     finished = _audit(settings, request, seconds, shows_bar=not is_one_of_several)
-    if settings.telemetry.log_format != "json" and not is_one_of_several:
-        from etl.report.summary import print_summary  # noqa: PLC0415 - a run with a log of JSON does not wait for it
-
-        print_summary(finished, console=open_console(stderr=True), dry_run=dry_run)
+    if not is_one_of_several:
+        show_summary(finished, log_format=settings.telemetry.log_format, dry_run=dry_run)
     if as_json:
-        _print_row(finished)
+        print_row({**asdict(finished.run), "waiting": finished.waiting})
     sys.exit(finished.run.exit_code)
-
-
-def _print_row(finished: FinishedRun) -> None:
-    """Print the row of the run, and the open tasks that are due later.
-
-    The run keeps its exit code if stdout cannot be written.
-    """
-    try:
-        print_json({**asdict(finished.run), "waiting": finished.waiting})
-    except OutputError as error:
-        log.warning("output_not_written", said=error.message)
 
 
 def _audit(settings: Settings, request: RunRequest, seconds: float | None, *, shows_bar: bool) -> FinishedRun:

@@ -155,8 +155,8 @@ def _parent(root: int, path: PurePosixPath, *, create: bool = False) -> Iterator
 
 
 @contextmanager
-def _descriptor(path: str | Path, flags: int, *, within: int | None = None) -> Iterator[int]:
-    descriptor = os.open(path, flags, dir_fd=within)
+def _descriptor(path: str | Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags)
     try:
         yield descriptor
     finally:

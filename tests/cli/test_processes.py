@@ -29,8 +29,8 @@ def shared_night(night_of, postgres_url):
     return open_night
 
 
-def started(*options):
-    return subprocess.Popen([*COMMAND, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def started(*options, stdout=subprocess.PIPE):
+    return subprocess.Popen([*COMMAND, *options], stdout=stdout, stderr=subprocess.PIPE, text=True)
 
 
 def children_of(process):
@@ -65,6 +65,21 @@ def test_two_runs_share_the_tasks_and_are_reported_as_one_night(shared_night):
         assert summed["requests"] == sum(requests for _, _, requests in rows)
         assert len(night.facts()) == len({*night.facts()} & {*ids})
         assert set(night.api.stats.asks) == set(ids)
+
+
+@pytest.mark.postgresql
+@pytest.mark.slow
+def test_the_exit_code_of_the_night_outlives_a_reader_that_has_gone(shared_night):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with shared_night() as night:
+        night.change("INSERT INTO pending_task (task_id) VALUES ('no-number')")
+        with started(stdout=writer) as program:
+            os.close(writer)
+            _, stderr = program.communicate(timeout=60)
+
+        assert program.returncode == 65, stderr
+        assert '"output_not_written"' in stderr
 
 
 @pytest.mark.postgresql

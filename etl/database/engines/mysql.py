@@ -32,12 +32,11 @@ from sqlalchemy.types import TypeEngine
 
 from etl.database.engines.base import (
     CONNECT_TIMEOUT_SECONDS,
-    MAX_PAUSE_OPTION,
-    MAX_PAUSE_SECONDS,
     Engine,
     Rows,
     TlsArgument,
     insert_rows,
+    max_pause_seconds,
 )
 from etl.database.engines.mysql_faults import DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
 from etl.database.engines.mysql_servers import refusal_of_server
@@ -73,6 +72,9 @@ prompt refuse updates without a key, and cut what a SELECT returns.
 
 READS_ONLY = "reads_only"
 """The note of a connection whose session is read-only."""
+
+LONGEST_PAUSE = "longest_pause"
+"""The note of the seconds after which MariaDB ends a transaction that pauses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -261,10 +263,10 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql(f"SET SESSION TRANSACTION READ {'ONLY' if reads_only else 'WRITE'}")
         connection.info[READS_ONLY] = reads_only
     # The locks of a client that is frozen would stop every run. MySQL has no such setting, and readers hold no locks.
-    max_pause = 0 if reads_only else options.get(MAX_PAUSE_OPTION, MAX_PAUSE_SECONDS)
-    if getattr(connection.dialect, "is_mariadb", False) and max_pause != connection.info.get(MAX_PAUSE_OPTION):
-        connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {max_pause}")
-        connection.info[MAX_PAUSE_OPTION] = max_pause
+    pause = 0 if reads_only else max_pause_seconds(connection)
+    if getattr(connection.dialect, "is_mariadb", False) and pause != connection.info.get(LONGEST_PAUSE):
+        connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {pause}")
+        connection.info[LONGEST_PAUSE] = pause
     if options.get("snapshot", False):
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")

@@ -17,14 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
-from etl.database.engines.base import (
-    CONNECT_TIMEOUT_SECONDS,
-    MAX_PAUSE_OPTION,
-    MAX_PAUSE_SECONDS,
-    Engine,
-    Rows,
-    TlsArgument,
-)
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument, max_pause_seconds
 from etl.database.engines.postgresql_faults import FAULTS
 from etl.database.engines.postgresql_names import SearchPath, qualify_calls, search_path_of
 from etl.database.error_map import Fault, unsupported
@@ -43,8 +36,6 @@ KEEPALIVES = {
 }
 
 APPLICATION_NAME = "task-audit"
-
-MAX_PAUSE = "idle_in_transaction_session_timeout"
 
 SEARCH_PATH = "search_path"
 """The key of a connection's ``SearchPath`` in its ``info``."""
@@ -166,7 +157,7 @@ class PostgreSQL(Engine):
             level = "REPEATABLE READ" if options.get("snapshot", False) else "READ COMMITTED"
             access = " READ ONLY" if options.get("read_only", False) else ""
             path = f"SET LOCAL search_path TO {connection.info[SEARCH_PATH].sql};"
-            pause = f"SET LOCAL {MAX_PAUSE} = '{options.get(MAX_PAUSE_OPTION, MAX_PAUSE_SECONDS)}s';"
+            pause = f"SET LOCAL idle_in_transaction_session_timeout = '{max_pause_seconds(connection)}s';"
             script = f"BEGIN ISOLATION LEVEL {level}{access};{path}{pause}{settings}"
             connection.exec_driver_sql(script, execution_options={"no_parameters": True})
 
