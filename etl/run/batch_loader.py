@@ -98,7 +98,7 @@ class BatchLoader:
         if loaded is None:
             self._can_load = False
             return
-        self._leases.drop(outcome.task for outcome in final)
+        self._leases.drop([outcome.task for outcome in final])
         self._record.note_load(loaded, final)
         _log_dead_letters(final, total=loaded.dead_lettered)
         crash_point("committed")

@@ -23,6 +23,8 @@ class Leases:
         self._renewed_at = clock()
         self._held: dict[str, PendingTask] = {}
         self._loading: frozenset[str] = frozenset()
+        self._replaced: list[PendingTask] = []
+        """Claims that are being loaded, and that a later claim of the same task has replaced meanwhile."""
         self.lost = 0
         """The tasks that another run has taken over."""
 
@@ -44,13 +46,17 @@ class Leases:
     def take(self, tasks: Collection[PendingTask]) -> None:
         """Add tasks that were just claimed.
 
-        If this run still holds an earlier claim of a task, another run has taken that over and has let it go since.
+        If this run still holds an earlier claim of a task, another run has taken that over and has let it go since. A
+        load that is under way may still account for the earlier claim: in another database, it asks for no lease.
         """
-        self.lost += sum(task.task_id in self._held for task in tasks)
+        replaced = [self._held[task.task_id] for task in tasks if task.task_id in self._held]
+        self._replaced += [task for task in replaced if task.task_id in self._loading]
+        self.lost += sum(task.task_id not in self._loading for task in replaced)
         self._held.update({task.task_id: task for task in tasks})
 
-    def drop(self, tasks: Iterable[PendingTask]) -> None:
+    def drop(self, tasks: Collection[PendingTask]) -> None:
         """Remove tasks that are accounted for."""
+        self._replaced = [task for task in self._replaced if task not in tasks]
         for task in filter(self.holds, tasks):
             del self._held[task.task_id]
 
@@ -61,7 +67,8 @@ class Leases:
         try:
             yield
         finally:
-            self._loading = frozenset()
+            self.lost += len(self._replaced)
+            self._loading, self._replaced = frozenset(), []
 
     def note_renewal(self, asked_at: datetime, lost: Iterable[PendingTask]) -> int:
         """Note that all leases but those of lost tasks were renewed; returns how many of these were still held."""

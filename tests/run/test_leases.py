@@ -57,6 +57,27 @@ def test_a_task_that_a_load_settles_before_it_returns_is_not_lost():
     assert leases.note_renewal(NOW, [ONE]) == 1
 
 
+def test_a_claim_that_is_loaded_although_a_later_one_replaces_it_is_not_lost():
+    leases = leases_of(ONE, TWO)
+    again = msgspec.structs.replace(ONE, fence=ONE.fence + 2)
+
+    with leases.loading([ONE]):
+        leases.take([again])
+        leases.drop([ONE])
+
+    assert (leases.lost, leases.held) == (0, [again, TWO])
+
+
+def test_a_claim_whose_load_fails_is_lost_if_a_later_one_replaces_it():
+    leases = leases_of(ONE, TWO)
+    again = msgspec.structs.replace(ONE, fence=ONE.fence + 2)
+
+    with leases.loading([ONE]):
+        leases.take([again])
+
+    assert (leases.lost, leases.held) == (1, [again, TWO])
+
+
 def test_leases_may_have_ended_if_the_last_renewal_is_older_than_a_lease():
     now = NOW
     leases = leases_of(ONE, clock=lambda: now)

@@ -50,5 +50,17 @@ FOUND = {
         lease_seconds=8.0,
         starts=(Start(0.0, fate="freezes", call=("write", 1, False), freeze_seconds=10.0), Start(5.06)),
     ),
+    "A run claimed a task again while it loaded an earlier claim, counted that twice, and ended with 70.": Scenario(
+        seed=6221,
+        tasks=9,
+        shared=False,
+        server=False,
+        concurrency=1,
+        batch_size=3,
+        lease_seconds=8.0,
+        starts=(Start(0.0), Start(4.17), Start(0.59)),
+        episodes=(Episode("slow", 0.0, 90.0, 1.0),),
+        clock_steps=(ClockStep(3.76, 600.0),),
+    ),
 }
 """What each night has found, and the night."""

@@ -150,7 +150,7 @@ WRONGS = [
         "The error of a load is swallowed.",
         "run/batch_loader.py",
         "        if loaded is None:\n            self._can_load = False\n            return\n",
-        "        if loaded is None:\n            self._leases.drop(each.task for each in final)\n            return\n",
+        "        if loaded is None:\n            self._leases.drop([one.task for one in final])\n            return\n",
     ),
     Wrong(
         "A batch that was written is written again.",
