@@ -157,18 +157,18 @@ class Claims:
         return left > 0
 
     async def _others_hold_some(self) -> bool:
-        """Return whether another run holds tasks that are due here.
+        """Return whether another run holds tasks that are due here, or has just released them.
 
         The other run may finish them. If it was killed, this run can claim them when their leases end. A run after a
         crash therefore does not end while the tasks of the killed run still wait.
         """
         if self._context.shutdown.is_requested:
             return False
-        leased = await self._context.retry.call(self._context.source.count_leased) or 0
-        if leased not in {0, self._held_by_others}:
-            log.info("waiting_for_another_run", tasks=leased)
-        self._held_by_others = leased
-        return leased > 0
+        others = await self._context.retry.call(self._context.source.count_others) or 0
+        if others not in {0, self._held_by_others}:
+            log.info("waiting_for_another_run", tasks=others)
+        self._held_by_others = others
+        return others > 0
 
     def _takes_turns(self) -> bool:
         """Return whether to claim from other parts of the due tasks than the oldest, too.

@@ -47,8 +47,8 @@ class Source(Protocol):
         """Count the due tasks that are leased to this run; after its end there are none."""
         ...
 
-    def count_leased(self) -> int:
-        """Count the tasks that would be due if another run did not hold them, or had not just released them."""
+    def count_others(self) -> int:
+        """Count the due tasks that this run does not hold: those of other runs, and those that were just released."""
         ...
 
     def count_waiting(self) -> WaitingTasks | None:

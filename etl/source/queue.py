@@ -20,7 +20,6 @@ from sqlalchemy import (
     Engine,
     Table,
     Update,
-    and_,
     case,
     func,
     null,
@@ -136,15 +135,13 @@ class Queue:
         """Count the due tasks that are leased to this run; after its end there are none."""
         return self._count(*self._tasks.selected(self._clock()), self._table.c.lease_owner == self._owner)
 
-    def count_leased(self) -> int:
-        """Count the tasks that would be due if another run did not hold them.
+    def count_others(self) -> int:
+        """Count the due tasks that this run does not hold, in one look at those of other runs and those of none.
 
-        A task counts also if its lease has ended: either it ended just now, or a transaction still locks the row and
-        claims skip it.
+        A task of no run was added or released after this run had counted the free ones, or another transaction still
+        locks its row and claims skip it.
         """
-        owner = self._table.c.lease_owner
-        is_anothers = or_(owner != self._owner, and_(owner.is_(None), self._table.c.lease_until.is_not(None)))
-        return self._count(*self._tasks.selected(self._clock()), is_anothers)
+        return self._count(*self._claimable(self._tasks.selected(self._clock())))
 
     def count_waiting(self) -> WaitingTasks:
         """Count the open tasks that are not due yet."""

@@ -146,7 +146,7 @@ class ReadOnlySource:
         """Return 0: there are no leases."""
         return 0
 
-    def count_leased(self) -> int:
+    def count_others(self) -> int:
         """Return 0: there are no leases."""
         return 0
 

@@ -60,7 +60,7 @@ class MemorySource:
     def count_held(self):
         return 0
 
-    def count_leased(self):
+    def count_others(self):
         return 0
 
     def count_waiting(self):

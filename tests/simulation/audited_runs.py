@@ -67,7 +67,7 @@ class RunAuditor:
             self._require("simulated: " not in str(run.error), "a passing fault ends no run", f"{run.error}")
 
     def _require_nothing_due(self, process, run):
-        looked_at = process.last.get("count_leased", 0.0)
+        looked_at = process.last.get("count_others", 0.0)
         began = run.started_at.strftime("%Y-%m-%d %H:%M:%S.%f")
         for row in self._queue.rows.values():
             if row.state != "pending" or (row.checked is not None and row.checked >= began):

@@ -2,7 +2,7 @@
 
 STATES = {
     "starting": ("starting",),
-    "claim": ("claim", "claim_suspect", "count", "count_leased", "can_claim"),
+    "claim": ("claim", "claim_suspect", "count", "count_others", "can_claim"),
     "ask": ("asking",),
     "pause": ("paused",),
     "rate": ("lease", "pause"),

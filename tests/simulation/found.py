@@ -62,5 +62,23 @@ FOUND = {
         episodes=(Episode("slow", 0.0, 90.0, 1.0),),
         clock_steps=(ClockStep(3.76, 600.0),),
     ),
+    "A run ended well although a task was added after it had counted the free tasks and before it counted those of "
+    "other runs.": Scenario(
+        seed=7616,
+        tasks=1,
+        shared=False,
+        concurrency=1,
+        batch_size=8,
+        lease_seconds=45.0,
+        dead_letter_after=1,
+        recheck_seconds=5.0,
+        attempts=4,
+        timeout_seconds=3.0,
+        patience_seconds=20.0,
+        invalid=2,
+        starts=(Start(0.0), Start(0.0)),
+        database_faults=(DatabaseFault("slow", "queue", 1.15, 40),),
+        operations=(Operation(21.23, "enqueue"),),
+    ),
 }
 """What each night has found, and the night."""

@@ -188,7 +188,7 @@ WRONGS = [
         "        connection.execute(statements.resolve_dead_letters())\n",
         "",
     ),
-    Wrong("A run does not wait for another one's tasks.", "run/claims.py", "return leased > 0", "return False"),
+    Wrong("A run does not wait for another one's tasks.", "run/claims.py", "return others > 0", "return False"),
     Wrong(
         "A stop does not end the requests in flight.", "run/pipeline.py", "GRACE_SECONDS = 5.0", "GRACE_SECONDS = 500.0"
     ),

@@ -42,7 +42,7 @@ DATABASE_FAULTS = (
     "slow",
 )
 
-CALLS = ("claim", "write", "settle", "renew", "lease", "count", "count_leased", "write_end", "release")
+CALLS = ("claim", "write", "settle", "renew", "lease", "count", "count_others", "write_end", "release")
 """The calls in which the fate of a run may strike."""
 
 OPERATIONS = ("stop", "retry", "discard", "enqueue", "prune", "kill")

@@ -34,13 +34,13 @@ def test_a_lease_that_no_run_of_these_settings_holds_is_claimed(board, ids):
     board.execute("UPDATE pending_task SET lease_until = '2026-11-02 12:05:00' WHERE task_id = '1'")
     board.execute("UPDATE pending_task SET lease_until = '2026-11-02 12:10:00' WHERE task_id = '2'")
     run = board.queue(lease_minutes=5)
-    assert (run.count(), run.count_leased()) == (1, 2)
+    assert (run.count(), run.count_others()) == (1, 2)
     assert run.claim(9) == []
     assert ids(run.claim_suspect()) == ["2"]
     # The other lease ends as that of any run does.
     board.now = board.at(5)
     assert ids(run.claim_suspect()) == ["1"]
-    assert run.count_leased() == 0
+    assert run.count_others() == 0
 
 
 def test_the_plan_and_the_backlog_count_such_a_task_as_free(board):

@@ -74,9 +74,20 @@ def test_a_lease_that_ends_behind_a_claim_is_still_waited_for(board, ids):
     assert heir.claim(9) == []
     board.now = board.at(5)
 
-    assert heir.count_leased() == 1
+    assert heir.count_others() == 1
     assert ids(heir.claim(9)) == ["1"]
-    assert heir.count_leased() == 0
+    assert heir.count_others() == 0
+
+
+def test_a_task_that_no_run_holds_any_more_is_still_waited_for(board):
+    board.add("1", "2")
+    stopped, other = board.queue("stopped"), board.queue("other")
+    held = stopped.claim(9)
+    assert (other.count(), other.count_others(), stopped.count_others()) == (0, 2, 0)
+
+    stopped.release(held)
+
+    assert other.count_others() == 2
 
 
 def test_a_run_renews_only_the_tasks_that_it_still_holds(board):
