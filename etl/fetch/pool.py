@@ -228,6 +228,8 @@ class Pool:
         self._gate.record(outcome, permit)
         if isinstance(outcome, FetchFailure):
             self._answers += outcome.recovery in TASK_RECOVERIES
+            if outcome.is_unrecognized:
+                self._probes.note_doubt(task)
         else:
             self._answers += 1
             self._probes.note_answer(task)

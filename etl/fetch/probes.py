@@ -27,13 +27,18 @@ class Probes:
         self._find = find
         self._answered: PendingTask | None = None
         self._others: deque[PendingTask] = deque(maxlen=MAX_TASKS)
+        self._doubtful: deque[str] = deque(maxlen=MAX_TASKS)
+        """The tasks about which another server may have responded, most recently."""
 
     async def task(self) -> PendingTask | None:
-        """Return the task that was answered last, or else the next of the others; None if there are none."""
+        """Return the task that was answered last, or else the next of the others; None if there are none.
+
+        A doubtful task comes after all others, since only another one shows what its response means.
+        """
         if self._answered is not None:
             return self._answered
         await self.look()
-        return self._others[0] if self._others else None
+        return min(self._others, key=lambda task: task.task_id in self._doubtful, default=None)
 
     async def look(self) -> bool:
         """Find tasks if one is needed and that was not done before; returns whether it took that time."""
@@ -46,11 +51,18 @@ class Probes:
     def note_answer(self, task: PendingTask) -> None:
         """Choose this task from now on."""
         self._answered = task
+        if task.task_id in self._doubtful:
+            self._doubtful.remove(task.task_id)
+
+    def note_doubt(self, task: PendingTask) -> None:
+        """Choose other tasks than this one, if there are any."""
+        if task.task_id not in self._doubtful:
+            self._doubtful.append(task.task_id)
 
     def note_failure(self, task: PendingTask) -> None:
         """Choose another task next time: the answer about this one may be lost for good."""
         if task is self._answered:
             self._answered = None
-            self._others.append(task)
-        else:
-            self._others.rotate(-1)
+        elif task in self._others:
+            self._others.remove(task)
+        self._others.append(task)

@@ -275,11 +275,11 @@ def _at_most(due: int | None, tasks: int | None) -> int | None:
 
 
 async def _find_probes(source: Source, warehouse: Warehouse | None) -> list[PendingTask]:
-    """Find the task that an earlier run got an answer about most recently, and a few due tasks to probe with."""
+    """Find the tasks that earlier runs got an answer about most recently, and a few due tasks to probe with."""
     try:
-        known = await asyncio.to_thread(warehouse.known_task) if warehouse is not None else None
+        known = await asyncio.to_thread(warehouse.known_tasks) if warehouse is not None else []
         sample = await asyncio.to_thread(source.sample)
     except TaskAuditError:
         # The tasks would only help to find out faster what a failure means.
         return []
-    return [*([PendingTask(task_id=known)] if known is not None and is_valid_task_id(known) else []), *sample]
+    return [*(PendingTask(task_id=task_id) for task_id in known if is_valid_task_id(task_id)), *sample]

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from functools import partial
 
 from etl.error_codes import Code
 from etl.errors import StoppedError
@@ -53,7 +54,7 @@ def new_task(number):
     return PendingTask(task_id=str(number))
 
 
-def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=900, stop_after=None):
+def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=900, stop_after=None, elsewhere=()):
     """Fetch tasks, or a number of them, from the world; returns the outcomes, the pool, the reason and the seconds."""
 
     async def scenario():
@@ -79,6 +80,7 @@ def night(world, *, tasks=1000, max_rate=200, concurrency=64, patience_seconds=9
             budget=RetryBudget(clock=loop.time),
             concurrency=concurrency,
             shutdown=shutdown,
+            find_probes=partial(asyncio.sleep, 0, elsewhere),
         )
         backlog.fill(map(new_task, range(tasks)) if isinstance(tasks, int) else tasks)
         backlog.end()

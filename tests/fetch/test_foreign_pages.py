@@ -13,7 +13,7 @@ from etl.fake_api.world import draw
 from etl.koodrive.detail import interpret
 from etl.tasks import FetchFailure, Observation
 from etl.tasks.failure_reasons import FailureReason
-from tests.fetch.gate_nights import NOW, World, night, observed
+from tests.fetch.gate_nights import NOW, World, new_task, night, observed
 from tests.koodrive.task_responses import response
 
 STATUSES = [200, *(status for status in range(300, 600) if status != 401)]
@@ -124,6 +124,13 @@ def test_a_task_that_is_alone_is_never_given_up():
     assert delivered == []
     assert reason.exit_code is ExitCode.CONFIGURATION
     assert seconds == pytest.approx(60, abs=1)
+
+
+def test_a_task_that_is_alone_is_compared_with_one_of_an_earlier_run_and_not_with_itself():
+    world = Gateway(HTML(status=404), only={"0"})
+    delivered, _, reason, _ = night(world, tasks=1, elsewhere=[new_task(0), new_task(17)])
+    assert [(each.task.task_id, each.reason) for each in delivered] == [("0", FailureReason.NOT_FOUND)]
+    assert (reason, world.asks["0"]) == (None, 6)
 
 
 def test_an_end_in_mid_run_is_an_outage_except_for_credentials():

@@ -50,6 +50,21 @@ def test_the_others_follow_an_answered_task_that_fails():
     assert choices(probes, 4) == [ANSWERED, KNOWN, NEWEST, ANSWERED]
 
 
+def test_a_task_whose_response_is_in_doubt_comes_after_all_others_until_it_is_answered():
+    async def choose():
+        probes = Probes(finding(KNOWN, NEWEST, KNOWN, OTHER))
+        for doubtful in (KNOWN, OTHER):
+            probes.note_doubt(doubtful)
+        chosen = [await probes.task()]
+        probes.note_doubt(NEWEST)
+        chosen.append(await probes.task())
+        probes.note_answer(OTHER)
+        probes.note_failure(OTHER)
+        return [*chosen, await probes.task()]
+
+    assert asyncio.run(choose()) == [NEWEST, KNOWN, OTHER]
+
+
 def test_there_may_be_no_task():
     assert asyncio.run(Probes().task()) is None
     assert asyncio.run(Probes(finding()).task()) is None

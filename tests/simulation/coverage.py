@@ -9,7 +9,7 @@ STATES = {
     "load": ("write",),
     "settle": ("settle", "audited_by_dead_runs"),
     "renew": ("renew",),
-    "probe": ("known_task", "sample"),
+    "probe": ("known_tasks", "sample"),
     "stop": ("stopping", "release"),
     "end": ("start", "write_end", "count_held", "count_waiting"),
     "frozen": ("frozen",),

@@ -80,5 +80,14 @@ FOUND = {
         database_faults=(DatabaseFault("slow", "queue", 1.15, 40),),
         operations=(Operation(21.23, "enqueue"),),
     ),
+    "A run that had one task left, whose answers had turned into pages, compared it with itself and ended with 69 "
+    "each night.": Scenario(
+        seed=15,
+        tasks=2,
+        concurrency=1,
+        recheck_seconds=5.0,
+        curses=((1, "html"),),
+        episodes=(Episode("drift", 0.0, 2.0, 1.0),),
+    ),
 }
 """What each night has found, and the night."""

@@ -102,7 +102,9 @@ class Night:
 
     @staticmethod
     def _database_of_call(kind):
-        return "warehouse" if kind in {"write", "write_end", "start", "audited_by_dead_runs", "known_task"} else "queue"
+        return (
+            "warehouse" if kind in {"write", "write_end", "start", "audited_by_dead_runs", "known_tasks"} else "queue"
+        )
 
     @property
     def has_database_faults(self):

@@ -88,9 +88,9 @@ def test_one_task_is_found_by_its_key(plan_of_question, name):
     assert not re.search(r"Seq Scan on fact_task_status", plan), plan
 
 
-def test_the_known_task_is_found_by_its_index(million, plan_of):
-    assert Warehouse(million).known_task() is not None
-    plan = plan_of(Warehouse(million).known_task)
+def test_the_known_tasks_are_found_by_their_index(million, plan_of):
+    assert Warehouse(million).known_tasks()
+    plan = plan_of(Warehouse(million).known_tasks)
     assert "fact_task_status_change_observed_at" in plan
     assert not re.search(r"Seq Scan|Sort", plan), plan
 
