@@ -181,12 +181,13 @@ class Gate:
 
     def _doubt(self, failure: FetchFailure, *, probe: bool) -> None:
         self.in_doubt = True
+        if not self._is_failing:
+            # The patience begins with the first probe that fails, which follows at once or after a rest of the run.
+            self._closed_at = self._clock()
+            self._opens_at = max(self._opens_at, self._closed_at)
         if probe:
             self._is_failing = True
             self._close(self._breaker.next_pause_seconds(), failure)
-        elif self._closed_at is None:
-            # The probe follows at once, and only its failure makes a pause.
-            self._closed_at = self._opens_at = self._clock()
 
     def _fail(self, failure: FetchFailure, *, probe: bool, is_news: bool) -> None:
         breaks = self._breaker.record(failed=True)

@@ -89,5 +89,24 @@ FOUND = {
         curses=((1, "html"),),
         episodes=(Episode("drift", 0.0, 2.0, 1.0),),
     ),
+    "A run that had sent nothing for a minute, at a low rate, took that for an outage, and ended with 69 after the "
+    "first page of another server.": Scenario(
+        seed=3062,
+        tasks=2,
+        shared=False,
+        max_rate=4.0,
+        concurrency=1,
+        batch_size=8,
+        lease_seconds=20.0,
+        dead_letter_after=5,
+        recheck_seconds=0.0,
+        attempts=4,
+        timeout_seconds=8.0,
+        patience_seconds=20.0,
+        curses=((1, "wrong_task"),),
+        starts=(Start(0.0), Start(32.91)),
+        episodes=(Episode("throttled", 0.0, 60.0, 1.0),),
+        clock_steps=(ClockStep(0.8, 90_000.0),),
+    ),
 }
 """What each night has found, and the night."""
