@@ -28,8 +28,8 @@ PAGE = b"<!DOCTYPE html><html><head><title>Back soon</title></head><body>Mainten
 OWN = frozenset({"not_found", "forbidden", "malformed"})
 """Answers in KooDrive's own form that concern one task."""
 
-PASSING = frozenset({"server_error", "unavailable", "refused", "stall", "slow"})
-"""Failures that another request may not meet."""
+PASSING = frozenset({"server_error", "refused", "stall", "slow"})
+"""Failures that another request may not meet. A response with a time to wait is none: it concerns every request."""
 
 FOREIGN = frozenset({"html", "redirect", "foreign_403", "wrong_task", "cut"})
 """Responses that KooDrive did not send, or not about this task."""
@@ -43,6 +43,8 @@ class Asked:
     by: object
     task_id: str
     kind: str
+    is_probe: bool
+    """Whether it shows only if KooDrive answers; nothing waits for what it says about its task."""
 
 
 def error(status, body, **headers):
@@ -146,7 +148,8 @@ class Api:
         now, process = self._loop.time(), PROCESS.get()
         kind, seconds = self._fate(task_id, headers, now)
         kind = "stall" if seconds >= patience else kind
-        asked = Asked(now, process, task_id, kind)
+        asked = Asked(now, process, task_id, kind, is_probe=task_id not in process.attempted)
+        process.attempted.discard(task_id)
         self.asked.append(asked)
         self.by_task[task_id].append(asked)
         self._note(process.name, f"asks about {task_id}: {kind}")

@@ -61,6 +61,8 @@ class Process:
         """The part of a call before which its fate strikes."""
         self.doing = Counter()
         """The calls and requests that are under way, by their kind."""
+        self.attempted = set()
+        """The tasks that it is about to ask about, but for those that it only probes with."""
         self.is_paused = self.is_stopping = False
         self.parked = []
         self.last = {}

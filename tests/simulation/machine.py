@@ -22,11 +22,13 @@ from sqlalchemy import select
 import etl
 from etl.database import clock as database_clock
 from etl.database.engines.sqlite import SQLITE
+from etl.fetch import pool
 from etl.jobs import audit, gates, opening
 from etl.koodrive import client
 from etl.rate.table import rate_table
 from etl.source.tables import pending_table
 from tests.simulation.expressions import remembering
+from tests.simulation.loop import PROCESS
 
 OUTSIDE = ("etl.__main__", "etl.cli", "etl.observe.otlp", "etl.observe.lineage", "etl.report")
 """Modules that no run imports, or that need extras."""
@@ -45,6 +47,12 @@ class Machine:
     def wall(cls):
         # The schemas are migrated before the first night.
         return cls.night.wall() if cls.night is not None else instant_at(0)
+
+    @staticmethod
+    def pass_crash_point(name, mark=""):
+        """Note an attempt at a task: the pool passes this place before each, and before no probe."""
+        if name == "asking":
+            PROCESS.get().attempted.add(mark)
 
     @classmethod
     def run_id(cls):
@@ -120,6 +128,7 @@ def _replacements():
         (gates, "rate_table", rate),
         (opening, "pending_table", table),
         (opening, "open_engine", _open_engine),
+        (pool, "crash_point", Machine.pass_crash_point),
         (
             client,
             "open_session",
