@@ -114,7 +114,9 @@ class Pool:
         """Whether the last probe was about another task and failed, so that the next is about the task in line."""
         self._suspicion_line = asyncio.Lock()
         """Held while one worker finds out for all whether other tasks are answered."""
-        self._answers = 0
+        self._newest_answered = 0
+        """The number of the newest request that was answered. The answer to a request from before a failure may have
+        been on its way when an outage began, so that it does not show that the API still answers."""
         self.traffic = traffic or Traffic()
 
     @property
@@ -207,17 +209,18 @@ class Pool:
 
     async def _without_outage(self, failure: FetchFailure, attempt: Attempt) -> FetchFailure:
         """Count no attempt for a passing failure if nothing shows that other tasks are answered meanwhile."""
-        before = attempt.answers_at_failure
+        before = attempt.requests_at_failure
         if not failure.is_unrecognized and before is not None:
-            other = await self._probes.task() if self._answers == before else None
+            other = None if self._newest_answered > before else await self._probes.task()
             if other is not None and (permit := await self._gate.wait(patiently=False)) is not None:
                 await self._is_answered(other, permit)
-            if self._answers > before:
+            if self._newest_answered > before:
                 return failure
         return replace(failure, counts_attempt=False)
 
     async def _send(self, task: PendingTask, permit: Permit) -> Outcome:
         self.traffic.requests += 1
+        number = self.traffic.requests
         self._budget.record_request()
         try:
             outcome = await self._fetch(task)
@@ -226,13 +229,12 @@ class Pool:
             raise
         self.traffic.count(outcome)
         self._gate.record(outcome, permit)
-        if isinstance(outcome, FetchFailure):
-            self._answers += outcome.recovery in TASK_RECOVERIES
-            if outcome.is_unrecognized:
-                self._probes.note_doubt(task)
-        else:
-            self._answers += 1
+        if not isinstance(outcome, FetchFailure):
             self._probes.note_answer(task)
+        elif outcome.is_unrecognized:
+            self._probes.note_doubt(task)
+        if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_RECOVERIES:
+            self._newest_answered = max(self._newest_answered, number)
         return outcome
 
     def _final_outcome(self, outcome: Outcome, attempt: Attempt, *, backlog: Backlog) -> Outcome | None:
@@ -243,8 +245,8 @@ class Pool:
                 return None
             if outcome.is_unrecognized:
                 return self._own_outcome(outcome, attempt, backlog=backlog)
-            if attempt.answers_at_failure is None:
-                attempt.answers_at_failure = self._answers
+            if attempt.requests_at_failure is None:
+                attempt.requests_at_failure = self.traffic.requests
             outcome = count_sighting(outcome, attempt.failure)
             if self._retry(attempt, outcome, backlog=backlog):
                 return None
@@ -254,9 +256,9 @@ class Pool:
     def _own_outcome(self, failure: FetchFailure, attempt: Attempt, *, backlog: Backlog) -> Outcome | None:
         """Return the task's own outcome if an unrecognized response lasts; None means that the task was put back."""
         before = attempt.failure if attempt.is_doubtful else None
-        sightings = 1 if before is None else before.sightings + (self._answers > attempt.answers_before)
+        sightings = 1 if before is None else before.sightings + (self._newest_answered > attempt.requests_before)
         attempt.failure = failure = replace(failure, sightings=sightings)
-        attempt.answers_before = self._answers
+        attempt.requests_before = self.traffic.requests
         is_repeated = before is not None and sightings > before.sightings
         if not is_repeated or sightings % REQUESTS_PER_LOOK:
             backlog.requeue(attempt)

@@ -108,5 +108,12 @@ FOUND = {
         episodes=(Episode("throttled", 0.0, 60.0, 1.0),),
         clock_steps=(ClockStep(0.8, 90_000.0),),
     ),
+    "A run counted an attempt in an outage, because of an answer that was on its way as it began.": Scenario(
+        seed=3,
+        tasks=2,
+        concurrency=2,
+        attempts=1,
+        episodes=(Episode("refused", 0.12, 90.0, 1.0),),
+    ),
 }
 """What each night has found, and the night."""
