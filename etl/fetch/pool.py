@@ -124,13 +124,22 @@ class Pool:
         """The rate that turned out to be too high, in requests per second; None if there was none."""
         return self._gate.ceiling
 
+    @property
+    def quarantined(self) -> int:
+        """The number of outcomes that wait for a good answer about any task before they are delivered."""
+        return self._quarantine.held
+
+    def release_quarantined(self) -> list[Outcome]:
+        """Return these outcomes, unless they are so many that other tasks must be answered first."""
+        return self._quarantine.release() if self._quarantine.suspicion() is None else []
+
     async def work(self, backlog: Backlog, deliver: Deliver) -> None:
         """Send requests about the tasks of the backlog until it ends or the run stops."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._concurrency):
                 workers.create_task(self._work(backlog, deliver))
         if not self._shutdown.is_requested:
-            for outcome in self._quarantine.release():
+            for outcome in self.release_quarantined():
                 await deliver(outcome)
 
     async def _work(self, backlog: Backlog, deliver: Deliver) -> None:

@@ -27,6 +27,11 @@ class Quarantine:
         self._is_proven = False
         """Whether a good answer has shown that the address and the user are right."""
 
+    @property
+    def held(self) -> int:
+        """The number of outcomes that are held back."""
+        return len(self._held)
+
     def admit(self, outcome: Outcome) -> list[Outcome]:
         """Admit an outcome; returns the outcomes that can be trusted now, in the order of their admission."""
         if isinstance(outcome, FetchFailure) and self._is_doubtful(outcome):
@@ -42,7 +47,7 @@ class Quarantine:
         return self.release()
 
     def release(self) -> list[Outcome]:
-        """Return all outcomes that are held back, at the end of the run."""
+        """Return all outcomes that are held back, when no good answer is to be expected any more."""
         held, self._held = self._held, []
         return [*held]
 

@@ -13,6 +13,7 @@ from etl.crash_points import crash_point
 from etl.error_codes import Code
 from etl.errors import LeaseLostError, StoppedError
 from etl.fetch.backlog import Backlog
+from etl.fetch.pool import Pool
 from etl.run.batches import BatchBuffer
 from etl.run.context import RunContext
 from etl.run.leases import Leases
@@ -40,7 +41,14 @@ class Claims:
     """Claims the tasks of one run from the source."""
 
     def __init__(
-        self, context: RunContext, leases: Leases, *, backlog: Backlog, batches: BatchBuffer, record: RunRecord
+        self,
+        context: RunContext,
+        leases: Leases,
+        *,
+        backlog: Backlog,
+        batches: BatchBuffer,
+        record: RunRecord,
+        pool: Pool,
     ) -> None:
         """Start without a claim.
 
@@ -50,12 +58,14 @@ class Claims:
             backlog: receives the tasks to ask about.
             batches: receives the outcomes that are known without asking.
             record: counts the claimed tasks.
+            pool: asks about the tasks of the backlog, and holds doubtful outcomes back.
         """
         self._context = context
         self._leases = leases
         self._backlog = backlog
         self._batches = batches
         self._record = record
+        self._pool = pool
         self._held_by_others = 0
         self._empty_claims = 0
         """The claims in a row that took none of the due tasks."""
@@ -138,8 +148,13 @@ class Claims:
         """Wait until all other tasks are loaded, since a suspect may kill this run as well."""
         self._batches.hurry()
         shutdown = self._context.shutdown
-        while len(self._leases.held) > self._backlog.deferred + len(suspects) and not shutdown.is_requested:
+        while len(self._leases.held) > self._postponed + len(suspects) and not shutdown.is_requested:
             await shutdown.sleep(LOADED_POLL_SECONDS)
+
+    @property
+    def _postponed(self) -> int:
+        """The number of held tasks that are loaded only after an answer about another, or at the end of the run."""
+        return self._backlog.deferred + self._pool.quarantined
 
     async def _some_are_left(self) -> bool:
         """Return whether tasks are due and free after an empty claim: the run must not end as if all were audited.

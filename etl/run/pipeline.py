@@ -58,7 +58,9 @@ class Pipeline:
         self._leases = Leases(seconds=context.limits.lease_seconds, clock=context.clock)
         self._keeper = LeaseKeeper(context, self._leases)
         self.record = RunRecord(context, run, pool=pool)
-        self._claims = Claims(context, self._leases, backlog=self._backlog, batches=self._batches, record=self.record)
+        self._claims = Claims(
+            context, self._leases, backlog=self._backlog, batches=self._batches, record=self.record, pool=pool
+        )
         self._loader = BatchLoader(context, self._leases, keeper=self._keeper, record=self.record)
 
     @property

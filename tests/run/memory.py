@@ -20,6 +20,7 @@ from etl.runs import begin_run
 from etl.shutdown import Shutdown
 from etl.tasks import Observation, PendingTask, Selection
 from etl.tasks.detail import TaskDetail
+from tests.fetch.virtual_time import VirtualTimeLoop
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -127,7 +128,35 @@ async def succeed(task):
     return Observation(task=task, detail=TaskDetail(task_id=task.task_id, status=2), observed_at=NOW)
 
 
-def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database=False, prepare=None, note_record=None):
+class InlineLoop(VirtualTimeLoop):
+    """Makes each call of a database at once, and no thread for it, so that virtual time passes only in waits."""
+
+    def run_in_executor(self, _executor, func, *arguments):
+        future = self.create_future()
+        try:
+            future.set_result(func(*arguments))
+        except Exception as error:  # noqa: BLE001 - it travels to the caller
+            future.set_exception(error)
+        return future
+
+
+def run_virtually_to_end(*arguments, **options):
+    """Run to the end, without waiting for minutes that pass."""
+    with asyncio.Runner(loop_factory=InlineLoop) as runner:
+        return run_to_end(*arguments, **options, run_loop=runner.run)
+
+
+def run_to_end(
+    source,
+    warehouse,
+    ask=succeed,
+    *,
+    batch_size=10,
+    shares_database=False,
+    prepare=None,
+    note_record=None,
+    run_loop=asyncio.run,
+):
     async def run():
         shutdown = Shutdown()
         gate = Gate(RateLimiter(1_000_000), shutdown=shutdown, patience_seconds=0)
@@ -150,7 +179,7 @@ def run_to_end(source, warehouse, ask=succeed, *, batch_size=10, shares_database
             note_record(pipeline.record)
         return await pipeline.run()
 
-    finished = asyncio.run(run())
+    finished = run_loop(run())
     assert finished.is_balanced
     assert warehouse.fails_at_finish or warehouse.runs == {finished.run_id: finished}
     return finished

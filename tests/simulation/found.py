@@ -115,5 +115,17 @@ FOUND = {
         attempts=1,
         episodes=(Episode("refused", 0.12, 90.0, 1.0),),
     ),
+    "A run after two killed ones never ended: a suspect waited for a refusal, and that for an answer.": Scenario(
+        seed=0,
+        tasks=2,
+        concurrency=1,
+        lease_seconds=8.0,
+        dead_letter_after=1,
+        curses=((0, "forbidden"),),
+        starts=(
+            Start(0.0, fate="dies", call=("claim", 1, True)),
+            Start(20.0, fate="dies", call=("claim", 1, True)),
+        ),
+    ),
 }
 """What each night has found, and the night."""

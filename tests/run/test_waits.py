@@ -1,0 +1,38 @@
+"""A run waits for nothing that waits for the run itself."""
+
+from etl.tasks import FetchFailure, PendingTask
+from etl.tasks.failure_reasons import FailureReason
+from tests.run.memory import NOW, MemorySource, MemoryWarehouse, run_virtually_to_end, succeed
+
+
+class ImpatientSource(MemorySource):
+    """Ends a run that renews its leases for hours: it waits for something that never comes."""
+
+    renewals = 0
+
+    def renew(self, held):
+        self.renewals += 1
+        assert self.renewals < 100
+        return super().renew(held)
+
+
+def failing(**reasons):
+    """Make an API that fails for some tasks for good, and answers about the others."""
+
+    async def ask(task):
+        reason = reasons.get(f"t{task.task_id}")
+        if reason is None:
+            return await succeed(task)
+        own = FailureReason.REJECTED if reason is FailureReason.UNRECOGNIZED else None
+        return FetchFailure(task=task, reason=reason, failed_at=NOW, detail="no", own_reason=own)
+
+    return ask
+
+
+def test_a_task_that_may_have_killed_runs_does_not_wait_for_a_refusal_that_waits_for_the_next_answer():
+    source = ImpatientSource(3)
+    source.suspects = [PendingTask(task_id="30", attempts=5)]
+
+    run = run_virtually_to_end(source, MemoryWarehouse(), failing(t3=FailureReason.FORBIDDEN))
+
+    assert (run.exit_code, run.audited, run.dead_lettered) == (65, 3, 1)
