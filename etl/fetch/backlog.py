@@ -107,7 +107,7 @@ class Backlog:
     def finish(self) -> None:
         """End an attempt that does not come back."""
         self._in_flight -= 1
-        self._start_deferred_pass()
+        self._bring_back_at_end()
 
     def requeue(self, attempt: Attempt) -> None:
         """Put an attempt back behind all others: the task itself may be the cause of its failure."""
@@ -130,13 +130,13 @@ class Backlog:
             return False
         attempt.is_deferred = True
         self._deferred.append(attempt)
-        self._start_deferred_pass()
+        self._bring_back_at_end()
         return True
 
     def end(self) -> None:
         """Announce that no more tasks will come; the tasks in the backlog can still be taken."""
         self._ended = True
-        self._start_deferred_pass()
+        self._bring_back_at_end()
 
     def close(self) -> None:
         """Drop all tasks and accept no more."""
@@ -145,9 +145,13 @@ class Backlog:
         self._changed.set()
         self._running_low.set()
 
-    def _start_deferred_pass(self) -> None:
-        """Bring the deferred tasks back after a rest, once no others are left."""
-        if not self._ended or self._ready or self._in_flight > len(self._deferred):
+    def _bring_back_at_end(self) -> None:
+        if self._ended:
+            self.bring_back_deferred()
+
+    def bring_back_deferred(self) -> None:
+        """Bring the deferred tasks back after a rest, unless others are left."""
+        if self._ready or self._in_flight > len(self._deferred):
             return
         if self._deferred:
             log.info("deferred_pass", tasks=len(self._deferred), seconds=self._rest_seconds)

@@ -115,8 +115,7 @@ class Pool:
         self._suspicion_line = asyncio.Lock()
         """Held while one worker finds out for all whether other tasks are answered."""
         self._newest_answered = 0
-        """The number of the newest request that was answered. The answer to a request from before a failure may have
-        been on its way when an outage began, so that it does not show that the API still answers."""
+        """The number of the newest request that was answered; the answer to an older one may precede an outage."""
         self.traffic = traffic or Traffic()
 
     @property
@@ -130,17 +129,17 @@ class Pool:
         return self._quarantine.held
 
     def release_quarantined(self) -> list[Outcome]:
-        """Return these outcomes, unless they are so many that other tasks must be answered first."""
-        return self._quarantine.release() if self._quarantine.suspicion() is None else []
+        """Return these outcomes; none if the run stops, or if another task must be answered first."""
+        is_suspicious = self._quarantine.suspicion() is not None
+        return [] if self._shutdown.is_requested or is_suspicious else self._quarantine.release()
 
     async def work(self, backlog: Backlog, deliver: Deliver) -> None:
         """Send requests about the tasks of the backlog until it ends or the run stops."""
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._concurrency):
                 workers.create_task(self._work(backlog, deliver))
-        if not self._shutdown.is_requested:
-            for outcome in self.release_quarantined():
-                await deliver(outcome)
+        for outcome in self.release_quarantined():
+            await deliver(outcome)
 
     async def _work(self, backlog: Backlog, deliver: Deliver) -> None:
         while (attempt := await backlog.take()) is not None:

@@ -91,6 +91,7 @@ class Claims:
             elif await self._some_are_left():
                 continue
             elif await self._others_hold_some():
+                await self._end_postponed()
                 await shutdown.sleep(LEASE_POLL_SECONDS)
             else:
                 break
@@ -184,6 +185,13 @@ class Claims:
             log.info("waiting_for_another_run", tasks=others)
         self._held_by_others = others
         return others > 0
+
+    async def _end_postponed(self) -> None:
+        """Let no task wait for the end of this run: the other run may wait for the tasks of this one, too."""
+        self._backlog.bring_back_deferred()
+        if len(self._leases.held) <= self._pool.quarantined:
+            for outcome in self._pool.release_quarantined():
+                await self._batches.put(outcome)
 
     def _takes_turns(self) -> bool:
         """Return whether to claim from other parts of the due tasks than the oldest, too.

@@ -1,5 +1,7 @@
 """A run waits for nothing that waits for the run itself."""
 
+import pytest
+
 from etl.tasks import FetchFailure, PendingTask
 from etl.tasks.failure_reasons import FailureReason
 from tests.run.memory import NOW, MemorySource, MemoryWarehouse, run_virtually_to_end, succeed
@@ -36,3 +38,21 @@ def test_a_task_that_may_have_killed_runs_does_not_wait_for_a_refusal_that_waits
     run = run_virtually_to_end(source, MemoryWarehouse(), failing(t3=FailureReason.FORBIDDEN))
 
     assert (run.exit_code, run.audited, run.dead_lettered) == (65, 3, 1)
+
+
+class TwoRuns(ImpatientSource):
+    """A queue with another run, which waits as long as this one holds tasks, and holds one itself until then."""
+
+    def count_leased(self):
+        return 1 if self.held else 0
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [FailureReason.UNRECOGNIZED, FailureReason.FORBIDDEN],
+    ids=["a deferred task", "a refusal that waits for an answer"],
+)
+def test_a_run_ends_its_own_tasks_before_it_waits_for_those_of_another(reason):
+    run = run_virtually_to_end(TwoRuns(3), MemoryWarehouse(), failing(t3=reason))
+
+    assert (run.exit_code, run.audited, run.dead_lettered) == (65, 2, 1)

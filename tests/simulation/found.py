@@ -127,5 +127,21 @@ FOUND = {
             Start(20.0, fate="dies", call=("claim", 1, True)),
         ),
     ),
+    "Two runs waited for each other for ever, each with a task that it had put off to its end.": Scenario(
+        seed=0,
+        tasks=4,
+        concurrency=1,
+        batch_size=1,
+        curses=((0, "html"), (1, "html")),
+        starts=(Start(0.0), Start(0.0)),
+    ),
+    "Two runs waited for each other for ever, each with a refusal that waited for an answer.": Scenario(
+        seed=0,
+        tasks=2,
+        concurrency=1,
+        batch_size=1,
+        curses=((0, "forbidden"), (1, "forbidden")),
+        starts=(Start(0.0), Start(0.0)),
+    ),
 }
 """What each night has found, and the night."""
