@@ -22,8 +22,9 @@ from etl.run.settlement import already_audited, reject_unaskable, updates_ignore
 from etl.tasks import PendingTask
 from etl.tasks.failure_reasons import FailureReason
 
-LOADED_POLL_SECONDS = 0.02
-"""The pause between two checks whether all earlier tasks are loaded, before a suspect is asked about alone."""
+LOADED_POLL_SECONDS, MAX_LOADED_POLL_SECONDS = 0.02, 1.0
+"""The first pause between two checks whether all earlier tasks are loaded, before a suspect is asked about alone; and
+the longest. It doubles, since a low rate makes an earlier task wait for a minute."""
 
 MAX_EMPTY_CLAIMS = 3
 """The claims in a row that may take none of the due tasks. Other runs may claim them first, but hardly three times."""
@@ -149,8 +150,10 @@ class Claims:
         """Wait until all other tasks are loaded, since a suspect may kill this run as well."""
         self._batches.hurry()
         shutdown = self._context.shutdown
+        seconds = LOADED_POLL_SECONDS
         while len(self._leases.held) > self._postponed + len(suspects) and not shutdown.is_requested:
-            await shutdown.sleep(LOADED_POLL_SECONDS)
+            await shutdown.sleep(seconds)
+            seconds = min(MAX_LOADED_POLL_SECONDS, 2 * seconds)
 
     @property
     def _postponed(self) -> int:

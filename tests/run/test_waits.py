@@ -1,5 +1,7 @@
 """A run waits for nothing that waits for the run itself."""
 
+import asyncio
+
 import pytest
 
 from etl.tasks import FetchFailure, PendingTask
@@ -38,6 +40,29 @@ def test_a_task_that_may_have_killed_runs_does_not_wait_for_a_refusal_that_waits
     run = run_virtually_to_end(source, MemoryWarehouse(), failing(t3=FailureReason.FORBIDDEN))
 
     assert (run.exit_code, run.audited, run.dead_lettered) == (65, 3, 1)
+
+
+def test_a_long_wait_for_earlier_tasks_takes_few_looks():
+    source, looks = ImpatientSource(1), []
+    source.suspects = [PendingTask(task_id="30", attempts=5)]
+
+    async def ask_slowly(task):
+        await asyncio.sleep(60)
+        return await succeed(task)
+
+    def count_looks(shutdown):
+        sleep = shutdown.sleep
+
+        async def counted(seconds):
+            looks.append(seconds)
+            await sleep(seconds)
+
+        shutdown.sleep = counted
+
+    run = run_virtually_to_end(source, MemoryWarehouse(), ask_slowly, prepare=count_looks)
+
+    assert (run.exit_code, run.audited) == (0, 2)
+    assert len(looks) < 100
 
 
 class TwoRuns(ImpatientSource):
