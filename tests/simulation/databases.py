@@ -1,25 +1,20 @@
-"""The two databases of a night: SQLite in memory, with faults on order.
+"""The databases of a night, with faults on order: what is the same on each engine.
 
 The schemas are migrated once. Before each night, the tables are emptied and get back the rows of the migration, so that
-SQLite and SQLAlchemy keep the statements that they have prepared.
+SQLAlchemy keeps the statements that it has compiled.
 """
 
-import sqlite3
-from dataclasses import dataclass, fields
+from abc import ABC, abstractmethod
+from collections import defaultdict
 from functools import lru_cache
+from typing import ClassVar
 
-import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.pool import StaticPool
 
 from etl.database.connections import ErrorTranslator
-from etl.database.engines import sqlite as sqlite_engine
-from etl.database.engines.sqlite import SQLITE, SQLite
-from etl.errors import StoppedError, TransientError, UnavailableError
 from etl.source.schema import upgrade_queue
 from etl.source.tables import pending_table
 from etl.warehouse.schema import upgrade_warehouse
-from tests.simulation.machine import instant_at, text_of
 
 CALENDAR = "dim_day"
 """Filled by the migration, and written by no night."""
@@ -27,169 +22,117 @@ CALENDAR = "dim_day"
 STATEMENTS = 5_000
 """The prepared and the compiled statements that stay: more than the program has."""
 
-FAULTS = {
-    "deadlock": (TransientError, "statement"),
-    "lost before commit": (TransientError, "commit"),
-    "lost after commit": (TransientError, "committed"),
-    "read-only": (UnavailableError, "write"),
-    "full disk": (UnavailableError, "write"),
-    "full disk at commit": (UnavailableError, "commit"),
-    "locked": (StoppedError, "begin"),
-    "down": (TransientError, "begin"),
-}
-"""What each fault means to the program, and the point of a transaction at which it strikes."""
+WRITES = ("INSERT", "UPDATE", "DELETE", "WITH")
+"""How statements begin that write."""
 
 
-class SimulatedFault(sqlite3.OperationalError):
-    """What the driver raises when a fault strikes."""
-
-    def __init__(self, kind):
-        super().__init__(f"simulated: {kind}")
-        self.meaning = FAULTS[kind][0]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedSQLite(SQLite):
-    """SQLite, whose simulated faults mean what those of a server do."""
-
-    def fault_of(self, error):
-        return error.meaning if isinstance(error, SimulatedFault) else SQLite.fault_of(self, error)
+def kinds_by_point(faults):
+    """Return the faults that strike at each point of a transaction."""
+    kinds = defaultdict(set)
+    for kind, (_, point) in faults.items():
+        kinds[point].add(kind)
+    return dict(kinds)
 
 
-SIMULATED = SimulatedSQLite(**{each.name: getattr(SQLITE, each.name) for each in fields(SQLITE)})
+class Link:
+    """A driver's connection, which asks before each step whether a fault strikes; the driver's class comes after it.
 
+    The driver's class has ``in_transaction`` and ``commit``.
+    """
 
-class Cursor(sqlite3.Cursor):
-    def execute(self, sql, *arguments):
-        self.connection.strikes(sql)
-        return super().execute(sql, *arguments)
+    database = None
+    kinds: ClassVar = {}
+    """The faults that strike at each point of a transaction."""
 
-    def executemany(self, sql, *arguments):
-        self.connection.strikes(sql)
-        return super().executemany(sql, *arguments)
+    def raise_fault(self, kind, point):
+        """Raise what the driver raises when a fault strikes at a point, and leave the transaction as the fault does."""
+        raise NotImplementedError
 
-
-class Link(sqlite3.Connection):
-    """The driver's connection, which asks before each step whether a fault strikes."""
-
-    world = None
-    name = ""
-
-    def cursor(self, factory=Cursor):
-        return super().cursor(factory)
+    @property
+    def world(self):
+        return self.database and self.database.world
 
     def strikes(self, sql):
         if self.world is None:
             return
         if sql.startswith("BEGIN"):
-            self._strike("begin")
-        elif sql.startswith(("INSERT", "UPDATE", "DELETE", "WITH")):
-            self._strike("write")
-            self._strike("statement")
+            self.strike("begin")
+        elif sql.startswith(WRITES):
+            self.strike("write")
+            self.strike("statement")
         elif self.in_transaction:
-            self._strike("statement")
-
-    def begin(self, *, reads_only):
-        cursor = sqlite3.Cursor(self)
-        cursor.execute(f"PRAGMA query_only = {int(reads_only)}")
-        cursor.execute("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+            self.strike("statement")
 
     def commit(self):
         if self.world is None or not self.in_transaction:
             super().commit()
             return
-        self._strike("commit")
+        self.strike("commit")
         super().commit()
-        self.world.note_commit(self.name)
-        self._strike("committed")
+        self.world.note_commit(self.database.name)
+        self.strike("committed")
 
-    def _strike(self, point):
-        kind = self.world.database_fault(self.name, point)
+    def strike(self, point):
+        kind = self.world.database_fault(self.database.name, self.kinds.get(point, ()))
         if kind is not None:
-            if self.in_transaction:
-                super().rollback()
-            raise SimulatedFault(kind)
+            self.raise_fault(kind, point)
 
 
-def _begin(connection):
-    """Begin a transaction as the program does, and without SQLAlchemy if no fault can strike meanwhile."""
-    link = connection.connection.dbapi_connection
-    if link.world is None or link.world.has_database_faults:
-        sqlite_engine._begin(connection)
-    else:
-        link.begin(reads_only=connection.get_execution_options().get("read_only", False))
+class Database(ABC):
+    """One database for all nights of this process; its subclass gives it its ``url`` and its ``engine``."""
 
+    def __init__(self, name):
+        self.name = name
+        self.world = self.now = self.chance = None
 
-class Database:
-    """One database in memory, for all nights of this process."""
-
-    def __init__(self, name, *, like=None):
-        """Migrate both schemas, or copy another database, and remember the rows that it begins with."""
-        self.link = sqlite3.connect(
-            ":memory:", factory=Link, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS
-        )
-        self.link.name = name
-        self.engine = sa.create_engine(
-            "sqlite://",
-            creator=lambda: self.link,
-            poolclass=StaticPool,
-            hide_parameters=True,
-            query_cache_size=STATEMENTS,
-        )
-        event.listen(self.engine, "handle_error", ErrorTranslator(SIMULATED, f"the database {name}", file=None))
-        SIMULATED.set_up(self.engine, schema=None, create=False, finds_tables=True)
-        event.remove(self.engine, "begin", sqlite_engine._begin)
-        event.listen(self.engine, "begin", _begin)
+    def share_engine(self, kind):
+        """Let all runs use one engine of SQLAlchemy, which is of a kind that the program knows."""
+        event.listen(self.engine, "handle_error", self._note_error)
+        event.listen(self.engine, "handle_error", ErrorTranslator(kind, f"the database {self.name}", file=None))
+        kind.set_up(self.engine, schema=None, create=False, finds_tables=True)
         # Each call would make another engine with the same options.
         self.engine.execution_options = lru_cache(self.engine.execution_options)
         # A run disposes of its engine at its end, and other runs go on.
         self.engine.dispose = lambda close=True: None
-        # The rows of the migration have times of no night.
-        self.link.create_function("simulated_now", 0, lambda: text_of(instant_at(0)))
-        if like is None:
-            upgrade_queue(self.engine, pending_table("pending_task"))
-            upgrade_warehouse(self.engine)
-        else:
-            like.link.backup(self.link)
-        names = self.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
-        self._born_with = {name: self.rows(f"SELECT * FROM {name}") for (name,) in names if name != CALENDAR}
-        self.tables = set(self._born_with)
 
-    def rows(self, query, *values):
-        """Read without SQLAlchemy and without faults."""
-        return sqlite3.Cursor(self.link).execute(query, values).fetchall()
+    def migrate(self):
+        upgrade_queue(self.engine, pending_table("pending_task"))
+        upgrade_warehouse(self.engine)
 
-    def change(self, statement, *values):
-        """Write without SQLAlchemy and without faults."""
-        sqlite3.Cursor(self.link).execute(statement, values)
+    @abstractmethod
+    def rows(self, query):
+        """Read what is committed, without SQLAlchemy and without faults; times are text, as SQLite keeps them."""
+
+    @abstractmethod
+    def add_task(self, task_id):
+        """Put a task into the queue, as a program does by a plain INSERT, without faults."""
 
     def reset(self, world, *, now, chance):
         """Make the database as it was after its migration, with the clock and the chance of a night."""
-        self.link.world = None
-        cursor = sqlite3.Cursor(self.link)
-        if self.link.in_transaction:
-            cursor.execute("ROLLBACK")
-        # The last transaction of the last night may have been one that only reads.
-        cursor.execute("PRAGMA query_only = 0")
-        cursor.execute("BEGIN")
-        for name, rows in self._born_with.items():
-            cursor.execute(f"DELETE FROM {name}")
-            if rows:
-                cursor.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(rows[0]))})", rows)
-        cursor.execute("COMMIT")
-        self.link.create_function("simulated_now", 0, now)
-        self.link.create_function("random", 0, lambda: chance.getrandbits(63))
-        self.link.world = world
+        self.world = None
+        self.empty()
+        self.world, self.now, self.chance = world, now, chance
+
+    @abstractmethod
+    def empty(self):
+        """Give all tables the rows that they had after the migration."""
+
+    def _note_error(self, context):
+        """Break off the night if a statement fails by itself: it waits for another, say."""
+        error = context.original_exception
+        if self.world is not None and "simulated: " not in str(error):
+            self.world.note_database_error(error)
 
 
 class Databases:
     """The databases of all nights of this process: two of their own, and one that is both."""
 
-    def __init__(self):
-        one = Database("queue")
+    def __init__(self, make):
+        """Make them, given the class of the engine, or what calls it."""
+        one = make("queue")
         self._one = {"queue": one, "warehouse": one}
         # Each of the two has the tables of the other as well, which no run looks for there.
-        self._two = {role: Database(role, like=one) for role in ("queue", "warehouse")}
+        self._two = {role: make(role, like=one) for role in ("queue", "warehouse")}
 
     def of(self, *, shared):
         """Return the database of each role."""

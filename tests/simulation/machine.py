@@ -21,6 +21,8 @@ from sqlalchemy import select
 
 import etl
 from etl.database import clock as database_clock
+from etl.database.engines import engine_of
+from etl.database.engines.postgresql import POSTGRESQL
 from etl.database.engines.sqlite import SQLITE
 from etl.fetch import pool
 from etl.jobs import audit, gates, opening
@@ -33,6 +35,9 @@ from tests.simulation.loop import PROCESS
 OUTSIDE = ("etl.__main__", "etl.cli", "etl.observe.otlp", "etl.observe.lineage", "etl.report")
 """Modules that no run imports, or that need extras."""
 
+NOW_SQL = {SQLITE: "simulated_now()", POSTGRESQL: "pg_catalog.current_setting('simulated.now')::timestamptz"}
+"""The time of the night in the SQL of each engine. A transaction takes no virtual time."""
+
 
 class Machine:
     """The machine of the night that is played now; the replaced functions read from it."""
@@ -41,11 +46,11 @@ class Machine:
 
     @classmethod
     def seconds(cls):
-        return cls.night.loop.time()
+        # The schemas are migrated before the first night.
+        return cls.night.loop.time() if cls.night is not None else 0.0
 
     @classmethod
     def wall(cls):
-        # The schemas are migrated before the first night.
         return cls.night.wall() if cls.night is not None else instant_at(0)
 
     @staticmethod
@@ -72,7 +77,8 @@ def _clocks():
 
 def _names_of_clocks():
     """Find the names by which modules call the machine's clocks, and what replaces each."""
-    replaced = {id(database_clock.steady_seconds): Machine.seconds, id(database_clock.system_clock): Machine.wall}
+    steady = time.monotonic, database_clock.steady_seconds
+    replaced = {id(database_clock.system_clock): Machine.wall} | {id(each): Machine.seconds for each in steady}
     for module in _modules():
         for name, value in vars(module).items():
             if id(value) in replaced:
@@ -108,8 +114,9 @@ def installed():
             )
         for owner, name, value in [*_names_of_clocks(), *_replacements(), *remembering()]:
             stack.enter_context(patch.object(owner, name, value))
-        stack.callback(object.__setattr__, SQLITE, "now_sql", SQLITE.now_sql)
-        object.__setattr__(SQLITE, "now_sql", "simulated_now()")
+        for engine, sql in NOW_SQL.items():
+            stack.callback(object.__setattr__, engine, "now_sql", engine.now_sql)
+            object.__setattr__(engine, "now_sql", sql)
         stack.callback(lambda: structlog.configure(**before))
         structlog.configure(
             processors=[_note_log], wrapper_class=structlog.BoundLogger, cache_logger_on_first_use=False
@@ -145,8 +152,8 @@ def _open_engine(_url, *, name, **_options):
 
 
 def _clock_of(engine):
-    """Make the clock of a run on a server or on a file, as the night has it."""
-    if not Machine.night.scenario.server:
+    """Make the clock of a run: SQLite stands for a server or for a file, as the night has it."""
+    if engine_of(engine).is_file and not Machine.night.scenario.server:
         return database_clock.FileClock()
 
     def read():

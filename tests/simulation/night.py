@@ -19,7 +19,7 @@ from tests.simulation.auditor import Auditor
 from tests.simulation.configuration import settings_of
 from tests.simulation.garbage import drop
 from tests.simulation.loop import PROCESS, Process, SimulatedLoop, StuckError
-from tests.simulation.machine import Machine, instant_at, run_id_of, text_of
+from tests.simulation.machine import Machine, instant_at, run_id_of
 from tests.simulation.promises import BrokenInvariantError
 from tests.simulation.scenario import BEGINNING, STORM_SECONDS, Start
 
@@ -70,7 +70,7 @@ class Night:
             met=self.note_fault,
             look=self.auditor.queue.look_at_request,
         )
-        self.settings = settings_of(scenario)
+        self.settings = settings_of(scenario, self.databases)
 
     # What the machine asks
 
@@ -110,11 +110,11 @@ class Night:
     def has_database_faults(self):
         return bool(self._faults)
 
-    def database_fault(self, name, point):
-        """Return the fault that strikes a database at a point of a transaction."""
+    def database_fault(self, name, kinds):
+        """Return the fault of some kinds that strikes a database now."""
         if self._is_calm or PROCESS.get() is None:
             return None
-        fault = self._due_fault(people.kinds_at(point), name)
+        fault = self._due_fault(kinds, name)
         if fault is None:
             return None
         fault[1] -= 1
@@ -133,6 +133,9 @@ class Night:
 
     def note_commit(self, name):
         self.auditor.look(name)
+
+    def note_database_error(self, error):
+        self.auditor.promises.break_("no statement fails by itself", f"{type(error).__name__}: {error}")
 
     # What is remembered
 
@@ -263,7 +266,7 @@ def play(scenario, databases):
     night = Machine.night = Night(scenario, databases)
     random.seed(scenario.seed)
     for database in set(night.databases.values()):
-        database.reset(night, now=lambda: text_of(night.wall()), chance=night.chance)
+        database.reset(night, now=night.wall, chance=night.chance)
     broken = None
     gc.disable()
     try:

@@ -9,17 +9,8 @@ from etl.source.requeue import requeue, withdraw
 from etl.source.tables import pending_table
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.read.dead_letters import Choice, begin_again, discard, open_letters
-from tests.simulation.databases import FAULTS
 
 TABLE = pending_table("pending_task")
-POINTS = {}
-for _kind, (_, _point) in FAULTS.items():
-    POINTS.setdefault(_point, set()).add(_kind)
-
-
-def kinds_at(point):
-    """Return the faults that strike at a point of a transaction."""
-    return POINTS.get(point, ())
 
 
 def fill(night):
@@ -28,7 +19,7 @@ def fill(night):
     ids = [scenario.task_id(index) for index in range(scenario.tasks)]
     ids += [f"no ID {number}" for number in range(scenario.invalid)]
     for task_id in ids:
-        queue.change("INSERT INTO pending_task (task_id) VALUES (?)", task_id)
+        queue.add_task(task_id)
     night.auditor.queue.begin()
 
 
