@@ -241,8 +241,11 @@ class LimitSearch:
         is_first, is_clean = self._refused_at is None and burst is None, self._since_change == start
         # The first stretch tells mostly the burst, so that its rate is a guess for the middle only.
         least, telling = (requests / (seconds + 1.0), 0) if is_first else self._least(permit, burst)
-        low = min(found.rate, max(least, 0.0 if has_changed else found.low, MIN_RATE))
-        guess = low if is_first else max(low, (CHANGED_DECREASE if has_changed else MAX_DECREASE) ** 2 * found.rate)
+        low = min(found.rate, max(least, 0.0 if has_changed else found.low))
+        # The rate may not fall below MIN_RATE, but no answer has shown that the API admits it.
+        guess = max(low, min(MIN_RATE, found.rate))
+        if not is_first:
+            guess = max(guess, (CHANGED_DECREASE if has_changed else MAX_DECREASE) ** 2 * found.rate)
         # A refusal of the first request shows that other runs had not paused yet.
         if is_clean and requests > 0 and (burst is None or requests <= burst[0] or seconds <= burst[1]):
             burst = (requests, seconds)

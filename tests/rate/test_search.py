@@ -133,6 +133,16 @@ def test_another_run_and_the_next_night_go_on_from_what_was_found():
     assert night.refused == 0
 
 
+def test_the_next_night_does_not_begin_at_the_lowest_rate_that_no_answer_has_shown():
+    search = LimitSearch(4.0)
+    for number, seconds in enumerate((0, 10, 25), start=1):
+        permit = Permit(number, 1000.0 + seconds, 1, is_probe=False)
+        search.sent(permit)
+        search.refused(permit, permit.sent_at)
+    assert search.found.low == 0
+    assert search.found.for_next_night().rate == search.found.rate > MIN_RATE
+
+
 def test_an_adopted_limit_is_kept_within_this_run_s_maximum():
     search = LimitSearch(50.0)
     search.adopt(FoundLimit(rate=100.0, low=90.0, high=None, serial=3), 0.0)

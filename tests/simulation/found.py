@@ -143,5 +143,23 @@ FOUND = {
         curses=((0, "forbidden"), (1, "forbidden")),
         starts=(Start(0.0), Start(0.0)),
     ),
+    "On PostgreSQL, a run began at one request a minute, which no answer of the last run had shown.": Scenario(
+        seed=946,
+        tasks=12,
+        shared=False,
+        max_rate=4.0,
+        concurrency=1,
+        batch_size=20,
+        lease_seconds=8.0,
+        recheck_seconds=0.0,
+        attempts=1,
+        timeout_seconds=8.0,
+        patience_seconds=90.0,
+        invalid=2,
+        curses=((2, "wrong_task"), (7, "server_error")),
+        starts=(Start(0.0, fate="dies", step=390), Start(0.0), Start(19.25, fate="dies", step=99)),
+        episodes=(Episode("unavailable", 0.0, 60.0, 0.5),),
+        operations=(Operation(53.65, "discard"), Operation(55.13, "discard"), Operation(4.69, "kill")),
+    ),
 }
 """What each night has found, and the night."""
