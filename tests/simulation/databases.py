@@ -29,8 +29,9 @@ WRITES = ("INSERT", "UPDATE", "DELETE", "WITH")
 def kinds_by_point(faults):
     """Return the faults that strike at each point of a transaction."""
     kinds = defaultdict(set)
-    for kind, (_, point) in faults.items():
-        kinds[point].add(kind)
+    for kind, (_, *points) in faults.items():
+        for point in points:
+            kinds[point].add(kind)
     return dict(kinds)
 
 

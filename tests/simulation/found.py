@@ -161,5 +161,11 @@ FOUND = {
         episodes=(Episode("unavailable", 0.0, 60.0, 0.5),),
         operations=(Operation(53.65, "discard"), Operation(55.13, "discard"), Operation(4.69, "kill")),
     ),
+    "On PostgreSQL, a failed ROLLBACK hid why a connection was lost while a batch was copied.": Scenario(
+        seed=2,
+        shared=False,
+        batch_size=3,
+        database_faults=(DatabaseFault("lost before commit", "warehouse", 0.05, 12),),
+    ),
 }
 """What each night has found, and the night."""

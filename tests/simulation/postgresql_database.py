@@ -4,6 +4,7 @@ The errors of the faults are the driver's own, so the program finds out by itsel
 one instant, so no statement ever waits for a lock: one that does fails, and breaks off the night.
 """
 
+import random
 from contextlib import suppress
 from uuid import uuid4
 
@@ -24,7 +25,7 @@ MAX_STATEMENT_SECONDS = 10
 
 FAULTS = {
     "deadlock": (errors.DeadlockDetected, "statement"),
-    "lost before commit": (psycopg.OperationalError, "commit"),
+    "lost before commit": (psycopg.OperationalError, "statement", "commit"),
     "lost after commit": (psycopg.OperationalError, "committed"),
     "read-only": (errors.ReadOnlySqlTransaction, "write"),
     "full disk": (errors.DiskFull, "write"),
@@ -32,7 +33,10 @@ FAULTS = {
     "locked": (errors.LockNotAvailable, "write"),
     "down": (psycopg.OperationalError, "begin"),
 }
-"""What the driver raises for each fault, and the point of a transaction at which it strikes."""
+"""What the driver raises for each fault, and the points of a transaction at which it strikes."""
+
+PASSED_OVER = 0.8
+"""The share of statements that a fault lets pass, so that it meets any statement of a load, a COPY for example."""
 
 
 class PostgreSQLCursor(psycopg.Cursor):
@@ -58,6 +62,10 @@ class PostgreSQLLink(Link, psycopg.Connection):
     @property
     def in_transaction(self):
         return self.info.transaction_status != pq.TransactionStatus.IDLE
+
+    def strike(self, point):
+        if point not in {"write", "statement"} or self.database.places.random() >= PASSED_OVER:
+            super().strike(point)
 
     def raise_fault(self, kind, point):
         error = FAULTS[kind][0]
@@ -138,6 +146,11 @@ class PostgreSQLDatabase(Database):
 
     def add_task(self, task_id):
         self._auditor.execute("INSERT INTO pending_task (task_id) VALUES (%s)", [task_id])
+
+    def reset(self, world, *, now, chance):
+        # A chance of their own: how many statements the program has changes nothing else in a night.
+        self.places = random.Random(self.name)
+        super().reset(world, now=now, chance=chance)
 
     def empty(self):
         # New files make a night independent of what the nights before it have left in the old ones.

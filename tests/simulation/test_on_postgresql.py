@@ -17,7 +17,7 @@ from tests.simulation.test_simulation import simulate
 
 pytestmark = pytest.mark.postgresql
 
-NIGHTS = 8
+NIGHTS = 5
 TABLE = pending_table("pending_task")
 RATE = rate_table(TABLE)
 
@@ -26,6 +26,7 @@ RATE = rate_table(TABLE)
 def database(postgres_server):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(postgresql_database, "MAX_STATEMENT_SECONDS", 1)
+        patch.setattr(postgresql_database, "PASSED_OVER", 0)
         yield PostgreSQLDatabase(postgres_server.get_uri(), "queue")
 
 
@@ -52,6 +53,11 @@ def test_no_invariant_breaks_in_fixed_nights_which_are_the_same_in_each_process(
     last_two = simulate(*options, "--first", str(NIGHTS - 2), "--nights", "2", hash_seed="2")
     assert all_of_them.stdout.endswith(last_two.stdout)
     assert last_two.stdout.count("All invariants held.") == 2
+
+
+def test_no_invariant_breaks_in_the_nights_that_have_found_a_fault(postgres_server):
+    ended = simulate("--found", "--engine", "postgresql", "--server", postgres_server.get_uri())
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
 
 
 @pytest.mark.parametrize("kind", postgresql_database.FAULTS)

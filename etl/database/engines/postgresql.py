@@ -219,6 +219,9 @@ class PostgreSQL(Engine):
                     copy.write_row(row)
         except connection.dialect.loaded_dbapi.Error as error:
             # SQLAlchemy has no COPY, so its events do not see this error.
+            if cursor.connection.broken or cursor.connection.closed:
+                # The ROLLBACK would fail, too, and its error would take the place of this one.
+                connection.invalidate(error)
             raise self.translate(error, database="the warehouse") or error from error
         # Without statistics the planner joins a large batch by nested loops.
         connection.exec_driver_sql(f"ANALYZE {table.name}")
