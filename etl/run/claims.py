@@ -112,6 +112,9 @@ class Claims:
 
     async def _admit(self, tasks: Sequence[PendingTask], suspects: Sequence[PendingTask]) -> None:
         """Add the claimed tasks to the backlog, except those whose outcome is known already."""
+        # A claim whose answer was lost is found by the end of its leases. A renewal may have given others the same end,
+        # since the clock stands still after the server's was set back.
+        tasks = [task for task in tasks if not self._leases.holds(task)]
         tasks, suspects = await self._acknowledge_audited(tasks), await self._acknowledge_audited(suspects)
         self._record.claimed += len(tasks) + len(suspects)
         self._leases.take([*tasks, *suspects])

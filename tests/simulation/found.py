@@ -1,30 +1,38 @@
 """Nights that have found a fault, as they were drawn then: the way in which nights are drawn may change."""
 
+from dataclasses import replace
+
 from tests.simulation.scenario import ClockStep, DatabaseFault, Episode, Operation, Scenario, Start
 
+TAKEOVERS = Scenario(
+    seed=5,
+    batch_size=3,
+    max_rate=25.0,
+    concurrency=6,
+    lease_seconds=45.0,
+    dead_letter_after=1,
+    recheck_seconds=30.0,
+    attempts=4,
+    timeout_seconds=8.0,
+    patience_seconds=90.0,
+    hidden_limit=(3.0, 1.0),
+    drift=0.01,
+    starts=(Start(32.42), Start(0.0), Start(0.0)),
+    episodes=(Episode("slow", 70.26, 90.0, 1.0),),
+    database_faults=(
+        DatabaseFault("lost before commit", "warehouse", 2.54, 40),
+        DatabaseFault("slow", "queue", 4.35, 40),
+        DatabaseFault("slow", "warehouse", 5.87, 1, 5.0),
+    ),
+    clock_steps=(ClockStep(13.3, -3600.0), ClockStep(38.08, 90.0, of_api=True)),
+    operations=(Operation(65.45, "retry"),),
+)
+"""Two runs on one queue whose database is down for longer than a lease, while its clock is set back."""
+
 FOUND = {
-    "A run held two claims of one task, which another run had taken over and let go, and ended with 70.": Scenario(
-        seed=5,
-        batch_size=3,
-        max_rate=25.0,
-        concurrency=6,
-        lease_seconds=45.0,
-        dead_letter_after=1,
-        recheck_seconds=30.0,
-        attempts=4,
-        timeout_seconds=8.0,
-        patience_seconds=90.0,
-        hidden_limit=(3.0, 1.0),
-        drift=0.01,
-        starts=(Start(32.42), Start(0.0), Start(0.0)),
-        episodes=(Episode("slow", 70.26, 90.0, 1.0),),
-        database_faults=(
-            DatabaseFault("lost before commit", "warehouse", 2.54, 40),
-            DatabaseFault("slow", "queue", 4.35, 40),
-            DatabaseFault("slow", "warehouse", 5.87, 1, 5.0),
-        ),
-        clock_steps=(ClockStep(13.3, -3600.0), ClockStep(38.08, 90.0, of_api=True)),
-        operations=(Operation(65.45, "retry"),),
+    "A run held two claims of one task, which another run had taken over and let go, and ended with 70.": TAKEOVERS,
+    "A run whose clock stood still took what it had just renewed for a claim in doubt, and ended with 70.": replace(
+        TAKEOVERS, seed=13
     ),
     "A run that never learnt that its load was committed wrote at its end that it had loaded nothing.": Scenario(
         seed=153,
