@@ -34,8 +34,8 @@ class Attempt:
     """Whether the task was deferred to the end of the run."""
     requests_at_failure: int | None = None
     """The number of requests about any task before the first failure of this one; None before a failure."""
-    requests_before: int = 0
-    """The number of requests about any task before the last unrecognized response."""
+    answers_before: int = 0
+    """The number of answers about any task before the last unrecognized response."""
 
     @property
     def is_doubtful(self) -> bool:

@@ -13,8 +13,8 @@ from etl.error_codes import Code
 from etl.errors import ConfigurationError, CredentialsRefusedError, TaskAuditError, UnavailableError
 from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import Gate
-from etl.fetch.pool import Traffic, count_sighting
-from etl.fetch.retry import RetryPolicy
+from etl.fetch.pool import Traffic
+from etl.fetch.retry import RetryPolicy, count_sighting
 from etl.shutdown import Shutdown
 from etl.tasks import FetchFailure
 from etl.tasks.failure_reasons import FailureReason, Recovery

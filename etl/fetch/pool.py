@@ -12,7 +12,7 @@ from etl.fetch.budget import RetryBudget
 from etl.fetch.gate import TASK_RECOVERIES, Gate
 from etl.fetch.probes import FindTasks, Probes
 from etl.fetch.quarantine import Quarantine
-from etl.fetch.retry import RetryPolicy
+from etl.fetch.retry import RetryPolicy, count_sighting
 from etl.rate.values import Permit
 from etl.runs import MAX_DRIFT_NAMES
 from etl.shutdown import Shutdown
@@ -114,6 +114,7 @@ class Pool:
         """Whether the last probe was about another task and failed, so that the next is about the task in line."""
         self._suspicion_line = asyncio.Lock()
         """Held while one worker finds out for all whether other tasks are answered."""
+        self._answers = 0
         self._newest_answered = 0
         """The number of the newest request that was answered; the answer to an older one may precede an outage."""
         self.traffic = traffic or Traffic()
@@ -242,6 +243,7 @@ class Pool:
         elif outcome.is_unrecognized:
             self._probes.note_doubt(task)
         if not isinstance(outcome, FetchFailure) or outcome.recovery in TASK_RECOVERIES:
+            self._answers += 1
             self._newest_answered = max(self._newest_answered, number)
         return outcome
 
@@ -264,9 +266,9 @@ class Pool:
     def _own_outcome(self, failure: FetchFailure, attempt: Attempt, *, backlog: Backlog) -> Outcome | None:
         """Return the task's own outcome if an unrecognized response lasts; None means that the task was put back."""
         before = attempt.failure if attempt.is_doubtful else None
-        sightings = 1 if before is None else before.sightings + (self._newest_answered > attempt.requests_before)
+        sightings = 1 if before is None else before.sightings + (self._answers > attempt.answers_before)
         attempt.failure = failure = replace(failure, sightings=sightings)
-        attempt.requests_before = self.traffic.requests
+        attempt.answers_before = self._answers
         is_repeated = before is not None and sightings > before.sightings
         if not is_repeated or sightings % REQUESTS_PER_LOOK:
             backlog.requeue(attempt)
@@ -293,10 +295,3 @@ class Pool:
             backlog.retry_later(attempt, seconds=delay)
             return True
         return not attempt.is_deferred and self._policy.may_delay_end(failure) and backlog.defer(attempt)
-
-
-def count_sighting(failure: FetchFailure, before: FetchFailure | None) -> FetchFailure:
-    """Count the sightings of a failure that becomes final at its second sighting."""
-    if failure.recovery is Recovery.RETRY_ONCE and before is not None and before.recovery is Recovery.RETRY_ONCE:
-        return replace(failure, sightings=before.sightings + 1)
-    return failure

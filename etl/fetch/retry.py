@@ -1,7 +1,7 @@
 """Decides whether a failure is retried, and after which delay. Pure."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from etl.tasks import FetchFailure
 from etl.tasks.failure_reasons import FailureReason, Recovery
@@ -54,3 +54,10 @@ class RetryPolicy:
     def cost(self, failure: FetchFailure) -> int:
         """Return what a retry costs the budget; a retry that may hang again costs double."""
         return 2 if failure.reason is FailureReason.TIMEOUT else 1
+
+
+def count_sighting(failure: FetchFailure, before: FetchFailure | None) -> FetchFailure:
+    """Count the sightings of a failure that becomes final at its second sighting."""
+    if failure.recovery is Recovery.RETRY_ONCE and before is not None and before.recovery is Recovery.RETRY_ONCE:
+        return replace(failure, sightings=before.sightings + 1)
+    return failure
