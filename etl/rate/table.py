@@ -21,7 +21,7 @@ import msgspec
 from sqlalchemy import Column, Connection, Double, Engine, Integer, MetaData, Table, Text, insert, select, update
 
 from etl.database.clock import ServerClock, server_now, steady_seconds, system_clock
-from etl.database.engines.base import MAX_PAUSE_OPTION
+from etl.database.pauses import with_max_pause
 from etl.database.types import UtcDateTime
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
@@ -211,7 +211,7 @@ class SharedRate:
             holder: the ID of this run.
             monotonic: returns the seconds of the clock that shares are timed by.
         """
-        self._engine = engine.execution_options(**{MAX_PAUSE_OPTION: MAX_PAUSE_SECONDS})
+        self._engine = with_max_pause(engine, MAX_PAUSE_SECONDS)
         self._table = table
         self._holder = holder
         self._monotonic = monotonic

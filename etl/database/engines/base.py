@@ -21,12 +21,6 @@ from etl.errors import TaskAuditError
 
 CONNECT_TIMEOUT_SECONDS = 10
 
-MAX_PAUSE_SECONDS = 60
-"""The longest pause between two statements of a transaction; it takes milliseconds while the client lives."""
-
-MAX_PAUSE_OPTION = "max_pause_seconds"
-"""The execution option of an SQLAlchemy engine that sets another longest pause, where the server has such a setting."""
-
 Rows = Sequence[Sequence[object]]
 """Rows of a table, with one value for each of its columns: text, a number, a date, an aware time or None."""
 
@@ -297,9 +291,3 @@ def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return plain_text(value)
     return value.isoformat() if isinstance(value, date) else value
-
-
-def max_pause_seconds(connection: Connection) -> int:
-    """Return the longest pause between two statements of the transactions of a connection."""
-    seconds: int = connection.get_execution_options().get(MAX_PAUSE_OPTION, MAX_PAUSE_SECONDS)
-    return seconds

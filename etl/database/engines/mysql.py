@@ -30,19 +30,13 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
-from etl.database.engines.base import (
-    CONNECT_TIMEOUT_SECONDS,
-    Engine,
-    Rows,
-    TlsArgument,
-    insert_rows,
-    max_pause_seconds,
-)
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument, insert_rows
 from etl.database.engines.mysql_faults import DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
 from etl.database.engines.mysql_servers import refusal_of_server
 from etl.database.error_map import Fault
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import keep_alive
+from etl.database.pauses import max_pause_seconds, with_max_pause
 
 LOCK_WAIT_SECONDS = 300
 """Loads take turns, so a wait as long as a whole load is normal."""
@@ -140,10 +134,10 @@ class MySQL(Engine):
         """Lock a row in the transaction of another session, since each DDL statement would release it.
 
         Any user can take a named lock (GET_LOCK). The row is in a table of its own, since the migration changes the
-        row of the version.
+        row of the version. The session that holds it pauses for as long as the migration takes.
         """
         turn = Table(f"{version.name}_turn", MetaData(), Column("id", Integer, primary_key=True), schema=version.schema)
-        with engine.connect() as holder:
+        with with_max_pause(engine, 0).connect() as holder:
             holder.execute(CreateTable(turn, if_not_exists=True))
             holder.execute(sa.insert(turn).prefix_with("IGNORE").values(id=1))
             holder.commit()
@@ -218,7 +212,11 @@ def collation(*, is_mariadb: bool) -> str:
 
 
 def _collation_of(dialect: Dialect) -> str:
-    return collation(is_mariadb=bool(getattr(dialect, "is_mariadb", False)))
+    return collation(is_mariadb=_is_mariadb(dialect))
+
+
+def _is_mariadb(dialect: Dialect) -> bool:
+    return bool(getattr(dialect, "is_mariadb", False))
 
 
 @compiles(Text, "mysql")
@@ -262,9 +260,9 @@ def _begin(connection: Connection) -> None:
     if reads_only != connection.info.get(READS_ONLY, False):
         connection.exec_driver_sql(f"SET SESSION TRANSACTION READ {'ONLY' if reads_only else 'WRITE'}")
         connection.info[READS_ONLY] = reads_only
-    # The locks of a client that is frozen would stop every run. MySQL has no such setting, and readers hold no locks.
+    # MySQL has no such setting, and readers hold no locks.
     pause = 0 if reads_only else max_pause_seconds(connection)
-    if getattr(connection.dialect, "is_mariadb", False) and pause != connection.info.get(LONGEST_PAUSE):
+    if _is_mariadb(connection.dialect) and pause != connection.info.get(LONGEST_PAUSE):
         connection.exec_driver_sql(f"SET SESSION idle_transaction_timeout = {pause}")
         connection.info[LONGEST_PAUSE] = pause
     if options.get("snapshot", False):

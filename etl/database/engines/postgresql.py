@@ -17,12 +17,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
-from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument, max_pause_seconds
+from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument
 from etl.database.engines.postgresql_faults import FAULTS
 from etl.database.engines.postgresql_names import SearchPath, qualify_calls, search_path_of
 from etl.database.error_map import Fault, unsupported
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import IDLE_SECONDS, MAX_PROBES, PROBE_SECONDS
+from etl.database.pauses import max_pause_seconds
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError, TransientError
 
@@ -112,10 +113,8 @@ SELECT pg_catalog.set_config('lock_timeout', CASE
 """
 """The settings of every transaction.
 
-A pooler hands the settings of other programs on, so those that a run depends on become those of the role again. The
-server notices a client that was cut off after hours, and its locks would stop every run until then, so each transaction
-also has a longest pause. A lock that is
-waited for longer than a statement may take would look like a slow statement.
+A pooler hands the settings of other programs on, so those that a run depends on become those of the role again. A lock
+that is waited for longer than a statement may take would look like a slow statement. ``begin`` adds the longest pause.
 """
 
 

@@ -7,7 +7,9 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
+from etl.database.engines import engine_of
 from etl.errors import ConfigurationError, StoppedError, UnavailableError
+from etl.warehouse.schema import warehouse_schema
 from tests.conftest import MYSQL
 
 SUCCESS, FAILED = 2, 3
@@ -88,6 +90,18 @@ def test_an_init_waits_for_another_until_the_time_limit(engine, warehouse_url, a
             audit_on(impatient)
     audit_on(impatient).warehouse.require_current()
     impatient.dispose()
+
+
+def test_an_init_keeps_its_lock_longer_than_a_transaction_may_pause(engine, warehouse_url, audit_on, monkeypatch):
+    audit_on(engine)
+    monkeypatch.setattr("etl.database.pauses.MAX_PAUSE_SECONDS", 1)
+    initializing = open_engine(warehouse_url, name="the warehouse")
+    version = warehouse_schema(None).version
+    with engine_of(initializing).hold_migration_lock(initializing, version), engine.connect() as other:
+        other.execute(text("SELECT SLEEP(2)"))
+        held = other.execute(text("SELECT id FROM task_audit_version_turn FOR UPDATE SKIP LOCKED")).all()
+        assert held == []
+    initializing.dispose()
 
 
 def test_a_lock_that_any_user_can_take_holds_up_no_init(engine, warehouse_url, audit_on):

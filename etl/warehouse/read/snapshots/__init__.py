@@ -8,11 +8,15 @@ from contextlib import contextmanager
 
 from sqlalchemy import Engine
 
+from etl.database.pauses import with_max_pause
 from etl.warehouse.read.snapshots.base import Snapshot
 from etl.warehouse.read.snapshots.duckdb import DuckDBSnapshot
 from etl.warehouse.read.snapshots.mysql import MySQLSnapshot
 from etl.warehouse.read.snapshots.postgresql import PostgreSQLSnapshot
 from etl.warehouse.read.snapshots.sqlite import SQLiteSnapshot
+
+MAX_PAUSE_SECONDS = 3_600
+"""The longest pause between two queries: a slow store may have to take all files that were made of the one before."""
 
 SNAPSHOTS: dict[str, type[Snapshot]] = {
     "duckdb": DuckDBSnapshot,
@@ -26,7 +30,8 @@ SNAPSHOTS: dict[str, type[Snapshot]] = {
 @contextmanager
 def open_snapshot(engine: Engine) -> Iterator[Snapshot]:
     """Begin a transaction that reads the state of one instant, whatever others commit until it ends."""
-    with engine.execution_options(read_only=True, snapshot=True).connect() as connection:
+    engine = with_max_pause(engine, MAX_PAUSE_SECONDS).execution_options(read_only=True, snapshot=True)
+    with engine.connect() as connection:
         snapshot = SNAPSHOTS[engine.dialect.name](connection)
         snapshot.prepare()
         yield snapshot

@@ -13,16 +13,9 @@ from etl.warehouse.read.snapshots.base import ROWS_PER_FRAME, Snapshot
 if TYPE_CHECKING:
     import polars as pl
 
-MAX_PAUSE = "1h"
-"""The longest pause between two queries: a slow store may have to take all files that were made of the one before."""
-
 
 class PostgreSQLSnapshot(Snapshot):
     """A transaction that repeats what it has read."""
-
-    def prepare(self) -> None:
-        """Let the transaction wait while files are written."""
-        self.connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = '{MAX_PAUSE}'")
 
     def order(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Sort text by its bytes, which is also faster than the words of a language."""
