@@ -23,7 +23,8 @@ class TimeLimit:
 
     def __enter__(self) -> None:
         """Start the time of the current task."""
-        task = asyncio.current_task()
+        # Without the loop, CPython 3.11 asks the system for the ID of the process each time.
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 - for the type checker
         self._entered[task] = self._loop.time(), task.cancelling()
         if self._timer is None:
@@ -37,7 +38,7 @@ class TimeLimit:
         Raises:
             TimeoutError: the time was over, and nothing else has cancelled the task.
         """
-        task = asyncio.current_task()
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 - as above
         _, cancelling = self._entered.pop(task)
         if task in self._overdue:
