@@ -11,7 +11,7 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from tests.bench import exports, indexes, loaders, memory, per_request, side_by_side, whole_job
+from tests.bench import exports, indexes, loaders, memory, per_request, rate_limits, side_by_side, whole_job
 from tests.bench.parts import Sizes, postgres_server
 
 PARTS = {
@@ -25,6 +25,7 @@ PARTS = {
     "indexes": indexes.tables,
     "memory": memory.tables,
     "exports": exports.tables,
+    "rate-limits": rate_limits.tables,
 }
 WIDTH = 132
 
@@ -37,6 +38,7 @@ QUICK = Sizes(
     memory=(200, 400),
     facts=1_000,
     exports=(500, 1_000),
+    limits=(1, 200),
 )
 
 

@@ -56,6 +56,8 @@ class Sizes:
     """The facts of the small and the large export whose memory is compared."""
     facts: int = 1_000_000
     """The facts in a warehouse after a year."""
+    limits: tuple[int, int] = (20, 9_000)
+    """The nights and their tasks for each kind of a hidden limit."""
 
 
 def new_table(title: str, *columns: str) -> Table:

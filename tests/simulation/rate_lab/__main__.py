@@ -60,19 +60,9 @@ def change_cell(results):
     return f"{within:.2f} in 30 s / {used:.3f} / {100 * refused:.2f}"
 
 
-@click.command()
-@click.option("--seeds", default=40, help="The nights of each family.")
-@click.option("--first", default=0, help="The first seed.")
-@click.option("--tasks", default=9_000, help="The tasks of each night.")
-@click.option("--only", default="", help="Families whose name contains this.")
-@click.option("--client", "names", multiple=True, type=click.Choice(list(CLIENTS)), help="This client; repeatable.")
-@click.option("--processes", default=os.cpu_count() or 1, help="The processes.")
-def rate_lab(*, seeds, first, tasks, only, names, processes):
-    """Print how much of each hidden limit is used."""
-    names = names or tuple(CLIENTS)
-    click.echo(f"| family, {tasks:,} tasks, {seeds} seeds | " + " | ".join(names) + " |")
-    click.echo("|---|" + "---|" * len(names))
-    with ProcessPoolExecutor(processes, initializer=_quiet) as pool:
+def measured(names, *, seeds, tasks, first=0, only="", processes=None):
+    """Give each family with a cell of each client, measured with that many seeds."""
+    with ProcessPoolExecutor(processes or os.cpu_count(), initializer=_quiet) as pool:
         for family in [*FAMILIES, *CHANGES]:
             if not any(part in family for part in only.split(";")):
                 continue
@@ -81,7 +71,23 @@ def rate_lab(*, seeds, first, tasks, only, names, processes):
             for client in names:
                 jobs = [pool.submit(run, client, family, seed=first + seed, tasks=tasks) for seed in range(seeds)]
                 cells.append(show([job.result() for job in jobs]))
-            click.echo(f"| {family} | " + " | ".join(cells) + " |")
+            yield family, *cells
+
+
+@click.command()
+@click.option("--seeds", default=40, help="The nights of each family.")
+@click.option("--first", default=0, help="The first seed.")
+@click.option("--tasks", default=9_000, help="The tasks of each night.")
+@click.option("--only", default="", help="Families whose name contains this.")
+@click.option("--client", "names", multiple=True, type=click.Choice(list(CLIENTS)), help="This client; repeatable.")
+@click.option("--processes", type=int, help="The processes; as many as there are processors by default.")
+def rate_lab(*, seeds, first, tasks, only, names, processes):
+    """Print how much of each hidden limit is used."""
+    names = names or tuple(CLIENTS)
+    click.echo(f"| family, {tasks:,} tasks, {seeds} seeds | " + " | ".join(names) + " |")
+    click.echo("|---|" + "---|" * len(names))
+    for row in measured(names, seeds=seeds, tasks=tasks, first=first, only=only, processes=processes):
+        click.echo(f"| {' | '.join(row)} |")
 
 
 if __name__ == "__main__":
