@@ -57,7 +57,9 @@ class ClaimOrder:
     def claim(self, limit: int) -> Rows:
         """Claim the oldest tasks: new ones, then those asked about before, and then those of dead runs."""
         return (
-            self._claim_never_held(limit) or self._claim(limit, self._left_behind) or self._claim(limit, self._invalid)
+            self._claim_never_held(limit)
+            or self._claim_next(limit, self._left_behind)
+            or self._claim(limit, self._invalid)
         )
 
     def claim_in_turns(self, limit: int) -> Rows:

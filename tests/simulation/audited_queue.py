@@ -29,6 +29,8 @@ class QueueAuditor:
         """When each row last changed, in virtual seconds."""
         self.claimed_at = {}
         """When each row was last claimed, in virtual seconds."""
+        self.claims = []
+        """Each claim of a task: when it was committed, the process and the task."""
 
     def begin(self):
         self.rows = self._read()
@@ -102,6 +104,7 @@ class QueueAuditor:
     def _look_at_claim(self, old, row, process):
         task_id = row.task_id
         self.claimed_at[task_id] = self._night.loop.time()
+        self.claims.append((self._night.loop.time(), process, task_id))
         self._require(
             row.owner == process.run_id and row.fence == old.fence + 1 and row.attempts == old.attempts + 1,
             "a claim takes the next fence and one attempt",

@@ -46,7 +46,7 @@ class Auditor:
         self.warehouse.look_at_the_end()
         scenario, asked = self._night.scenario, self._night.api.asked
         require_rate(require, asked, max_rate=scenario.max_rate, steps=self.runs.steps)
-        require_retries(require, asked)
+        require_retries(require, asked, claims=self.queue.claims)
         if not scenario.has_freezes:
             require_waits(require, asked, self._night.api.waits)
 

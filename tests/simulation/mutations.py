@@ -69,7 +69,10 @@ WRONGS = [
         "next_check_at <= now + timedelta(seconds=1),",
     ),
     Wrong(
-        "No task of a dead run is claimed.", "source/claim_order.py", "self._claim(limit, self._left_behind) or ", ""
+        "No task of a dead run is claimed.",
+        "source/claim_order.py",
+        "or self._claim_next(limit, self._left_behind)",
+        "",
     ),
     Wrong(
         "A run asks again about a task that it has found open.",

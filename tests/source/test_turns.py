@@ -52,6 +52,17 @@ def test_a_part_without_tasks_has_no_more_turns(board, ids):
     assert in_turns(queue, 1, 1) == [[]]
 
 
+def test_tasks_of_dead_runs_before_the_position_of_the_turns_are_claimed_after_them(board, ids):
+    board.add("1", "2", "3")
+    board.queue("dies later", lease_minutes=20).claim(1)
+    board.queue("dead").claim(2)
+    board.now = board.at(10)
+    queue = board.queue(lease_minutes=20)
+    assert in_turns(queue, 1, 1) == [["2"]]
+    board.now = board.at(21)
+    assert [ids(queue.claim(9)) for _ in range(3)] == [["3"], ["1"], []]
+
+
 def test_the_texts_that_are_no_ids_come_last(board):
     board.add("no ID", "-1", submitted_at="9998-01-01")
     board.add("1", submitted_at="2026-01-01")
