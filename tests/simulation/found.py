@@ -34,6 +34,9 @@ FOUND = {
     "A run whose clock stood still took what it had just renewed for a claim in doubt, and ended with 70.": replace(
         TAKEOVERS, seed=13
     ),
+    "A dead letter stayed open, since the answer to the retried task seemed to be four seconds older.": replace(
+        TAKEOVERS, seed=54
+    ),
     "A run that never learnt that its load was committed wrote at its end that it had loaded nothing.": Scenario(
         seed=153,
         batch_size=8,

@@ -48,7 +48,8 @@ def correct_staged(connection: Connection, engine: Engine, *, now: datetime) -> 
     """Correct the facts and the dead letters of staged tasks, and their history."""
     seen = select(stage.task_id, stage.observed_at)
     facts = seen.join_from(stage_facts, fact_task_status, fact.task_id == stage.task_id).where(is_ahead(now))
-    letters = seen.join_from(stage_facts, dead_letter, letter.task_id == stage.task_id).where(_failed_after(now))
+    is_wrong = or_(_failed_after(now), _is_answered_since(now))
+    letters = seen.join_from(stage_facts, dead_letter, letter.task_id == stage.task_id).where(is_wrong)
     _correct_facts(connection, engine, {row.task_id: row.observed_at for row in connection.execute(facts)})
     _correct_letters(connection, {row.task_id: row.observed_at for row in connection.execute(letters)})
 
@@ -71,6 +72,16 @@ def correct_failed(connection: Connection, engine: Engine, failed: Mapping[str, 
 def _failed_after(now: datetime) -> ColumnElement[bool]:
     latest = now + MAX_CLOCK_SKEW
     return or_(letter.last_failed_at > latest, letter.resolved_at > latest)
+
+
+def _is_answered_since(now: datetime) -> ColumnElement[bool]:
+    """Return whether a staged task has ended after a failure whose time is later, as two clocks may differ."""
+    return and_(
+        letter.resolved_at.is_(None),
+        letter.last_failed_at > now - MAX_CLOCK_SKEW,
+        letter.last_failed_at > stage.observed_at,
+        stage.status.in_(TERMINAL),
+    )
 
 
 def _correct_letters(connection: Connection, answered: Mapping[str, datetime]) -> None:

@@ -104,6 +104,21 @@ def test_a_dead_letter_that_was_written_while_the_clock_was_ahead_is_resolved(au
     assert letter["first_failed_at"] == letter["last_failed_at"] == audit.at(5) - TICK
 
 
+def test_the_end_of_a_task_resolves_a_dead_letter_of_a_clock_that_differs_by_less_than_a_minute(audit):
+    audit.load(audit.failed(0.1), now=0.1)
+    audit.load(audit.seen(SUCCESS, 0), run="run-2", now=0)
+    letter = audit.row("dead_letter")
+    assert (letter["resolved_at"], letter["last_failed_at"]) == (audit.at(0), audit.at(0) - TICK)
+
+
+@pytest.mark.parametrize(("status", "loaded_at"), [(EXECUTING, 0.3), (SUCCESS, 2)])
+def test_an_answer_that_may_be_older_than_a_dead_letter_leaves_it_open(audit, status, loaded_at):
+    audit.load(audit.failed(0.5), now=0.5)
+    audit.load(audit.seen(status, 0), run="run-2", now=loaded_at)
+    letter = audit.row("dead_letter")
+    assert (letter["resolved_at"], letter["last_failed_at"]) == (None, audit.at(0.5))
+
+
 def test_a_new_failure_replaces_a_dead_letter_that_was_written_while_the_clock_was_ahead(audit):
     audit.load(audit.failed(THREE_DAYS, task_id="=x\0"), now=THREE_DAYS)
     audit.load(audit.failed(5, task_id="=x\0", reason=FailureReason.FORBIDDEN), run="run-2", now=5)
