@@ -155,11 +155,11 @@ class Gate:
                 self._open()
         else:
             self._record_failure(outcome, permit)
+            if outcome.reason is not FailureReason.THROTTLED or outcome.may_be_outage:
+                self._limiter.interrupt()
 
     def _record_failure(self, outcome: FetchFailure, permit: Permit) -> None:
         probe = permit.is_probe
-        if outcome.reason is not FailureReason.THROTTLED:
-            self._limiter.interrupt()
         if outcome.is_unrecognized:
             self._doubt(outcome, probe=probe)
             return

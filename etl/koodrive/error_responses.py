@@ -216,6 +216,7 @@ def _failure(
     advised: Advice = NO_ADVICE,
 ) -> FetchFailure:
     is_throttled = reason is FailureReason.THROTTLED
+    may_be_outage = is_throttled and response.status == HTTPStatus.SERVICE_UNAVAILABLE
     return FetchFailure(
         task=task,
         reason=reason,
@@ -225,6 +226,7 @@ def _failure(
         error_code=error_code,
         trace_id=response.trace_id,
         wait_seconds=advised.wait_seconds if is_throttled else None,
+        may_be_outage=may_be_outage and not (error_code or "").endswith(THROTTLED_CODE_SUFFIX),
         allowed_rate=advised.allowed_rate if is_throttled else None,
     )
 

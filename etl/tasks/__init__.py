@@ -108,6 +108,8 @@ class FetchFailure:
     """The X-Traceid of the last request, as the server saw it."""
     wait_seconds: float | None = None
     """The pause that the API demands of all its clients; None if it demands none."""
+    may_be_outage: bool = False
+    """Whether the API demands a pause without blaming the rate, as a server that is down for a while does."""
     allowed_rate: float | None = None
     """The requests per second that the API allows; None if it names no rate."""
     sightings: int = 1

@@ -1,4 +1,5 @@
 import re
+from http import HTTPStatus
 
 import pytest
 
@@ -111,6 +112,7 @@ SENTENCE = "The throttling threshold has been reached: policy user over ratelimi
 def test_a_wait_in_the_headers_makes_a_refusal_a_throttling(status, headers, reason, wait_seconds):
     failure = interpreted(b"", status=status, headers=headers)
     assert (meaning(failure), failure.wait_seconds) == (FailureReason[reason], wait_seconds)
+    assert failure.may_be_outage == (status == HTTPStatus.SERVICE_UNAVAILABLE and wait_seconds is not None)
 
 
 @pytest.mark.parametrize("http_status", [200, 400, 401, 403, 429, 500, 503])
@@ -125,6 +127,7 @@ def test_the_gateways_throttling_code_counts_with_any_status(body, http_status):
     failure = interpreted(body, status=http_status, headers={"retry-after": "7"})
     assert (failure.reason, failure.error_code) == (FailureReason.THROTTLED, body.get("error_code") or body["code"])
     assert (failure.wait_seconds, failure.allowed_rate, failure.detail) == (7, 0.5, SENTENCE)
+    assert not failure.may_be_outage
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
