@@ -120,16 +120,20 @@ class Claims:
         self._leases.take([*tasks, *suspects])
         if suspects:
             await self._load_all_but(suspects)
-        dead_letter_after, now, askable = self._context.limits.dead_letter_after, self._context.clock(), []
+        limits, now, askable = self._context.limits, self._context.clock(), []
         for task in (*tasks, *suspects):
-            failure = reject_unaskable(task, dead_letter_after=dead_letter_after, now=now)
+            failure = reject_unaskable(
+                task,
+                dead_letter_after=limits.dead_letter_after,
+                are_claims_of_dead_runs=not self._leases.lost,
+                now=now,
+            )
             if failure is None:
                 askable.append(task)
             else:
                 self._invalid += failure.reason is FailureReason.INVALID_ID
                 await self._batches.put(failure)
         self._backlog.fill(askable)
-        limits = self._context.limits
         self._size = limits.claim_size if askable else min(limits.batch_size, MAX_INVALID - self._invalid)
 
     async def _acknowledge_audited(self, tasks: Sequence[PendingTask]) -> Sequence[PendingTask]:

@@ -19,15 +19,24 @@ def claims_allowed(dead_letter_after: int) -> int:
     return max(dead_letter_after, MIN_CLAIMS)
 
 
-def reject_unaskable(task: PendingTask, *, dead_letter_after: int, now: datetime) -> FetchFailure | None:
+def reject_unaskable(
+    task: PendingTask, *, dead_letter_after: int, are_claims_of_dead_runs: bool, now: datetime
+) -> FetchFailure | None:
     """Return the failure of a task that must not be asked about; None if it may be.
 
     A task that was claimed too often without an outcome has killed its runs: in the last one it was alone.
+
+    Args:
+        task: the claimed task.
+        dead_letter_after: the setting of the same name.
+        are_claims_of_dead_runs: whether runs without an outcome are dead. If runs take tasks from each other, because
+            their clocks differ or they were suspended, the number of claims shows nothing about the task.
+        now: the time of the failure.
     """
     if not is_valid_task_id(task.task_id):
         detail = "A task ID is 1 to 19 digits."
         return FetchFailure(task=task, reason=FailureReason.INVALID_ID, failed_at=now, detail=detail)
-    if task.attempts > claims_allowed(dead_letter_after):
+    if are_claims_of_dead_runs and task.attempts > claims_allowed(dead_letter_after):
         detail = f"Claimed by {task.attempts - 1} runs that ended without an answer."
         return FetchFailure(task=task, reason=FailureReason.EXHAUSTED, failed_at=now, detail=detail)
     return None

@@ -29,6 +29,21 @@ def test_tasks_that_another_run_has_taken_over_are_not_written():
     assert source.held == {}
 
 
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_run_that_another_one_has_taken_tasks_from_asks_about_a_task_that_was_claimed_too_often(is_lost):
+    source, warehouse = MemorySource(20), MemoryWarehouse()
+    source.suspects = [PendingTask(task_id="30", attempts=6)]
+
+    async def succeed_and_lose(task):
+        if is_lost and task.task_id == "7":
+            del source.held["7"]
+        return await succeed(task)
+
+    run = run_to_end(source, warehouse, succeed_and_lose, shares_database=True)
+
+    assert ("30" in warehouse.facts, run.dead_lettered) == (is_lost, not is_lost)
+
+
 @pytest.mark.parametrize("shares_database", [False, True])
 def test_every_task_becomes_a_fact_and_is_acknowledged(shares_database):
     source, warehouse = MemorySource(53), MemoryWarehouse()

@@ -105,9 +105,18 @@ def test_a_lasting_failure_keeps_its_reason_in_the_last_run():
     assert exhaust_if_due(gone, dead_letter_after=LIMIT) is gone
 
 
+def rejected(task, *, are_claims_of_dead_runs=True):
+    return reject_unaskable(task, dead_letter_after=LIMIT, are_claims_of_dead_runs=are_claims_of_dead_runs, now=NOON)
+
+
 @pytest.mark.parametrize("attempts", range(1, LIMIT + 1))
 def test_a_task_may_be_asked_about(attempts):
-    assert reject_unaskable(task(attempts=attempts), dead_letter_after=LIMIT, now=NOON) is None
+    assert rejected(task(attempts=attempts)) is None
+
+
+def test_a_task_may_be_asked_about_after_any_number_of_claims_of_runs_that_took_it_from_each_other():
+    assert rejected(task(attempts=LIMIT + 1), are_claims_of_dead_runs=False) is None
+    assert rejected(task("no ID"), are_claims_of_dead_runs=False).reason is FailureReason.INVALID_ID
 
 
 @pytest.mark.parametrize(
@@ -122,7 +131,7 @@ def test_a_task_may_be_asked_about(attempts):
     ],
 )
 def test_a_task_that_must_not_be_asked_about(refused, reason):
-    spoken = reject_unaskable(refused, dead_letter_after=LIMIT, now=NOON)
+    spoken = rejected(refused)
 
     assert (spoken.reason, spoken.failed_at, spoken.is_lasting) == (reason, NOON, True)
     if reason is FailureReason.EXHAUSTED:

@@ -149,6 +149,10 @@ class QueueAuditor:
         answered = self._night.api.answered[process]
         return bool(failed_at) and bool(answered) and answered[-1] >= failed_at[0]
 
+    def _may_have_killed(self, task_id):
+        """Return whether a run that has claimed a task was killed."""
+        return any(process.is_dead for _, process, each in self.claims if each == task_id)
+
     def _require_justified(self, old, process):
         """Require that a task is given up only by KooDrive's own words, or after so many runs."""
         task_id = old.task_id
@@ -162,7 +166,7 @@ class QueueAuditor:
             "forbidden": kinds["forbidden"] >= 1 or kinds["foreign_403"] >= 6,
             "bad_payload": kinds["malformed"] >= 2 or foreign >= 6,
             "rejected": foreign >= 6,
-            "exhausted": old.attempts > max(3, self._scenario.dead_letter_after)
+            "exhausted": (old.attempts > max(3, self._scenario.dead_letter_after) and self._may_have_killed(task_id))
             or (old.attempts >= self._scenario.dead_letter_after and self._was_failure_its_own(task_id, process)),
         }
         reason = letter[1]
