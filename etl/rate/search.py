@@ -161,12 +161,13 @@ class LimitSearch:
         return None
 
     def _raise_if_due(self, permit: Permit, start: Mark, now: float) -> Decision | None:
-        found = self.found
-        if found.high is not None and now >= self._probe_at:
+        found, high = self.found, self.found.high or 0.0
+        is_probing = found.rate > high
+        if not is_probing and now >= self._probe_at:
             self._factor = FIRST_PROBE
-            self._raise(FIRST_PROBE, now, low=found.rate, high=None)
+            self._raise(FIRST_PROBE, now, low=found.rate, high=high)
             return Decision.PROBED
-        factor = self._factor if found.high is None else (found.high / found.rate) ** (1 / 3)
+        factor = self._factor if is_probing else (high / found.rate) ** (1 / 3)
         seconds = permit.sent_at - start.sent_at
         if factor < NARROW or (self.is_shared and seconds < SHARED_RAISE_SECONDS):
             return None
@@ -175,9 +176,9 @@ class LimitSearch:
         may_hold = found.max_in_flight is None and seconds >= HOLDS_SECONDS
         if low * factor < found.rate and not may_hold:
             return None
-        if found.high is None:
+        if is_probing:
             self._factor = factor = min(2.0, 2 * factor - 1)
-        self._raise(factor, now, low=low, high=found.high)
+        self._raise(factor, now, low=low, high=None if is_probing else high)
         return Decision.RAISED
 
     def refused(self, permit: Permit, now: float) -> Decision | None:
@@ -254,7 +255,9 @@ class LimitSearch:
             self._change(rate=guess, low=known_low, high=min(found.rate, guess * (1 + 3 / telling)), burst=burst)
             return Decision.FOUND
         rate = math.sqrt(guess * found.rate) if found.rate > GUESSED * guess else min(guess, YIELD * found.rate)
-        self._change(rate=max(min(MIN_RATE, self._top), rate), low=known_low, high=found.rate, burst=burst)
+        # If the first step of a probe is refused, what was refused before is still too fast.
+        high = min(found.rate, found.high or math.inf)
+        self._change(rate=max(min(MIN_RATE, self._top), rate), low=known_low, high=high, burst=burst)
         return Decision.CHANGED if has_changed else Decision.LOWERED
 
     def _least(self, permit: Permit, burst: tuple[float, float] | None) -> tuple[float, float]:

@@ -85,6 +85,16 @@ def test_a_limit_that_doubles_is_found_and_one_that_halves_is_obeyed():
     assert {Decision.PROBED, Decision.RAISED, Decision.CHANGED} <= set(server.decisions)
 
 
+def test_a_probe_that_fails_at_its_first_step_costs_one_refusal():
+    """The bracket was forgotten, and each probe cost a second refusal at a rate that had been refused before."""
+    server = Server(LimitSearch(400.0), 76.0, 0.2)
+    server.run(120)
+    high, refused, probes = server.search.found.high, server.refused, server.decisions.count(Decision.PROBED)
+    server.run(600)
+    assert server.search.found.high == high
+    assert server.refused - refused == server.decisions.count(Decision.PROBED) - probes >= 3
+
+
 def test_a_refused_probe_and_the_rest_of_a_volley_change_nothing():
     search = LimitSearch(400.0)
     permits = [Permit(number, 1000 + number / 400, 1, is_probe=False) for number in range(1, 40)]
