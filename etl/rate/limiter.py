@@ -117,6 +117,9 @@ class RateLimiter:
 
     def accepted(self, permit: Permit) -> Decision | None:
         """Note that the API admitted a request; returns what that changes."""
+        if permit.is_probe:
+            # The requests that waited for this answer are not late.
+            self._next = max(self._next, self._clock())
         return self._search.accepted(permit, self._clock())
 
     def refused(self, permit: Permit) -> Decision | None:

@@ -121,3 +121,13 @@ def test_no_stall_makes_the_requests_faster(max_rate, stalls, window):
     assert most_in_any_window(moments, window) <= min(allowed + 1e-6, ceil(window) * ceil(max_rate))
     # No request waits longer than one interval and what others have caught up.
     assert all(slept <= 1 / (max_rate * HEADROOM) + catch_up + 1e-9 for slept in time.slept)
+
+
+def test_requests_that_waited_for_the_answer_to_a_probe_do_not_catch_up():
+    """After a short pause, a small bucket has nothing for a second request at once."""
+    time = Time()
+    limiter = RateLimiter(100, clock=time.clock)
+    probe = limiter.take(is_probe=True)
+    time.now += 0.1
+    limiter.accepted(probe)
+    assert most_in_any_window(time.paced(limiter, 20), 0.1) <= 10
