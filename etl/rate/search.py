@@ -167,13 +167,14 @@ class LimitSearch:
             self._factor = FIRST_PROBE
             self._raise(FIRST_PROBE, now, low=found.rate, high=high)
             return Decision.PROBED
-        factor = self._factor if is_probing else (high / found.rate) ** (1 / 3)
         seconds = permit.sent_at - start.sent_at
+        # If the number in flight slows the run down, a rate that holds tells nothing.
+        may_hold = found.max_in_flight is None and seconds >= HOLDS_SECONDS
+        # Where only time tells, as in windows, many steps would take long.
+        factor = self._factor if is_probing else (high / found.rate) ** (1 / 2 if may_hold else 1 / 3)
         if factor < NARROW or (self.is_shared and seconds < SHARED_RAISE_SECONDS):
             return None
         low, _ = self._least(permit, found.burst)
-        # If the number in flight slows the run down, a rate that holds tells nothing.
-        may_hold = found.max_in_flight is None and seconds >= HOLDS_SECONDS
         if low * factor < found.rate and not may_hold:
             return None
         if is_probing:
