@@ -22,8 +22,8 @@ FIRST_PROBE = 1.1
 """The first step of a probe: a limit that has not changed refuses it before the excess of requests is large."""
 
 NARROW, GUESSED = 1.015, 1.1
-"""The ratio of ``high`` to ``low`` below which narrowing the bracket is not worth a pause; and that of a refused rate
-to ``low`` above which the middle is tried. Below it, the rate falls to ``low``."""
+"""The step within the bracket below which narrowing it is not worth a pause; and the ratio of a refused rate to ``low``
+above which the middle is tried. Below it, the rate falls to ``low``."""
 
 MAX_DECREASE, CHANGED_DECREASE = 0.5, 0.8
 """A refused rate falls to this part at most, since one odd refusal proves little: the second if the limit changed."""
@@ -156,9 +156,7 @@ class LimitSearch:
         self._most_in_flight = max(self._most_in_flight, permit.in_flight)
         if found.max_in_flight is not None and self._most_in_flight >= found.max_in_flight and now >= self._probe_at:
             return self._raise_in_flight(now)
-        if found.rate < self._top:
-            return self._raise_if_due(permit, start, now)
-        return None
+        return self._raise_if_due(permit, start, now) if found.rate < self._top else None
 
     def _raise_if_due(self, permit: Permit, start: Mark, now: float) -> Decision | None:
         found, high = self.found, self.found.high or 0.0
@@ -279,8 +277,7 @@ class LimitSearch:
         return min(least, self.found.rate), telling
 
     def _raise(self, factor: float, now: float, *, low: float, high: float | None) -> None:
-        found = self.found
-        self._change(rate=min(self._top, factor * found.rate), low=max(found.low, low), high=high)
+        self._change(rate=min(self._top, factor * self.found.rate), low=max(self.found.low, low), high=high)
         self._since_change = Mark(self._last_number + 1, now)
 
     def _raise_in_flight(self, now: float) -> Decision:

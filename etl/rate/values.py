@@ -17,8 +17,7 @@ class FoundLimit(msgspec.Struct, frozen=True, kw_only=True):
     low: float
     """The requests per second that the API has admitted for long enough."""
     high: float | None
-    """The requests per second that the API has refused, also while a first step probes above them; None if a higher
-    limit is being looked for."""
+    """The requests per second that the API has refused, until a probe disproves it; None if it has, or none were."""
     burst: tuple[float, float] | None = None
     """The requests and the seconds from a pause to the first refusal, for the shortest such stretch."""
     max_in_flight: int | None = None
