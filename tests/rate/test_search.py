@@ -95,6 +95,16 @@ def test_a_probe_that_fails_at_its_first_step_costs_one_refusal():
     assert server.refused - refused == server.decisions.count(Decision.PROBED) - probes >= 3
 
 
+@pytest.mark.parametrize("pause", [0.3, 1.0])
+@pytest.mark.parametrize("factor", [1.03, 1.05, 1.08])
+def test_a_limit_that_rises_by_less_than_the_first_step_of_a_probe_is_found(factor, pause):
+    server = Server(LimitSearch(400.0), 76.0, 0.2, pause=pause)
+    server.run(120)
+    server.limit, server.capacity = factor * server.limit, factor * server.capacity
+    server.run(300)
+    assert server.run(300) >= 0.97 * server.limit
+
+
 def test_a_refused_probe_and_the_rest_of_a_volley_change_nothing():
     search = LimitSearch(400.0)
     permits = [Permit(number, 1000 + number / 400, 1, is_probe=False) for number in range(1, 40)]
