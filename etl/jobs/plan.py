@@ -56,7 +56,11 @@ def make_plan(settings: Settings, request: RunRequest) -> Plan:
             now = clock_of(engine)()
             lease = timedelta(seconds=settings.run.lease_seconds)
             days = backlog_by_day(engine, table, request.selection, now=now, lease=lease)
-            waiting = waiting_tasks(engine, table, request.selection, now=now) if request.selection.waits else None
+            if request.selection.waits:
+                # A task that waits counts as later, or as held by a run that did not wait for it.
+                may_wait = any(day.later or day.held for day in days)
+                none = WaitingTasks(tasks=0)
+                waiting = waiting_tasks(engine, table, request.selection, now=now) if may_wait else none
     due = sum(day.due for day in days)
     tasks = due if request.tasks is None else min(due, request.tasks)
     allowed = max_rate_of(settings, request)

@@ -73,6 +73,21 @@ def test_tasks_are_counted_by_day_and_state(night):
 
 
 @each_engine
+def test_a_task_that_waits_is_due_later_although_a_run_holds_it(night):
+    task_id, *_ = task_ids(2)
+    night.enqueue(*task_ids(2))
+    assert planned(night)["waiting"] == {"tasks": 0, "next_at": None, "last_at": None}
+    waits = f"last_status = 1, next_check_at = '{in_an_hour()}'"
+    night.change(
+        f"UPDATE pending_task SET {waits}, lease_owner = 'x', lease_until = '{in_an_hour()}' "
+        f"WHERE task_id = '{task_id}'"
+    )
+    plan = planned(night)
+    assert (plan["days"][0]["held"], plan["days"][0]["later"], plan["waiting"]["tasks"]) == (1, 0, 1)
+    assert planned(night, "--recheck")["waiting"] is None
+
+
+@each_engine
 def test_a_plan_changes_nothing_and_the_run_keeps_to_it(night):
     night.enqueue(*task_ids(12))
     before = night.rows("SELECT * FROM pending_task ORDER BY task_id", "source")
