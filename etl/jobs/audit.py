@@ -43,7 +43,6 @@ from etl.source.queue import Queue
 from etl.source.read_only import ReadOnlySource, unclaimed
 from etl.source.schema import queue_schema
 from etl.source.tables import pending_table
-from etl.source.waiting import waiting_tasks
 from etl.tasks import PendingTask, TaskState, is_valid_task_id
 from etl.warehouse.load.batch import Within
 from etl.warehouse.load.dry_run import DryRun
@@ -239,12 +238,12 @@ class Wiring:
             return None
         try:
             table, now = pending_table(self.settings.source.table), clock_of(self.engine)()
-            states = overview(self.engine, table, now=now)
-            waiting = waiting_tasks(self.engine, table, self.request.selection, now=now)
+            counted = overview(self.engine, table, now=now)
         except TaskAuditError:
             # A message without this number is better than none, and the end of the run is decided.
             return None
-        return sum(state.tasks for state in states if state.state == TaskState.PENDING) - waiting.tasks
+        pending = sum(state.tasks for state in counted.states if state.state == TaskState.PENDING)
+        return pending - counted.waiting.tasks
 
 
 async def _run(pipeline: Pipeline, wiring: Wiring, *, due: int | None, hooks: RunHooks) -> FinishedRun:

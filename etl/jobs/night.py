@@ -56,8 +56,8 @@ def pending_by_age(settings: Settings) -> Sequence[tuple[str, int]] | None:
     if settings.source.mode != "queue":
         return None
     with open_queue(settings.source) as (engine, table):
-        rows = overview(engine, table, now=clock_of(engine)())
-    pending = [row for row in rows if row.state == TaskState.PENDING]
+        states = overview(engine, table, now=clock_of(engine)()).states
+    pending = [row for row in states if row.state == TaskState.PENDING]
     return [
         ("under a day", sum(row.under_a_day for row in pending)),
         ("under a week", sum(row.under_a_week for row in pending)),

@@ -185,7 +185,8 @@ def _snapshot(settings: Settings) -> JobSnapshot:
 
     def read_queue() -> None:
         with open_queue(settings.source) as (engine, table):
-            states = {state.state: state for state in overview(engine, table, now=clock_of(engine)())}
+            counted = overview(engine, table, now=clock_of(engine)())
+        states = {state.state: state for state in counted.states}
         pending = states.get("pending")
         found["oldest_pending_at"] = pending.oldest_submitted_at if pending else None
         found["backlog"] = {name: state.tasks for name, state in states.items()}

@@ -14,8 +14,6 @@ from etl.report.status_text import Status
 from etl.runs import AuditRun
 from etl.settings.load import Settings
 from etl.source.overview import overview
-from etl.source.waiting import waiting_tasks
-from etl.tasks import Selection
 from etl.times.night import Night
 from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.read.labels import count_unexplained
@@ -78,8 +76,8 @@ def read_status(settings: Settings) -> Status:
     backlog = waiting = None
     if settings.source.mode == "queue":
         with open_queue(settings.source, read_only=True) as (engine, table):
-            now = clock_of(engine)()
-            backlog, waiting = overview(engine, table, now=now), waiting_tasks(engine, table, Selection(), now=now)
+            counted = overview(engine, table, now=clock_of(engine)())
+            backlog, waiting = counted.states, counted.waiting
     with open_warehouse(settings.warehouse, read_only=True) as warehouse:
         return Status(
             backlog=backlog,

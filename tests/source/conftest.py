@@ -112,8 +112,8 @@ class Board:
     def row(self, task_id):
         return self.rows()[task_id]
 
-    def explain(self, do):
-        """Return the engine's plans of the statements that a function executes."""
+    def explain(self, do, **settings):
+        """Return the engine's plans of the statements that a function executes, by its settings of a session."""
         statements = []
 
         def remember(_connection, _cursor, statement, parameters, _context, _many):
@@ -125,6 +125,8 @@ class Board:
         how = EXPLAIN[self.engine.dialect.name]
         with self.engine.connect() as connection:
             answers = []
+            for name, value in settings.items():
+                connection.exec_driver_sql(f"SET LOCAL {name} = {value}")
             for statement, values in statements:
                 if statement.startswith("SET LOCAL"):
                     connection.exec_driver_sql(statement)

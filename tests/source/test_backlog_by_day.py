@@ -75,6 +75,23 @@ def test_postgresql_computes_no_time_of_a_row_that_it_counts(board):
         assert [condition for condition in computed if "<> '0'" not in condition] == []
 
 
+def test_postgresql_counts_millions_in_parallel_and_in_one_pass(board):
+    if board.engine.dialect.name != "postgresql":
+        pytest.skip("only PostgreSQL reads a table in parallel")
+    first = board.id_at(board.now - timedelta(days=3))
+    board.execute(
+        f"INSERT INTO pending_task (task_id) SELECT ({first} + n * 42949672960)::text FROM generate_series(1, 50000) n"
+    )
+    board.execute("ANALYZE pending_task")
+    as_if_large = {"parallel_setup_cost": 0, "min_parallel_table_scan_size": 0, "max_parallel_workers_per_gather": 2}
+    for count in (lambda: counted(board), lambda: overview(board.engine, board.table, now=board.now)):
+        plans = json.loads(board.explain(count, **as_if_large))
+        nodes = [node for (plan,) in plans for node in _nodes(plan[0]["Plan"])]
+        scans = [node for node in nodes if node["Node Type"] == "Seq Scan"]
+        assert [scan["Parallel Aware"] for scan in scans] == [True]
+        assert "Partial" in [node.get("Partial Mode") for node in nodes]
+
+
 def _nodes(plan):
     yield plan
     for child in plan.get("Plans", ()):

@@ -48,5 +48,5 @@ def test_the_plan_and_the_backlog_count_such_a_task_as_free(board):
     board.execute("UPDATE pending_task SET lease_until = '2099-11-02 12:10:00'")
     (day,) = backlog_by_day(board.engine, board.table, Selection(), now=board.now, lease=timedelta(minutes=5))
     assert (day.new, day.held) == (1, 0)
-    (state,) = overview(board.engine, board.table, now=board.now)
+    (state,) = overview(board.engine, board.table, now=board.now).states
     assert (state.state, state.leased) == (TaskState.PENDING, 0)

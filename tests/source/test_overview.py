@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from etl.source.overview import StateOverview, overview
+from etl.source.overview import QueueOverview, StateOverview, overview
+from etl.tasks import WaitingTasks
 
 
 def test_an_empty_table(board):
-    assert overview(board.engine, board.table, now=board.now) == []
+    assert overview(board.engine, board.table, now=board.now) == QueueOverview(states=[], waiting=WaitingTasks(tasks=0))
 
 
 def test_counts_every_state_by_age(board):
@@ -20,7 +21,7 @@ def test_counts_every_state_by_age(board):
     board.add("done", submitted_at=now.isoformat(), state="done")
     board.queue().claim(2)
 
-    assert overview(board.engine, board.table, now=now) == [
+    assert overview(board.engine, board.table, now=now).states == [
         StateOverview(
             state="done",
             tasks=1,
@@ -47,7 +48,7 @@ def test_an_expired_lease_does_not_count(board, minute, leased):
     board.add("1")
     board.queue(lease_minutes=5).claim(1)
 
-    (pending,) = overview(board.engine, board.table, now=board.at(minute))
+    (pending,) = overview(board.engine, board.table, now=board.at(minute)).states
 
     assert pending.leased == leased
     assert pending.oldest_submitted_at == datetime(2018, 12, 31, 16, tzinfo=UTC)

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Connection,
+    FromClause,
     Index,
     Row,
     Table,
@@ -38,6 +39,9 @@ MAX_LOOKS = 40
 """A second doubles to a day in 17 looks; more looks change nothing."""
 
 Compile = Callable[[ColumnElement[Any]], str]
+
+Period = Callable[[FromClause, Sequence[int]], ColumnElement[int]]
+"""Makes an expression of the pending table and of milliseconds from 1970 in ascending order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +75,15 @@ class QueueSql(ABC):
     random_sql = "random()"
     """The SQL of a random number."""
 
-    counts_days_by_index = False
-    """Whether to count the tasks of a day by a range of the index, since the engine computes the time of each row that
-    it reads otherwise."""
+    period: Period | None = None
+    """How many of some times are not later than a task's submission, by comparisons alone; None if the engine takes the
+    position of a row from the index or from a column. It may be any number for a task whose position is 0."""
 
     def prefer_index(self, connection: Connection) -> None:  # noqa: B027 - most engines do so by themselves
         """Make the rest of the transaction read ranges of submission times from the index."""
+
+    def prefer_pass(self, connection: Connection) -> None:  # noqa: B027 - the same
+        """Make the rest of the transaction count many rows in one pass, by the table or by the index."""
 
     def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
         """Take the first rows that meet the conditions, and write the lease into them.
