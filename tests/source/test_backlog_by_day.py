@@ -45,6 +45,21 @@ def test_every_task_is_counted_on_its_day(board_of_all_days):
     ]
 
 
+def test_the_days_of_a_year(board):
+    midnights = [datetime(2026, 11, 1, tzinfo=UTC) - timedelta(days=each) for each in range(365)]
+    before = timedelta(milliseconds=1)
+    board.add(*(board.id_at(midnight) for midnight in midnights))
+    board.add(*(board.id_at(midnight - before) for midnight in midnights[:100]))
+    board.add("no-id", "9" * 18 + "x", "0" * 20)
+    found = counted(board)
+    assert found[0] == DayCounts(day=None, new=3)
+    of_day = {midnight.date(): DayCounts(day=midnight.date(), new=1) for midnight in midnights}
+    for midnight in midnights[:100]:
+        day = (midnight - before).date()
+        of_day[day] = DayCounts(day=day, new=2)
+    assert found[1:] == [of_day[day] for day in sorted(of_day)]
+
+
 def test_a_range_and_done_tasks(board_of_all_days):
     noon = datetime(2026, 11, 1, 12, tzinfo=UTC)
     until_noon = counted(board_of_all_days, since=datetime(1969, 1, 1, tzinfo=UTC), until=noon, refetch=True)

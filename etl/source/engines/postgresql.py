@@ -17,11 +17,12 @@ from sqlalchemy import (
     Table,
     Text,
     case,
+    cast,
     collate,
     func,
     literal,
 )
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from etl.source.engines.base import Claim, Compile, QueueSql
 from etl.tasks import ID_EPOCH_MS, ID_TIME_SHIFT, MAX_TASK_ID_DIGITS, instant_of
@@ -43,8 +44,21 @@ INSTANT_FORM = f"^{DAY}(?:[T ]{TIME} *{ZONE}?)?$"
 AFTER_ALL_IDS = ":"
 """The character after the digits."""
 
+MAX_TEXTS = 16
+"""The texts that PostgreSQL searches sooner than names: it walks over texts, since they differ in length."""
+
 JSON_TYPES = {datetime: "timestamptz", int: "bigint", str: "text"}
 """The types of values in JSON."""
+
+
+class Name(UserDefinedType[str]):
+    """PostgreSQL's type of a short text of a fixed size, which it compares by bytes."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_options: Any) -> str:
+        """Return the name of the type."""
+        return "name"
 
 
 class PostgreSQLQueue(QueueSql):
@@ -75,11 +89,15 @@ class PostgreSQLQueue(QueueSql):
         """
         time, task_id = table.c.submitted_at, table.c.task_id
         padded = func.lpad(task_id, MAX_TASK_ID_DIGITS, "0")
-        key = collate(case((func.octet_length(task_id) == MAX_TASK_ID_DIGITS, task_id), else_=padded), "C")
-        times, first_ids = list(map(instant_of, starts)), list(map(_first_id, starts))
-        by_time = func.width_bucket(time, literal(times, ARRAY(DateTime(timezone=True))), type_=Integer)
-        by_id = func.width_bucket(key, literal(first_ids, ARRAY(Text)), type_=Integer)
-        return case((time.is_not(None), by_time), else_=by_id)
+        key: ColumnElement[Any] = collate(
+            case((func.octet_length(task_id) == MAX_TASK_ID_DIGITS, task_id), else_=padded), "C"
+        )
+        times = literal(list(map(instant_of, starts)), ARRAY(DateTime(timezone=True)))
+        first_ids: ColumnElement[Any] = literal(list(map(_first_id, starts)), ARRAY(Text))
+        if len(starts) > MAX_TEXTS:
+            key, first_ids = cast(key, Name), cast(first_ids, ARRAY(Name))
+        by_time = func.width_bucket(time, times, type_=Integer)
+        return case((time.is_not(None), by_time), else_=func.width_bucket(key, first_ids, type_=Integer))
 
     def claim(self, connection: Connection, claim: Claim) -> Sequence[Row[Any]]:
         """Take rows in the order of the index.
