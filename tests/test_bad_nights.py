@@ -84,17 +84,17 @@ def test_all_tasks_are_audited_at_a_flapping_api(night_of, monkeypatch):
 
 @pytest.mark.parametrize("silent", [False, True])
 def test_a_limit_of_a_quarter_of_the_rate_is_found(night_of, silent):
-    """The API does not name its limit, or names it in every refusal."""
-    ids = task_ids(500)
-    behaviour = Behaviour(rate=100, silent_limit=silent, latency_seconds=0.03)
-    with night_of(behaviour, api__max_rate=400) as night:
+    """The API does not name its limit, or names it in every refusal; a busy machine can keep up with this one."""
+    ids = task_ids(150)
+    behaviour = Behaviour(rate=25, silent_limit=silent, latency_seconds=0.03)
+    with night_of(behaviour, api__max_rate=100) as night:
         night.enqueue(*ids)
         row = json.loads(night.run("run", "--json").stdout)
         assert row["exit_code"] == 0
         assert night.facts() == night.truth(ids)
         assert row["throttled"] == night.api.stats.throttled <= 0.05 * row["requests"]
         ((per_minute,),) = night.rows("SELECT number FROM audit_run_counter WHERE name = 'ceiling_per_minute'")
-        assert 0.85 * 6_000 <= per_minute <= 1.15 * 6_000
+        assert 0.85 * 1_500 <= per_minute <= 1.15 * 1_500
 
 
 @pytest.mark.parametrize("settings", [{"api__token": "Bearer wrong"}, APP], ids=["token", "app"])

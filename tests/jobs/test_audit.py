@@ -173,7 +173,8 @@ def test_a_dead_letter_that_is_audited_later_is_resolved(night_of):
 def test_passing_failures_leave_tasks_pending_until_they_are_exhausted(night_of):
     good, bad = task_ids(2)
     behaviour = Behaviour(token=TOKEN, faults=(Fault(name="http_503", task_ids=frozenset({bad})),))
-    with night_of(behaviour, api__attempts=1, run__dead_letter_after=2) as night:
+    # The good answer comes first, which shows that KooDrive answers about others.
+    with night_of(behaviour, api__attempts=1, api__concurrency=1, run__dead_letter_after=2) as night:
         night.enqueue(good, bad)
 
         first = night.run("run", "--json")
