@@ -50,6 +50,11 @@ class BatchBuffer:
         self._seconds = 0.0
         self._full.set()
 
+    def flush(self) -> None:
+        """Hand over the current batch without waiting for it to fill."""
+        if self._outcomes:
+            self._full.set()
+
     def end(self) -> None:
         """Note that no more outcomes will be added."""
         self._ended = True

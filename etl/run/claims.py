@@ -32,8 +32,9 @@ MAX_EMPTY_CLAIMS = 3
 MAX_INVALID = 100_000
 """The texts that are no task IDs, of which one run makes dead letters. A source claims them after all tasks."""
 
-LEASE_POLL_SECONDS = 5.0
-"""The pause between two checks whether another run has released its tasks."""
+LEASE_POLL_SECONDS, MAX_LEASE_POLL_SECONDS = 0.25, 5.0
+"""The first pause between two checks whether another run has released its tasks, and the longest. It doubles: most runs
+that work side by side end at the same time, and one that was killed holds its tasks for minutes."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -71,6 +72,7 @@ class Claims:
         self._empty_claims = 0
         """The claims in a row that took none of the due tasks."""
         self._invalid = 0
+        self._poll_seconds = LEASE_POLL_SECONDS
         self._size = context.limits.claim_size
         """The tasks of the next claim: a whole batch after a claim that left nothing to ask about."""
         self._has_taken_turns = False
@@ -86,14 +88,15 @@ class Claims:
             if tasks or suspects:
                 trace.note("claim", began_at, {"tasks": len(tasks or suspects)})
                 crash_point("claimed")
-                self._empty_claims = 0
+                self._empty_claims, self._poll_seconds = 0, LEASE_POLL_SECONDS
                 await self._admit(tasks, suspects)
                 await self._backlog.runs_low()
             elif await self._some_are_left():
                 continue
             elif await self._others_hold_some():
                 await self._end_postponed()
-                await shutdown.sleep(LEASE_POLL_SECONDS)
+                await shutdown.sleep(self._poll_seconds)
+                self._poll_seconds = min(MAX_LEASE_POLL_SECONDS, 2 * self._poll_seconds)
             else:
                 break
         self._backlog.end()
@@ -202,6 +205,7 @@ class Claims:
         if len(self._leases.held) <= self._pool.quarantined:
             for outcome in self._pool.release_quarantined():
                 await self._batches.put(outcome)
+        self._batches.flush()
 
     def _takes_turns(self) -> bool:
         """Return whether to claim from other parts of the due tasks than the oldest, too.

@@ -138,8 +138,7 @@ def test_a_signal_ends_the_run_cleanly_and_no_answer_is_thrown_away(slow_run, nu
     ]
 
 
-def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, configure, monkeypatch):
-    monkeypatch.setattr("etl.run.claims.LEASE_POLL_SECONDS", 0.2)
+def test_a_run_after_a_crash_waits_for_the_leases_of_the_crashed_one(night_of, configure):
     behaviour = Behaviour(token=TOKEN, latency_seconds=0.2)
     with night_of(behaviour, api__concurrency=2, run__lease_seconds=3) as night:
         night.enqueue(*task_ids(40))
@@ -180,9 +179,8 @@ def is_locked(url):
     return False
 
 
-def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, configure, databases, monkeypatch):
+def test_a_run_that_has_lost_its_leases_writes_nothing_of_those_tasks(night_of, configure, databases):
     """A suspended laptop or a frozen pod wakes, and another run has taken over its tasks."""
-    monkeypatch.setattr("etl.run.claims.LEASE_POLL_SECONDS", 0.2)
     ids = task_ids(60)
     with night_of(Behaviour(token=TOKEN), *databases, run__lease_seconds=3) as night:
         night.enqueue(*ids)

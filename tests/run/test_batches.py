@@ -72,6 +72,30 @@ def test_after_hurry_no_batch_waits_to_be_full():
     assert asyncio.run(in_time()) == (["a"], ["b"])
 
 
+def test_a_flushed_batch_is_handed_over_and_the_next_one_waits():
+    async def flush():
+        outbox = BatchBuffer(size=100, seconds=60)
+        outbox.flush()
+        waiting = asyncio.ensure_future(outbox.batch())
+        await outbox.put("a")
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        outbox.flush()
+        first = await waiting
+        waiting = asyncio.ensure_future(outbox.batch())
+        await outbox.put("b")
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        outbox.end()
+        return first, await waiting
+
+    async def in_time():
+        async with asyncio.timeout(5):
+            return await flush()
+
+    assert asyncio.run(in_time()) == (["a"], ["b"])
+
+
 def test_a_batch_is_full_if_its_answers_are_large():
     seen = Observation(
         task=PendingTask(task_id="1"),

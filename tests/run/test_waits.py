@@ -68,7 +68,7 @@ def test_a_long_wait_for_earlier_tasks_takes_few_looks():
 class TwoRuns(ImpatientSource):
     """A queue with another run, which waits as long as this one holds tasks, and holds one itself until then."""
 
-    def count_leased(self):
+    def count_others(self):
         return 1 if self.held else 0
 
 
@@ -81,3 +81,40 @@ def test_a_run_ends_its_own_tasks_before_it_waits_for_those_of_another(reason):
     run = run_virtually_to_end(TwoRuns(3), MemoryWarehouse(), failing(t3=reason))
 
     assert (run.exit_code, run.audited, run.dead_lettered) == (65, 2, 1)
+
+
+def test_two_runs_that_wait_for_each_other_end_within_a_second():
+    """Each had tasks that were answered and waited for their batch to fill, and looked after the other every 5 s."""
+    source, looks = TwoRuns(3), []
+
+    def note_look():
+        looks.append(asyncio.get_running_loop().time())
+        return TwoRuns.count_others(source)
+
+    source.count_others = note_look
+    run = run_virtually_to_end(source, MemoryWarehouse())
+
+    assert (run.exit_code, run.audited) == (0, 3)
+    assert 0 < looks[-1] - looks[0] < 1
+
+
+class LongRun(ImpatientSource):
+    """A queue with another run, which takes ten minutes more."""
+
+    began_at = None
+    looks = 0
+
+    def count_others(self):
+        now = asyncio.get_running_loop().time()
+        self.began_at = self.began_at or now
+        self.looks += 1
+        return now < self.began_at + 600
+
+
+def test_a_long_wait_for_another_run_takes_few_looks():
+    source = LongRun(3)
+
+    run = run_virtually_to_end(source, MemoryWarehouse())
+
+    assert (run.exit_code, run.audited) == (0, 3)
+    assert source.looks < 130
