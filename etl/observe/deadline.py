@@ -11,6 +11,12 @@ from etl.redaction import redact
 
 Action = Callable[[], None]
 
+MAX_REPORTING_SECONDS = 2.0
+"""The time that all targets together may add to a run."""
+
+SEND_SECONDS = MAX_REPORTING_SECONDS - 0.3
+"""The time limit of one target; the rest is for logging why it failed."""
+
 MAX_ERROR_LENGTH = 300
 """Characters of an error in the log: a server may send a whole page."""
 

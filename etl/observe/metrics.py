@@ -17,9 +17,6 @@ from etl.runs import AuditRun
 from etl.tasks import TaskState
 from etl.tasks.failure_reasons import FailureReason
 
-MAX_REPORTING_SECONDS = 2.0
-"""The time that all targets together may add to a run."""
-
 PREFIX = "task_audit_"
 
 OTHER = "other"

@@ -6,8 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from etl.jobs.doctor.finding import Finding, warning
+from etl.observe.deadline import MAX_REPORTING_SECONDS
 from etl.observe.labels import labels_of
-from etl.observe.metrics import MAX_REPORTING_SECONDS, configurations_of
+from etl.observe.metrics import configurations_of
 from etl.observe.pushgateway import configurations_in_group
 from etl.observe.textfile import read_textfile
 from etl.settings.load import Configuration, Settings
