@@ -52,6 +52,7 @@ def test_a_receiver_that_answers_without_end_fills_no_memory(night_of, configure
     # A busy machine needs more than two seconds for all reports.
     monkeypatch.setattr("etl.jobs.reporters.MAX_REPORTING_SECONDS", 60)
     monkeypatch.setattr("etl.jobs.reporters.SEND_SECONDS", 60)
+    monkeypatch.setattr("etl.jobs.metrics.SEND_SECONDS", 60)
     with answering(body, headers) as url, night_of() as night:
         assert len(ProxiedSession().post(url).content) <= MAX_ANSWER_BYTES
         configure(telemetry__otlp_endpoint=url, telemetry__openlineage_url=url, telemetry__pushgateway_url=url)

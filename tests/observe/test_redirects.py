@@ -48,6 +48,7 @@ def test_no_report_follows_a_redirect(night_of, configure, monkeypatch, status):
     # A busy machine needs more than two seconds for all reports.
     monkeypatch.setattr("etl.jobs.reporters.MAX_REPORTING_SECONDS", 60)
     monkeypatch.setattr("etl.jobs.reporters.SEND_SECONDS", 60)
+    monkeypatch.setattr("etl.jobs.metrics.SEND_SECONDS", 60)
     with (
         answering(lambda _path: (200, None)) as (elsewhere, followed),
         answering(lambda path: (status, elsewhere + path)) as (url, asked),

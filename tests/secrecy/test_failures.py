@@ -72,7 +72,7 @@ def test_a_bug_whose_message_holds_every_secret(installed, monkeypatch, api, log
     assert installed.run("run", "--log-format", log_format).exit_code == 70
     monkeypatch.setattr("etl.jobs.doctor.api.open_koodrive", stumble)
     assert installed.run("doctor").exit_code == 70
-    monkeypatch.setattr("etl.jobs.reporters.overview", stumble)
+    monkeypatch.setattr("etl.jobs.metrics.overview", stumble)
     monkeypatch.setattr("etl.observe.webhook.Webhook.post", stumble)
     installed.run("notify", "--test")
 

@@ -53,14 +53,16 @@ def test_a_repeated_load_of_finished_tasks_writes_no_row_version_and_next_to_no_
 
     audit.load(*seen(0))
     versions = row_versions(audit)
-    run = audit.begin("run-2", claimed=5_000)
-    before = wal_position(audit)
-    assert audit.load(*seen(5), run=run).unchanged == 5_000
-    written = wal_position(audit) - before
+    written = []
+    for number in (2, 3):
+        run = audit.begin(f"run-{number}", claimed=5_000)
+        before = wal_position(audit)
+        assert audit.load(*seen(5 * number), run=run).unchanged == 5_000
+        written.append(wal_position(audit) - before)
     assert row_versions(audit) == versions
-    # 5,000 row locks alone would be 300 kB.
-    assert written < LARGEST_WAL
-    assert audit.rows("audit_run")[1]["unchanged"] == 5_000
+    # 5,000 row locks alone would be 300 kB. After a checkpoint of the server, one load writes some whole pages.
+    assert min(written) < LARGEST_WAL
+    assert [run["unchanged"] for run in audit.rows("audit_run")[1:]] == [5_000, 5_000]
 
 
 @pytest.mark.parametrize("warehouse_url", ["postgresql", *MYSQL], indirect=True)
