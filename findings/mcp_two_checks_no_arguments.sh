@@ -12,10 +12,10 @@ set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
-for version in 1.30.0 2.3.0; do
-    python3 -m venv "mcp-$version"
-    "mcp-$version/bin/pip" install --quiet "mcp==$version"
-done
+python3 -m venv first
+first/bin/pip install --quiet mcp==1.30.0
+python3 -m venv second
+second/bin/pip install --quiet mcp==2.3.0
 cat > cases.py <<'PYTHON'
 CASES = [{"days": 7}, {"days": "seven"}, {"days": 9999}, {"tage": 7}, {}]
 SCHEMA = {
@@ -85,8 +85,8 @@ async def main():
 asyncio.run(main())
 PYTHON
 {
-    mcp-1.30.0/bin/python first.py
-    mcp-2.3.0/bin/python second.py
+    first/bin/python first.py
+    second/bin/python second.py
 } 2> errors | tee seen
 cat > expected <<'SEEN'
 1 {"days": 7} called with {"days": 7}

@@ -59,9 +59,7 @@ def overview(engine: Engine, table: Table, *, now: datetime) -> QueueOverview:
         sql.prefer_index(connection)
         states = [_state(connection, table, starts, row) for row in counted]
     waiting = [
-        WaitingTasks(tasks=tasks, next_at=next_at, last_at=last_at)
-        for _, _, _, tasks, next_at, last_at, *_ in counted
-        if tasks
+        WaitingTasks(tasks=row.waiting, next_at=row.next_at, last_at=row.last_at) for row in counted if row.waiting
     ]
     return QueueOverview(states=states, waiting=waiting[0] if waiting else WaitingTasks(tasks=0))
 
