@@ -67,7 +67,8 @@ def test_the_limit_of_a_few_requests_in_flight_is_used():
     for seed in range(8):
         case = Case(server=ConcurrencyLimit(2, 0.1), max_rate=160, latency=0.095, retry_after=whole_seconds)
         used.append(simulate(alone(Product), case, tasks=3_000, seed=seed).goodput)
-    assert sum(used) / 8 >= 0.7
+    # Without the rise it is 0.68.
+    assert sum(used) / 8 >= 0.75
 
 
 def test_a_window_of_a_minute_tells_its_limit():
