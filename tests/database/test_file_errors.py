@@ -3,6 +3,7 @@
 import sqlite3
 import stat
 from contextlib import closing
+from threading import Timer
 
 import pytest
 from pydantic import SecretStr
@@ -53,6 +54,28 @@ def test_a_locked_file(tmp_path, monkeypatch):
     with closing(sqlite3.connect(file)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         assert "locked" in refused(f"sqlite:///{file}", fault=StoppedError)
+
+
+def test_a_new_file_that_another_process_writes_to(tmp_path):
+    """SQLite refuses to change the mode of such a file at once: of several `init`s, one ended with an error."""
+    file = tmp_path / "pending.sqlite"
+
+    with closing(sqlite3.connect(file, check_same_thread=False)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        Timer(0.2, holder.commit).start()
+        engine = open_engine(SecretStr(f"sqlite:///{file}"), name="the pending database", create=True)
+        with engine.connect() as connection:
+            assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        engine.dispose()
+
+
+def test_a_new_file_that_another_process_keeps_locked(tmp_path, monkeypatch):
+    monkeypatch.setattr("etl.database.engines.sqlite.LOCK_WAIT_SECONDS", 0.2)
+    file = tmp_path / "pending.sqlite"
+
+    with closing(sqlite3.connect(file)) as holder:
+        holder.execute("BEGIN IMMEDIATE")
+        assert "locked" in refused(f"sqlite:///{file}", fault=StoppedError, create=True)
 
 
 def test_a_full_disk(tmp_path):

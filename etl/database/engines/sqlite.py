@@ -23,6 +23,8 @@ from etl.errors import ConfigurationError, StoppedError, UnavailableError
 LOCK_WAIT_SECONDS = 30.0
 """The longest wait for another writer."""
 
+LOCK_POLL_SECONDS = 0.05
+
 FAULTS: dict[str, Fault] = {
     "SQLITE_BUSY": StoppedError,
     "SQLITE_LOCKED": StoppedError,
@@ -54,7 +56,7 @@ class SQLite(FileEngine):
             driver.isolation_level = None
             if create:
                 # The mode stays with the file, so the program sets it only on a file of its own making.
-                driver.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(driver)
             # With WAL, FULL is what keeps a committed transaction over a power cut.
             driver.execute("PRAGMA synchronous = FULL")
 
@@ -123,6 +125,19 @@ class SQLite(FileEngine):
         from sqlalchemy.dialects import sqlite
 
         return sqlite.insert(table)
+
+
+def _write_ahead(driver: Any) -> None:
+    """Change the mode of the file, which SQLite refuses at once, without its wait, while another process writes."""
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+    changing = Retrying(
+        retry=retry_if_exception(lambda error: getattr(error, "sqlite_errorname", "") == "SQLITE_BUSY"),
+        wait=wait_fixed(LOCK_POLL_SECONDS),
+        stop=stop_after_delay(LOCK_WAIT_SECONDS),
+        reraise=True,
+    )
+    changing(driver.execute, "PRAGMA journal_mode = WAL")
 
 
 def _begin(connection: Connection) -> None:
