@@ -72,7 +72,6 @@ class Claims:
         self._empty_claims = 0
         """The claims in a row that took none of the due tasks."""
         self._invalid = 0
-        self._poll_seconds = LEASE_POLL_SECONDS
         self._size = context.limits.claim_size
         """The tasks of the next claim: a whole batch after a claim that left nothing to ask about."""
         self._has_taken_turns = False
@@ -88,16 +87,10 @@ class Claims:
             if tasks or suspects:
                 trace.note("claim", began_at, {"tasks": len(tasks or suspects)})
                 crash_point("claimed")
-                self._empty_claims, self._poll_seconds = 0, LEASE_POLL_SECONDS
+                self._empty_claims = 0
                 await self._admit(tasks, suspects)
                 await self._backlog.runs_low()
-            elif await self._some_are_left():
-                continue
-            elif await self._others_hold_some():
-                await self._end_postponed()
-                await shutdown.sleep(self._poll_seconds)
-                self._poll_seconds = min(MAX_LEASE_POLL_SECONDS, 2 * self._poll_seconds)
-            else:
+            elif not (await self._some_are_left() or await self._others_release_some()):
                 break
         self._backlog.end()
 
@@ -185,12 +178,24 @@ class Claims:
                 context.shutdown.request(updates_ignored(message))
         return left > 0
 
-    async def _others_hold_some(self) -> bool:
-        """Return whether another run holds tasks that are due here, or has just released them.
+    async def _others_release_some(self) -> bool:
+        """Wait while other runs hold tasks that are due here; return whether one of the tasks is free.
 
         The other run may finish them. If it was killed, this run can claim them when their leases end. A run after a
-        crash therefore does not end while the tasks of the killed run still wait.
+        crash therefore does not end while the tasks of the killed run still wait. A run that waits only reads: a claim
+        locks the database, if only to find nothing.
         """
+        context, seconds = self._context, LEASE_POLL_SECONDS
+        while await self._others_hold_some():
+            await self._end_postponed()
+            await context.shutdown.sleep(seconds)
+            seconds = min(MAX_LEASE_POLL_SECONDS, 2 * seconds)
+            if await context.retry.call(context.source.count):
+                return True
+        return False
+
+    async def _others_hold_some(self) -> bool:
+        """Return whether another run holds tasks that are due here, or has just released them."""
         if self._context.shutdown.is_requested:
             return False
         others = await self._context.retry.call(self._context.source.count_others) or 0

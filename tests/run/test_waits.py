@@ -102,7 +102,11 @@ class LongRun(ImpatientSource):
     """A queue with another run, which takes ten minutes more."""
 
     began_at = None
-    looks = 0
+    looks = claims = 0
+
+    def claim(self, limit, *, in_turns=False):
+        self.claims += 1
+        return super().claim(limit, in_turns=in_turns)
 
     def count_others(self):
         now = asyncio.get_running_loop().time()
@@ -111,10 +115,26 @@ class LongRun(ImpatientSource):
         return now < self.began_at + 600
 
 
-def test_a_long_wait_for_another_run_takes_few_looks():
+def test_a_long_wait_for_another_run_takes_few_looks_and_no_claim():
     source = LongRun(3)
 
     run = run_virtually_to_end(source, MemoryWarehouse())
 
     assert (run.exit_code, run.audited) == (0, 3)
     assert source.looks < 130
+    assert source.claims == 2
+
+
+def test_a_task_that_another_run_releases_is_claimed():
+    source = LongRun(3)
+
+    def release():
+        source.waiting = [PendingTask(task_id="4")]
+
+    def prepare(_shutdown):
+        asyncio.get_running_loop().call_later(300, release)
+
+    run = run_virtually_to_end(source, MemoryWarehouse(), prepare=prepare)
+
+    assert (run.exit_code, run.audited) == (0, 4)
+    assert source.claims == 4
