@@ -7,7 +7,9 @@ from msgspec import UNSET
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
-from etl.tasks import is_valid_task_id
+from etl.runs import begin_run
+from etl.tasks import Selection, is_valid_task_id
+from etl.warehouse.load.loader import Warehouse
 from tests import processes
 
 TOKEN = "Bearer CANARY-5f1d0c"
@@ -68,6 +70,12 @@ class Night:
         engine = open_engine(self._urls[where], name=where)
         with engine.begin() as connection:
             connection.execute(text(statement), values)
+        engine.dispose()
+
+    def note_killed_run(self):
+        """Leave the row of a run that began and never ended."""
+        engine = open_engine(self._urls["warehouse"], name="warehouse")
+        Warehouse(engine).start(begin_run(Selection(), max_rate=1, now=datetime.now(UTC)))
         engine.dispose()
 
     def wait_until_idle(self):

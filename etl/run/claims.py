@@ -18,7 +18,7 @@ from etl.run.batches import BatchBuffer
 from etl.run.context import RunContext
 from etl.run.leases import Leases
 from etl.run.record import RunRecord
-from etl.run.settlement import already_audited, reject_unaskable, updates_ignored
+from etl.run.settlement import already_audited, claims_allowed, reject_unaskable, updates_ignored
 from etl.tasks import PendingTask
 from etl.tasks.failure_reasons import FailureReason
 
@@ -117,11 +117,12 @@ class Claims:
         if suspects:
             await self._load_all_but(suspects)
         limits, now, askable = self._context.limits, self._context.clock(), []
+        may_kill = await self._may_have_killed_runs([*tasks, *suspects])
         for task in (*tasks, *suspects):
             failure = reject_unaskable(
                 task,
                 dead_letter_after=limits.dead_letter_after,
-                are_claims_of_dead_runs=not self._leases.lost,
+                are_claims_of_dead_runs=may_kill,
                 now=now,
             )
             if failure is None:
@@ -148,6 +149,17 @@ class Claims:
             with suppress(LeaseLostError):
                 await context.retry.run(context.source.settle, settlements)
         return [task for task in tasks if task.task_id not in audited]
+
+    async def _may_have_killed_runs(self, tasks: Sequence[PendingTask]) -> bool:
+        """Return whether so many runs never ended that they may account for the claims of one of the tasks.
+
+        Runs take tasks from each other if their clocks differ or they were suspended, and a claim counts each time.
+        """
+        allowed = claims_allowed(self._context.limits.dead_letter_after)
+        if self._leases.lost or all(task.attempts <= allowed for task in tasks):
+            return False
+        count = partial(self._context.warehouse.count_unended, but=self._record.run.run_id)
+        return (await self._context.retry.call(count) or 0) >= allowed
 
     async def _load_all_but(self, suspects: Sequence[PendingTask]) -> None:
         """Wait until all other tasks are loaded, since a suspect may kill this run as well."""

@@ -25,6 +25,10 @@ class Loader(Protocol):
         """Return the tasks with a terminal fact from a run that never ended."""
         ...
 
+    def count_unended(self, *, but: str) -> int:
+        """Count the runs that never ended, and those that are under way, but for the run of this ID."""
+        ...
+
     def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
         """Write the row of a run that has ended, and its counters."""
         ...

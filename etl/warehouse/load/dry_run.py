@@ -33,5 +33,9 @@ class DryRun:
         """Return none: a dry run claims nothing, so no dead run can have left a claim."""
         return set()
 
+    def count_unended(self, *, but: str) -> int:  # noqa: ARG002 - nothing is claimed
+        """Return none: see above."""
+        return 0
+
     def finish(self, run: AuditRun, counters: Counters, *, within: Within | None = None) -> None:
         """Write nothing."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 import structlog
-from sqlalchemy import Connection, Engine, Executable, insert, select, update
+from sqlalchemy import Connection, Engine, Executable, func, insert, select, update
 
 from etl.crash_points import crash_point
 from etl.database.engines import engine_of
@@ -129,6 +129,12 @@ class Warehouse:
     def audited_by_dead_runs(self, task_ids: Sequence[str]) -> set[str]:
         """Return the tasks whose end was written by a run that never ended."""
         return self._matching(statements.audited_by_dead_runs(self._kind), task_ids)
+
+    def count_unended(self, *, but: str) -> int:
+        """Count the runs that never ended, and those that are under way, but for the run of this ID."""
+        query = select(func.count()).where(audit_run.c.finished_at.is_(None), audit_run.c.run_id != but)
+        with self.engine.execution_options(read_only=True).connect() as connection:
+            return connection.execute(query).scalar_one()
 
     def known_tasks(self) -> list[str]:
         """Return the tasks that changed most recently, whose answers are therefore recent.

@@ -248,6 +248,14 @@ def test_a_schema_of_its_own(warehouse_url, audit_on):
     engine.dispose()
 
 
+def test_runs_that_never_ended_are_counted(audit):
+    killed, ended, own = audit.begin("killed"), audit.begin("ended"), audit.begin("own")
+    audit.warehouse.finish(replace(ended, finished_at=audit.at(1)), {})
+    assert audit.warehouse.count_unended(but=own.run_id) == 1
+    assert audit.warehouse.count_unended(but=killed.run_id) == 1
+    assert audit.warehouse.count_unended(but=ended.run_id) == 2
+
+
 def test_a_dry_run_counts_and_writes_nothing(audit):
     before = audit.tables()
     outcomes = [audit.seen(SUCCESS, task_id="1"), audit.seen(EXECUTING, task_id="2"), audit.seen(7, task_id="3")]
