@@ -33,8 +33,11 @@ MAX_INVALID = 100_000
 """The texts that are no task IDs, of which one run makes dead letters. A source claims them after all tasks."""
 
 LEASE_POLL_SECONDS, MAX_LEASE_POLL_SECONDS = 0.25, 5.0
-"""The first pause between two checks whether another run has released its tasks, and the longest. It doubles: most runs
-that work side by side end at the same time, and one that was killed holds its tasks for minutes."""
+"""The first pause between two looks whether another run has released its tasks, and the longest."""
+
+LEASE_POLL_GROWTH = 1.25
+"""How much longer each pause is. A run therefore ends soon after the other, by a quarter of its wait at most, and one
+that was killed, and holds its tasks for minutes, takes few looks."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
@@ -201,7 +204,7 @@ class Claims:
         while await self._others_hold_some():
             await self._end_postponed()
             await context.shutdown.sleep(seconds)
-            seconds = min(MAX_LEASE_POLL_SECONDS, 2 * seconds)
+            seconds = min(MAX_LEASE_POLL_SECONDS, LEASE_POLL_GROWTH * seconds)
             if await context.retry.call(context.source.count):
                 return True
         return False
