@@ -33,6 +33,9 @@ ROUND_TRIPS = 4
 MAX_SHARE_SECONDS = 5.0
 """The duration of a share, at most, however slow the database is, unless it is for one request."""
 
+FIRST_SECONDS = 0.25
+"""The duration of the first share of a run: runs that start together do not wait for each other for a second."""
+
 TURN_SECONDS = 0.25
 """The duration of a share if runs take turns: short, so that each run has its turn within a second or two."""
 
@@ -89,7 +92,7 @@ def next_share(
     places = max(1, int(rate / MIN_SHARE_RATE))
     demands = [max(demand, 1 / places) for demand in _demands(others)]
     steady = HEADROOM * rate
-    usual = TURN_SECONDS if len(demands) >= places else SHARED_SECONDS if demands else ALONE_SECONDS
+    usual = _usual_seconds(number, runs=len(demands) + 1, places=places)
     seconds = max(usual, min(MAX_SHARE_SECONDS, ROUND_TRIPS * round_trip), places / steady)
     reserve = min(clock_error, MAX_SHARE_SECONDS) + (LATE_SECONDS if demands else 0.0)
     starts_at, free = _first_gap(others, max([earliest, *own_ends]), seconds=seconds + reserve, part=1 / places)
@@ -98,6 +101,15 @@ def next_share(
     # A share that follows on the run's last one needs no reserve, since the run goes on without a break.
     ends_at = starts_at + requests / (part * steady) + (0.0 if starts_at in own_ends else reserve)
     return HeldShare(holder=holder, number=number, part=part, wants=wants, starts_at=starts_at, ends_at=ends_at)
+
+
+def _usual_seconds(number: int, *, runs: int, places: int) -> float:
+    """Return the duration of a share if the database is quick."""
+    if runs > places:
+        return TURN_SECONDS
+    if number == 1:
+        return FIRST_SECONDS
+    return SHARED_SECONDS if runs > 1 else ALONE_SECONDS
 
 
 def fair_part(wants: float, others: Sequence[float]) -> float:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.rate.grants import ALONE_SECONDS, MAX_SHARE_SECONDS, OLDER_VERSION, SHARED_SECONDS
+from etl.rate.grants import ALONE_SECONDS, FIRST_SECONDS, MAX_SHARE_SECONDS, OLDER_VERSION, SHARED_SECONDS
 from etl.rate.table import (
     FINDING_TTL,
     NIGHT_GAP,
@@ -50,14 +50,26 @@ def test_shares_add_up_to_the_whole_rate_at_most_whatever_runs_ask_for(asked):
 def test_a_run_that_is_alone_gets_the_whole_rate_and_two_get_a_half_each():
     state, first = grant(row(), wish(), holder="one", now=NOON)
     assert (first.part, first.starts_at) == (1, NOON.timestamp())
-    assert first.ends_at - first.starts_at == pytest.approx(ALONE_SECONDS, abs=0.02)
+    assert first.ends_at - first.starts_at == pytest.approx(FIRST_SECONDS, abs=0.02)
 
-    state, of_other = grant(state, wish(), holder="other", now=NOON + seconds(0.2))
-    state, second = grant(state, wish(1), holder="one", now=NOON + seconds(0.5))
+    state, second = grant(state, wish(1), holder="one", now=NOON + seconds(0.2))
+    assert second.ends_at - second.starts_at == pytest.approx(ALONE_SECONDS, abs=0.02)
 
-    assert (of_other.part, second.part) == (0.5, 0.5)
-    assert of_other.starts_at == second.starts_at == first.ends_at
-    assert second.ends_at - second.starts_at == pytest.approx(SHARED_SECONDS, abs=0.02)
+    state, of_other = grant(state, wish(), holder="other", now=NOON + seconds(0.4))
+    state, third = grant(state, wish(2), holder="one", now=NOON + seconds(0.7))
+
+    assert (of_other.part, third.part) == (0.5, 0.5)
+    assert of_other.starts_at == third.starts_at == second.ends_at
+    assert third.ends_at - third.starts_at == pytest.approx(SHARED_SECONDS, abs=0.02)
+
+
+def test_of_runs_that_start_together_the_last_waits_for_a_short_share():
+    state, _ = grant(row(), wish(max_rate=1000), holder="one", now=NOON)
+    state, other = grant(state, wish(max_rate=1000), holder="other", now=NOON)
+    _, third = grant(state, wish(max_rate=1000), holder="third", now=NOON)
+
+    assert other.starts_at - NOON.timestamp() == pytest.approx(FIRST_SECONDS, abs=0.02)
+    assert third.starts_at == other.starts_at
 
 
 def test_a_run_that_can_use_little_leaves_the_rest_to_the_others():
@@ -95,8 +107,8 @@ def test_a_pause_holds_for_all():
 
 def test_a_share_that_a_run_never_heard_of_is_granted_again():
     state, _ = grant(row(), wish(), holder="one", now=NOON)
-    state, lost = grant(state, wish(1), holder="one", now=NOON + seconds(0.5))
-    state, again = grant(state, wish(1), holder="one", now=NOON + seconds(0.6))
+    state, lost = grant(state, wish(1), holder="one", now=NOON + seconds(0.1))
+    state, again = grant(state, wish(1), holder="one", now=NOON + seconds(0.2))
 
     assert again == lost
     assert len(shares_of(state)) == 2
@@ -108,11 +120,11 @@ def test_a_period_of_an_older_version_excludes_all_others():
     assert state.next_at.timestamp() == pytest.approx(first.ends_at, abs=1e-5)
     leased = replace(state, holder="old", next_at=state.next_at + seconds(0.25))
 
-    state, second = grant(leased, wish(1), holder="new", now=NOON + seconds(0.5))
+    state, second = grant(leased, wish(1), holder="new", now=NOON + seconds(0.1))
 
     assert second.starts_at == leased.next_at.timestamp()
     assert OLDER_VERSION in {share.holder for share in shares_of(state)}
-    state, other = grant(state, wish(), holder="other", now=NOON + seconds(0.6))
+    state, other = grant(state, wish(), holder="other", now=NOON + seconds(0.2))
     assert other.starts_at >= leased.next_at.timestamp()
 
 
@@ -144,7 +156,7 @@ def test_the_row_keeps_what_a_run_has_found_if_it_is_news(known, found, after):
 def test_the_rate_of_a_share_is_the_one_that_was_found():
     state, share = grant(row(), wish(found=limit(20 * HEADROOM, serial=1)), holder="x", now=NOON)
     assert state.rate == pytest.approx(20)
-    assert (share.ends_at - share.starts_at) * 20 * HEADROOM == pytest.approx(19)
+    assert (share.ends_at - share.starts_at) * 20 * HEADROOM == pytest.approx(4)
     state, _ = grant(state, wish(1, found=limit(100 * HEADROOM, serial=2)), holder="x", now=NOON)
     assert state.rate is None, "the API allows what the configuration allows"
 

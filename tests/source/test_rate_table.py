@@ -42,7 +42,7 @@ def test_a_share_is_given_in_this_process_s_time(rate):
     after = steady_seconds()
 
     assert before - 0.01 <= first.starts_at <= after + 0.01
-    assert first.ends_at - first.starts_at == pytest.approx(99 / (100 * HEADROOM), abs=after - before + 1e-4)
+    assert first.ends_at - first.starts_at == pytest.approx(24 / (100 * HEADROOM), abs=after - before + 1e-4)
     assert (first.number, first.part, first.found, first.is_alone) == (1, 1, None, True)
 
 
