@@ -110,6 +110,7 @@ class QueueAuditor:
             "a claim takes the next fence and one attempt",
             f"{old} to {row}",
         )
+        self._require(old.owner != process.run_id, "no run takes what it holds itself", f"{process.name}: {task_id}")
         if not self._scenario.are_times_exact:
             return
         seconds = self.seconds_until(row.until)

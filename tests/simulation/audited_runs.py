@@ -2,7 +2,7 @@
 
 from tests.simulation.audited_queue import CLOCK_ERROR
 
-MAX_STOP_SECONDS = 12
+MAX_STOP_SECONDS = 7
 """The seconds that a run takes to stop, at most."""
 
 PASSING_FAULTS = ("deadlock", "lost before commit", "lost after commit", "down")

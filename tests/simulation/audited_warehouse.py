@@ -25,6 +25,8 @@ class WarehouseAuditor:
         if self._night.scenario.shared and process is not None:
             self._require_held(facts, self.facts, queue=queue, process=process)
             self._require_held(letters, self.letters, queue=queue, process=process)
+        if self._night.scenario.are_times_exact:
+            self._require_resolved()
         self._look_at_runs()
 
     def look_at_the_end(self):
@@ -42,6 +44,13 @@ class WarehouseAuditor:
                 task = queue.get(task_id)
                 is_held = task is not None and task.owner == process.run_id
                 self._require(is_held, HOLDS, f"{process.name} writes about {task_id}, and the queue has {task}")
+
+    def _require_resolved(self):
+        """Require that no dead letter is open that is older than the last answer about its task."""
+        for task_id, _, _, resolved_at, failed_at in self.letters.values():
+            fact = self.facts.get(task_id)
+            is_older = resolved_at is None and fact is not None and failed_at < fact[5]
+            self._require(not is_older, "an answer resolves a dead letter", f"{task_id}, which failed at {failed_at}")
 
     def _look_at_facts(self):
         warehouse = self._night.database_of("warehouse")
