@@ -120,12 +120,12 @@ class Claims:
         if suspects:
             await self._load_all_but(suspects)
         limits, now, askable = self._context.limits, self._context.clock(), []
-        may_kill = await self._may_have_killed_runs([*tasks, *suspects])
+        are_of_dead_runs = await self._are_claims_of_dead_runs([*tasks, *suspects])
         for task in (*tasks, *suspects):
             failure = reject_unaskable(
                 task,
                 dead_letter_after=limits.dead_letter_after,
-                are_claims_of_dead_runs=may_kill,
+                are_claims_of_dead_runs=are_of_dead_runs,
                 now=now,
             )
             if failure is None:
@@ -153,15 +153,15 @@ class Claims:
                 await context.retry.run(context.source.settle, settlements)
         return [task for task in tasks if task.task_id not in audited]
 
-    async def _may_have_killed_runs(self, tasks: Sequence[PendingTask]) -> bool:
-        """Return whether so many runs never ended that they may account for the claims of one of the tasks.
+    async def _are_claims_of_dead_runs(self, tasks: Sequence[PendingTask]) -> bool:
+        """Return whether so many runs never ended that the claims of a task that was claimed too often may be theirs.
 
         Runs take tasks from each other if their clocks differ or they were suspended, and a claim counts each time.
         """
         allowed = claims_allowed(self._context.limits.dead_letter_after)
         if self._leases.lost or all(task.attempts <= allowed for task in tasks):
             return False
-        count = partial(self._context.warehouse.count_unended, but=self._record.run.run_id)
+        count = partial(self._context.warehouse.count_unfinished, but=self._record.run.run_id)
         return (await self._context.retry.call(count) or 0) >= allowed
 
     async def _load_all_but(self, suspects: Sequence[PendingTask]) -> None:

@@ -25,7 +25,7 @@ class Loader(Protocol):
         """Return the tasks with a terminal fact from a run that never ended."""
         ...
 
-    def count_unended(self, *, but: str) -> int:
+    def count_unfinished(self, *, but: str) -> int:
         """Count the runs that never ended, and those that are under way, but for the run of this ID."""
         ...
 

@@ -88,12 +88,12 @@ class MemorySource:
 
 
 class MemoryWarehouse:
-    def __init__(self, *, fails_at_load=None, fails_at_finish=False, unended=0):
+    def __init__(self, *, fails_at_load=None, fails_at_finish=False, unfinished=0):
         self.fails_at_finish = fails_at_finish
         self.runs, self.facts, self.loads = {}, [], 0
         self.fails_at_load = fails_at_load
         self.audited_before = set()
-        self.unended = unended
+        self.unfinished = unfinished
 
     def start(self, run):
         self.runs[run.run_id] = run
@@ -118,8 +118,8 @@ class MemoryWarehouse:
     def audited_by_dead_runs(self, task_ids):
         return self.audited_before & set(task_ids)
 
-    def count_unended(self, *, but):
-        return self.unended
+    def count_unfinished(self, *, but):
+        return self.unfinished
 
     def finish(self, run, counters, *, within=None):
         if self.fails_at_finish:

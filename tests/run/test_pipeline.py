@@ -31,7 +31,7 @@ def test_tasks_that_another_run_has_taken_over_are_not_written():
 
 @pytest.mark.parametrize("is_lost", [False, True])
 def test_a_run_that_another_one_has_taken_tasks_from_asks_about_a_task_that_was_claimed_too_often(is_lost):
-    source, warehouse = MemorySource(20), MemoryWarehouse(unended=5)
+    source, warehouse = MemorySource(20), MemoryWarehouse(unfinished=5)
     source.suspects = [PendingTask(task_id="30", attempts=6)]
 
     async def succeed_and_lose(task):
@@ -115,8 +115,8 @@ def test_a_bug_ends_with_70_and_releases_every_claim(capfd, log_format):
     assert "CANARY-in-a-variable" not in logged
 
 
-@pytest.mark.parametrize("unended", [4, 5])
-def test_a_task_is_asked_about_unless_its_claims_can_be_those_of_killed_runs(unended):
+@pytest.mark.parametrize("unfinished", [4, 5])
+def test_a_task_is_asked_about_unless_its_claims_can_be_those_of_killed_runs(unfinished):
     """Two runs whose clocks differ claimed a task in turns, and both had ended before a third one looked at it."""
     source, asked = MemorySource(2), []
     source.waiting[0] = PendingTask(task_id="1", attempts=6)
@@ -125,9 +125,9 @@ def test_a_task_is_asked_about_unless_its_claims_can_be_those_of_killed_runs(une
         asked.append(task.task_id)
         return await succeed(task)
 
-    run = run_to_end(source, MemoryWarehouse(unended=unended), ask)
+    run = run_to_end(source, MemoryWarehouse(unfinished=unfinished), ask)
 
-    gives_up = unended == 5
+    gives_up = unfinished == 5
     assert (run.exit_code, run.dead_lettered, asked) == ((65, 1, ["2"]) if gives_up else (0, 0, ["1", "2"]))
 
 

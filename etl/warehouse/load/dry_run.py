@@ -33,7 +33,7 @@ class DryRun:
         """Return none: a dry run claims nothing, so no dead run can have left a claim."""
         return set()
 
-    def count_unended(self, *, but: str) -> int:  # noqa: ARG002 - nothing is claimed
+    def count_unfinished(self, *, but: str) -> int:  # noqa: ARG002 - nothing is claimed
         """Return none: see above."""
         return 0
 

@@ -130,7 +130,7 @@ class Warehouse:
         """Return the tasks whose end was written by a run that never ended."""
         return self._matching(statements.audited_by_dead_runs(self._kind), task_ids)
 
-    def count_unended(self, *, but: str) -> int:
+    def count_unfinished(self, *, but: str) -> int:
         """Count the runs that never ended, and those that are under way, but for the run of this ID."""
         query = select(func.count()).where(audit_run.c.finished_at.is_(None), audit_run.c.run_id != but)
         with self.engine.execution_options(read_only=True).connect() as connection:

@@ -251,9 +251,9 @@ def test_a_schema_of_its_own(warehouse_url, audit_on):
 def test_runs_that_never_ended_are_counted(audit):
     killed, ended, own = audit.begin("killed"), audit.begin("ended"), audit.begin("own")
     audit.warehouse.finish(replace(ended, finished_at=audit.at(1)), {})
-    assert audit.warehouse.count_unended(but=own.run_id) == 1
-    assert audit.warehouse.count_unended(but=killed.run_id) == 1
-    assert audit.warehouse.count_unended(but=ended.run_id) == 2
+    assert audit.warehouse.count_unfinished(but=own.run_id) == 1
+    assert audit.warehouse.count_unfinished(but=killed.run_id) == 1
+    assert audit.warehouse.count_unfinished(but=ended.run_id) == 2
 
 
 def test_a_dry_run_counts_and_writes_nothing(audit):
