@@ -35,8 +35,8 @@ MAX_INVALID = 100_000
 LEASE_POLL_SECONDS, MAX_LEASE_POLL_SECONDS = 0.25, 5.0
 """The first pause between two looks whether another run has released its tasks, and the longest."""
 
-LEASE_POLL_GROWTH = 1.25
-"""How much longer each pause is. A run therefore ends soon after the other, by a quarter of its wait at most, and one
+LEASE_POLL_GROWTH = 1.35
+"""How much longer each pause is. A run therefore ends soon after the other, by about a third of its wait at most. One
 that was killed, and holds its tasks for minutes, takes few looks."""
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
