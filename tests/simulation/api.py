@@ -137,6 +137,10 @@ class Api:
         lasting = OWN | FOREIGN
         self.curses = {task_id: kind for task_id, kind in self.curses.items() if kind in lasting}
 
+    def repair(self, task_id):
+        """End what goes wrong for one task."""
+        self.curses.pop(task_id, None)
+
     # Requests
 
     @asynccontextmanager

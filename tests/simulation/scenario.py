@@ -167,6 +167,8 @@ def scenario_of(seed):
         return _night_of_retries(seed, chance)
     if special < 0.15:
         return _night_of_takeovers(seed, chance)
+    if special < 0.17:
+        return _night_of_stops(seed, chance)
     kinds = {
         each for each in ("api", "curses", "limit", "database", "process", "clock", "people") if _maybe(chance, 0.4)
     }
@@ -235,6 +237,19 @@ def _night_of_takeovers(seed, chance):
         starts=(first if is_frozen else Start(0.0), *others),
         episodes=(Episode("slow", 0.0, STORM_SECONDS, 1.0),) if _maybe(chance, 0.5) else (),
         clock_steps=() if is_frozen else (ClockStep(round(chance.uniform(0.2, 4), 2), chance.choice((30.0, 600.0))),),
+    )
+
+
+def _night_of_stops(seed, chance):
+    """Draw a night in which a run is stopped while responses do not come."""
+    begins_at = round(chance.uniform(0, 2), 2)
+    return Scenario(
+        seed,
+        shared=_maybe(chance, 0.5),
+        concurrency=chance.choice((1, 3, 6)),
+        timeout_seconds=chance.choice((8.0, 30.0)),
+        episodes=(Episode("stall", begins_at, STORM_SECONDS, chance.choice((0.5, 1.0))),),
+        operations=(Operation(round(begins_at + chance.uniform(0, 10), 2), "stop"),),
     )
 
 
