@@ -29,7 +29,7 @@ NOT_TYPED = {
     "task-audit config new --out production.toml": "the installation has that file; tests/cli/test_how_to.py types it",
     "systemctl": "needs a running systemd; tests/cron/test_systemd.py verifies the units",
     "claude mcp add": "needs Claude Code; tests/assistant starts the server as the files of other clients say",
-    "uvx --from ./dist": "tests/field/test_release.py types it",
+    "uvx --from ./dist": "tests/releases/test_uvx.py types it",
     "sha256sum --check": "needs the files of a release; make release types it",
     "kubectl": "needs a cluster; tests/cron/test_kubernetes.py renders and validates the manifests",
     "(crontab": "would change the crontab of the tests' user; a test types the line that it adds",

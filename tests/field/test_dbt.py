@@ -17,8 +17,6 @@ from tests.field.parts import environment_with
 from tests.nights import task_ids
 from tests.sql.roles import owner_of
 
-pytestmark = pytest.mark.soak
-
 PAGE = text_of("docs/how-to/dbt.md")
 STEPS = list(steps(PAGE))
 (PROFILE,) = re.findall(r"```yaml\n(leavers:.*?)```", PAGE, re.DOTALL)

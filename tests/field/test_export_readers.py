@@ -17,8 +17,6 @@ from tests.export.test_readers import AT, TEXTS, fact, filled, rows_in  # noqa: 
 from tests.field.parts import environment_with
 from tests.warehouse.conftest import audit_on  # noqa: F401 - a fixture
 
-pytestmark = pytest.mark.soak
-
 LAST_RELEASE = "2026-11-28"
 
 LIBRARIES = (

@@ -9,7 +9,7 @@ import pytest
 from etl.resources import PACKAGE
 from tests.field.parts import DISK
 
-pytestmark = [pytest.mark.field, pytest.mark.soak]
+pytestmark = pytest.mark.soak
 
 MAX_SECONDS = 300
 

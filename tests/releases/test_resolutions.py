@@ -11,7 +11,7 @@ import pytest
 from etl.resources import PACKAGE
 from tests.field.parts import DISK, MAX_INSTALL_SECONDS
 
-pytestmark = [pytest.mark.field, pytest.mark.soak]
+pytestmark = pytest.mark.soak
 
 ROOT = PACKAGE.parent
 UV = (sys.executable, "-m", "uv", "--quiet")
