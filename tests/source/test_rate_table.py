@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 
 from etl.database.clock import steady_seconds
 from etl.errors import ConfigurationError, TransientError
+from etl.rate import grants
 from etl.rate.grants import ALONE_SECONDS, HeldShare
 from etl.rate.table import (
     CLOCK_ERROR_SECONDS,
@@ -36,6 +37,13 @@ def rate(board, table):
     return lambda holder: SharedRate(board.engine, table, holder=holder)
 
 
+@pytest.fixture
+def long_shares(monkeypatch):
+    """No share ends before the next one is asked for, however slow the machine is."""
+    for name in ("FIRST_SECONDS", "ALONE_SECONDS", "SHARED_SECONDS", "MAX_SHARE_SECONDS"):
+        monkeypatch.setattr(grants, name, 60.0)
+
+
 def test_a_share_is_given_in_this_process_s_time(rate):
     before = steady_seconds()
     first = rate("one").lease(wish())
@@ -46,6 +54,7 @@ def test_a_share_is_given_in_this_process_s_time(rate):
     assert (first.number, first.part, first.found, first.is_alone) == (1, 1, None, True)
 
 
+@pytest.mark.usefixtures("long_shares")
 def test_shares_of_a_run_follow_on_each_other_and_a_second_run_has_its_part(rate):
     one, other = rate("one"), rate("other")
     leases = [one.lease(wish()), one.lease(wish(1)), other.lease(wish()), one.lease(wish(2))]
@@ -110,6 +119,7 @@ def test_a_run_that_is_frozen_in_the_row_keeps_no_other_from_its_share_for_long(
             connection.execute(select(table.c.id))
 
 
+@pytest.mark.usefixtures("long_shares")
 def test_a_share_whose_commit_was_not_confirmed_is_granted_again(rate, board, lose_answer):
     run = rate("one")
     first = run.lease(wish())
