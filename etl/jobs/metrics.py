@@ -23,9 +23,7 @@ SNAPSHOT_SECONDS = 10.0
 """The time limit for reading the state of the job from the databases."""
 
 
-def metric_actions(
-    run: AuditRun, settings: Settings, *, labels: Mapping[str, str], trace: Trace, seconds: float
-) -> dict[str, Action]:
+def metric_actions(run: AuditRun, settings: Settings, *, labels: Mapping[str, str], trace: Trace) -> dict[str, Action]:
     """Read the state of the job; returns by setting what reports it and the run.
 
     Args:
@@ -33,7 +31,6 @@ def metric_actions(
         settings: name the targets.
         labels: what distinguishes the job from others with the same targets.
         trace: the durations of the run's steps.
-        seconds: the time limit of a push.
     """
     telemetry, snapshot = settings.telemetry, _snapshot(settings)
     actions: dict[str, Action] = {}
@@ -44,7 +41,7 @@ def metric_actions(
         )
     if url := telemetry.pushgateway_url:
         actions["telemetry.pushgateway_url"] = lambda: push(
-            url, telemetry, registry=registry_of(run, snapshot, labels=labels), labels=labels, seconds=seconds
+            url, telemetry, registry=registry_of(run, snapshot, labels=labels), labels=labels, seconds=SEND_SECONDS
         )
     if endpoint := telemetry.otlp_endpoint:
         actions["telemetry.otlp_endpoint (trace)"] = lambda: otlp().send_trace(

@@ -72,9 +72,7 @@ class RunReporters:
             from etl.jobs.metrics import metric_actions  # noqa: PLC0415 - its libraries take time to import
 
             labels = labels_of(self._settings, self._request.selection.shard)
-            actions |= metric_actions(
-                run, self._settings, labels=labels, trace=self.trace, seconds=MAX_REPORTING_SECONDS
-            )
+            actions |= metric_actions(run, self._settings, labels=labels, trace=self.trace)
         if self._telemetry.openlineage_url:
             actions["telemetry.openlineage_url"] = lambda: self._end_lineage(run)
         if self._settings.notify.webhook_url or self._settings.notify.webhook_url_file:
