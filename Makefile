@@ -36,7 +36,7 @@ field: .venv/.development     ## run the tests beside real parts of a network, s
 	$(BIN)/python -m pytest -n auto --dist worksteal -m field
 
 soak: .venv/.development      ## run the tests that take minutes
-	$(BIN)/python -m pytest -n 2 -m soak
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m soak
 
 simulate: .venv/.development  ## play 10,000 nights on virtual time, and audit each
 	$(BIN)/python -m tests.simulation
