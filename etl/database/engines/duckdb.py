@@ -44,7 +44,7 @@ A second thread makes a load of 5,000 facts no faster, into an empty warehouse o
 tenth to a third more processor time. The smallest blocks make a new file a third as large and a run 5 to 10 MiB
 smaller; a file keeps the size of blocks that it was made with. DuckDB holds what its log has in memory: a log of 4 MB
 instead of 16 keeps a run of 60,000 tasks 25 MiB smaller, and takes no more processor time beside 400,000 facts.
-A ``memory_limit`` of 32, 64 or 96 MB makes a run of 100,000 tasks no smaller.
+With a ``memory_limit`` of 32, 64 or 96 MB, a run of 100,000 tasks took 225 to 246 MiB, and 243 without.
 Questions, which only read, use all processors.
 """
 
