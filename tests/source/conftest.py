@@ -25,6 +25,9 @@ EXPLAIN = {
     "mysql": "EXPLAIN FORMAT=JSON",
 }
 
+COUNTING = {"postgresql": "ANALYZE pending_task", "mysql": "ANALYZE TABLE pending_task"}
+"""What gathers the statistics by which a server plans."""
+
 
 class Board:
     """The pending table, and runs that claim from it at the test's times."""
@@ -59,6 +62,12 @@ class Board:
         statement = f"INSERT INTO pending_task ({', '.join(columns)}) VALUES (:{', :'.join(columns)})"
         with self.engine.begin() as connection:
             connection.execute(text(statement), [{"task_id": each, **self._writable(values)} for each in task_ids])
+
+    def fill(self, tasks):
+        """Add many tasks, and let the server count them now: by itself it does so at some moment of a test."""
+        self.add(*map(str, range(1, tasks + 1)))
+        if counting := COUNTING.get(self.engine.dialect.name):
+            self.execute(counting)
 
     def _writable(self, values):
         """Return values as a program writes them: MySQL's times have no zone, so the program converts them to UTC."""

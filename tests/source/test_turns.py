@@ -104,7 +104,7 @@ def test_in_any_order_of_claims_each_task_is_claimed_once(board, states, claims)
 
 
 def test_claims_in_turns_read_the_index_and_sort_nothing(board):
-    board.add(*map(str, range(1, 9)))
+    board.fill(2_000)
     queue = board.queue()
     # The third claim is of the newest tasks again, and begins at a position.
     plans = [board.explain(lambda: queue.claim(1, in_turns=True)) for _ in range(3)]
