@@ -164,7 +164,7 @@ WRONGS = [
     Wrong(
         "The history does not know what was before.",
         "warehouse/load/loader.py",
-        "        connection.execute(statements.insert_changes(), run_id)\n",
+        "        connection.execute(statements.insert_changes(self._kind), run_id)\n",
         "",
     ),
     Wrong(

@@ -1,7 +1,7 @@
 """PostgreSQL: a server, with COPY and time zones.
 
-The job keeps no state in a session, so that it can share a pool of connections (PgBouncer in transaction mode). Every
-setting, temporary table and lock ends with its transaction, and the driver prepares no statement.
+The job keeps no state in a session that a pool may share (PgBouncer in transaction mode). Every setting, temporary
+table and lock ends with its transaction there, and the driver prepares no statement.
 """
 
 import re
@@ -40,6 +40,9 @@ APPLICATION_NAME = "task-audit"
 
 SEARCH_PATH = "search_path"
 """The key of a connection's ``SearchPath`` in its ``info``."""
+
+IS_DIRECT = "is_direct"
+"""The key of whether a connection has a session of the server for itself, in its ``info``."""
 
 OWN_OPTIONS = ("autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory")
 """The options of the driver that a URL cannot give, since its values are text and the job sets them itself."""
@@ -143,7 +146,7 @@ class PostgreSQL(Engine):
         server = engine.url.set(query={}).render_as_string()
 
         def connect(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
-            _connect(connection, server=server, name=named)
+            record.info[IS_DIRECT] = _connect(connection, server=server, name=named)
             try:
                 path = search_path_of(connection, schema=schema, finds_tables=finds_tables, database=server)
             except BaseException:
@@ -209,8 +212,13 @@ class PostgreSQL(Engine):
 
     @contextmanager
     def staged(self, connection: Connection, rows: Rows, table: Table) -> Iterator[None]:
-        """Copy the rows into a temporary table, which the end of the transaction drops, and analyze it."""
-        connection.execute(CreateTable(table))
+        """Copy the rows into a temporary table, and analyze it.
+
+        A session of the job's own keeps the table, which each commit empties: to make one for each transaction would
+        add 27 kB to the log of the server.
+        """
+        is_direct: bool = connection.info[IS_DIRECT]
+        connection.execute(CreateTable(table, if_not_exists=is_direct))
         cursor: Any = connection.connection.cursor()
         try:
             with cursor.copy(f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN") as copy:
@@ -225,6 +233,8 @@ class PostgreSQL(Engine):
         # Without statistics the planner joins a large batch by nested loops.
         connection.exec_driver_sql(f"ANALYZE {table.name}")
         yield
+        if not is_direct:
+            connection.exec_driver_sql(f"DROP TABLE pg_temp.{table.name}")
 
     def rows_of_json(self, bind: str, column: str) -> str:
         """Return a SELECT of the array's elements as text."""
@@ -240,8 +250,8 @@ class PostgreSQL(Engine):
         return path.left_out
 
 
-def _connect(connection: DBAPIConnection, *, server: str, name: str) -> None:
-    """Refuse a server that the job does not know, and name the session if it is the job's own.
+def _connect(connection: DBAPIConnection, *, server: str, name: str) -> bool:
+    """Refuse a server that the job does not know, and name the session if it is the job's own; return whether it is.
 
     A pooler gives its clients numbers of its own instead of the server's process IDs.
     """
@@ -249,11 +259,12 @@ def _connect(connection: DBAPIConnection, *, server: str, name: str) -> None:
     is_direct = f"pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {driver.info.backend_pid}"
     set_name = f"pg_catalog.set_config('application_name', '{name}', false)"
     naming = f", CASE WHEN {is_direct} THEN {set_name} END" if name else ""
-    version = driver.execute(f"SELECT pg_catalog.version(){naming}").fetchone()[0]
+    version, is_own, *_ = driver.execute(f"SELECT pg_catalog.version(), {is_direct}{naming}").fetchone()
     refusal = refusal_of_server(version, encoding=driver.info.parameter_status("server_encoding") or "", server=server)
     if refusal:
         connection.close()
         raise refusal
+    return bool(is_own)
 
 
 def refusal_of_server(version: str, *, encoding: str, server: str) -> TaskAuditError | None:

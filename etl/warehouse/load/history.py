@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from etl.database.engines.base import Engine
 from etl.tasks.detail import CONTENT, FIELDS, Kind
-from etl.warehouse.load.statements import TERMINAL, fact, stage
+from etl.warehouse.load.statements import TERMINAL, fact, into_changes, stage
 from etl.warehouse.tables import dim_result_code, fact_task_status, fact_task_status_change
 from etl.warehouse.temporary_tables import stage_facts
 
@@ -48,8 +48,8 @@ def correct_history(engine: Engine, *, run_id: str) -> Iterator[Executable]:
     """
     # A literal: SQLAlchemy turns a parameter that an UPDATE is executed with into one of its assignments.
     learnt_by = literal(run_id, Text)
-    yield _insert_interrupted()
-    yield _insert_late(learnt_by)
+    yield _insert_interrupted(engine)
+    yield _insert_late(engine, learnt_by)
     yield _delete_repetitions(engine)
     yield _chain()
     yield _date_facts()
@@ -78,7 +78,7 @@ def date_result_codes() -> Update:
     )
 
 
-def _insert_interrupted() -> Insert:
+def _insert_interrupted(engine: Engine) -> Insert:
     """Begin the last answer again at its last check if a late answer interrupts it."""
     begins_again = select(
         stage.task_id,
@@ -90,10 +90,10 @@ def _insert_interrupted() -> Insert:
         fact.run_id,
     ).join_from(stage_facts, fact_task_status, fact.task_id == stage.task_id)
     another = or_(stage.status != fact.status, stage.result_code.is_distinct_from(fact.result_code))
-    return _into_changes(begins_again.where(is_late, stage.observed_at > fact.status_changed_at, another))
+    return into_changes(engine, begins_again.where(is_late, stage.observed_at > fact.status_changed_at, another))
 
 
-def _insert_late(run_id: ColumnElement[str]) -> Insert:
+def _insert_late(engine: Engine, run_id: ColumnElement[str]) -> Insert:
     """Add each late answer, unless the answer before it was the same, or of the same instant."""
     before, between = fact_task_status_change.alias("before"), fact_task_status_change.alias("between_them")
     is_last_before = not_(
@@ -121,7 +121,7 @@ def _insert_late(run_id: ColumnElement[str]) -> Insert:
         stage.result_code,
         run_id,
     ).join_from(stage_facts, fact_task_status, fact.task_id == stage.task_id)
-    return _into_changes(late.where(is_late, not_(is_known)))
+    return into_changes(engine, late.where(is_late, not_(is_known)))
 
 
 def _delete_repetitions(engine: Engine) -> Delete:
@@ -206,7 +206,3 @@ def _story() -> Subquery:
         .where(change.task_id.in_(_late_tasks()))
         .subquery("story")
     )
-
-
-def _into_changes(rows: Select[object]) -> Insert:
-    return fact_task_status_change.insert().from_select(fact_task_status_change.columns.keys(), rows)

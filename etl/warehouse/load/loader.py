@@ -159,7 +159,7 @@ class Warehouse:
     def _write_facts(self, connection: Connection, learnt_by: str) -> None:
         run_id = {"run_id": learnt_by}
         # Changes come first: they are read off the facts as they were before this batch.
-        connection.execute(statements.insert_changes(), run_id)
+        connection.execute(statements.insert_changes(self._kind), run_id)
         connection.execute(statements.upsert_facts(self._kind), run_id)
         if connection.execute(history.count_late()).scalar_one():
             for statement in history.correct_history(self._kind, run_id=learnt_by):

@@ -54,7 +54,7 @@ def count_batch() -> Select[int, int]:
     ).select_from(_known)
 
 
-def insert_changes() -> Insert:
+def insert_changes(engine: Engine) -> Insert:
     """Record every change of status or result code, the first observation included."""
     changes = select(
         stage.task_id,
@@ -66,9 +66,12 @@ def insert_changes() -> Insert:
         run_id,
     )
     news = changes.select_from(_known).where(or_(_is_first, and_(_is_newer, _moved))).order_by(stage.task_id)
-    return fact_task_status_change.insert().from_select(
-        ["task_id", "observed_at", "previous_status", "status", "previous_result_code", "result_code", "run_id"], news
-    )
+    return into_changes(engine, news)
+
+
+def into_changes(engine: Engine, rows: Select[Any]) -> Insert:
+    """Insert rows into the history, but those that it has: a person may have deleted the fact of a task alone."""
+    return engine.insert_or_ignore(fact_task_status_change).from_select(fact_task_status_change.columns.keys(), rows)
 
 
 def upsert_facts(engine: Engine) -> Insert:

@@ -19,13 +19,14 @@ TABLES = ("fact_task_status", "fact_task_status_change", "dim_result_code")
 thorough = settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def made_by(audit, loads, clocks=None):
+def made_by(audit, loads, clocks=None, *, forgotten=(*TABLES, "audit_run")):
     """Load each batch under the run that observed it, and return the rows of the tables.
 
     ``clocks`` draws the time that the clock of a live load shows; without it, the observations are archived ones.
+    ``forgotten`` names the tables that are emptied before.
     """
     with audit.engine.begin() as connection:
-        for name in (*TABLES, "audit_run"):
+        for name in forgotten:
             connection.execute(METADATA.tables[name].delete())
     run = audit.begin("run")
     for learnt_by, seen in loads:
@@ -71,6 +72,26 @@ def test_any_order_makes_the_tables_of_the_order_of_observation(audit, nights, d
     clocks = st.integers(-40, 40).map(lambda seconds: audit.at(latest) + timedelta(seconds=seconds))
     some_clocks = data.draw(st.sampled_from([None, lambda: data.draw(clocks)]))
     assert made_by(audit, data.draw(st.permutations(nights + again)), some_clocks) == expected
+
+
+@settings(thorough, max_examples=6)
+@given(lives(), st.data())
+def test_facts_deleted_by_hand_come_back_in_any_order_beside_their_history(audit, nights, data):
+    expected = made_by(audit, nights)
+    deleted = ("fact_task_status", "audit_run")
+    assert made_by(audit, data.draw(st.permutations(nights)), forgotten=deleted) == expected
+
+
+def test_a_fact_deleted_by_hand_comes_back_beside_its_history(audit):
+    life = [(f"run-{minute}", [("1", status, minute, {})]) for status, minute in ((EXECUTING, 0), (SUCCESS, 10))]
+    expected = made_by(audit, life)
+    assert [row["status"] for row in expected["fact_task_status_change"]] == [EXECUTING, SUCCESS]
+    assert made_by(audit, life, forgotten=("fact_task_status", "audit_run")) == expected
+    # Another answer of the same instant leaves the history that people have read.
+    other = [("run-0", [("1", NEW, 0, {})])]
+    again = made_by(audit, other, forgotten=("fact_task_status", "audit_run"))
+    assert again["fact_task_status_change"] == expected["fact_task_status_change"]
+    assert [row["status"] for row in again["fact_task_status"]] == [NEW]
 
 
 def test_every_order_of_a_short_life(audit):

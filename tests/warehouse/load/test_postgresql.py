@@ -13,7 +13,7 @@ from tests.conftest import MYSQL
 
 EXECUTING, SUCCESS, FAILED = 1, 2, 3
 TABLES = ("fact_task_status", "fact_task_status_change", "dim_task_status", "dim_task_type", "dim_result_code")
-LARGEST_LOG = 65_536
+LARGEST_LOG = 16_384
 
 
 @pytest.fixture
@@ -71,6 +71,20 @@ def test_a_repeated_load_of_finished_tasks_writes_no_row_version_and_next_to_no_
     # 5,000 row locks alone would be 300 kB. After a checkpoint of the server, one load writes some whole pages.
     assert min(repeated) < LARGEST_LOG
     assert [run["unchanged"] for run in audit.rows("audit_run")[1:]] == [5_000, 5_000]
+
+
+def test_a_session_of_the_jobs_own_keeps_the_staging_tables_and_no_row(on_postgresql):
+    audit = on_postgresql
+    tables = "SELECT oid, relname FROM pg_class WHERE relpersistence = 't' AND relname ~ '^stage_(facts|dead_letters)' AND relkind = 'r'"
+    seen = []
+    for minute in range(2):
+        audit.load(audit.seen(EXECUTING, minute), audit.failed(minute, task_id="2"), run=f"run-{minute}")
+        with audit.engine.connect() as connection:
+            seen.append(connection.exec_driver_sql(f"{tables} ORDER BY relname").all())
+            for _, name in seen[-1]:
+                assert connection.exec_driver_sql(f"SELECT COUNT(*) FROM {name}").scalar_one() == 0
+    assert [name for _, name in seen[0]] == ["stage_dead_letters", "stage_facts"]
+    assert seen[1] == seen[0]
 
 
 @pytest.mark.parametrize("warehouse_url", ["postgresql", *MYSQL], indirect=True)
