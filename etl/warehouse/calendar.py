@@ -33,7 +33,6 @@ stage_days = Table(
     MetaData(),
     *(Column(column.name, column.type, primary_key=column.primary_key, nullable=False) for column in dim_day.c),
     prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
 )
 """The staging table of a calendar."""
 

@@ -11,7 +11,6 @@ stage_facts = Table(
     *described(),
     Column("observed_at", UtcDateTime, nullable=False),
     prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
 )
 """The staging table of one batch, with one normalized row per task. DuckDB reads the frame in memory instead."""
 
@@ -23,7 +22,6 @@ stage_dead_letters = Table(
         for column in dead_letter.c
     ),
     prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
 )
 """The staging table of the dead letters of one batch."""
 
@@ -33,6 +31,5 @@ queue_state = Table(
     Column("task_id", KEY, primary_key=True),
     Column("state", Text, nullable=False),
     prefixes=["TEMPORARY"],
-    postgresql_on_commit="DELETE ROWS",
 )
 """A copy of the pending table for one question to the warehouse."""

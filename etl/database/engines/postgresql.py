@@ -218,7 +218,9 @@ class PostgreSQL(Engine):
         add 27 kB to the log of the server.
         """
         is_direct: bool = connection.info[IS_DIRECT]
-        connection.execute(CreateTable(table, if_not_exists=is_direct))
+        # An argument of the table for this would import the dialect in processes that use other engines.
+        create = CreateTable(table, if_not_exists=is_direct).compile(connection)
+        connection.exec_driver_sql(f"{create} ON COMMIT DELETE ROWS")
         cursor: Any = connection.connection.cursor()
         try:
             with cursor.copy(f"COPY {table.name} ({', '.join(table.columns.keys())}) FROM STDIN") as copy:
