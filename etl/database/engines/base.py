@@ -234,6 +234,17 @@ class Engine(ABC):
         insert: Insert = self.insert(table).on_conflict_do_nothing()
         return insert
 
+    def insert_missing(self, table: Table, rows: Select[Any]) -> Insert:
+        """Return a statement that inserts the selected rows, but those whose key exists already.
+
+        Args:
+            table: the table.
+            rows: the rows, with one column for each column of the table.
+        """
+        insert = self.insert(table).from_select(table.columns.keys(), rows)
+        missing: Insert = insert.on_conflict_do_nothing(index_elements=table.primary_key.columns.keys())
+        return missing
+
     def upsert(self, table: Table, columns: Sequence[str], rows: Select[Any]) -> Insert:
         """Return a statement that inserts the selected rows, or updates those with the same key."""
         insert = self.insert(table)

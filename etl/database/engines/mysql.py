@@ -177,6 +177,13 @@ class MySQL(Engine):
         insert: sa.Insert = self.insert(table).prefix_with("IGNORE")
         return insert
 
+    def insert_missing(self, table: Table, rows: sa.Select[Any]) -> sa.Insert:
+        """Assign to a row that exists its own key: IGNORE would also leave out what a constraint refuses."""
+        key = table.primary_key.columns[0]
+        insert = self.insert(table).from_select(table.columns.keys(), rows)
+        missing: sa.Insert = insert.on_duplicate_key_update({key.name: key})
+        return missing
+
     def upsert(self, table: Table, columns: Sequence[str], rows: sa.Select[Any]) -> sa.Insert:
         """Return a statement that writes the selected rows over those with the same key."""
         insert = self.insert(table).from_select(columns, rows)

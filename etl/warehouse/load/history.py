@@ -28,7 +28,7 @@ from sqlalchemy import (
 
 from etl.database.engines.base import Engine
 from etl.tasks.detail import CONTENT, FIELDS, Kind
-from etl.warehouse.load.statements import TERMINAL, fact, into_changes, stage
+from etl.warehouse.load.statements import TERMINAL, fact, stage
 from etl.warehouse.tables import dim_result_code, fact_task_status, fact_task_status_change
 from etl.warehouse.temporary_tables import stage_facts
 
@@ -90,7 +90,8 @@ def _insert_interrupted(engine: Engine) -> Insert:
         fact.run_id,
     ).join_from(stage_facts, fact_task_status, fact.task_id == stage.task_id)
     another = or_(stage.status != fact.status, stage.result_code.is_distinct_from(fact.result_code))
-    return into_changes(engine, begins_again.where(is_late, stage.observed_at > fact.status_changed_at, another))
+    interrupted = begins_again.where(is_late, stage.observed_at > fact.status_changed_at, another)
+    return engine.insert_missing(fact_task_status_change, interrupted)
 
 
 def _insert_late(engine: Engine, run_id: ColumnElement[str]) -> Insert:
@@ -121,7 +122,7 @@ def _insert_late(engine: Engine, run_id: ColumnElement[str]) -> Insert:
         stage.result_code,
         run_id,
     ).join_from(stage_facts, fact_task_status, fact.task_id == stage.task_id)
-    return into_changes(engine, late.where(is_late, not_(is_known)))
+    return engine.insert_missing(fact_task_status_change, late.where(is_late, not_(is_known)))
 
 
 def _delete_repetitions(engine: Engine) -> Delete:

@@ -66,12 +66,8 @@ def insert_changes(engine: Engine) -> Insert:
         run_id,
     )
     news = changes.select_from(_known).where(or_(_is_first, and_(_is_newer, _moved))).order_by(stage.task_id)
-    return into_changes(engine, news)
-
-
-def into_changes(engine: Engine, rows: Select[Any]) -> Insert:
-    """Insert rows into the history, but those that it has: a person may have deleted the fact of a task alone."""
-    return engine.insert_or_ignore(fact_task_status_change).from_select(fact_task_status_change.columns.keys(), rows)
+    # The history may have a change of a task whose fact a person has deleted.
+    return engine.insert_missing(fact_task_status_change, news)
 
 
 def upsert_facts(engine: Engine) -> Insert:

@@ -5,6 +5,7 @@ import re
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from etl.database.connections import open_engine
 from etl.database.engines import engine_of
@@ -49,6 +50,19 @@ def test_a_repeated_load_of_finished_tasks_updates_no_row_and_writes_next_to_no_
     assert audit.load(*seen(5), run=run).unchanged == 5_000
     assert rows_updated(audit) - updated == 1, "the row of the run"
     assert log_position(audit) - position < LARGEST_LOG
+
+
+def test_a_change_that_a_constraint_refuses_is_an_error_and_not_left_out(on_mysql):
+    audit = on_mysql
+    audit.load(audit.seen(SUCCESS, task_id="1"))
+    before = audit.tables()
+    with audit.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE fact_task_status_change ADD CONSTRAINT no_failure CHECK (status <> 3)")
+    with pytest.raises(DBAPIError, match="no_failure"):
+        audit.load(audit.seen(FAILED, 5, task_id="2"), run="run-2")
+    assert {name: rows for name, rows in audit.tables().items() if name != "audit_run"} == {
+        name: rows for name, rows in before.items() if name != "audit_run"
+    }
 
 
 def test_text_is_stored_without_loss_and_compared_by_code_points_whatever_the_database_s_default(on_mysql):
