@@ -11,7 +11,7 @@ from dataclasses import replace
 import click
 from rich.console import Console
 
-from tests.bench import exports, indexes, loaders, memory, per_request, rate_limits, side_by_side, whole_job
+from tests.bench import commands, exports, indexes, loaders, memory, per_request, rate_limits, side_by_side, whole_job
 from tests.bench.parts import Sizes, postgres_server
 
 PARTS = {
@@ -19,6 +19,7 @@ PARTS = {
     "latency": side_by_side.late,
     "tls": side_by_side.over_tls,
     "several-runs": side_by_side.several_runs,
+    "commands": commands.tables,
     "whole-job": whole_job.tables,
     "request": per_request.tables,
     "loaders": loaders.tables,
@@ -39,6 +40,7 @@ QUICK = Sizes(
     facts=1_000,
     exports=(500, 1_000),
     limits=(1, 200),
+    pending=1_000,
 )
 
 

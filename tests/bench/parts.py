@@ -58,6 +58,8 @@ class Sizes:
     """The facts in a warehouse after a year."""
     limits: tuple[int, int] = (20, 9_000)
     """The nights and their tasks for each kind of a hidden limit."""
+    pending: int = 5_000_000
+    """The tasks of a long queue."""
 
 
 def new_table(title: str, *columns: str) -> Table:
