@@ -11,8 +11,11 @@ from etl.warehouse.text import ForeignText, storable_text
 LIMITS = {column.name: column.type.characters for column in dead_letter.c if isinstance(column.type, ForeignText)}
 """The characters that a column of text from outside may hold, by its name."""
 
+DeadLetterRow = dict[str, Any]
+"""A row by the names of its columns."""
 
-def dead_letter_rows(failures: Sequence[FetchFailure], run_id: str) -> list[dict[str, Any]]:
+
+def dead_letter_rows(failures: Sequence[FetchFailure], run_id: str) -> list[DeadLetterRow]:
     """Lay lasting failures out in rows. The newest failure of a task counts.
 
     Args:
@@ -26,8 +29,8 @@ def dead_letter_rows(failures: Sequence[FetchFailure], run_id: str) -> list[dict
     return list({row["task_id"]: row for row in rows}.values())
 
 
-def _row(failure: FetchFailure, run_id: str) -> dict[str, Any]:
-    row: dict[str, Any] = {
+def _row(failure: FetchFailure, run_id: str) -> DeadLetterRow:
+    row: DeadLetterRow = {
         "task_id": failure.task.task_id,
         "reason": str(failure.reason),
         "http_status": failure.http_status,

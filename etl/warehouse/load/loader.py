@@ -1,21 +1,24 @@
 """Writes a batch - facts, changes, dimensions, dead letters and the run's counters - in one transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, replace
+from datetime import datetime
 
 import structlog
 from sqlalchemy import Connection, Engine, Executable, func, insert, select, update
 
 from etl.crash_points import crash_point
 from etl.database.engines import engine_of
+from etl.database.engines.base import Rows
 from etl.database.versions import require_current
 from etl.runs import AuditRun, Counters
 from etl.warehouse.calendar import follow_zone
 from etl.warehouse.limits import MAX_DIMENSION_ROWS, MAX_KEY_CHARACTERS
 from etl.warehouse.load import clock_errors, dimensions, history, statements
 from etl.warehouse.load.batch import Batch, Within
-from etl.warehouse.load.dead_letters import dead_letter_rows
+from etl.warehouse.load.dead_letters import DeadLetterRow, dead_letter_rows
 from etl.warehouse.schema import warehouse_schema
 from etl.warehouse.tables import audit_run, audit_run_counter, fact_task_status_change
 from etl.warehouse.temporary_tables import stage_dead_letters, stage_facts
@@ -70,18 +73,20 @@ class Warehouse:
         Returns:
             The counters after this batch, as they were written.
         """
-        with self.engine.begin() as connection:
+        learnt_by = batch.run_id or run.run_id
+        letters = dead_letter_rows(batch.dead_letters, learnt_by)
+        with self.engine.begin() as connection, self._staged(connection, batch.facts, letters):
+            # The lock comes after the copying: no limit of a server ends a copy whose client is frozen.
             self._kind.lock_loads(connection, self._schema.version)
             written = _written(connection, run)
             if written.accounted == run.accounted + batch.tasks:
                 return written
-            with self._kind.staged(connection, batch.facts, stage_facts):
-                crash_point("staged")
-                if batch.now is not None:
-                    clock_errors.correct_staged(connection, self._kind, now=batch.now)
-                counted = connection.execute(statements.count_batch()).one()
-                self._write_facts(connection, batch.run_id or run.run_id)
-            self._write_dead_letters(connection, batch, batch.run_id or run.run_id)
+            if batch.now is not None:
+                clock_errors.correct_staged(connection, self._kind, now=batch.now)
+            counted = connection.execute(statements.count_batch()).one()
+            self._write_facts(connection, learnt_by)
+            if letters:
+                self._write_dead_letters(connection, letters, learnt_by, now=batch.now)
             loaded = replace(
                 run,
                 audited=run.audited + batch.audited,
@@ -171,17 +176,26 @@ class Warehouse:
         connection.execute(history.date_result_codes())
         connection.execute(statements.resolve_dead_letters())
 
-    def _write_dead_letters(self, connection: Connection, batch: Batch, learnt_by: str) -> None:
-        if batch.dead_letters:
-            rows = dead_letter_rows(batch.dead_letters, learnt_by)
-            if batch.now is not None:
-                failed = {row["task_id"]: row["last_failed_at"] for row in rows}
-                clock_errors.correct_failed(connection, self._kind, failed, now=batch.now)
-            staged = [[row[column] for column in stage_dead_letters.columns.keys()] for row in rows]  # noqa: SIM118 - no dict
-            # A statement for each row would take DuckDB five milliseconds.
-            with self._kind.staged(connection, staged, stage_dead_letters):
-                connection.execute(statements.upsert_dead_letters(self._kind))
-            connection.execute(statements.resolve_overtaken_dead_letters(learnt_by))
+    def _write_dead_letters(
+        self, connection: Connection, letters: Sequence[DeadLetterRow], learnt_by: str, *, now: datetime | None
+    ) -> None:
+        if now is not None:
+            failed = {row["task_id"]: row["last_failed_at"] for row in letters}
+            clock_errors.correct_failed(connection, self._kind, failed, now=now)
+        connection.execute(statements.upsert_dead_letters(self._kind))
+        connection.execute(statements.resolve_overtaken_dead_letters(learnt_by))
+
+    @contextmanager
+    def _staged(self, connection: Connection, facts: Rows, letters: Sequence[DeadLetterRow]) -> Iterator[None]:
+        columns = stage_dead_letters.columns.keys()
+        rows = [[row[column] for column in columns] for row in letters]
+        with ExitStack() as stages:
+            stages.enter_context(self._kind.staged(connection, facts, stage_facts))
+            # A statement for each dead letter would take DuckDB five milliseconds.
+            if rows:
+                stages.enter_context(self._kind.staged(connection, rows, stage_dead_letters))
+            crash_point("staged")
+            yield
 
 
 def _written(connection: Connection, run: AuditRun) -> AuditRun:

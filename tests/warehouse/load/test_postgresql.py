@@ -8,6 +8,9 @@ from pydantic import SecretStr
 
 from etl.database.connections import open_engine
 from etl.errors import ConfigurationError
+from etl.normalize import normalize
+from etl.warehouse.load.batch import Batch
+from etl.warehouse.load.loader import Warehouse
 from etl.warehouse.schema import upgrade_warehouse
 from tests.conftest import MYSQL
 
@@ -88,6 +91,23 @@ def test_a_session_of_the_jobs_own_keeps_the_staging_tables_and_no_row(on_postgr
                 assert connection.exec_driver_sql(f"SELECT COUNT(*) FROM {name}").scalar_one() == 0
     assert [name for _, name in seen[0]] == ["stage_dead_letters", "stage_facts"]
     assert seen[1] == seen[0]
+
+
+@pytest.mark.parametrize("warehouse_url", ["postgresql", *MYSQL], indirect=True)
+def test_a_load_whose_rows_are_still_on_their_way_holds_up_no_other(engine, audit_on, warehouse_url):
+    """A client may be frozen while it copies, and no limit of a server ends its transaction then."""
+    audit, other = audit_on(engine), open_engine(warehouse_url, name="the warehouse")
+    run, run_of_other = audit.begin("run-1", claimed=1), audit.begin("run-2", claimed=1)
+    (late,), (early,) = (normalize([audit.seen(SUCCESS, minute, task_id="1")]) for minute in (5, 0))
+
+    def on_their_way():
+        loaded = Warehouse(other).load(Batch(facts=[early], audited=1), run_of_other)
+        assert loaded.changed == 1
+        yield late
+
+    assert audit.warehouse.load(Batch(facts=on_their_way(), audited=1), run).unchanged == 1
+    other.dispose()
+    assert audit.row("fact_task_status")["run_id"] == "run-2"
 
 
 @pytest.mark.parametrize("warehouse_url", ["postgresql", *MYSQL], indirect=True)
