@@ -52,6 +52,7 @@ class Machine(RuleBasedStateMachine):
         self.board.now = self.board.now.replace(microsecond=0) + timedelta(minutes=1)
         self.began = self.board.now
         self.after = dict.fromkeys(WORKERS, "")
+        self.after_expired = dict.fromkeys(WORKERS, "")
         self.queues = {worker: self.board.queue(worker) for worker in WORKERS}
 
     @rule(number=st.integers(1, 4))
@@ -77,16 +78,21 @@ class Machine(RuleBasedStateMachine):
         ]
 
     def expected(self, worker, limit):
-        """Return the oldest free tasks after the last claim, or from the start; otherwise those of dead workers."""
+        """Return the oldest free tasks after the last claim, or from the start; otherwise so those of dead workers."""
         free = self.due(wanted=lambda known: known.until is None)
-        free = ([task_id for task_id in free if task_id > self.after[worker]] or free)[:limit]
-        self.after[worker] = free[-1] if free else ""
         expired = self.due(
             wanted=lambda known: (
                 known.until and known.until <= self.board.now and known.attempts < ALLOWED - 1 and known.owner != worker
             )
         )
-        return free or expired[:limit]
+        found = self.next_of(free, self.after, worker, limit)
+        return found or self.next_of(expired, self.after_expired, worker, limit)
+
+    @staticmethod
+    def next_of(tasks, after, worker, limit):
+        found = ([task_id for task_id in tasks if task_id > after[worker]] or tasks)[:limit]
+        after[worker] = found[-1] if found else ""
+        return found
 
     def take(self, worker, tasks):
         for task in tasks:
