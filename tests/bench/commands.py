@@ -15,7 +15,7 @@ ON_NOTHING = ("--version", "--help", "plan", "status", "query stuck_tasks", "run
 BESIDE_MILLIONS = ("plan", "status")
 
 NO_API = FOR_THE_API | {"TASK_AUDIT_API__BASE_URL": "http://127.0.0.1:9"}
-"""A run with nothing to do asks nobody."""
+"""A run with nothing to do sends no request."""
 
 FILL = """
 INSERT INTO pending_task (task_id, submitted_at)

@@ -6,7 +6,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from etl.database.connections import open_engine
-from etl.database.engines import mysql_servers, postgresql
+from etl.database.engines import mysql_servers, postgresql_servers
 from etl.error_codes import Code
 from etl.errors import ConfigurationError
 
@@ -25,7 +25,7 @@ from etl.errors import ConfigurationError
     ],
 )
 def test_another_product_or_an_older_version_is_refused(version):
-    refusal = postgresql.refusal_of_server(version, encoding="UTF8", server="postgresql://u@h/d")
+    refusal = postgresql_servers.refusal_of_server(version, encoding="UTF8", server="postgresql://u@h/d")
 
     assert isinstance(refusal, ConfigurationError)
     assert refusal.code is Code.DATABASE_UNSUPPORTED
@@ -42,7 +42,7 @@ def test_another_product_or_an_older_version_is_refused(version):
     ],
 )
 def test_a_supported_version_is_accepted(version):
-    assert postgresql.refusal_of_server(version, encoding="UTF8", server="postgresql://u@h/d") is None
+    assert postgresql_servers.refusal_of_server(version, encoding="UTF8", server="postgresql://u@h/d") is None
 
 
 def test_a_server_that_calls_itself_otherwise_is_refused_by_every_command(postgres_url, task_audit, configure):

@@ -235,12 +235,7 @@ class Engine(ABC):
         return insert
 
     def insert_missing(self, table: Table, rows: Select[Any]) -> Insert:
-        """Return a statement that inserts the selected rows, but those whose key exists already.
-
-        Args:
-            table: the table.
-            rows: the rows, with one column for each column of the table.
-        """
+        """Return a statement that inserts rows of all columns of the table, but those whose key exists already."""
         insert = self.insert(table).from_select(table.columns.keys(), rows)
         missing: Insert = insert.on_conflict_do_nothing(index_elements=table.primary_key.columns.keys())
         return missing

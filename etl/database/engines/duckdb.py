@@ -50,7 +50,7 @@ tenth to a third more processor time. The smallest blocks make a new file a thir
 smaller; a file keeps the size of blocks that it was made with. DuckDB holds what its log has in memory: a log of 4 MB
 instead of 16 keeps a run of 60,000 tasks 25 MiB smaller, and takes no more processor time beside 400,000 facts.
 Its allocator keeps what was freed until 512 MB are freed at once; a threshold of 2 MB keeps a run of 200,000 tasks
-50 MiB smaller. One of 1 MB saves no more, and costs a twentieth of the processor time; 4 MB saves half as much.
+40 to 50 MiB smaller. One of 1 MB saves no more, and costs a twentieth of the processor time; 4 MB saves 25 to 40.
 With a ``memory_limit`` of 32, 64 or 96 MB, a run of 100,000 tasks took 225 to 246 MiB, and 243 without.
 Questions, which only read, use all processors.
 """

@@ -4,7 +4,6 @@ The job keeps no state in a session that a pool may share (PgBouncer in transact
 table and lock ends with its transaction there, and the driver prepares no statement.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,12 +19,13 @@ from sqlalchemy.schema import CreateTable
 from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument
 from etl.database.engines.postgresql_faults import FAULTS
 from etl.database.engines.postgresql_names import SearchPath, qualify_calls, search_path_of
-from etl.database.error_map import Fault, unsupported
+from etl.database.engines.postgresql_servers import refusal_of_server
+from etl.database.error_map import Fault
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import IDLE_SECONDS, MAX_PROBES, PROBE_SECONDS
 from etl.database.pauses import max_pause_seconds
 from etl.error_codes import Code
-from etl.errors import ConfigurationError, TaskAuditError, TransientError
+from etl.errors import ConfigurationError, TransientError
 
 LOCK_WAIT_SECONDS = 300
 """The holder of a server's lock is at work, for example in a long migration."""
@@ -46,10 +46,6 @@ IS_DIRECT = "is_direct"
 
 OWN_OPTIONS = ("autocommit", "context", "cursor_factory", "prepare_threshold", "row_factory")
 """The options of the driver that a URL cannot give, since its values are text and the job sets them itself."""
-
-MIN_VERSION = 14
-OTHER_PRODUCTS = re.compile(r"Redshift|Greenplum|Cloudberry|GaussDB|-YB-|CrateDB|Materialize|RisingWave", re.IGNORECASE)
-"""Servers whose version begins as that of PostgreSQL does."""
 
 LOST_CONNECTION = {"OperationalError", "ConnectionTimeout", "InternalError"}
 """The driver's errors without an SQLSTATE that mean a lost connection.
@@ -258,35 +254,15 @@ def _connect(connection: DBAPIConnection, *, server: str, name: str) -> bool:
     A pooler gives its clients numbers of its own instead of the server's process IDs.
     """
     driver: Any = connection
-    is_direct = f"pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {driver.info.backend_pid}"
+    same_process = f"pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {driver.info.backend_pid}"
     set_name = f"pg_catalog.set_config('application_name', '{name}', false)"
-    naming = f", CASE WHEN {is_direct} THEN {set_name} END" if name else ""
-    version, is_own, *_ = driver.execute(f"SELECT pg_catalog.version(), {is_direct}{naming}").fetchone()
+    naming = f", CASE WHEN {same_process} THEN {set_name} END" if name else ""
+    version, is_direct, *_ = driver.execute(f"SELECT pg_catalog.version(), {same_process}{naming}").fetchone()
     refusal = refusal_of_server(version, encoding=driver.info.parameter_status("server_encoding") or "", server=server)
     if refusal:
         connection.close()
         raise refusal
-    return bool(is_own)
-
-
-def refusal_of_server(version: str, *, encoding: str, server: str) -> TaskAuditError | None:
-    """Return the error for a server that is not supported; None if it is.
-
-    Args:
-        version: the answer to ``SELECT version()``.
-        encoding: the encoding of the database.
-        server: the address of the server, for the message.
-    """
-    number = re.match(r"(?:PostgreSQL|EnterpriseDB) (\d+)", version)
-    if number is None or int(number[1]) < MIN_VERSION or OTHER_PRODUCTS.search(version):
-        return unsupported(server, version, f"PostgreSQL {MIN_VERSION} or newer")
-    if encoding not in {"UTF8", "UNICODE", "UTF-8"}:
-        return ConfigurationError(
-            f"The database {server} stores text as {encoding}, which cannot hold every text.",
-            code=Code.DATABASE_UNSUPPORTED,
-            remedy="Create a database with ENCODING 'UTF8' TEMPLATE template0, and name it in the URL.",
-        )
-    return None
+    return bool(is_direct)
 
 
 def _phrase_of(error: BaseException) -> str | None:

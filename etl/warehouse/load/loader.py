@@ -85,8 +85,7 @@ class Warehouse:
                 clock_errors.correct_staged(connection, self._kind, now=batch.now)
             counted = connection.execute(statements.count_batch()).one()
             self._write_facts(connection, learnt_by)
-            if letters:
-                self._write_dead_letters(connection, letters, learnt_by, now=batch.now)
+            self._write_dead_letters(connection, letters, learnt_by, now=batch.now)
             loaded = replace(
                 run,
                 audited=run.audited + batch.audited,
@@ -179,6 +178,8 @@ class Warehouse:
     def _write_dead_letters(
         self, connection: Connection, letters: Sequence[DeadLetterRow], learnt_by: str, *, now: datetime | None
     ) -> None:
+        if not letters:
+            return
         if now is not None:
             failed = {row["task_id"]: row["last_failed_at"] for row in letters}
             clock_errors.correct_failed(connection, self._kind, failed, now=now)
