@@ -35,15 +35,14 @@ def tables(sizes: Sizes, postgres: str) -> Iterator[Table]:
 def _compared(
     title: str, engine: str, commands: tuple[str, ...], sizes: Sizes, postgres: str, *, pending: int = 0
 ) -> Table:
-    programs = {"the job": str(JOB), SNAPSHOT: str(snapshot_program())}
+    programs = (str(JOB), str(snapshot_program()))
     columns = ("seconds", "CPU s", f"{SNAPSHOT}, seconds", "CPU s", "share of seconds", "share of CPU")
     table = Table("command", title=f"Commands: {title}; medians of {sizes.repetitions} in turn", title_justify="left")
     for column in columns:
         table.add_column(column, justify="right")
     with ExitStack() as installed:
         variables = {
-            program: installed.enter_context(_installation(program, engine, postgres, pending))
-            for program in programs.values()
+            program: installed.enter_context(_installation(program, engine, postgres, pending)) for program in programs
         }
         for command in commands:
             rounds = [
