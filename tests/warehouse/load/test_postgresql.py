@@ -78,15 +78,15 @@ def test_a_repeated_load_of_finished_tasks_writes_no_row_version_and_next_to_no_
 
 def test_a_session_of_the_jobs_own_keeps_the_staging_tables_and_no_row(on_postgresql):
     audit = on_postgresql
-    tables = (
-        "SELECT oid, relname FROM pg_class WHERE relpersistence = 't' AND relkind = 'r' AND relname IN ('{}', '{}')"
-    )
-    tables = tables.format("stage_facts", "stage_dead_letters")
+    tables = """
+        SELECT oid, relname FROM pg_class WHERE relpersistence = 't' AND relkind = 'r'
+        AND relname IN ('stage_dead_letters', 'stage_facts') ORDER BY relname
+    """
     seen = []
     for minute in range(2):
         audit.load(audit.seen(EXECUTING, minute), audit.failed(minute, task_id="2"), run=f"run-{minute}")
         with audit.engine.connect() as connection:
-            seen.append(connection.exec_driver_sql(f"{tables} ORDER BY relname").all())
+            seen.append(connection.exec_driver_sql(tables).all())
             for _, name in seen[-1]:
                 assert connection.exec_driver_sql(f"SELECT COUNT(*) FROM {name}").scalar_one() == 0
     assert [name for _, name in seen[0]] == ["stage_dead_letters", "stage_facts"]
