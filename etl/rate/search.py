@@ -8,6 +8,10 @@ bracket is narrow. From time to time it probes for a higher limit, in steps that
 
 A refusal at a rate that the API admitted before means that the limit has changed, or that the API limits the number of
 requests in flight instead. In that case the refused requests are those with the most others in flight.
+
+If one of several servers refuses a part of the requests at any rate, refusals tell no limit, and lower the rate again
+and again. From a rate that has fallen far below what the API has shown to admit, the search probes sooner, and in
+larger steps (``probing``).
 """
 
 import math
@@ -16,10 +20,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from etl.rate.probing import FIRST_PROBE_SECONDS, FIRST_STEP, MAX_STEP, TOLD_STEP, Probing
 from etl.rate.values import FoundLimit, Permit
-
-FIRST_PROBE = 1.1
-"""The first step of a probe: a limit that has not changed refuses it before the excess of requests is large."""
 
 NARROW, GUESSED = 1.015, 1.1
 """The step within the bracket below which narrowing it is not worth a pause; and the ratio of a refused rate to ``low``
@@ -38,13 +40,8 @@ two raises if several runs send, since until then not all know of a refusal."""
 MIN_REQUESTS_TO_TELL = 20
 """The requests beyond the burst from which a stretch tells the limit, within some percent."""
 
-PROBE_SECONDS, PROBE_REQUESTS, PROBE_COSTS, FIRST_PROBE_SECONDS = 20.0, 500, 100, 100.0
-"""The time between probes is at least so many seconds, requests, and multiples of the seconds that a failed one costs;
-and the seconds before the first one if another run has found the limit."""
-
-MIN_PAUSE_COST, MAX_PAUSE_SECONDS = 0.6, 20.0
-"""The part of a pause that counts at least for the time between probes, since the API admits a burst after it; and the
-pause that counts at most."""
+LONGEST_WINDOW_SECONDS = 60.0
+"""The seconds of a stretch before any refusal from which on its rate counts as shown: more than a burst or a window."""
 
 LONG_STRETCH, WINDOW_SECONDS = 1.5, 10.0
 """The multiple of the pause before it from which on a stretch is long enough to trust; and the pause from which on the
@@ -56,6 +53,9 @@ CROWDED = 0.8
 MIN_CROWDED_REFUSALS, MIN_REFUSALS_OF_FEW, FEW = 2, 4, 3
 """The refusals in a row that may be due to the number in flight, from which on it is limited. A few requests in flight
 are often nearly the most by chance, which takes more refusals."""
+
+PRESUMED = 0.01
+"""The part of the full rate that counts as shown: a lower limit is less likely than refusals that tell none."""
 
 MIN_RATE = 1 / 60
 """The lowest rate: one request per minute is always tried."""
@@ -90,8 +90,8 @@ class LimitSearch:
     def __init__(self, top: float) -> None:
         """Start at the full rate of ``top`` requests per second."""
         self._top = top
-        self.found = FoundLimit(rate=top, low=0.0, high=None)
-        self._factor = FIRST_PROBE
+        self.found = FoundLimit(rate=top, low=0.0, high=None, shown=PRESUMED * top)
+        self._probing = Probing()
         self._since_pause: Mark | None = None
         self._since_change: Mark | None = None
         """The first request at the current rate."""
@@ -107,7 +107,6 @@ class LimitSearch:
         self._pause, self._blocked = math.inf, 0.0
         """The seconds from a refusal to the first request after the pause: from the last refused probe, or the first
         refused request."""
-        self._probe_at = math.inf
         self._most_in_flight = 0
         """Of the requests since the pause that were accepted."""
         self._crowded_refusals = 0
@@ -123,15 +122,16 @@ class LimitSearch:
             self.interrupt()
         else:
             self._since_change = Mark(self._last_number + 1, now)
-        self.found = msgspec.structs.replace(found, rate=rate)
-        self._factor = FIRST_PROBE
-        self._probe_at = now + max(self._probe_seconds(), FIRST_PROBE_SECONDS)
+        shown = min(self._top, max(found.shown, PRESUMED * self._top))
+        self.found = msgspec.structs.replace(found, rate=rate, shown=shown)
+        self._probing.step = FIRST_STEP
+        self._probing.wait(self.found, now, pause=self._pause_seconds, at_least=FIRST_PROBE_SECONDS)
 
     def adopt_named(self, top: float) -> None:
         """Never send faster than the rate that the API names."""
         self._top = top
         rate = min(self.found.rate, top)
-        self._change(rate=rate, low=rate, high=None)
+        self._change(rate=rate, low=rate, high=None, shown=min(self.found.shown, top))
         self._since_pause = self._since_change = None
 
     def interrupt(self) -> None:
@@ -154,30 +154,30 @@ class LimitSearch:
         if start is None or permit.number < start.number:
             return None
         self._most_in_flight = max(self._most_in_flight, permit.in_flight)
-        if found.max_in_flight is not None and self._most_in_flight >= found.max_in_flight and now >= self._probe_at:
+        is_full = found.max_in_flight is not None and self._most_in_flight >= found.max_in_flight
+        if is_full and now >= self._probing.due_at:
             return self._raise_in_flight(now)
         return self._raise_if_due(permit, start, now) if found.rate < self._top else None
 
     def _raise_if_due(self, permit: Permit, start: Mark, now: float) -> Decision | None:
-        found, high = self.found, self.found.high or 0.0
-        is_probing = found.rate > high
-        if not is_probing and now >= self._probe_at:
-            self._factor = FIRST_PROBE
-            self._raise(FIRST_PROBE, now, low=found.rate, high=high)
+        found, probing, high = self.found, self._probing, self.found.high or 0.0
+        if not found.is_probing and now >= probing.due_at:
+            shown = probing.begin(found)
+            self._raise(probing.step, now, low=found.rate, high=high, shown=shown)
             return Decision.PROBED
         seconds = permit.sent_at - start.sent_at
         # If the number in flight slows the run down, a rate that holds tells nothing.
         may_hold = found.max_in_flight is None and seconds >= HOLDS_SECONDS
         # Where only time tells, as in windows, many steps would take long.
-        factor = self._factor if is_probing else (high / found.rate) ** (1 / 2 if may_hold else 1 / 3)
+        factor = probing.step if found.is_probing else (high / found.rate) ** (1 / 2 if may_hold else 1 / 3)
         if factor < NARROW or (self.is_shared and seconds < SHARED_RAISE_SECONDS):
             return None
         low, _ = self._least(permit, found.burst)
-        if low * factor < found.rate and not may_hold:
+        if low * (TOLD_STEP if factor >= MAX_STEP else factor) < found.rate and not may_hold:
             return None
-        if is_probing:
-            self._factor = factor = min(2.0, 2 * factor - 1)
-        self._raise(factor, now, low=low, high=None if is_probing else high)
+        if found.is_probing:
+            factor = probing.lengthen_step()
+        self._raise(factor, now, low=low, high=None if found.is_probing else high, shown=found.shown)
         return Decision.RAISED
 
     def refused(self, permit: Permit, now: float) -> Decision | None:
@@ -192,12 +192,12 @@ class LimitSearch:
         has_changed = found.rate <= 1.001 * found.low
         if self._is_crowded(permit, has_changed=has_changed):
             fewest = min(permit.in_flight, found.max_in_flight or permit.in_flight)
-            self._factor = FIRST_PROBE
+            self._probing.step = FIRST_STEP
             self._change(max_in_flight=max(1, fewest - 1), high=None)
             decision = Decision.FEWER_IN_FLIGHT
         else:
             decision = self._narrow(permit, start, has_changed=has_changed)
-        self._probe_at = now + self._probe_seconds()
+        self._probing.note_refusal(found, self.found, now, pause=self._pause_seconds)
         self._since_pause = self._since_change = None
         self._admitted = permit.number - start.number, start.sent_at
         self._refused_at = self._blocked_at = permit.sent_at
@@ -250,13 +250,15 @@ class LimitSearch:
         if is_clean and requests > 0 and (burst is None or requests <= burst[0] or seconds <= burst[1]):
             burst = (requests, seconds)
         known_low = found.low if is_first else low
+        is_shown = not is_first or seconds >= LONGEST_WINDOW_SECONDS
+        proved = {"low": known_low, "shown": max(found.shown, low if is_shown else 0.0), "burst": burst}
         if is_clean and telling >= MIN_REQUESTS_TO_TELL:
-            self._change(rate=guess, low=known_low, high=min(found.rate, guess * (1 + 3 / telling)), burst=burst)
+            self._change(rate=guess, high=min(found.rate, guess * (1 + 3 / telling)), **proved)
             return Decision.FOUND
-        rate = math.sqrt(guess * found.rate) if found.rate > GUESSED * guess else min(guess, YIELD * found.rate)
         # If the first step of a probe is refused, what was refused before is still too fast.
         high = min(found.rate, found.high or math.inf)
-        self._change(rate=max(min(MIN_RATE, self._top), rate), low=known_low, high=high, burst=burst)
+        rate = math.sqrt(guess * high) if high > GUESSED * guess else min(guess, YIELD * found.rate)
+        self._change(rate=max(min(MIN_RATE, self._top), rate), high=high, **proved)
         return Decision.CHANGED if has_changed else Decision.LOWERED
 
     def _least(self, permit: Permit, burst: tuple[float, float] | None) -> tuple[float, float]:
@@ -276,20 +278,19 @@ class LimitSearch:
                     least, telling = rate, beyond
         return min(least, self.found.rate), telling
 
-    def _raise(self, factor: float, now: float, *, low: float, high: float | None) -> None:
-        self._change(rate=min(self._top, factor * self.found.rate), low=max(self.found.low, low), high=high)
+    def _raise(self, factor: float, now: float, *, low: float, high: float | None, shown: float) -> None:
+        rate = min(self._top, factor * self.found.rate)
+        self._change(rate=rate, low=max(self.found.low, low), high=high, shown=shown)
         self._since_change = Mark(self._last_number + 1, now)
 
     def _raise_in_flight(self, now: float) -> Decision:
         self._change(max_in_flight=(self.found.max_in_flight or 0) + 1)
-        self._probe_at = now + self._probe_seconds()
+        self._probing.wait(self.found, now, pause=self._pause_seconds)
         return Decision.MORE_IN_FLIGHT
 
     def _change(self, **changes: object) -> None:
         self.found = msgspec.structs.replace(self.found, serial=self.found.serial + 1, **changes)
 
-    def _probe_seconds(self) -> float:
-        rate, (requests, seconds) = self.found.rate, self.found.burst or (0.0, 0.0)
-        pause = min(1.0 if self._pause == math.inf else max(self._pause, self._blocked), MAX_PAUSE_SECONDS)
-        cost = max(MIN_PAUSE_COST * pause, pause - max(0.0, requests / rate - seconds))
-        return max(PROBE_SECONDS, PROBE_REQUESTS / rate, PROBE_COSTS * cost)
+    @property
+    def _pause_seconds(self) -> float:
+        return 1.0 if self._pause == math.inf else max(self._pause, self._blocked)

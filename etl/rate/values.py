@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+FALLEN = 1 / 3
+"""The part of what the API has shown to admit below which a rate has fallen: by refusals that hardly tell a limit."""
+
 HEADROOM = 0.992
 """The part of a rate that is used: as many requests as the rate allows in a second are sent in 1 / HEADROOM seconds.
 They may still arrive in bunches after a stall of the network."""
@@ -22,8 +25,20 @@ class FoundLimit(msgspec.Struct, frozen=True, kw_only=True):
     """The requests and the seconds from a pause to the first refusal, for the shortest such stretch."""
     max_in_flight: int | None = None
     """The requests in flight that the API admits; None if it does not limit them."""
+    shown: float = 0.0
+    """The most requests per second that the API has admitted for long enough; less once probes show that it is over."""
     serial: int = 0
     """The number of changes; what has the higher one is newer."""
+
+    @property
+    def is_fallen(self) -> bool:
+        """Whether the rate is far below what the API has shown to admit."""
+        return self.rate < FALLEN * self.shown
+
+    @property
+    def is_probing(self) -> bool:
+        """Whether the rate is higher than one that was refused."""
+        return self.rate > (self.high or 0.0)
 
     def for_next_night(self) -> "FoundLimit":
         """Return where a later run starts: at a rate that was sustained."""

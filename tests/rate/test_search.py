@@ -1,6 +1,7 @@
 """The search for a hidden limit, beside servers of virtual time that admit or refuse at once."""
 
 from itertools import pairwise
+from random import Random
 
 import msgspec
 import pytest
@@ -14,7 +15,8 @@ from etl.rate.values import FoundLimit, Permit
 class Server:
     """A token bucket that is answered at once; after a refusal the client pauses and sends a probe."""
 
-    def __init__(self, search, limit, burst, *, pause=1.0):
+    def __init__(self, search, limit, burst, *, pause=1.0, refuses=lambda number: False):
+        self.refuses = refuses
         self.search, self.limit, self.capacity, self.pause = search, limit, max(1.0, limit * burst), pause
         self.tokens, self.now, self.number = self.capacity, 1000.0, 0
         self.requests = self.refused = 0
@@ -29,7 +31,7 @@ class Server:
         self.requests += 1
         permit = Permit(self.number, self.now, 1, is_probe)
         self.search.sent(permit)
-        if self.tokens >= 1:
+        if self.tokens >= 1 and not self.refuses(self.number):
             self.tokens -= 1
             decision = self.search.accepted(permit, self.now)
         else:
@@ -105,6 +107,47 @@ def test_a_limit_that_rises_by_less_than_the_first_step_of_a_probe_is_found(fact
     assert server.run(300) >= 0.97 * server.limit
 
 
+@pytest.mark.parametrize("pause", [0.3, 1.0])
+@pytest.mark.parametrize("healthy_seconds", [0, 300])
+def test_after_a_minute_in_which_every_third_request_was_refused_the_rate_rises_again(pause, healthy_seconds):
+    """It fell to one request a minute, and the first probe was due after 500 of them."""
+    server = Server(LimitSearch(200.0), 1e9, 1.0, pause=pause)
+    if healthy_seconds:
+        server.run(healthy_seconds)
+    server.refuses = lambda number: number % 3 == 0
+    server.run(60)
+    assert server.search.found.rate < 10
+    server.refuses = lambda number: False
+    server.run(300)
+    assert server.search.found.rate == 200
+
+
+def test_an_api_that_refuses_a_tenth_of_the_requests_at_any_rate_makes_no_livelock():
+    """The rate fell to one request a minute."""
+    chance = Random(7)
+    server = Server(LimitSearch(200.0), 1e9, 1.0, refuses=lambda _: chance.random() < 0.1)
+    server.run(600)
+    assert server.run(3600) >= 0.2
+
+
+def test_probes_from_a_fallen_rate_end_where_the_limit_is_as_low_as_it_seems():
+    server = Server(LimitSearch(200.0), 150.0, 0.2)
+    server.run(300)
+    server.limit, server.capacity = 1.5, 1.0
+    server.run(600)
+    before = server.refused
+    assert server.run(3600) >= 0.9 * 1.5
+    assert server.refused - before <= 3600 / 240 + 2
+
+
+def test_a_later_run_rises_from_a_fallen_rate_that_it_adopts():
+    fallen = FoundLimit(rate=0.5, low=0.4, high=0.6, shown=150.0, serial=40)
+    server = Server(LimitSearch(200.0), 1e9, 1.0)
+    server.search.adopt(fallen.for_next_night(), 1000.0)
+    server.run(300)
+    assert server.search.found.rate == 200
+
+
 def test_a_refused_probe_and_the_rest_of_a_volley_change_nothing():
     search = LimitSearch(400.0)
     permits = [Permit(number, 1000 + number / 400, 1, is_probe=False) for number in range(1, 40)]
@@ -146,6 +189,7 @@ def test_another_run_and_the_next_night_go_on_from_what_was_found():
     other = LimitSearch(400.0)
     other.adopt(found, 2000.0)
     assert other.found == found
+    assert found.shown == pytest.approx(100, rel=0.05)
 
     night = Server(LimitSearch(400.0), 100.0, 0.2)
     night.search.adopt(found.for_next_night(), 1000.0)

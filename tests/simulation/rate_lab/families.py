@@ -4,7 +4,14 @@ import math
 import random
 
 from etl.rate.values import HEADROOM
-from tests.simulation.rate_lab.servers import ConcurrencyLimit, FixedWindow, Server, SlidingWindow, TokenBucket
+from tests.simulation.rate_lab.servers import (
+    ConcurrencyLimit,
+    FixedWindow,
+    OddRefusals,
+    Server,
+    SlidingWindow,
+    TokenBucket,
+)
 from tests.simulation.rate_lab.simulation import Case
 
 CHANGE_AT = 120.0
@@ -101,6 +108,17 @@ def changed(factor, **details):
     return make
 
 
+def odd(part, *, starts_at=0.0, ends_at=math.inf, **details):
+    """A part of the requests is refused from one second to another; there is no limit but ``max_rate``."""
+
+    def make(name, seed):
+        rng, max_rate, _, network = _drawn(name, seed)
+        server = OddRefusals(HEADROOM * max_rate, part, rng, starts_at=starts_at, ends_at=ends_at)
+        return Case(server=server, **network, **details)
+
+    return make
+
+
 def unlimited(name, seed):
     _, max_rate, _, network = _drawn(name, seed)
     return Case(server=Server(HEADROOM * max_rate), **network)
@@ -137,6 +155,8 @@ FAMILIES = {
     "neighbour": neighbour(),
     "latency rises": slowing(),
     "no hidden limit": unlimited,
+    "one in 1,000 refused": odd(0.001),
+    "one in 100 refused": odd(0.01),
 }
 
 CHANGES = {
@@ -144,4 +164,8 @@ CHANGES = {
     "doubled": changed(2.0),
     "halved, RA": changed(0.5, **HEADER),
     "halved": changed(0.5),
+    "half of a minute refused, RA": odd(0.5, starts_at=CHANGE_AT - 60, ends_at=CHANGE_AT, **HEADER),
+    "half of a minute refused": odd(0.5, starts_at=CHANGE_AT - 60, ends_at=CHANGE_AT),
+    "half of two minutes refused, RA": odd(0.5, ends_at=CHANGE_AT, **HEADER),
+    "half of two minutes refused": odd(0.5, ends_at=CHANGE_AT),
 }

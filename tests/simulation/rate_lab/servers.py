@@ -125,3 +125,15 @@ class ConcurrencyLimit(Server):
 
     def ends(self, now):
         self.busy -= 1
+
+
+class OddRefusals(Server):
+    """Refuses a part of the requests at random, whatever their rate, as one sick node of several does."""
+
+    def __init__(self, limit, part, rng, *, starts_at=0.0, ends_at=math.inf):
+        super().__init__(limit)
+        self.part, self.rng = part, rng
+        self.starts_at, self.ends_at = starts_at, ends_at
+
+    def admits(self, now):
+        return not (self.starts_at <= now < self.ends_at and self.rng.random() < self.part)

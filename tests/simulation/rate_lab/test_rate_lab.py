@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.simulation.rate_lab.__main__ import after_change
 from tests.simulation.rate_lab.clients import Botocore, Product
 from tests.simulation.rate_lab.families import FAMILIES, whole_seconds
 from tests.simulation.rate_lab.servers import ConcurrencyLimit, FixedWindow, TokenBucket
@@ -51,6 +52,13 @@ def test_a_low_limit_makes_no_livelock(limit):
 def test_other_kinds_of_limits_are_used(family, least):
     nights = [simulate(alone(Product), FAMILIES[family](family, seed), tasks=3_000, seed=seed) for seed in range(3)]
     assert sum(night.goodput for night in nights) / 3 >= least
+
+
+@pytest.mark.parametrize("family", ["half of a minute refused, RA", "half of a minute refused"])
+def test_after_trouble_with_refusals_at_any_rate_the_rate_is_used_again(family):
+    """It was used to 0.002, and 3,000 tasks would have taken days."""
+    nights = [after_change("the job", family, seed=seed, tasks=0) for seed in range(6)]
+    assert sum(used for _, used, _ in nights) / 6 >= 0.35
 
 
 def test_a_limit_of_the_requests_in_flight_is_found():
