@@ -12,14 +12,16 @@ from etl.warehouse.read.snapshots.base import Snapshot
 if TYPE_CHECKING:
     import polars as pl
 
-MAX_ROWS = 250_000
-"""The rows of one stream, which is in memory as a whole."""
+MAX_ROWS = 125_000
+"""The rows of one stream, which is in memory as a whole. Half as many save no more, and take longer."""
 
-MEMORY_LIMIT = "256MB"
-"""The memory of the engine, which its cache fills. The sorting of a very large day goes to its temporary folder."""
+SETTINGS = ("memory_limit = '128MB'", "GLOBAL allocator_bulk_deallocation_flush_threshold = '2MB'")
+"""The memory of the engine, which its cache fills, and what its allocator keeps of what is freed. The sorting of a very
+large day goes to the temporary folder. An export of 10 million facts takes 455 MiB by both together, and 549 by the
+second alone; with twice the memory and streams twice as long, it took 871."""
 
 MAX_THREADS = 8
-"""Each thread needs a part of that memory; 64 threads had enough in a trial, and half of the memory was too little."""
+"""Each thread needs a part of that memory: eight had enough for a day of three million facts."""
 
 
 class DuckDBSnapshot(Snapshot):
@@ -29,7 +31,8 @@ class DuckDBSnapshot(Snapshot):
 
     def prepare(self) -> None:
         """Limit the memory of the engine, which would otherwise take most of the machine's."""
-        self.connection.exec_driver_sql(f"SET memory_limit = '{MEMORY_LIMIT}'")
+        for setting in SETTINGS:
+            self.connection.exec_driver_sql(f"SET {setting}")
         self.connection.exec_driver_sql(f"SET threads = {min(os.cpu_count() or 1, MAX_THREADS)}")
         # Polars keeps text as such views, and would convert any other form.
         self.connection.exec_driver_sql("SET produce_arrow_string_view = true")
