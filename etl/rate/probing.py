@@ -41,9 +41,9 @@ class Probing:
         self._rate_before = self._best_low = 0.0
         """The rate before the last probe from a fallen one, and the highest rate that was admitted since then."""
 
-    def wait(self, found: FoundLimit, now: float, *, pause: float, at_least: float = 0.0) -> None:
+    def wait(self, found: FoundLimit, now: float, *, pause: float) -> None:
         """Wait for the next probe from now on; a failed one costs a pause of so many seconds."""
-        self.due_at = now + max(at_least, _seconds_between(found, pause))
+        self.due_at = now + _seconds_between(found, pause)
 
     def note_refusal(self, before: FoundLimit, found: FoundLimit, now: float, *, pause: float) -> None:
         """Wait after a refusal.
@@ -62,6 +62,13 @@ class Probing:
         self.wait(found, now, pause=pause)
         if before.is_fallen and not before.is_probing:
             self.due_at = min(planned, self.due_at)
+
+    def adopt(self, found: FoundLimit, now: float, *, pause: float) -> None:
+        """Wait after another run has found a limit, which that run probes, too. A fallen rate does not wait anew."""
+        self.step = FIRST_STEP
+        planned = self.due_at
+        self.wait(found, now, pause=pause)
+        self.due_at = min(planned, self.due_at) if found.is_fallen else max(self.due_at, now + FIRST_PROBE_SECONDS)
 
     def begin(self, found: FoundLimit) -> float:
         """Begin a probe; returns the rate that counts as shown from now on.

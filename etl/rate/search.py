@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from etl.rate.probing import FIRST_PROBE_SECONDS, FIRST_STEP, MAX_STEP, TOLD_STEP, Probing
+from etl.rate.probing import FIRST_STEP, MAX_STEP, TOLD_STEP, Probing
 from etl.rate.values import FoundLimit, Permit
 
 NARROW, GUESSED = 1.015, 1.1
@@ -124,8 +124,7 @@ class LimitSearch:
             self._since_change = Mark(self._last_number + 1, now)
         shown = min(self._top, max(found.shown, PRESUMED * self._top))
         self.found = msgspec.structs.replace(found, rate=rate, shown=shown)
-        self._probing.step = FIRST_STEP
-        self._probing.wait(self.found, now, pause=self._pause_seconds, at_least=FIRST_PROBE_SECONDS)
+        self._probing.adopt(self.found, now, pause=self._pause_seconds)
 
     def adopt_named(self, top: float) -> None:
         """Never send faster than the rate that the API names."""

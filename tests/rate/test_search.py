@@ -130,6 +130,31 @@ def test_an_api_that_refuses_a_tenth_of_the_requests_at_any_rate_makes_no_livelo
     assert server.run(3600) >= 0.2
 
 
+def test_four_runs_rise_again_together():
+    """Each refusal of one run made the others wait for a hundred seconds more with their probes."""
+    chance = Random(3)
+    runs = [Server(LimitSearch(200.0), 1e9, 1.0, refuses=lambda _: chance.random() < 0.1) for _ in range(4)]
+
+    def run(seconds):
+        for _ in range(seconds):
+            for server in runs:
+                server.run(1)
+                for other in runs:
+                    if server.search.found.serial > other.search.found.serial:
+                        other.search.adopt(server.search.found, other.now)
+
+    run(1200)
+    rates = []
+    for _ in range(60):
+        run(60)
+        rates.append(runs[0].search.found.rate)
+    assert sum(rates) / 60 >= 0.3
+    for server in runs:
+        server.refuses = lambda _: False
+    run(600)
+    assert {server.search.found.rate for server in runs} == {200}
+
+
 def test_probes_from_a_fallen_rate_end_where_the_limit_is_as_low_as_it_seems():
     server = Server(LimitSearch(200.0), 150.0, 0.2)
     server.run(300)
