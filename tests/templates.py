@@ -60,6 +60,9 @@ class Templates:
             return
         connection = engine.raw_connection()
         cursor = connection.cursor()
+        if engine.dialect.name == "postgresql":
+            # A limit of the administrator is for the job: on a busy machine these statements come late.
+            cursor.execute("SET idle_session_timeout = 0")
         for statement, parameters, is_many in self._statements[key]:
             (cursor.executemany if is_many else cursor.execute)(statement, parameters)
         connection.commit()

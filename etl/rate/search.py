@@ -38,7 +38,7 @@ HOLDS_SECONDS, SHARED_RAISE_SECONDS = 10.0, 2.0
 two raises if several runs send, since until then not all know of a refusal."""
 
 MIN_REQUESTS_TO_TELL = 20
-"""The requests beyond the burst from which a stretch tells the limit, within some percent."""
+"""The requests beyond the burst from which a stretch tells the limit, within some percent; and those of a window."""
 
 LONGEST_WINDOW_SECONDS = 60.0
 """The seconds of a stretch before any refusal from which on its rate counts as shown: more than a burst or a window."""
@@ -207,10 +207,10 @@ class LimitSearch:
         """Learn the limit from a pause that shows a window: it admitted as many requests from its begin to its end."""
         requests, begin = self._admitted
         self.interrupt()
-        if begin == math.inf:
+        if begin == math.inf or requests < MIN_REQUESTS_TO_TELL:
             return None
         rate = min(self._top, max(MIN_RATE, YIELD * requests / (permit.sent_at - begin)))
-        self._change(rate=rate, low=rate, high=rate)
+        self._change(rate=rate, low=rate, high=rate, shown=max(self.found.shown, rate))
         return Decision.FOUND
 
     def _is_crowded(self, permit: Permit, *, has_changed: bool) -> bool:

@@ -222,6 +222,21 @@ def test_another_run_and_the_next_night_go_on_from_what_was_found():
     assert night.refused == 0
 
 
+def test_a_pause_after_a_few_requests_tells_no_window():
+    """An API that refused half of the requests for a minute, at any rate, was sent one request a minute for hours."""
+    search = LimitSearch(100.0)
+    for number, seconds in enumerate((0, 1), start=1):
+        permit = Permit(number, 1000.0 + seconds, 1, is_probe=False)
+        search.sent(permit)
+    search.refused(permit, permit.sent_at)
+    rate = search.found.rate
+    for number, seconds in enumerate((6, 11, 16), start=3):
+        probe = Permit(number, 1000.0 + seconds, 1, is_probe=True)
+        search.sent(probe)
+        decision = search.refused(probe, probe.sent_at) if seconds < 16 else search.accepted(probe, probe.sent_at)
+    assert (decision, search.found.rate) == (None, rate)
+
+
 def test_the_next_night_does_not_begin_at_the_lowest_rate_that_no_answer_has_shown():
     search = LimitSearch(4.0)
     for number, seconds in enumerate((0, 10, 25), start=1):
