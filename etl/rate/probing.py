@@ -18,8 +18,9 @@ PROBE_SECONDS, PROBE_REQUESTS, PROBE_COSTS, FIRST_PROBE_SECONDS = 20.0, 500, 100
 """The time between probes is at least so many seconds, requests, and multiples of the seconds that a failed one costs;
 and the seconds before the first one if another run has found the limit."""
 
-MAX_PROBE_SECONDS = 240.0
-"""The time that PROBE_REQUESTS take, at most: at one request a minute they would take the whole night."""
+MAX_PROBE_SECONDS = 120.0
+"""The time that PROBE_REQUESTS take, at most, below one request a second: at one a minute they would take the whole
+night. Above that the most grows with the rate, since each probe may cost a refusal."""
 
 MIN_PAUSE_COST, MAX_PAUSE_SECONDS = 0.6, 20.0
 """The part of a pause that counts at least for the time between probes, since the API admits a burst after it; and the
@@ -95,4 +96,4 @@ def _seconds_between(found: FoundLimit, pause: float) -> float:
     cost = max(MIN_PAUSE_COST * pause, pause - max(0.0, requests / rate - seconds))
     if found.is_fallen:
         return max(FALLEN_SECONDS, FALLEN_COSTS * cost)
-    return max(PROBE_SECONDS, min(MAX_PROBE_SECONDS, PROBE_REQUESTS / rate), PROBE_COSTS * cost)
+    return max(PROBE_SECONDS, min(PROBE_REQUESTS / rate, MAX_PROBE_SECONDS * max(1.0, rate)), PROBE_COSTS * cost)
