@@ -65,11 +65,10 @@ class Probing:
             self.due_at = min(planned, self.due_at)
 
     def adopt(self, found: FoundLimit, now: float, *, pause: float) -> None:
-        """Wait after another run has found a limit, which that run probes, too. A fallen rate does not wait anew."""
+        """Wait after another run has found a limit, which that run probes, too."""
         self.step = FIRST_STEP
-        planned = self.due_at
         self.wait(found, now, pause=pause)
-        self.due_at = min(planned, self.due_at) if found.is_fallen else max(self.due_at, now + FIRST_PROBE_SECONDS)
+        self.due_at = max(self.due_at, now + FIRST_PROBE_SECONDS)
 
     def begin(self, found: FoundLimit) -> float:
         """Begin a probe; returns the rate that counts as shown from now on.

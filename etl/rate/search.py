@@ -122,7 +122,8 @@ class LimitSearch:
             self.interrupt()
         else:
             self._since_change = Mark(self._last_number + 1, now)
-        shown = min(self._top, max(found.shown, PRESUMED * self._top))
+        # An older version has kept a limit without what was shown.
+        shown = min(self._top, found.shown or PRESUMED * self._top)
         self.found = msgspec.structs.replace(found, rate=rate, shown=shown)
         self._probing.adopt(self.found, now, pause=self._pause_seconds)
 
