@@ -26,7 +26,7 @@ class FoundLimit(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int | None = None
     """The requests in flight that the API admits; None if it does not limit them."""
     shown: float = 0.0
-    """The most requests per second that the API has admitted for long enough; less once probes show that it is over."""
+    """The most requests per second that the API has admitted for long enough. It falls where probes gain nothing."""
     serial: int = 0
     """The number of changes; what has the higher one is newer."""
 

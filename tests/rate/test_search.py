@@ -110,7 +110,7 @@ def test_a_limit_that_rises_by_less_than_the_first_step_of_a_probe_is_found(fact
 @pytest.mark.parametrize("pause", [0.3, 1.0])
 @pytest.mark.parametrize("healthy_seconds", [0, 300])
 def test_after_a_minute_in_which_every_third_request_was_refused_the_rate_rises_again(pause, healthy_seconds):
-    """It fell to one request a minute, and the first probe was due after 500 of them."""
+    """It fell to one request in four seconds, and the first probe was due after 500 of them."""
     server = Server(LimitSearch(200.0), 1e9, 1.0, pause=pause)
     if healthy_seconds:
         server.run(healthy_seconds)
@@ -123,7 +123,6 @@ def test_after_a_minute_in_which_every_third_request_was_refused_the_rate_rises_
 
 
 def test_an_api_that_refuses_a_tenth_of_the_requests_at_any_rate_makes_no_livelock():
-    """The rate fell to one request a minute."""
     chance = Random(7)
     server = Server(LimitSearch(200.0), 1e9, 1.0, refuses=lambda _: chance.random() < 0.1)
     server.run(600)
@@ -218,7 +217,7 @@ def test_another_run_and_the_next_night_go_on_from_what_was_found():
 
 
 def test_a_pause_after_a_few_requests_tells_no_window():
-    """An API that refused half of the requests for a minute, at any rate, was sent one request a minute for hours."""
+    """An API that refused half of the requests for a minute was sent one request a minute in the next five."""
     search = LimitSearch(100.0)
     for number, seconds in enumerate((0, 1), start=1):
         permit = Permit(number, 1000.0 + seconds, 1, is_probe=False)

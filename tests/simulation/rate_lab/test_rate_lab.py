@@ -56,7 +56,7 @@ def test_other_kinds_of_limits_are_used(family, least):
 
 @pytest.mark.parametrize("family", ["half of a minute refused, RA", "half of a minute refused"])
 def test_after_trouble_with_refusals_at_any_rate_the_rate_is_used_again(family):
-    """It was used to 0.002, and 3,000 tasks would have taken days."""
+    """It was used to 0.002."""
     nights = [after_change("the job", family, seed=seed, tasks=0) for seed in range(6)]
     assert sum(used for _, used, _ in nights) / 6 >= 0.35
 
