@@ -12,7 +12,6 @@ from etl.database.clock import Clock
 from etl.error_codes import Code
 from etl.errors import ConfigurationError, TaskAuditError
 from etl.koodrive.authorization import Authorization
-from etl.koodrive.connection_errors import describe, ending_error, spoken_status, transport_reason
 from etl.koodrive.credentials import Credentials, Query, load_credentials
 from etl.koodrive.detail import interpret
 from etl.koodrive.listing import LIST, TaskPage, list_query, read_page
@@ -24,10 +23,10 @@ from etl.koodrive.signature import canonical_query
 from etl.koodrive.transport import (
     MAX_BODY_BYTES,
     MAX_PAGE_BYTES,
-    TRANSPORT_ERRORS,
     HttpSession,
     host_header,
     open_session,
+    transport_errors,
 )
 from etl.settings.model import ApiSettings
 from etl.shutdown import Shutdown
@@ -110,7 +109,7 @@ class KooDrive:
         epoch, trace_id = self._authorization.epoch, f"{self._trace_prefix}{next(self._numbers):0{TRACE_ID_DIGITS}d}"
         try:
             response = self.last_response = await self._get(self._task_path + task.task_id, trace_id, query=query)
-        except TRANSPORT_ERRORS as error:
+        except transport_errors() as error:
             return self._transport_failure(error, task, trace_id=trace_id)
         try:
             result = read(response, task)
@@ -134,16 +133,18 @@ class KooDrive:
         return await self._session.get(url, headers=headers, trace_id=trace_id, sent_at=sent_at, max_bytes=max_bytes)
 
     def _transport_failure(self, error: Exception, task: PendingTask, *, trace_id: str) -> FetchFailure:
+        from etl.koodrive import connection_errors as errors  # noqa: PLC0415 - as aiohttp, with the first request
+
         proxy = self._session.proxy
-        if ending := ending_error(error, proxy=proxy, has_answered=self.last_response is not None):
+        if ending := errors.ending_error(error, proxy=proxy, has_answered=self.last_response is not None):
             raise self._sanitizer.error(ending) from None
-        reason = transport_reason(error)
+        reason = errors.transport_reason(error)
         failure = FetchFailure(
             task=task,
             reason=reason,
             failed_at=self._clock(),
-            detail=describe(error, proxy),
-            http_status=spoken_status(error),
+            detail=errors.describe(error, proxy),
+            http_status=errors.spoken_status(error),
             trace_id=trace_id,
         )
         if reason is FailureReason.TOO_LARGE:

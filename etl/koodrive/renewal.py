@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from etl.error_codes import Code
 from etl.errors import CredentialsRefusedError
 from etl.koodrive.token_command import TokenCommand
-from etl.koodrive.transport import TRANSPORT_ERRORS, HttpSession
+from etl.koodrive.transport import HttpSession, transport_errors
 from etl.redaction import remember
 
 Renew = Callable[[SecretStr], Awaitable[SecretStr]]
@@ -107,7 +107,9 @@ async def _post(api: SessionApi, path: str, *, headers: dict[str, str], body: ob
         if status == HTTPStatus.OK:
             return msgspec.json.decode(answer, type=Refreshed)
         problem = f"HTTP {status}"
-    except (*TRANSPORT_ERRORS, msgspec.MsgspecError) as error:
+    except msgspec.MsgspecError as error:
+        problem = type(error).__name__
+    except transport_errors() as error:
         problem = type(error).__name__
     raise CredentialsRefusedError(
         f"The access token cannot be renewed: {problem}.", code=Code.TOKEN_NOT_RENEWED, remedy=REFUSED_REMEDY

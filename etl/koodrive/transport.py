@@ -1,29 +1,27 @@
 """Sends one request and reads its response: bounded, without redirects and cookies, and never a second time.
 
-aiohttp would send a GET again, follow redirects and expand a body of any length; this module keeps it from that.
+aiohttp would send a GET again, follow redirects and expand a body of any length; this module and `connector.py` keep it
+from that.
 """
 
-import re
 import zlib
-from asyncio import AbstractEventLoop
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from http import HTTPStatus
-from ssl import SSLContext
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from etl.koodrive.response import Response
 from etl.koodrive.time_limit import TimeLimit
 from etl.settings.model import ApiSettings
-from etl.settings.proxy import Proxy, choose_proxy
+from etl.settings.proxy import choose_proxy
 from etl.settings.tls import api_tls
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
 
 MAX_BODY_BYTES = 1 << 16
 """The bytes of a body after decompression, at most; a documented answer has about 250."""
@@ -34,68 +32,32 @@ MAX_PAGE_BYTES = 1 << 20
 ANY_ZLIB_FORMAT = zlib.MAX_WBITS | 32
 """Makes zlib accept the header of gzip and its own."""
 
-DNS_CACHE_SECONDS = 300
-"""The time is long enough to spare the name server, and short enough to follow a site that moves during a run."""
-
-
-STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] ([0-9]{3})\b")
-STATUS_LINE_BYTES = 16
-"""The bytes that the expression may need."""
-
-UNKNOWN_STATUS = 0
-"""Takes the place of a status that could not be read."""
-
 
 class BodyTooLargeError(Exception):
     """A body is longer than any answer could be."""
 
 
-TRANSPORT_ERRORS = (aiohttp.ClientError, OSError, zlib.error, BodyTooLargeError)
+def transport_errors() -> tuple[type[Exception], ...]:
+    """Return the types of errors that a request may end with if there is no complete response."""
+    from aiohttp import ClientError  # noqa: PLC0415 - it is there since the request that failed
 
-
-class Handler(ResponseHandler):
-    """Keeps the status of a response that aiohttp refuses to parse, and closes a connection at once.
-
-    aiohttp itself reports a 400 of its own. It waits for the TLS shutdown of a server that may hang, for 30 seconds.
-    """
-
-    _head = b""
-    """The first bytes of the response."""
-
-    def data_received(self, data: bytes) -> None:
-        """Keep the first bytes of a response, and parse what was received."""
-        if data.startswith(b"HTTP/"):
-            self._head = data[:STATUS_LINE_BYTES]
-        super().data_received(data)
-
-    def set_exception(self, exc: BaseException, *cause: BaseException) -> None:
-        """Put the server's status into the error of a response that cannot be parsed."""
-        if isinstance(exc, HttpProcessingError):
-            found = STATUS_LINE.match(self._head)
-            exc.code = int(found[1]) if found else UNKNOWN_STATUS
-        super().set_exception(exc, *cause)
-
-    def close(self) -> None:
-        """Close the connection without a TLS shutdown: nothing is left to receive, or it is of no use."""
-        self.abort()
-
-
-class Connector(aiohttp.TCPConnector):
-    """Opens connections with this module's handler."""
-
-    def __init__(self, *, limit: int, ssl: SSLContext | bool = True) -> None:
-        super().__init__(limit=limit, ttl_dns_cache=DNS_CACHE_SECONDS, ssl=ssl)
-        loop: AbstractEventLoop = self._loop
-        self._factory = cast("partial[ResponseHandler]", partial(Handler, loop=loop))
+    return ClientError, OSError, zlib.error, BodyTooLargeError
 
 
 class HttpSession:
-    """The HTTP session of one run."""
+    """The HTTP session of one run; it opens with its first request."""
 
-    def __init__(self, session: aiohttp.ClientSession, proxy: Proxy | None, *, timeout_seconds: float) -> None:
-        self._session = session
-        self._time_limit = TimeLimit(timeout_seconds)
-        self.proxy = proxy
+    def __init__(self, settings: ApiSettings, *, base_url: str) -> None:
+        """Read what the session needs, so that a mistake is known before the first request.
+
+        Raises:
+            ConfigurationError: the proxy or a file of a certificate cannot be used.
+        """
+        self._settings = settings
+        self._host = host_header(base_url)
+        self._tls = api_tls(settings)
+        self._time_limit = TimeLimit(settings.timeout_seconds)
+        self.proxy = proxy = choose_proxy(base_url, settings.proxy)
         """The proxy on the way to the API; None if the job connects directly."""
         # The address has no credentials: aiohttp would print them in its errors.
         self._by_proxy: dict[str, Any] = {"proxy": proxy.address, "proxy_headers": proxy.headers} if proxy else {}
@@ -113,11 +75,12 @@ class HttpSession:
             max_bytes: the bytes of the body, at most. Of the body of an error, the rest is not read.
 
         Raises:
-            Exception: one of ``TRANSPORT_ERRORS``, if there is no complete response.
+            Exception: one of ``transport_errors``, if there is no complete response.
         """
+        client = self._client
         with self._time_limit:
             # A redirect would carry the credentials elsewhere.
-            response = await self._session.get(url, headers=headers, allow_redirects=False, **self._by_proxy)
+            response = await client.get(url, headers=headers, allow_redirects=False, **self._by_proxy)
             try:
                 return Response(
                     status=response.status,
@@ -135,9 +98,9 @@ class HttpSession:
         """Send a POST request; returns the status and the body of its response.
 
         Raises:
-            Exception: one of ``TRANSPORT_ERRORS``, if there is no complete response.
+            Exception: one of ``transport_errors``, if there is no complete response.
         """
-        post = partial(self._session.post, url, headers=headers, json=body, allow_redirects=False, **self._by_proxy)
+        post = partial(self._client.post, url, headers=headers, json=body, allow_redirects=False, **self._by_proxy)
         with self._time_limit:
             response = await post()
             try:
@@ -145,34 +108,30 @@ class HttpSession:
             finally:
                 response.close()
 
+    async def close(self) -> None:
+        """Close the session if it was opened."""
+        if "_client" in vars(self):
+            await self._client.close()
+
+    @cached_property
+    def _client(self) -> "ClientSession":
+        from etl.koodrive.connector import open_client  # noqa: PLC0415 - a night without tasks does not wait for it
+
+        return open_client(self._settings, host=self._host, tls=self._tls)
+
 
 @asynccontextmanager
 async def open_session(settings: ApiSettings, *, base_url: str) -> AsyncIterator[HttpSession]:
-    """Open the HTTP session of one run, with the headers that all requests share.
+    """Make the HTTP session of one run, and close it in the end.
 
     Raises:
         ConfigurationError: the proxy or a file of a certificate cannot be used.
     """
-    proxy = choose_proxy(base_url, settings.proxy)
-    async with aiohttp.ClientSession(
-        headers={
-            "Host": host_header(base_url),
-            "User-Agent": aiohttp.http.SERVER_SOFTWARE,
-            "language": settings.language,
-            "Accept": "application/json",
-            # A response is too short to be worth compressing, and a compressed one may be of any length.
-            "Accept-Encoding": "identity",
-        },
-        auto_decompress=False,
-        connector=Connector(limit=settings.concurrency, ssl=api_tls(settings) or True),
-        # A cookie of the API must not travel with later requests.
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=None),
-    ) as session:
-        # Otherwise aiohttp sends a GET again by itself after a lost connection, past the rate limiter and the counters.
-        # A middleware could also keep it from that, and takes 2 % of the instructions of a request.
-        session._retry_connection = False  # noqa: SLF001
-        yield HttpSession(session, proxy, timeout_seconds=settings.timeout_seconds)
+    session = HttpSession(settings, base_url=base_url)
+    try:
+        yield session
+    finally:
+        await session.close()
 
 
 def host_header(base_url: str) -> str:
@@ -180,7 +139,7 @@ def host_header(base_url: str) -> str:
     return URL(base_url).host_port_subcomponent or ""
 
 
-async def _bounded_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
+async def _bounded_body(response: "ClientResponse", max_bytes: int) -> bytes:
     """Read a body to its end, or until it is longer than any answer; a compressed body is expanded up to there.
 
     Raises:

@@ -3,13 +3,10 @@
 The address is a secret, since its owner can post to the channel: no error and no log line contains it.
 """
 
-import asyncio
 import json
 import time
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 from pydantic import SecretStr
 from yarl import URL
 
@@ -20,14 +17,9 @@ from etl.observe.messages import Message
 from etl.observe.template import fill, read_template, values_of
 from etl.settings.checks import check_webhook_url
 from etl.settings.notify import NotifySettings
-from etl.settings.proxy import Proxy, choose_proxy
 from etl.settings.secret_files import load_secret
-from etl.settings.tls import trusting
 
 REMEDY = "Check that the webhook accepts messages; `task-audit notify` sends them again."
-
-MAX_ANSWER_BYTES = 1 << 16
-"""64 KiB of an answer: a robot answers in a few words, and a gateway on the way with a page."""
 
 MAX_QUOTE_CHARACTERS = 200
 """The characters of an answer that an error quotes."""
@@ -63,38 +55,19 @@ class Webhook:
             ConfigurationError: the proxy on the way or ``api.ca_file`` cannot be used.
             UnavailableError: the webhook did not accept the message, or its answer did not arrive.
         """
-        proxy = choose_proxy(self._url.get_secret_value())
-        try:
-            status, answer = asyncio.run(self._post(message, seconds, proxy=proxy))
-        except TimeoutError:
-            raise UnavailableError(
-                f"The webhook did not answer within {seconds:.1f} seconds.",
-                code=Code.WEBHOOK_UNAVAILABLE,
-                remedy=REMEDY,
-            ) from None
-        except aiohttp.ClientError as error:
-            # The text of the error may contain the address.
-            reason = f"{type(error).__name__}{_status(error)}" + (f" (through the proxy {proxy})" if proxy else "")
-            raise UnavailableError(
-                f"The webhook cannot be reached: {reason}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY
-            ) from None
-        if refusal := self._chat.refusal(status, answer):
-            quote = answer.decode(errors="replace")[:MAX_QUOTE_CHARACTERS]
-            raise UnavailableError(f"The webhook {refusal}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY, quote=quote)
+        from etl.observe import posting  # noqa: PLC0415 - a run without a message does not wait for aiohttp
 
-    async def _post(self, message: Message, seconds: float, *, proxy: Proxy | None) -> tuple[int, bytes]:
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.idempotency_key}
         link = f"{self._runbook_url}#{message.section}" if self._runbook_url else None
         body = json.dumps(self._chat.body(message, link), ensure_ascii=False).encode()
-        way: dict[str, Any] = {"proxy": proxy.address, "proxy_headers": proxy.headers} if proxy else {}
-        if self._ca_file:
-            way["ssl"] = trusting(self._ca_file)
-        timeout = aiohttp.ClientTimeout(total=max(seconds, 0.001))
-        async with (
-            aiohttp.ClientSession(timeout=timeout) as session,
-            session.post(self._signed_url(), data=body, headers=headers, allow_redirects=False, **way) as response,
-        ):
-            return response.status, await _beginning(response)
+        try:
+            status, answer = posting.post(
+                self._signed_url(), body, headers=headers, seconds=seconds, ca_file=self._ca_file
+            )
+        except posting.PostError as error:
+            raise _unavailable(str(error)) from None
+        if refusal := self._chat.refusal(status, answer):
+            raise _unavailable(refusal, quote=answer.decode(errors="replace")[:MAX_QUOTE_CHARACTERS])
 
     def _signed_url(self) -> URL:
         url = URL(self._url.get_secret_value())
@@ -103,20 +76,8 @@ class Webhook:
         return sign(url, self._secret.get_secret_value(), milliseconds=round(time.time() * 1000))
 
 
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
-    """Read an answer up to a limit, since its sender may never end it."""
-    answer = b""
-    async for part in response.content.iter_any():
-        answer += part
-        if len(answer) >= MAX_ANSWER_BYTES:
-            response.close()
-            break
-    return answer[:MAX_ANSWER_BYTES]
-
-
-def _status(error: aiohttp.ClientError) -> str:
-    """Return the status of a proxy that does not connect to the webhook, for a text."""
-    return f" {error.status}" if isinstance(error, aiohttp.ClientHttpProxyError) else ""
+def _unavailable(problem: str, *, quote: str = "") -> UnavailableError:
+    return UnavailableError(f"The webhook {problem}.", code=Code.WEBHOOK_UNAVAILABLE, remedy=REMEDY, quote=quote)
 
 
 def open_webhook(settings: NotifySettings, *, ca_file: Path | None = None) -> Webhook | None:

@@ -75,10 +75,11 @@ def test_a_run_imports_no_more_than_it_needs():
 
 
 @pytest.mark.slow
-def test_a_run_without_an_archive_that_prints_json_waits_for_no_library_of_frames_and_tables(night_of):
-    with night_of():
+def test_a_run_without_tasks_that_prints_json_waits_for_no_library_of_requests_frames_and_tables(night_of):
+    with night_of() as night:
         loaded = libraries("--log-format=json", "run", "--limit=1", "--json")
-        assert {"alembic", "polars", "pygments", "rich"}.isdisjoint(loaded)
+        assert night.rows("SELECT outcome, claimed FROM audit_run") == [("succeeded", 0)]
+        assert {"aiohttp", "alembic", "polars", "pygments", "rich"}.isdisjoint(loaded)
 
 
 def test_the_list_of_commands_is_as_the_commands_say(task_audit):
