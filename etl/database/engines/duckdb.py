@@ -86,6 +86,11 @@ BY_PHRASE: dict[str, tuple[Fault, Code, str]] = {
             "writer or several readers; people can read the copy that warehouse.read_copy names instead."
         ),
     ),
+    "Out of Memory Error": (
+        UnavailableError,
+        Code.DATABASE_UNAVAILABLE,
+        "Give the job more memory, and the folder of the DuckDB file more room; then run again. Nothing is lost.",
+    ),
     "created with a newer version of DuckDB": (
         ConfigurationError,
         Code.DATABASE_NEWER,
@@ -95,7 +100,7 @@ BY_PHRASE: dict[str, tuple[Fault, Code, str]] = {
         ),
     ),
 }
-"""The fault, the code and the remedy of errors of opening a file, which share the class of many others."""
+"""The fault, the code and the remedy of errors for which those of the class are too general."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Date, Select, Text, cast, func
 
+from etl.database.engines import engine_of
 from etl.warehouse.read.snapshots.base import Snapshot
 
 if TYPE_CHECKING:
@@ -15,13 +16,17 @@ if TYPE_CHECKING:
 MAX_ROWS = 125_000
 """The rows of one stream, which is in memory as a whole. Half as many save no more, and take longer."""
 
-SETTINGS = ("memory_limit = '128MB'", "GLOBAL allocator_bulk_deallocation_flush_threshold = '2MB'")
-"""The memory of the engine, which its cache fills, and what its allocator keeps of what is freed. The sorting of a very
-large day goes to the temporary folder. An export of 10 million facts takes 455 MiB by both together, and 549 by the
-second alone; with twice the memory and streams twice as long, it took 871."""
+SETTINGS = ("memory_limit = '64MB'", "GLOBAL allocator_bulk_deallocation_flush_threshold = '2MB'")
+"""The memory of the engine, which its cache fills, and what its allocator keeps of what is freed."""
 
 MAX_THREADS = 8
-"""Each thread needs a part of that memory: eight had enough for a day of three million facts."""
+"""Each thread needs a part of that memory."""
+
+SETTINGS_OF_A_LARGE_RESULT = ("memory_limit = '192MB'", "threads = 1")
+"""Each thread holds a part of the memory while it sorts, and the other rows are in the temporary folder. With eight
+threads, 128 MB were too little for a day of ten million rows; with one, they were enough for 20 million, and 64 for
+three million. One thread takes no longer than two.
+"""
 
 
 class DuckDBSnapshot(Snapshot):
@@ -31,11 +36,9 @@ class DuckDBSnapshot(Snapshot):
 
     def prepare(self) -> None:
         """Limit the memory of the engine, which would otherwise take most of the machine's."""
-        for setting in SETTINGS:
-            self.connection.exec_driver_sql(f"SET {setting}")
-        self.connection.exec_driver_sql(f"SET threads = {min(os.cpu_count() or 1, MAX_THREADS)}")
+        self._set(*SETTINGS, _threads())
         # Polars keeps text as such views, and would convert any other form.
-        self.connection.exec_driver_sql("SET produce_arrow_string_view = true")
+        self._set("produce_arrow_string_view = true")
 
     def day(self, time: ColumnElement[Any]) -> ColumnElement[date]:
         """Return the day by the microseconds since 1970: to ask the engine's calendar takes ten times as long."""
@@ -51,6 +54,7 @@ class DuckDBSnapshot(Snapshot):
         if rows <= MAX_ROWS:
             yield self._frame(sql, schema)
             return
+        self._set(*SETTINGS_OF_A_LARGE_RESULT)
         # The rowid of rows that are not committed yet begins at 2^55.
         numbered = f"SELECT row_number() OVER () AS number, * FROM ({sql})"  # noqa: S608 - our own names
         self.connection.exec_driver_sql(f"CREATE TEMP TABLE exported AS {numbered}")
@@ -59,12 +63,27 @@ class DuckDBSnapshot(Snapshot):
             part = f"SELECT * EXCLUDE (number) FROM temp.exported WHERE {is_next} ORDER BY number"  # noqa: S608
             yield self._frame(part, schema)
         self.connection.exec_driver_sql("DROP TABLE temp.exported")
+        # The engine keeps the table until the transaction ends. The next one reads the same, as nothing else may write.
+        self.connection.commit()
+        self._set(*SETTINGS, _threads())
+
+    def _set(self, *settings: str) -> None:
+        for setting in settings:
+            self.connection.exec_driver_sql(f"SET {setting}")
 
     def _frame(self, sql: str, schema: "pl.Schema") -> "pl.DataFrame":
         import polars as pl  # noqa: PLC0415 - commands that read little do not wait for it
 
         driver: Any = self.connection.connection.driver_connection
-        return pl.DataFrame(_Stream(driver.sql(sql))).cast(schema)
+        try:
+            return pl.DataFrame(_Stream(driver.sql(sql))).cast(schema)
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            # SQLAlchemy knows no Arrow streams, so its events do not see this error.
+            raise engine_of(self.connection).translate(error, database="the warehouse") or error from error
+
+
+def _threads() -> str:
+    return f"threads = {min(os.cpu_count() or 1, MAX_THREADS)}"
 
 
 class _Stream:
