@@ -43,16 +43,8 @@ REFUSALS = {
     "postgresql": ([UNIQUE], 70, "UniqueViolation (SQLSTATE 23505)"),
     "a check of postgresql": (
         [f"ALTER TABLE fact_task_status ADD CHECK (task_name <> '{PERSON}')"],
-        78,
+        70,
         "CheckViolation (SQLSTATE 23514)",
-    ),
-    "a foreign key of postgresql": (
-        [
-            "CREATE TABLE known (name VARCHAR(255) PRIMARY KEY)",
-            "ALTER TABLE fact_task_status ADD FOREIGN KEY (task_name) REFERENCES known",
-        ],
-        78,
-        "ForeignKeyViolation (SQLSTATE 23503)",
     ),
     "a trigger of postgresql": (
         [RAISE.format(code=""), ON_INSERT],

@@ -23,12 +23,6 @@ MEANING: dict[Fault, tuple[Code, str]] = {
 }
 """The code and the remedy of each fault."""
 
-ADDED_CONSTRAINT = (
-    Code.DATABASE_REFUSED,
-    "Drop or correct the constraint that was added to a table of the job; the log has its name.",
-)
-"""The code and the remedy if a CHECK or a foreign key fails: the rows of the job can violate none of its own."""
-
 DATA_ERRORS = frozenset({"DataError", "IntegrityError"})
 """The classes of the DB-API whose messages quote the values of rows."""
 

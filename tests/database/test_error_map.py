@@ -87,7 +87,6 @@ def postgresql_error(sqlstate, message="something is wrong"):
         (pymysql.err.OperationalError(1205, "Lock wait timeout exceeded"), StoppedError),
         (pymysql.err.OperationalError(1213, "Deadlock found when trying to get lock"), TransientError),
         (pymysql.err.OperationalError(1114, "The table 'x' is full"), UnavailableError),
-        (pymysql.err.OperationalError(3819, "Check constraint 'added' is violated."), ConfigurationError),
         (pymysql.err.OperationalError(1290, "running with the --read-only option"), UnavailableError),
         (pymysql.err.IntegrityError(1062, "Duplicate entry '1' for key 'PRIMARY'"), None),
         (pymysql.err.DataError(1406, "Data too long for column 'x'"), None),

@@ -31,13 +31,12 @@ from sqlalchemy.schema import CreateTable
 from sqlalchemy.types import TypeEngine
 
 from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, TlsArgument, insert_rows
-from etl.database.engines.mysql_faults import CONSTRAINT_NUMBERS, DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
+from etl.database.engines.mysql_faults import DATA_NUMBERS, FAULTS, SIGNAL_NUMBER
 from etl.database.engines.mysql_servers import refusal_of_server
-from etl.database.error_map import ADDED_CONSTRAINT, Fault
+from etl.database.error_map import Fault
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import keep_alive
 from etl.database.pauses import max_pause_seconds, with_max_pause
-from etl.error_codes import Code
 
 LOCK_WAIT_SECONDS = 300
 """Loads take turns, so a wait as long as a whole load is normal."""
@@ -94,10 +93,6 @@ class MySQL(Engine):
         if not type(error).__module__.startswith("pymysql"):
             return None
         return FAULTS.get(error.args[0]) if error.args else None
-
-    def advice_on(self, error: BaseException) -> tuple[Code, str] | None:
-        """Look up the error numbers of constraints."""
-        return ADDED_CONSTRAINT if error.args and error.args[0] in CONSTRAINT_NUMBERS else None
 
     def quotes_data(self, error: BaseException) -> bool:
         """Look up the error number, too: the driver's classes do not tell all errors about values."""

@@ -37,7 +37,6 @@ FAULTS: dict[int, Fault] = {
     1290: UnavailableError,  # read-only server: a replica after a failover
     1317: UnavailableError,  # query interrupted
     1370: ConfigurationError,  # no right to the routine
-    1452: ConfigurationError,  # a foreign key that was added
     1665: ConfigurationError,  # binlog_format = STATEMENT
     1698: ConfigurationError,  # access denied: the user may only come by a socket
     1792: UnavailableError,  # read-only transaction
@@ -56,8 +55,6 @@ FAULTS: dict[int, Fault] = {
     3024: UnavailableError,  # statement timeout (MySQL)
     3118: ConfigurationError,  # account locked (MySQL)
     3159: ConfigurationError,  # the server wants TLS
-    3819: ConfigurationError,  # a CHECK that was added (MySQL)
-    4025: ConfigurationError,  # a CHECK that was added (MariaDB)
     4031: TransientError,  # disconnected for inactivity (MySQL)
     4151: ConfigurationError,  # account locked (MariaDB)
 }
@@ -65,9 +62,6 @@ FAULTS: dict[int, Fault] = {
 
 Above 1900, MySQL and MariaDB differ.
 """
-
-CONSTRAINT_NUMBERS = frozenset({1452, 3819, 4025})
-"""The errors of constraints that were added to a table."""
 
 DATA_NUMBERS = frozenset({1292, 1366, 1411})
 """The errors that quote a value and are no DataError to the driver: a value that cannot be converted."""

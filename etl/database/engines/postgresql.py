@@ -20,7 +20,7 @@ from etl.database.engines.base import CONNECT_TIMEOUT_SECONDS, Engine, Rows, Tls
 from etl.database.engines.postgresql_faults import FAULTS
 from etl.database.engines.postgresql_names import SearchPath, qualify_calls, search_path_of
 from etl.database.engines.postgresql_servers import refusal_of_server
-from etl.database.error_map import ADDED_CONSTRAINT, Fault
+from etl.database.error_map import Fault
 from etl.database.idle_connections import check_after_idling
 from etl.database.keepalive import IDLE_SECONDS, MAX_PROBES, PROBE_SECONDS
 from etl.database.pauses import max_pause_seconds
@@ -84,8 +84,6 @@ ADVICE_BY_PHRASE: dict[str, tuple[Code, str]] = {
 
 ADVICE: dict[str, tuple[Code, str]] = {
     "0A000": (Code.DATABASE_REFUSED, OF_A_TABLE),
-    "23503": ADDED_CONSTRAINT,
-    "23514": ADDED_CONSTRAINT,
     "42809": (Code.DATABASE_REFUSED, OF_A_TABLE),
     "44000": (
         Code.DATABASE_REFUSED,

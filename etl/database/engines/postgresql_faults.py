@@ -6,8 +6,6 @@ from etl.errors import ConfigurationError, StoppedError, TransientError, Unavail
 FAULTS: dict[str, Fault] = {
     "08": TransientError,  # connection exception
     "0A000": ConfigurationError,  # not supported: the pending table is a view that cannot be locked
-    "23503": ConfigurationError,  # a foreign key that was added
-    "23514": ConfigurationError,  # a CHECK that was added
     "25006": UnavailableError,  # read-only transaction: a standby after a failover
     "25P03": TransientError,  # idle in a transaction for too long
     "25P04": TransientError,  # transaction timeout
