@@ -2,10 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Date, Select, and_, cast, literal_column, null
+
+from etl.database.engines import engine_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -63,3 +66,11 @@ class Snapshot(ABC):
         result = self.connection.execute(query.execution_options(stream_results=True, yield_per=ROWS_PER_FRAME))
         for part in result.partitions():
             yield pl.DataFrame(list(map(tuple, part)), schema=schema, orient="row")
+
+    @contextmanager
+    def _past_sqlalchemy(self) -> Iterator[None]:
+        """Translate the errors of the driver alone: SQLAlchemy's events do not see them."""
+        try:
+            yield
+        except self.connection.dialect.loaded_dbapi.Error as error:
+            raise engine_of(self.connection).translate(error, database="the warehouse") or error from error

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Date, Select, Text, cast, func
 
-from etl.database.engines import engine_of
 from etl.warehouse.read.snapshots.base import Snapshot
 
 if TYPE_CHECKING:
@@ -75,11 +74,8 @@ class DuckDBSnapshot(Snapshot):
         import polars as pl  # noqa: PLC0415 - commands that read little do not wait for it
 
         driver: Any = self.connection.connection.driver_connection
-        try:
+        with self._past_sqlalchemy():
             return pl.DataFrame(_Stream(driver.sql(sql))).cast(schema)
-        except self.connection.dialect.loaded_dbapi.Error as error:
-            # SQLAlchemy knows no Arrow streams, so its events do not see this error.
-            raise engine_of(self.connection).translate(error, database="the warehouse") or error from error
 
 
 def _threads() -> str:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Select, Text, cast, collate, extract, func, literal_column
 from sqlalchemy.types import String
 
-from etl.database.engines import engine_of
 from etl.database.types import KeyText, UtcDateTime
 from etl.warehouse.read.snapshots.base import ROWS_PER_FRAME, Snapshot
 
@@ -36,17 +35,13 @@ class PostgreSQLSnapshot(Snapshot):
         sql = str(plain.compile(self.connection, compile_kwargs={"literal_binds": True}))
         cursor: Any = self.connection.connection.cursor()
         lines: list[bytes] = []
-        try:
-            with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
-                for line in copy:
-                    # The driver hands out its own buffers, and to keep many of them takes twice the time.
-                    lines.append(bytes(line))
-                    if len(lines) == ROWS_PER_FRAME:
-                        yield _frame(lines, schema)
-                        lines.clear()
-        except self.connection.dialect.loaded_dbapi.Error as error:
-            # SQLAlchemy has no COPY, so its events do not see this error.
-            raise engine_of(self.connection).translate(error, database="the warehouse") or error from error
+        with self._past_sqlalchemy(), cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
+            for line in copy:
+                # The driver hands out its own buffers, and to keep many of them takes twice the time.
+                lines.append(bytes(line))
+                if len(lines) == ROWS_PER_FRAME:
+                    yield _frame(lines, schema)
+                    lines.clear()
         if lines:
             yield _frame(lines, schema)
 
