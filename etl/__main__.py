@@ -14,8 +14,8 @@ FIRST_PROCESS = 1
 DIED_BY_SIGNAL = 128
 
 GC_THRESHOLD = 150_000
-"""The new objects between two garbage collections. The default of 700 causes hundreds of them during the imports, which
-leave little to collect, and several for every few requests. A command imports up to 120,000."""
+"""The new objects between two garbage collections, until a run begins. The default of 700 causes hundreds of them
+during the imports, which leave little to collect. A command imports up to 120,000."""
 
 ONLY_OWNER = 0o077
 """The permissions that a new file does not get. Databases, reports and the archive hold KooDrive's answers, so only

@@ -24,6 +24,11 @@ from etl.runs import FinishedRun, RunRequest
 from etl.settings.load import Settings
 from etl.tasks import Selection, Shard
 
+GC_THRESHOLD = 10_000
+"""The new objects between two garbage collections of a run. Each batch leaves 2,000 behind, since the statements of
+SQLAlchemy are cycles; until 150,000 of them had come together, a run of 500,000 tasks grew by 10 to 18 MiB.
+"""
+
 EXIT_CODES = ", ".join(f"{code} {code.outcome.replace('_', ' ')}" for code in ExitCode)
 
 
@@ -106,11 +111,12 @@ def _audit(settings: Settings, request: RunRequest, seconds: float | None, *, sh
 
 @cache
 def _freeze_imports() -> None:
-    """Exempt the imported modules from garbage collection, which a run would otherwise repeat for every response.
+    """Exempt the imported modules from garbage collection, and collect often from then on.
 
     This happens once in a process: a second run would also keep the garbage of the first.
     """
     gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
 
 
 def _seconds(settings: Settings, stop_at: time | None) -> float | None:
